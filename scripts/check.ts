@@ -1,0 +1,65 @@
+/**
+ * Everything short of the tests that a change must pass: types, lint, unused code, package shape, generated files.
+ * Runs every step even after a failure, and ends with the line `N passed, N failed`.
+ */
+import { spawn } from 'node:child_process';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+const root = join(import.meta.dirname, '..');
+const published = ['cache', 'ratelimit', 'metrics', 'bench'].map((name) => `packages/${name}`);
+
+type Step = { readonly name: string; readonly run: () => Promise<string | undefined> };
+
+/** Resolves with the command's output if it failed, else with `undefined`. */
+function command(file: string, args: readonly string[], cwd = root): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const child = spawn(file, args, { cwd, env: { ...process.env, FORCE_COLOR: '0' } });
+    const chunks: Buffer[] = [];
+    child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
+    child.stderr.on('data', (chunk: Buffer) => chunks.push(chunk));
+    child.on('error', (error) => resolve(error.message));
+    child.on('close', (code) => resolve(code === 0 ? undefined : Buffer.concat(chunks).toString()));
+  });
+}
+
+/** Names the emitted declarations that hold an `any`: a user's type error would vanish in it. */
+async function findAny(packageDir: string): Promise<string | undefined> {
+  const dist = join(root, packageDir, 'dist');
+  const files = (await readdir(dist, { recursive: true })).filter((file) => file.endsWith('.d.ts'));
+  const found: string[] = [];
+  for (const file of files) {
+    const text = await readFile(join(dist, file), 'utf8');
+    const code = text.replace(/\/\*[\s\S]*?\*\//g, '');
+    if (/(?:[:<,|&=[(]|=>)\s*any\b/.test(code)) found.push(join(packageDir, 'dist', file));
+  }
+  return found.length > 0 ? `\`any\` in emitted declarations:\n${found.join('\n')}` : undefined;
+}
+
+const steps: readonly Step[] = [
+  { name: 'types: sources', run: () => command('tsc', ['--build']) },
+  { name: 'types: tests and scripts', run: () => command('tsc', ['-p', 'tsconfig.tests.json']) },
+  { name: 'types: web page', run: () => command('tsc', ['-p', 'service/web/tsconfig.json', '--noEmit']) },
+  { name: 'lint and format', run: () => command('biome', ['ci', '.']) },
+  { name: 'unused code', run: () => command('knip', ['--no-progress']) },
+  {
+    name: 'generated files',
+    run: () => command('node', ['--conditions=@weir/source', 'scripts/generate.ts', '--check']),
+  },
+  ...published.flatMap((dir): Step[] => [
+    { name: `no any: ${dir}`, run: () => findAny(dir) },
+    { name: `publint: ${dir}`, run: () => command('publint', ['--strict', dir]) },
+    { name: `attw: ${dir}`, run: () => command('attw', ['--pack', dir, '--profile', 'esm-only']) },
+  ]),
+];
+
+let failed = 0;
+for (const step of steps) {
+  const failure = await step.run();
+  console.log(`${failure === undefined ? 'ok    ' : 'FAILED'} ${step.name}`);
+  if (failure === undefined) continue;
+  failed += 1;
+  console.log(failure.trimEnd().replace(/^/gm, '       '));
+}
+console.log(`${steps.length - failed} passed, ${failed} failed`);
+process.exitCode = failed === 0 ? 0 : 1;
