@@ -1,0 +1,35 @@
+import type { Labels } from './labels.ts';
+import type { Matcher } from './matcher.ts';
+
+/**
+ * One series' samples in ascending time, timestamps in Unix milliseconds and strictly increasing. The engine reads
+ * the arrays and never writes to them, so a store may hand out its own memory or views of it.
+ *
+ * A stale marker is the NaN with exactly the bits 0x7ff0000000000002. JavaScript keeps a NaN's bits in typed-array
+ * copies (`set`, `slice`, `subarray`) but may lose them in a number variable: copy arrays, not numbers.
+ */
+export interface Series {
+  readonly labels: Labels;
+  readonly timestamps: Float64Array;
+  readonly values: Float64Array;
+}
+
+/** What a query may still take in; a store that sees more coming may stop early by throwing `PromqlError`. */
+export interface SelectLimits {
+  readonly maxSeries: number;
+  readonly maxSamples: number;
+}
+
+/** What the engine asks of a store. Synchronous: engine and store share a thread. */
+export interface Queryable {
+  /**
+   * All series for which every matcher passes, with their samples of `startMs ≤ t ≤ endMs`. More samples than asked
+   * do no harm, nor do series without samples; the order of the series is free, and no two have equal labels.
+   */
+  select(
+    matchers: readonly Matcher[],
+    startMs: number,
+    endMs: number,
+    limits?: SelectLimits,
+  ): readonly Series[];
+}
