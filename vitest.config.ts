@@ -14,6 +14,7 @@ export default defineConfig({
       'internal/*/test/**/*.test.ts',
       'test/**/*.test.ts',
     ],
+    globalSetup: ['internal/test-kit/src/vitest-global-setup.ts'],
     // Two-core machines run real servers beside the tests; a generous bound is for hangs, not for pace.
     testTimeout: 30_000,
     hookTimeout: 120_000,
