@@ -1,1 +1,1 @@
-export {};
+export { type DashboardFile, dashboards } from './dashboards.ts';

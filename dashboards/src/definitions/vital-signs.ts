@@ -1,0 +1,126 @@
+import type { PanelDefinition } from '../grafana/panel.ts';
+import { quantile, rate, ratio, select } from '../grafana/query.ts';
+import { stat } from '../grafana/stat.ts';
+import { loopUtilisation } from './saturation.ts';
+
+const requests = 'http_server_request_duration_seconds';
+
+/** The strip of numbers that answers "is anything wrong?" without scrolling. */
+export const vitalSigns: readonly PanelDefinition[] = [
+  stat({
+    title: 'Targets down',
+    description: 'Targets whose last scrape failed. Anything but zero hides trouble behind missing data.',
+    unit: 'short',
+    noData: 'No targets',
+    width: 3,
+    decimals: 0,
+    steps: [{ from: 1, color: 'red' }],
+    queries: [{ expr: `sum(1 - ${select('up')})`, legend: 'down' }],
+  }),
+  stat({
+    title: 'Requests',
+    description: 'HTTP requests per second, all routes of the chosen jobs and instances.',
+    unit: 'reqps',
+    noData: 'No requests',
+    width: 3,
+    base: 'text',
+    queries: [{ expr: `sum(${rate(`${requests}_count`)})`, legend: 'requests' }],
+  }),
+  stat({
+    title: 'Errors',
+    description: 'Share of requests answered with 5xx. Amber from 1 %, red from 5 %.',
+    unit: 'percentunit',
+    noData: 'No requests',
+    width: 3,
+    steps: [
+      { from: 0.01, color: 'orange' },
+      { from: 0.05, color: 'red' },
+    ],
+    queries: [
+      {
+        expr: ratio(
+          `sum(${rate(`${requests}_count`, 'http_response_status_code=~"5.."')})`,
+          `sum(${rate(`${requests}_count`)})`,
+        ),
+        legend: 'errors',
+      },
+    ],
+  }),
+  stat({
+    title: 'Latency p99',
+    description: '99 % of requests are answered within this time. Amber from 500 ms, red from 1 s.',
+    unit: 's',
+    noData: 'No requests',
+    width: 3,
+    steps: [
+      { from: 0.5, color: 'orange' },
+      { from: 1, color: 'red' },
+    ],
+    queries: [{ expr: quantile(0.99, requests), legend: 'p99' }],
+  }),
+  stat({
+    title: 'Busiest event loop',
+    description: 'Utilisation of the busiest process. Amber from 80 %, red from 95 %.',
+    unit: 'percentunit',
+    noData: 'No runtime metrics',
+    width: 3,
+    steps: [
+      { from: 0.8, color: 'orange' },
+      { from: 0.95, color: 'red' },
+    ],
+    queries: [{ expr: `max(${loopUtilisation(['job', 'instance'])})`, legend: 'utilisation' }],
+  }),
+  stat({
+    title: 'Cache hits',
+    description: 'Share of cache reads answered from memory, Redis or a stale value, over all caches.',
+    unit: 'percentunit',
+    noData: 'No cache reads',
+    width: 3,
+    base: 'red',
+    steps: [
+      { from: 0.5, color: 'orange' },
+      { from: 0.8, color: 'green' },
+    ],
+    queries: [
+      {
+        expr: ratio(
+          `sum(${rate('weir_cache_reads_total', 'result=~"l1_hit|l2_hit|stale"')})`,
+          `sum(${rate('weir_cache_reads_total')})`,
+        ),
+        legend: 'hits',
+      },
+    ],
+  }),
+  stat({
+    title: 'Denied',
+    description: 'Share of limiter decisions that turned a request away. Amber from 10 %, red from 50 %.',
+    unit: 'percentunit',
+    noData: 'No decisions',
+    width: 3,
+    steps: [
+      { from: 0.1, color: 'orange' },
+      { from: 0.5, color: 'red' },
+    ],
+    queries: [
+      {
+        expr: ratio(
+          `sum(${rate('weir_ratelimit_decisions_total', 'decision="denied"')})`,
+          `sum(${rate('weir_ratelimit_decisions_total')})`,
+        ),
+        legend: 'denied',
+      },
+    ],
+  }),
+  stat({
+    title: 'Slow statements',
+    description: 'Database statements above the slow-query threshold, per minute.',
+    unit: 'cpm',
+    noData: 'None seen',
+    width: 3,
+    steps: [
+      { from: 0.1, color: 'orange' },
+      { from: 10, color: 'red' },
+    ],
+    queries: [{ expr: `60 * sum(${rate('weir_db_slow_queries_total')})`, legend: 'slow' }],
+  }),
+];

@@ -1,0 +1,107 @@
+import type { Builder } from '@grafana/grafana-foundation-sdk/cog';
+import type { Dashboard, DashboardLink } from '@grafana/grafana-foundation-sdk/dashboard';
+import {
+  DashboardBuilder,
+  DashboardCursorSync,
+  DashboardLinkBuilder,
+  DashboardLinkType,
+  RowBuilder,
+  TimePickerBuilder,
+} from '@grafana/grafana-foundation-sdk/dashboard';
+import type { PanelDefinition } from './panel.ts';
+import { variables } from './variables.ts';
+
+/** A heading and the panels below it. */
+export interface RowDefinition {
+  readonly title: string;
+  readonly panels: readonly PanelDefinition[];
+}
+
+/** A dashboard as its author writes it; ids and places follow from the order. */
+export interface DashboardDefinition {
+  /** Lasting: links and bookmarks hold it. */
+  readonly uid: string;
+  readonly title: string;
+  /** The question that the dashboard answers. */
+  readonly description: string;
+  /** Start of the default time range, e.g. `now-15m`. It ends now. */
+  readonly from: string;
+  /** Metric whose series carry the jobs to choose from. Default `up`: every job. */
+  readonly jobsOf?: string;
+  /** Panels above the first row: what is seen without scrolling. */
+  readonly top: readonly PanelDefinition[];
+  readonly rows: readonly RowDefinition[];
+}
+
+const columns = 24;
+
+/**
+ * Grafana's classic model of `definition`. Panel ids are 100 × the row's number plus the place in it, so that
+ * a panel added to one row changes no id in another; rows take the hundreds.
+ */
+export function buildDashboard(definition: DashboardDefinition): Dashboard {
+  const builder = new DashboardBuilder(definition.title)
+    .id(null)
+    .uid(definition.uid)
+    .description(definition.description)
+    .tags(['weir'])
+    .timezone('browser')
+    .readonly()
+    .tooltip(DashboardCursorSync.Crosshair)
+    .time({ from: definition.from, to: 'now' })
+    .timepicker(new TimePickerBuilder().refreshIntervals(['5s', '10s', '30s', '1m', '5m', '15m']))
+    .refresh('10s')
+    .version(1)
+    .annotations([])
+    .link(siblings())
+    .variables(variables(definition.jobsOf ?? 'up'));
+  let y = placePanels(builder, definition.top, 0, 0);
+  definition.rows.forEach((row, index) => {
+    const id = (index + 1) * 100;
+    builder.withRow(new RowBuilder(row.title).id(id).collapsed(false).gridPos({ x: 0, y, w: columns, h: 1 }));
+    y = placePanels(builder, row.panels, id, y + 1);
+  });
+  return builder.build();
+}
+
+/**
+ * A menu of the other dashboards that keeps time range and variables. The SDK's default placement would hide it in
+ * the overflow menu of Grafana 12 and later.
+ */
+function siblings(): Builder<DashboardLink> {
+  const { placement: _, ...link } = new DashboardLinkBuilder('Weir dashboards')
+    .type(DashboardLinkType.Dashboards)
+    .tags(['weir'])
+    .tooltip('The other dashboards, with the same time range and variables')
+    .icon('external link')
+    .asDropdown(true)
+    .includeVars(true)
+    .keepTime(true)
+    .targetBlank(false)
+    .build();
+  return { build: () => link };
+}
+
+/** Fills lines from the left; a panel that does not fit starts the next one. Returns the first free y. */
+function placePanels(
+  builder: DashboardBuilder,
+  panels: readonly PanelDefinition[],
+  rowId: number,
+  top: number,
+): number {
+  let x = 0;
+  let y = top;
+  let lineHeight = 0;
+  panels.forEach((panel, index) => {
+    if (x + panel.width > columns) {
+      x = 0;
+      y += lineHeight;
+      lineHeight = 0;
+    }
+    const gridPos = { x, y, w: panel.width, h: panel.height };
+    builder.withPanel(panel.build({ id: rowId + index + 1, gridPos }));
+    x += panel.width;
+    lineHeight = Math.max(lineHeight, panel.height);
+  });
+  return y + lineHeight;
+}
