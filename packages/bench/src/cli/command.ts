@@ -1,0 +1,9 @@
+import type { ProgressStream } from '../report/live.ts';
+
+/** What a command may touch of its process. */
+export interface CommandContext {
+  readonly stdout: { write(text: string): unknown };
+  readonly stderr: ProgressStream;
+  /** Aborted by the first Ctrl-C or SIGTERM: stop, report what there is. */
+  readonly signal: AbortSignal;
+}

@@ -1,0 +1,38 @@
+import { BenchError } from '../errors.ts';
+
+/** What `weir-bench` tells the shell. Published: scripts depend on the numbers. */
+export const exitCode: {
+  readonly pass: 0;
+  readonly regression: 1;
+  readonly inconclusive: 2;
+  readonly invalid: 3;
+  readonly refusedTarget: 4;
+  readonly usage: 64;
+  readonly interrupted: 130;
+} = Object.freeze({
+  pass: 0,
+  /** A regression was found or an objective missed. */
+  regression: 1,
+  inconclusive: 2,
+  /** The run cannot be believed, or could not be made. */
+  invalid: 3,
+  refusedTarget: 4,
+  /** Wrong arguments or a wrong scenario (EX_USAGE of sysexits.h). */
+  usage: 64,
+  /** Ctrl-C; what was measured so far has been reported. */
+  interrupted: 130,
+});
+
+/** The exit code of an error of the catalogue, or `undefined` for a bug. */
+export function exitCodeOf(error: unknown): number | undefined {
+  if (!(error instanceof BenchError)) return undefined;
+  switch (error.code) {
+    case 'ERR_WEIR_BENCH_SCENARIO':
+    case 'ERR_WEIR_BENCH_FILE':
+      return exitCode.usage;
+    case 'ERR_WEIR_BENCH_TARGET_REFUSED':
+      return exitCode.refusedTarget;
+    case 'ERR_WEIR_BENCH_UNREACHABLE':
+      return exitCode.invalid;
+  }
+}

@@ -1,0 +1,71 @@
+#!/usr/bin/env node
+import { createRequire } from 'node:module';
+import type { CommandContext } from './command.ts';
+import { exitCode, exitCodeOf } from './exit-code.ts';
+import { runCommand, runUsage } from './run-command.ts';
+import { UsageError } from './usage-error.ts';
+
+const commands: Readonly<
+  Record<string, (args: readonly string[], context: CommandContext) => Promise<number>>
+> = {
+  run: runCommand,
+};
+const usages: Readonly<Record<string, string>> = { run: runUsage };
+
+const overview = `weir-bench <command>
+
+  run <file>   run a benchmark and report it
+
+weir-bench <command> --help tells a command's options.
+Exit codes: 0 pass, 1 regression or missed objective, 2 inconclusive, 3 invalid run, 4 refused target, 64 usage, 130 interrupted.`;
+
+async function main(argv: readonly string[], context: CommandContext): Promise<number> {
+  const [name, ...args] = argv;
+  if (name === '--version') {
+    const manifest = createRequire(import.meta.url)('../../package.json') as { version: string };
+    context.stdout.write(`${manifest.version}\n`);
+    return exitCode.pass;
+  }
+  if (name === '--help' || name === '-h' || name === 'help') {
+    context.stdout.write(`${overview}\n`);
+    return exitCode.pass;
+  }
+  const command = name === undefined || !Object.hasOwn(commands, name) ? undefined : commands[name];
+  if (name === undefined) throw new UsageError('expected a command: weir-bench run <file>');
+  if (command === undefined) {
+    throw new UsageError(`unknown command \`${name}\`; there is ${Object.keys(commands).join(', ')}`);
+  }
+  if (args.includes('--help') || args.includes('-h')) {
+    context.stdout.write(`${usages[name]}\n`);
+    return exitCode.pass;
+  }
+  return command(args, context);
+}
+
+/** One clear line for every expected failure; only a bug shows its stack. */
+function report(error: unknown): number {
+  const wrongArguments =
+    (error as { code?: unknown }).code?.toString().startsWith('ERR_PARSE_ARGS_') === true;
+  const code = error instanceof UsageError || wrongArguments ? exitCode.usage : exitCodeOf(error);
+  if (code === undefined && !isSystemError(error)) {
+    process.stderr.write(`weir-bench: this is a bug: ${(error as Error).stack}\n`);
+    return exitCode.invalid;
+  }
+  process.stderr.write(`weir-bench: ${(error as Error).message.split('\n', 1)[0]}\n`);
+  return code ?? exitCode.invalid;
+}
+
+function isSystemError(error: unknown): boolean {
+  return error instanceof Error && 'syscall' in error;
+}
+
+const interrupt = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  // The second signal finds no listener and ends the process at once.
+  process.once(signal, () => interrupt.abort());
+}
+process.exitCode = await main(process.argv.slice(2), {
+  stdout: process.stdout,
+  stderr: process.stderr,
+  signal: interrupt.signal,
+}).catch(report);

@@ -1,0 +1,54 @@
+import { writeFile } from 'node:fs/promises';
+import { parseArgs } from 'node:util';
+import { loadScenario } from '../load-scenario.ts';
+import { liveProgress } from '../report/live.ts';
+import { renderTable } from '../report/table.ts';
+import type { BenchmarkResult } from '../result.ts';
+import { runBenchmark } from '../run-benchmark.ts';
+import type { CommandContext } from './command.ts';
+import { exitCode } from './exit-code.ts';
+import { UsageError } from './usage-error.ts';
+
+/** Help of `weir-bench run`. */
+export const runUsage = `weir-bench run <file> [options]
+
+Runs the scenario of a .json, .ts or .js file and prints what it measured.
+
+  --json <file>    write the result as JSON (- for standard output, then nothing else is printed there)
+  --allow <host>   a target besides loopback: host, host:port or *.domain (repeatable)
+  --quiet          no progress`;
+
+/** \`weir-bench run\`: 0 when the run is whole and something was answered. */
+export async function runCommand(args: readonly string[], context: CommandContext): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: {
+      json: { type: 'string' },
+      allow: { type: 'string', multiple: true },
+      quiet: { type: 'boolean', default: false },
+    },
+  });
+  const [file, ...rest] = positionals;
+  if (file === undefined) throw new UsageError('expected a scenario file: weir-bench run <file>');
+  if (rest.length > 0) throw new UsageError(`expected one scenario file, got also \`${rest[0]}\``);
+  const scenario = await loadScenario(file);
+  const live = liveProgress(context.stderr);
+  const result = await runBenchmark(scenario, {
+    signal: context.signal,
+    allowTargets: values.allow ?? [],
+    ...(values.quiet ? {} : { onProgress: (progress) => live.update(progress) }),
+  }).finally(() => live.end());
+  const json = `${JSON.stringify(result, null, 2)}\n`;
+  if (values.json === '-') context.stdout.write(json);
+  else context.stdout.write(`${renderTable(result)}\n`);
+  if (values.json !== undefined && values.json !== '-') await writeFile(values.json, json);
+  return exitCodeOfResult(result, context);
+}
+
+function exitCodeOfResult(result: BenchmarkResult, context: CommandContext): number {
+  if (context.signal.aborted) return exitCode.interrupted;
+  if (result.requests.ok + result.requests.non2xx > 0) return exitCode.pass;
+  context.stderr.write('weir-bench: not one request was answered; this run measured nothing.\n');
+  return exitCode.invalid;
+}

@@ -1,0 +1,45 @@
+import { connect as connectTcp, isIP, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
+import { TargetUnreachableError } from './errors.ts';
+
+/**
+ * Opens a connection to an origin. TLS certificates are verified against Node's trust store, which
+ * `NODE_EXTRA_CA_CERTS` extends. The caller listens for `connect` or `secureConnect` and for `error`.
+ */
+export function connectTarget(target: URL): Socket {
+  const host = target.hostname.replace(/^\[|\]$/g, '');
+  if (target.protocol === 'http:') {
+    return connectTcp({ host, port: Number(target.port || 80), noDelay: true });
+  }
+  const servername = isIP(host) === 0 ? host : undefined;
+  const options = { host, port: Number(target.port || 443), ALPNProtocols: ['http/1.1'], noDelay: true };
+  return connectTls(servername === undefined ? options : { ...options, servername });
+}
+
+/** The event with which a connection of {@link connectTarget} becomes usable. */
+export function readyEvent(target: URL): 'connect' | 'secureConnect' {
+  return target.protocol === 'http:' ? 'connect' : 'secureConnect';
+}
+
+/**
+ * Opens and closes one connection, so that a dead target or a wrong certificate is one clear error and not a storm of
+ * failed requests.
+ *
+ * @throws {@link TargetUnreachableError}
+ */
+export function probeTarget(target: URL, timeoutMs: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const socket = connectTarget(target);
+    const settle = (error?: Error): void => {
+      signal?.removeEventListener('abort', onAbort);
+      socket.destroy();
+      if (error === undefined) resolve();
+      else reject(new TargetUnreachableError(target.origin, error));
+    };
+    const onAbort = (): void => settle();
+    signal?.addEventListener('abort', onAbort, { once: true });
+    socket.setTimeout(timeoutMs, () => settle(new Error(`no connection within ${timeoutMs} ms`)));
+    socket.once('error', settle);
+    socket.once(readyEvent(target), () => settle());
+  });
+}

@@ -1,0 +1,79 @@
+/**
+ * Every error this package throws on purpose. `code` is stable; the message names the repair.
+ *
+ * | code | meaning |
+ * | --- | --- |
+ * | `ERR_WEIR_BENCH_SCENARIO` | the scenario has mistakes; `issues` lists every one with its path |
+ * | `ERR_WEIR_BENCH_FILE` | the scenario file is missing, unreadable or does not export a scenario |
+ * | `ERR_WEIR_BENCH_TARGET_REFUSED` | the target is not on the allow-list |
+ * | `ERR_WEIR_BENCH_UNREACHABLE` | nothing answers at the target |
+ */
+export type BenchErrorCode =
+  | 'ERR_WEIR_BENCH_SCENARIO'
+  | 'ERR_WEIR_BENCH_FILE'
+  | 'ERR_WEIR_BENCH_TARGET_REFUSED'
+  | 'ERR_WEIR_BENCH_UNREACHABLE';
+
+/** Base of the catalogue, so that one `instanceof` separates our refusals from bugs. */
+export class BenchError extends Error {
+  override readonly name: string = 'BenchError';
+  readonly code: BenchErrorCode;
+
+  constructor(code: BenchErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/** One mistake in a scenario: where (`requests[0].path`) and what to do. */
+export interface ScenarioIssue {
+  readonly path: string;
+  readonly message: string;
+}
+
+/** Thrown by `defineBench`, `parseScenario` and `loadScenario`; its message is one line naming every mistake. */
+export class ScenarioError extends BenchError {
+  override readonly name = 'ScenarioError';
+  readonly issues: readonly ScenarioIssue[];
+
+  constructor(issues: readonly ScenarioIssue[], source?: string) {
+    const list = issues.map((issue) => `${issue.path}: ${issue.message}`).join('; ');
+    super('ERR_WEIR_BENCH_SCENARIO', source === undefined ? list : `${source}: ${list}`);
+    this.issues = issues;
+  }
+}
+
+/** A scenario file that cannot be read, parsed or imported. */
+export class ScenarioFileError extends BenchError {
+  override readonly name = 'ScenarioFileError';
+
+  constructor(message: string, options?: ErrorOptions) {
+    super('ERR_WEIR_BENCH_FILE', message, options);
+  }
+}
+
+/** The target is outside the allow-list. Thrown before a single byte is sent. */
+export class TargetRefusedError extends BenchError {
+  override readonly name = 'TargetRefusedError';
+
+  constructor(target: string, allowed: readonly string[]) {
+    const list = ['loopback', ...allowed].join(', ');
+    super(
+      'ERR_WEIR_BENCH_TARGET_REFUSED',
+      `Refused to load ${target}: allowed are ${list}. Add its host to \`allowTargets\` (or \`--allow\`) if you may load it.`,
+    );
+  }
+}
+
+/** No connection, or no verified TLS session, could be made before the load began. */
+export class TargetUnreachableError extends BenchError {
+  override readonly name = 'TargetUnreachableError';
+
+  constructor(target: string, cause: Error & { code?: string }) {
+    super(
+      'ERR_WEIR_BENCH_UNREACHABLE',
+      `Cannot reach ${target} (${cause.code ?? cause.message}). Start the target, or correct \`target\` in the scenario.`,
+      { cause },
+    );
+  }
+}

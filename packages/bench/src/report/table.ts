@@ -1,0 +1,36 @@
+import type { BenchmarkResult } from '../result.ts';
+import { formatBytes, formatCount, formatLatency } from './format.ts';
+
+/** A result as plain text, about fifteen lines, the same with and without a terminal. */
+export function renderTable(result: BenchmarkResult): string {
+  const { requests, latencyMs: latency, load } = result;
+  const lines = [
+    `${result.name}  ${result.target}`,
+    `${load.connections} connections${load.pipelining > 1 ? ` × ${load.pipelining} pipelined` : ''}, ` +
+      `${(result.durationMs / 1_000).toFixed(1)} s measured${result.partial ? ', PARTIAL: ended before its planned time' : ''}`,
+    '',
+    row('requests', formatCount(requests.total), `${formatCount(requests.perSecond)} answered/s`),
+    row('2xx', formatCount(requests.ok), percent(requests.ok, requests.total)),
+    row('other status', formatCount(requests.non2xx), percent(requests.non2xx, requests.total)),
+    row('no answer', formatCount(requests.errors), `${formatCount(requests.timeouts)} of them timed out`),
+    row('received', `${formatBytes(result.bytesPerSecond)}/s`, ''),
+    '',
+    ['min', 'p50', 'p90', 'p95', 'p99', 'p99.9', 'max'].map((name) => name.padStart(9)).join(''),
+    [latency.min, latency.p50, latency.p90, latency.p95, latency.p99, latency.p999, latency.max]
+      .map((ms) => formatLatency(ms).padStart(9))
+      .join(''),
+  ];
+  const codes = Object.entries(result.statusCodes).filter(([status]) => !status.startsWith('2'));
+  if (codes.length > 0) {
+    lines.push('', `status ${codes.map(([status, count]) => `${status}: ${formatCount(count)}`).join(', ')}`);
+  }
+  return lines.join('\n');
+}
+
+function row(name: string, value: string, note: string): string {
+  return `${name.padEnd(14)}${value.padStart(14)}  ${note}`.trimEnd();
+}
+
+function percent(part: number, whole: number): string {
+  return whole === 0 ? '' : `${((part / whole) * 100).toFixed(part === whole ? 0 : 2)} %`;
+}

@@ -1,0 +1,79 @@
+import type { LatencySummary } from './latency-histogram.ts';
+
+/** Reported while a benchmark runs, about twice a second and once at its end. */
+export interface BenchmarkProgress {
+  readonly phase: 'warmup' | 'running';
+  /** Since the load began, warm-up included. */
+  readonly elapsedMs: number;
+  readonly totalMs: number;
+  /** Of this phase, answered or failed. */
+  readonly requests: number;
+  readonly errors: number;
+  /** Answered in the last second. */
+  readonly requestsPerSecond: number;
+  /** Of this phase. */
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+}
+
+/** What one second of the measured time saw. */
+export interface TimelinePoint {
+  /** End of the interval, since the measured time began. */
+  readonly atMs: number;
+  readonly requestsPerSecond: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly errors: number;
+}
+
+/** Where the generator ran. */
+export interface BenchmarkEnvironment {
+  readonly node: string;
+  readonly platform: string;
+  readonly arch: string;
+  readonly cpu: string;
+  readonly cores: number;
+  /** Of the working directory's repository; absent outside of one. */
+  readonly commit?: string;
+}
+
+/**
+ * Requests that were sent in the measured time. Each counts exactly once:
+ * `total = ok + non2xx + errors`, and `timeouts` is part of `errors`.
+ */
+export interface RequestCounts {
+  readonly total: number;
+  /** Answered with 2xx. */
+  readonly ok: number;
+  /** Answered with any other status; redirects are not followed. */
+  readonly non2xx: number;
+  /** Not answered: timed out, cut off, refused, malformed. */
+  readonly errors: number;
+  readonly timeouts: number;
+  /** Answers per second. */
+  readonly perSecond: number;
+}
+
+/**
+ * The outcome of one run; `--json`, the service's history and its web page all use this object. `latencyMs` holds every
+ * answer, and every timeout with the time it had waited; other errors have no latency.
+ */
+export interface BenchmarkResult {
+  readonly schemaVersion: 1;
+  readonly name: string;
+  readonly target: string;
+  /** ISO 8601; the measured time's begin. */
+  readonly startedAt: string;
+  /** Measured time, warm-up excluded. */
+  readonly durationMs: number;
+  /** Aborted before its planned end. */
+  readonly partial: boolean;
+  readonly load: { readonly mode: 'closed'; readonly connections: number; readonly pipelining: number };
+  readonly requests: RequestCounts;
+  readonly latencyMs: LatencySummary;
+  readonly statusCodes: Readonly<Record<string, number>>;
+  /** Received, headers included. */
+  readonly bytesPerSecond: number;
+  readonly timeline: readonly TimelinePoint[];
+  readonly environment: BenchmarkEnvironment;
+}

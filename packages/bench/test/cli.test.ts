@@ -1,0 +1,131 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { liveProgress } from '../src/report/live.ts';
+import { plainAnswer, type ScriptedServer, startScriptedServer } from './scripted-server.ts';
+
+const cli = join(import.meta.dirname, '../src/cli/main.ts');
+let directory: string;
+let server: ScriptedServer;
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'weir-bench-'));
+  server = await startScriptedServer((socket) => socket.write(plainAnswer));
+});
+afterAll(async () => {
+  await server.close();
+  await rm(directory, { recursive: true });
+});
+
+interface Finished {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function weirBench(args: readonly string[], onStart?: (child: ChildProcess) => void): Promise<Finished> {
+  const child = spawn(process.execPath, ['--conditions=@weir/source', cli, ...args]);
+  const output = { stdout: '', stderr: '' };
+  child.stdout.on('data', (chunk) => {
+    output.stdout += chunk;
+  });
+  child.stderr.on('data', (chunk) => {
+    output.stderr += chunk;
+  });
+  onStart?.(child);
+  return new Promise((resolve) => child.on('close', (code) => resolve({ code, ...output })));
+}
+
+async function scenarioFile(name: string, overrides: object): Promise<string> {
+  const file = join(directory, `${name}.json`);
+  const scenario = { name, target: server.target, requests: [{ path: '/' }], durationMs: 300, warmupMs: 0 };
+  await writeFile(file, JSON.stringify({ ...scenario, ...overrides }));
+  return file;
+}
+
+test('run prints a table, writes JSON and reports progress in plain lines without a terminal', async () => {
+  const json = join(directory, 'result.json');
+  const { code, stdout, stderr } = await weirBench(['run', await scenarioFile('plain', {}), '--json', json]);
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/^plain {2}http:\/\/127\.0\.0\.1:\d+\n10 connections, 0\.3 s measured\n/);
+  expect(stdout).toMatch(/p50 +p90 +p95 +p99/);
+  expect(stderr).toMatch(/^running 0\/0 s {2}[\d,]+ req\/s {2}p50 .* {2}p99 .*\n$/);
+  const result = JSON.parse(await readFile(json, 'utf8'));
+  expect(Object.keys(result)).toEqual([
+    'schemaVersion',
+    'name',
+    'target',
+    'startedAt',
+    'durationMs',
+    'partial',
+    'load',
+    'requests',
+    'latencyMs',
+    'statusCodes',
+    'bytesPerSecond',
+    'timeline',
+    'environment',
+  ]);
+});
+
+test('--json - prints the result alone', async () => {
+  const { stdout } = await weirBench(['run', await scenarioFile('stdout', {}), '--json', '-', '--quiet']);
+  expect(JSON.parse(stdout).name).toBe('stdout');
+});
+
+test('Ctrl-C gives a partial report and leaves no process', async () => {
+  const file = await scenarioFile('long', { durationMs: 60_000 });
+  const { code, stdout } = await weirBench(['run', file], (child) => {
+    child.stderr?.once('data', () => child.kill('SIGINT'));
+  });
+  expect(code).toBe(130);
+  expect(stdout).toContain('PARTIAL');
+});
+
+test.each<[string, () => Promise<string[]>, number, RegExp]>([
+  ['no command', async () => [], 64, /expected a command/],
+  ['an unknown command', async () => ['rum'], 64, /unknown command `rum`/],
+  ['no file', async () => ['run'], 64, /expected a scenario file/],
+  ['an unknown option', async () => ['run', 'x.json', '--jsn', 'y'], 64, /--jsn/],
+  ['a missing file', async () => ['run', 'missing.json'], 64, /missing\.json: cannot be read/],
+  ['an unknown key', async () => ['run', await scenarioFile('key', { rate: 1 })], 64, /rate: unknown key/],
+  [
+    'a refused target',
+    async () => ['run', await scenarioFile('out', { target: 'http://192.0.2.1' })],
+    4,
+    /Refused/,
+  ],
+  [
+    'a dead target',
+    async () => ['run', await scenarioFile('dead', { target: 'http://127.0.0.1:1' })],
+    3,
+    /ECONNREFUSED/,
+  ],
+])('%s is one clear line and its exit code', async (_name, args, expected, text) => {
+  const { code, stdout, stderr } = await weirBench(await args());
+  expect(code).toBe(expected);
+  expect(stderr).toMatch(text);
+  expect(stderr).toMatch(/^weir-bench: [^\n]+\n$/);
+  expect(stdout).toBe('');
+});
+
+test('a run without one answer is invalid', async () => {
+  const mute = await startScriptedServer((socket) => socket.end());
+  const file = await scenarioFile('mute', { target: mute.target });
+  const { code, stderr } = await weirBench(['run', file, '--quiet']);
+  await mute.close();
+  expect(code).toBe(3);
+  expect(stderr).toContain('not one request was answered');
+});
+
+test('on a terminal progress repaints one line no wider than the window', () => {
+  const written: string[] = [];
+  const live = liveProgress({ isTTY: true, columns: 40, write: (text) => written.push(text) });
+  const progress = { phase: 'running', elapsedMs: 500, totalMs: 1_000, requests: 9, errors: 1 } as const;
+  live.update({ ...progress, requestsPerSecond: 18, p50Ms: 0.8, p99Ms: 2_000 });
+  live.end();
+  expect(written[0]?.startsWith('\r\u001b[2K━━━━━━━━━━╌')).toBe(true);
+  expect(written[0]?.slice(5)).toHaveLength(39);
+  expect(written.at(-1)).toBe('\r\u001b[2K');
+});
