@@ -1,15 +1,19 @@
 import { randomBytes } from 'node:crypto';
 import { chownSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Client } from 'pg';
 import { TestKitError } from './errors.ts';
 import { freePort } from './free-port.ts';
-import { isReachable, type PostgresBinaries, postgresBinaries } from './postgres-binaries.ts';
+import { type PostgresBinaries, postgresBinaries } from './postgres-binaries.ts';
+import { reachableDirectory } from './reachable-directory.ts';
 import { run, startServerProcess } from './server-process.ts';
 
 export interface StartEmbeddedPostgresOptions {
-  /** Holds the cluster; made where it doesn't exist, and used again where it does. */
+  /**
+   * Holds the cluster; made where it doesn't exist, and used again where it does. For root, another directory stands in for
+   * one that is closed to the account which then runs the server.
+   */
   directory: string;
   /** Default: one from the operating system. */
   port?: number;
@@ -38,14 +42,10 @@ export async function startEmbeddedPostgres(
   options: StartEmbeddedPostgresOptions,
 ): Promise<EmbeddedPostgres> {
   const binaries = await postgresBinaries();
-  const directory = resolve(options.directory);
-  if (binaries.account !== undefined && !isReachable(dirname(directory))) {
-    throw new TestKitError(
-      'ERR_WEIR_TEST_KIT_SERVER_FAILED',
-      'PostgreSQL',
-      `${directory} is closed to the account it runs as when you are root. Name another directory or set DATABASE_URL.`,
-    );
-  }
+  const directory =
+    binaries.account === undefined
+      ? resolve(options.directory)
+      : reachableDirectory(options.directory, [binaries.account.uid]);
   await endLeftover(directory);
   const password = await initialise(binaries, directory);
   const port = options.port ?? (await freePort());

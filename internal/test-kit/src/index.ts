@@ -15,4 +15,4 @@ export { type RedisServer, type StartRedisOptions, startRedis } from './redis.ts
 export { type RedisCluster, startRedisCluster } from './redis-cluster.ts';
 export { seededRandom } from './seeded-random.ts';
 export { run, type ServerProcess, type ServerProcessOptions, startServerProcess } from './server-process.ts';
-export { withLockFile } from './with-lock-file.ts';
+export { type LockAttempt, tryLockFile, withLockFile } from './with-lock-file.ts';

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { aptScript } from './apt-script.ts';
 import { TestKitError } from './errors.ts';
 import {
   findExecutable,
@@ -12,31 +13,6 @@ import {
 } from './find-server.ts';
 import { run } from './server-process.ts';
 import { withLockFile } from './with-lock-file.ts';
-
-/**
- * Runs as root. Packages of daemons start them on install; a policy-rc.d that answers 101 forbids it, the way Debian
- * documents for chroots. What stood there before is put back, also when interrupted. apt waits for the dpkg lock by its
- * option, and the loop waits for the lock of the package lists, which older apt gives up on at once.
- */
-const aptScript = `
-set -u
-policy=/usr/sbin/policy-rc.d
-saved=
-if [ -e "$policy" ]; then saved=$(mktemp "$policy.XXXXXX") && cp -p "$policy" "$saved"; fi
-restore() { if [ -n "$saved" ]; then mv -f "$saved" "$policy"; else rm -f "$policy"; fi; }
-trap restore EXIT
-trap 'exit 130' INT TERM HUP
-printf '#!/bin/sh\\nexit 101\\n' > "$policy" && chmod 755 "$policy"
-export DEBIAN_FRONTEND=noninteractive LC_ALL=C
-attempt=0
-until output=$(apt-get -q -o DPkg::Lock::Timeout=300 update 2>&1); do
-  attempt=$((attempt + 1))
-  case "$output" in *"Could not get lock"*) ;; *) break ;; esac
-  [ "$attempt" -lt 150 ] || break
-  sleep 2
-done
-apt-get -qq -y -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 install --no-install-recommends "$@" >&2
-`;
 
 export interface EnsureServersOptions {
   /** Told what is about to be installed and whom it waits for, one line a call. */
@@ -101,7 +77,7 @@ async function install(names: readonly ServerName[], log: (line: string) => void
     const prefix = await rootPrefix();
     if (prefix === undefined) return 'apt-get needs root or passwordless sudo';
     log(`installing ${titles} with apt-get, once on this machine`);
-    return await runLoud([...prefix, 'sh', '-c', aptScript, 'install', ...packages]);
+    return await runLoud([...prefix, 'sh', '-c', aptScript, 'install', '/usr/sbin/policy-rc.d', ...packages]);
   }
   if (process.platform === 'darwin' && findExecutable(['brew']) !== undefined) {
     log(`installing ${titles} with Homebrew, once on this machine`);

