@@ -1,0 +1,117 @@
+import { CacheError } from './errors.ts';
+import type { Entry } from './stores/entry.ts';
+import type { Fence } from './stores/fence-table.ts';
+
+/** Where the value of a flight came from. */
+export type FlightSource = 'l1' | 'l2' | 'load' | 'stale';
+
+/** How long one caller is ready to wait. */
+export interface Patience {
+  readonly softTimeoutMs: number;
+  readonly hardTimeoutMs: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+/**
+ * One read-and-load of one key in this process, shared by all who ask meanwhile. Each caller waits on its own terms;
+ * the load is aborted only when every caller has aborted, or at its maximum age.
+ */
+export class Flight {
+  readonly fence: Fence;
+  readonly isBackground: boolean;
+  readonly startedAt: number;
+  readonly controller: AbortController = new AbortController();
+  /** Set before `settled` settles. */
+  source: FlightSource = 'load';
+  /** A stale value that may stand in for the load. */
+  fallback: Entry | undefined;
+  settled: Promise<unknown> = Promise.resolve();
+  #waiting = 0;
+  #isPinned: boolean;
+
+  constructor(fence: Fence, isBackground: boolean, startedAt: number) {
+    this.fence = fence;
+    this.isBackground = isBackground;
+    this.#isPinned = isBackground;
+    this.startedAt = startedAt;
+  }
+
+  /** Whether new callers may still join. */
+  get isOpen(): boolean {
+    return this.fence.isAlive && !this.controller.signal.aborted;
+  }
+
+  /** The shared result, or what the caller's own patience makes of it: a stand-in, a timeout or its abort. */
+  join(patience: Patience, now: number, onStandIn: () => void): Promise<unknown> {
+    const { softTimeoutMs, hardTimeoutMs, signal } = patience;
+    if (softTimeoutMs === Number.POSITIVE_INFINITY && hardTimeoutMs === Number.POSITIVE_INFINITY && !signal) {
+      this.#isPinned = true;
+      return this.settled;
+    }
+    if (signal?.aborted) {
+      this.#leave();
+      return Promise.reject(signal.reason as Error);
+    }
+    const elapsed = now - this.startedAt;
+    return new Promise<unknown>((resolve, reject) => {
+      this.#waiting += 1;
+      const timers: NodeJS.Timeout[] = [];
+      let isDone = false;
+      const cleanUp = () => {
+        if (isDone) return;
+        isDone = true;
+        for (const timer of timers) clearTimeout(timer);
+        signal?.removeEventListener('abort', onAbort);
+        this.#waiting -= 1;
+      };
+      const standIn = (): boolean => {
+        if (this.fallback === undefined) return false;
+        cleanUp();
+        this.#isPinned = true;
+        onStandIn();
+        resolve(this.fallback.value);
+        return true;
+      };
+      const onAbort = () => {
+        cleanUp();
+        this.#leave();
+        reject(signal?.reason as Error);
+      };
+      const onHardTimeout = () => {
+        if (standIn()) return;
+        cleanUp();
+        this.#isPinned = true;
+        reject(
+          new CacheError(
+            'ERR_WEIR_CACHE_LOAD_TIMEOUT',
+            `The load did not finish within \`hardTimeoutMs\` (${hardTimeoutMs} ms). It goes on for later callers; set \`graceMs\` to serve a stale value instead.`,
+          ),
+        );
+      };
+      schedule(timers, standIn, softTimeoutMs - elapsed);
+      schedule(timers, onHardTimeout, hardTimeoutMs - elapsed);
+      signal?.addEventListener('abort', onAbort, { once: true });
+      this.settled.then(
+        (value) => {
+          cleanUp();
+          resolve(value);
+        },
+        (error: unknown) => {
+          cleanUp();
+          reject(error);
+        },
+      );
+    });
+  }
+
+  #leave(): void {
+    if (this.#waiting === 0 && !this.#isPinned) {
+      this.controller.abort(new DOMException('Every caller has aborted.', 'AbortError'));
+    }
+  }
+}
+
+function schedule(timers: NodeJS.Timeout[], action: () => unknown, delayMs: number): void {
+  if (delayMs >= 2_147_483_647) return;
+  timers.push(setTimeout(action, Math.max(delayMs, 0)));
+}

@@ -1,0 +1,142 @@
+import { CacheError, invalidOption } from './errors.ts';
+import { checkName } from './keys.ts';
+import {
+  compilePolicy,
+  defaultPolicy,
+  type Policy,
+  type PolicyOptions,
+  policyKeys,
+} from './policies/policy.ts';
+import type { RedisClient } from './stores/redis-client.ts';
+
+/** Bounds of the in-process tier. */
+export interface L1Options {
+  /** Default 10,000, over all definitions. The least recently used entry leaves first. */
+  readonly maxEntries?: number;
+  /** Bound on the estimated heap of all values; costs one walk over each stored value. Default: none. */
+  readonly maxBytes?: number;
+}
+
+/** How Redis is used and how long it is waited for. */
+export interface RedisOptions {
+  /** Deadline of every Redis operation. Default 100. */
+  readonly deadlineMs?: number;
+  /** After a killed process, the time until another may load its key. A live load renews its lease. Default 5,000. */
+  readonly leaseMs?: number;
+  /** Consecutive failures after which Redis is left alone. Default 5. */
+  readonly breakerFailures?: number;
+  /** How long it is left alone before one probe. Default 1,000. */
+  readonly breakerOpenMs?: number;
+  /** First part of every Redis key. Default `weir`. */
+  readonly prefix?: string;
+  /** Values of at least this many bytes are deflated. Default `Infinity`: never. */
+  readonly compressFromBytes?: number;
+  /** A compressed value that expands beyond this counts as a miss. Default 64 MiB. */
+  readonly maxExpandedBytes?: number;
+}
+
+/** Everything `createCache` takes. */
+export interface CacheOptions {
+  /** Names the cache in Redis keys and metrics; processes that share a cache share its name. */
+  readonly name: string;
+  /** An ioredis `Redis` or `Cluster`, yours to open and close. Without it the cache lives in memory only. */
+  readonly redis?: RedisClient;
+  readonly l1?: L1Options;
+  readonly l2?: RedisOptions;
+  /** What holds for every definition and call that does not say otherwise. */
+  readonly defaults?: PolicyOptions;
+  /** Raise it when the shape of cached values changes: entries of other versions are not seen. Default `1`. */
+  readonly version?: string | number;
+  /** Milliseconds from any origin that never jump back. Default: `performance.now`. */
+  readonly clock?: { now(): number };
+  /** In [0, 1), for jitter and early refresh. Default: `Math.random`. */
+  readonly random?: () => number;
+}
+
+/** `CacheOptions` with every field present and checked. */
+export interface ResolvedOptions {
+  readonly name: string;
+  readonly redis: RedisClient | undefined;
+  readonly l1: { readonly maxEntries: number; readonly maxBytes: number | undefined };
+  readonly l2: Readonly<Required<RedisOptions>>;
+  readonly defaults: Policy;
+  readonly version: string;
+  readonly now: () => number;
+  readonly random: () => number;
+}
+
+const optionKeys = ['name', 'redis', 'l1', 'l2', 'defaults', 'version', 'clock', 'random'];
+
+/** Throws on the first option that is unknown or out of range. */
+export function resolveOptions(options: CacheOptions): ResolvedOptions {
+  if (typeof options !== 'object' || options === null) {
+    throw invalidOption('options', 'an object', options, "At least `{ name: 'shop' }`.");
+  }
+  checkKeys('options', options, optionKeys);
+  const { redis, clock, random } = options;
+  if (redis !== undefined && typeof (redis as Partial<RedisClient>)?.callBuffer !== 'function') {
+    throw invalidOption(
+      'redis',
+      'an ioredis client (5 or later)',
+      redis,
+      'Pass `new Redis(url)` or `new Cluster(nodes)`.',
+    );
+  }
+  if (clock !== undefined && typeof clock?.now !== 'function')
+    throw invalidOption('clock', 'an object with `now()`', clock);
+  if (random !== undefined && typeof random !== 'function')
+    throw invalidOption('random', 'a function', random);
+  const version = String(options.version ?? 1);
+  const defaults = options.defaults ?? {};
+  checkKeys('defaults', defaults, policyKeys);
+  return Object.freeze({
+    name: checkName('name', options.name),
+    redis,
+    l1: resolveL1(options.l1 ?? {}),
+    l2: resolveL2(options.l2 ?? {}),
+    defaults: compilePolicy(defaults, defaultPolicy),
+    version: checkName('version', version),
+    now: clock === undefined ? () => performance.now() : () => clock.now(),
+    random: random ?? Math.random,
+  });
+}
+
+function resolveL1(l1: L1Options): ResolvedOptions['l1'] {
+  checkKeys('l1', l1, ['maxEntries', 'maxBytes']);
+  return Object.freeze({
+    maxEntries: checkNumber('l1.maxEntries', l1.maxEntries ?? 10_000, 1, 2 ** 31),
+    maxBytes: l1.maxBytes === undefined ? undefined : checkNumber('l1.maxBytes', l1.maxBytes, 1, 2 ** 50),
+  });
+}
+
+function resolveL2(l2: RedisOptions): Readonly<Required<RedisOptions>> {
+  const resolved = {
+    deadlineMs: checkNumber('l2.deadlineMs', l2.deadlineMs ?? 100, 1, 60_000),
+    leaseMs: checkNumber('l2.leaseMs', l2.leaseMs ?? 5_000, 10, 600_000),
+    breakerFailures: checkNumber('l2.breakerFailures', l2.breakerFailures ?? 5, 1, 1_000),
+    breakerOpenMs: checkNumber('l2.breakerOpenMs', l2.breakerOpenMs ?? 1_000, 1, 600_000),
+    prefix: checkName('l2.prefix', l2.prefix ?? 'weir'),
+    compressFromBytes:
+      l2.compressFromBytes === undefined || l2.compressFromBytes === Number.POSITIVE_INFINITY
+        ? Number.POSITIVE_INFINITY
+        : checkNumber('l2.compressFromBytes', l2.compressFromBytes, 0, 2 ** 31),
+    maxExpandedBytes: checkNumber('l2.maxExpandedBytes', l2.maxExpandedBytes ?? 64 * 2 ** 20, 1, 2 ** 31),
+  };
+  checkKeys('l2', l2, Object.keys(resolved));
+  return Object.freeze(resolved);
+}
+
+function checkNumber(name: string, value: unknown, min: number, max: number): number {
+  if (Number.isInteger(value) && (value as number) >= min && (value as number) <= max) return value as number;
+  throw invalidOption(name, `an integer from ${min} to ${max}`, value);
+}
+
+/** A misspelt option would otherwise be silently without effect. */
+export function checkKeys(name: string, options: object, known: readonly string[]): void {
+  const unknown = Object.keys(options).find((key) => !known.includes(key));
+  if (unknown === undefined) return;
+  throw new CacheError(
+    'ERR_WEIR_CACHE_INVALID_OPTION',
+    `Unknown option \`${unknown}\` in \`${name}\`. Known: ${known.map((key) => `\`${key}\``).join(', ')}.`,
+  );
+}

@@ -1,0 +1,54 @@
+/** Cumulative counters since creation, and gauges of this moment. */
+export interface CacheStats {
+  /** Every read (`get`, `getOrSet`, each key of `getMany`) counts once, in exactly one of the next five. */
+  readonly l1Hits: number;
+  readonly l2Hits: number;
+  /** An expired value was served: stale-while-revalidate, grace after a failed load, or a soft timeout. */
+  readonly staleHits: number;
+  /** Joined a load that was already in flight in this process. */
+  readonly coalesced: number;
+  readonly misses: number;
+  /** Calls of a load function; `loadErrors` of them failed. */
+  readonly loads: number;
+  readonly loadErrors: number;
+  readonly sets: number;
+  readonly deletes: number;
+  /** Entries that left L1 for want of room, not by expiry or deletion. */
+  readonly evictions: number;
+  /** Redis operations that failed or passed their deadline. Operations an open breaker kept back are not counted. */
+  readonly redisErrors: number;
+  /** Entries in L1 now. */
+  readonly entries: number;
+}
+
+/** Plain numeric fields: a hot path only adds to them. */
+export class Counters {
+  l1Hits = 0;
+  l2Hits = 0;
+  staleHits = 0;
+  coalesced = 0;
+  misses = 0;
+  loads = 0;
+  loadErrors = 0;
+  sets = 0;
+  deletes = 0;
+  evictions = 0;
+  redisErrors = 0;
+
+  snapshot(entries: number): CacheStats {
+    return {
+      l1Hits: this.l1Hits,
+      l2Hits: this.l2Hits,
+      staleHits: this.staleHits,
+      coalesced: this.coalesced,
+      misses: this.misses,
+      loads: this.loads,
+      loadErrors: this.loadErrors,
+      sets: this.sets,
+      deletes: this.deletes,
+      evictions: this.evictions,
+      redisErrors: this.redisErrors,
+      entries,
+    };
+  }
+}

@@ -1,0 +1,40 @@
+/** Held by one or more reads or loads of a key; dead as soon as the key was deleted, set or cleared meanwhile. */
+export class Fence {
+  isAlive = true;
+  holders = 0;
+}
+
+/**
+ * The in-process half of the fenced lease. Whoever reads or loads a key opens its fence before looking anywhere and
+ * may write what it found into L1 only while the fence lives. Costs memory for keys in flight only.
+ */
+export class FenceTable {
+  readonly #open = new Map<string, Fence>();
+
+  open(key: string): Fence {
+    let fence = this.#open.get(key);
+    if (fence === undefined) {
+      fence = new Fence();
+      this.#open.set(key, fence);
+    }
+    fence.holders += 1;
+    return fence;
+  }
+
+  close(key: string, fence: Fence): void {
+    fence.holders -= 1;
+    if (fence.holders === 0 && this.#open.get(key) === fence) this.#open.delete(key);
+  }
+
+  cut(key: string): void {
+    const fence = this.#open.get(key);
+    if (fence === undefined) return;
+    fence.isAlive = false;
+    this.#open.delete(key);
+  }
+
+  cutAll(): void {
+    for (const fence of this.#open.values()) fence.isAlive = false;
+    this.#open.clear();
+  }
+}

@@ -1,0 +1,83 @@
+import { LRUCache } from 'lru-cache';
+import type { Counters } from '../stats.ts';
+import { Entry, type EntryFields } from './entry.ts';
+import { Namespace } from './namespace.ts';
+
+/** Bounds of L1. At least `maxEntries` applies, so that no use is unbounded. */
+export interface MemoryBounds {
+  readonly maxEntries: number;
+  /** `undefined`: only entries are counted. */
+  readonly maxBytes: number | undefined;
+}
+
+/**
+ * L1: one LRU budget over all definitions, and an index of its own for each. The LRU is keyed by entry objects, so a
+ * hit neither builds nor hashes a composed key, and clearing a definition costs only its own members.
+ */
+export class MemoryStore {
+  /** Raised when entries written so far may have missed an invalidation. */
+  epoch = 0;
+  readonly #lru: LRUCache<Entry, Entry>;
+  readonly #namespaces: Namespace[] = [];
+
+  constructor(bounds: MemoryBounds, counters: Counters) {
+    this.#lru = new LRUCache<Entry, Entry>({
+      max: bounds.maxEntries,
+      ...(bounds.maxBytes !== undefined && {
+        maxSize: bounds.maxBytes,
+        sizeCalculation: (entry) => entry.sizeBytes,
+      }),
+      dispose: (entry, _key, reason) => {
+        if (reason === 'evict') counters.evictions += 1;
+        const { entries } = entry.namespace;
+        if (entries.get(entry.key) === entry) entries.delete(entry.key);
+      },
+    });
+  }
+
+  get size(): number {
+    return this.#lru.size;
+  }
+
+  namespace(name: string): Namespace {
+    const namespace = new Namespace(name);
+    this.#namespaces.push(namespace);
+    return namespace;
+  }
+
+  /** Every namespace made so far. */
+  get namespaces(): readonly Namespace[] {
+    return this.#namespaces;
+  }
+
+  /** Marks an entry as recently used. */
+  touch(entry: Entry): void {
+    this.#lru.get(entry);
+  }
+
+  /** Stores a value under the present epoch. One larger than the whole byte budget is not kept. */
+  set(namespace: Namespace, key: string, fields: EntryFields): Entry {
+    this.delete(namespace, key);
+    const entry = new Entry(namespace, key, this.epoch, fields);
+    namespace.entries.set(key, entry);
+    this.#lru.set(entry, entry);
+    // The LRU refuses what is larger than its whole budget without telling.
+    if (!this.#lru.has(entry)) namespace.entries.delete(key);
+    return entry;
+  }
+
+  delete(namespace: Namespace, key: string): boolean {
+    const entry = namespace.entries.get(key);
+    if (entry === undefined) return false;
+    namespace.entries.delete(key);
+    return this.#lru.delete(entry);
+  }
+
+  clear(namespace: Namespace): void {
+    for (const entry of [...namespace.entries.values()]) this.#lru.delete(entry);
+  }
+
+  clearAll(): void {
+    this.#lru.clear();
+  }
+}

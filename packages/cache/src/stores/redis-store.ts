@@ -1,0 +1,141 @@
+import { randomBytes } from 'node:crypto';
+import { redisSuffix } from '../keys.ts';
+import { commitScript, readScript, releaseScript, renewScript, writeScript } from './lua.gen.ts';
+import { evalScript } from './redis-client.ts';
+import type { RedisGate } from './redis-gate.ts';
+
+/** What a read found, and what became of the lease it asked for. */
+export interface RedisRead {
+  readonly lease: 'none' | 'granted' | 'held';
+  /** How long the lease lives, whoever holds it. */
+  readonly leaseMs: number;
+  readonly bytes: Buffer | undefined;
+  /** Life left to the entry; `Infinity` without expiry. */
+  readonly remainingMs: number;
+}
+
+/** Which lease a read wants: none, one if the entry is missing or stale, or one in any case. */
+export type LeaseWish = 'none' | 'if-stale' | 'always';
+
+const leaseStatus = ['none', 'granted', 'held'] as const;
+
+/**
+ * L2 and the cross-process half of the fenced lease, one script a step. Entry and lease of a key share one hash tag, so
+ * every script runs on one slot. Every method rejects when Redis fails or passes its deadline.
+ */
+export class RedisStore {
+  readonly #gate: RedisGate;
+  readonly #prefix: string;
+  readonly #leaseMs: number;
+  readonly #instance: Buffer = randomBytes(8);
+  #writes = 0n;
+
+  /** `prefix` ends in `:`; nothing else may use it. */
+  constructor(gate: RedisGate, prefix: string, leaseMs: number) {
+    this.#gate = gate;
+    this.#prefix = prefix;
+    this.#leaseMs = leaseMs;
+  }
+
+  get isUsable(): boolean {
+    return this.#gate.isUsable;
+  }
+
+  get channel(): string {
+    return `${this.#prefix}bus`;
+  }
+
+  /** A token or stamp that no other write of any process has: 8 random bytes, then a counter. As latin1. */
+  stamp(): string {
+    const bytes = Buffer.allocUnsafe(16);
+    this.#instance.copy(bytes);
+    bytes.writeBigUInt64LE(this.#writes++, 8);
+    return bytes.toString('latin1');
+  }
+
+  async read(namespace: string, key: string, token: string, wish: LeaseWish): Promise<RedisRead> {
+    const { entry, lease } = this.#keys(namespace, key);
+    const args = [
+      Buffer.from(token, 'latin1'),
+      wish === 'none' ? 0 : this.#leaseMs,
+      wish === 'always' ? 1 : 0,
+    ];
+    const reply = await this.#gate.run('read', () =>
+      evalScript(this.#gate.client, readScript, [entry, lease], args),
+    );
+    const [status, bytes, remainingMs, leaseMs] = reply as [0 | 1 | 2, Buffer | null, number, number];
+    return {
+      lease: leaseStatus[status],
+      leaseMs,
+      bytes: bytes ?? undefined,
+      remainingMs: remainingMs < 0 ? Number.POSITIVE_INFINITY : remainingMs,
+    };
+  }
+
+  /** Resolves with whether the value was stored: `false` when a delete or set came in between. */
+  async commit(
+    namespace: string,
+    key: string,
+    token: string,
+    bytes: Buffer,
+    lifeMs: number,
+  ): Promise<boolean> {
+    const { entry, lease, wake } = this.#keys(namespace, key);
+    const args = [Buffer.from(token, 'latin1'), lifeArgument(lifeMs), bytes, this.channel, wake];
+    const reply = await this.#gate.run('commit', () =>
+      evalScript(this.#gate.client, commitScript, [entry, lease], args),
+    );
+    return reply === 1;
+  }
+
+  async release(namespace: string, key: string, token: string): Promise<void> {
+    const { lease, wake } = this.#keys(namespace, key);
+    const args = [Buffer.from(token, 'latin1'), this.channel, wake];
+    await this.#gate.run('release', () => evalScript(this.#gate.client, releaseScript, [lease], args));
+  }
+
+  /** Resolves with whether the lease was still ours. */
+  async renew(namespace: string, key: string, token: string): Promise<boolean> {
+    const { lease } = this.#keys(namespace, key);
+    const args = [Buffer.from(token, 'latin1'), this.#leaseMs];
+    const reply = await this.#gate.run('renew', () =>
+      evalScript(this.#gate.client, renewScript, [lease], args),
+    );
+    return reply === 1;
+  }
+
+  async set(namespace: string, key: string, bytes: Buffer, lifeMs: number, message: Buffer): Promise<number> {
+    return await this.#write('set', namespace, key, [lifeArgument(lifeMs), bytes, this.channel, message]);
+  }
+
+  async delete(namespace: string, key: string, message: Buffer): Promise<number> {
+    return await this.#write('delete', namespace, key, [-1, '', this.channel, message]);
+  }
+
+  async #write(
+    operation: string,
+    namespace: string,
+    key: string,
+    args: (string | Buffer | number)[],
+  ): Promise<number> {
+    const { entry, lease } = this.#keys(namespace, key);
+    const reply = await this.#gate.run(operation, () =>
+      evalScript(this.#gate.client, writeScript, [entry, lease], args),
+    );
+    return Number(reply);
+  }
+
+  #keys(namespace: string, key: string): { entry: string; lease: string; wake: string } {
+    const suffix = `${namespace}:${redisSuffix(key)}`;
+    return {
+      entry: `${this.#prefix}e:{${suffix}}`,
+      lease: `${this.#prefix}l:{${suffix}}`,
+      wake: `w${suffix}`,
+    };
+  }
+}
+
+// Redis wants whole milliseconds, and none at all for a life without end.
+function lifeArgument(lifeMs: number): number {
+  return Number.isFinite(lifeMs) ? Math.max(1, Math.ceil(lifeMs)) : 0;
+}
