@@ -1,2 +1,13 @@
 export type { LabelDefinition, MetricDefinition, MetricType, MetricUnit } from './catalogue.ts';
 export { definitionOf, labelCatalogue, metricCatalogue, OVERFLOW, UNMATCHED_ROUTE } from './catalogue.ts';
+export type { Metrics, MetricsOptions, OwnMetric } from './create-metrics.ts';
+export { createMetrics } from './create-metrics.ts';
+export type { NPlusOneEvent } from './db/n-plus-one.ts';
+export type { QueryOptions, SlowQueryEvent } from './db/query-recorder.ts';
+export { MetricsError, type MetricsErrorCode } from './errors.ts';
+export type { PromRegistry } from './exposition/prom-bridge.ts';
+export type { HttpExchange, HttpOutcome, HttpRecorder } from './http/recorder.ts';
+export type { Counter, CounterSeries } from './instruments/counter.ts';
+export type { Gauge, GaugeSeries } from './instruments/gauge.ts';
+export type { Exemplar, Histogram, HistogramSeries, TraceSource } from './instruments/histogram.ts';
+export type { FamilyOptions, MetricRegistry } from './registry.ts';

@@ -1,0 +1,158 @@
+/** The facade: one object that owns the registry, what feeds it and the ways out of it. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { performance } from 'node:perf_hooks';
+import { definitionOf, type MetricDefinition } from './catalogue.ts';
+import { instrumentPgClient, instrumentPgPool, isPgClient, isPgPool } from './db/pg.ts';
+import { PoolRecorder } from './db/pool-recorder.ts';
+import { type QueryOptions, QueryRecorder } from './db/query-recorder.ts';
+import { metricsError } from './errors.ts';
+import { negotiate } from './exposition/negotiate.ts';
+import type { PromRegistry } from './exposition/prom-bridge.ts';
+import { HttpRecorder } from './http/recorder.ts';
+import type { Counter } from './instruments/counter.ts';
+import { DEFAULT_MAX_SERIES } from './instruments/family.ts';
+import type { Gauge } from './instruments/gauge.ts';
+import type { Histogram } from './instruments/histogram.ts';
+import { type FamilyOptions, MetricRegistry } from './registry.ts';
+import { startEventLoopMetrics } from './runtime/event-loop.ts';
+import { startGcMetrics } from './runtime/gc.ts';
+import { startProcessMetrics } from './runtime/process.ts';
+import { startCacheMetrics } from './sources/cache.ts';
+import { startRateLimitMetrics } from './sources/ratelimit.ts';
+
+/** Options of {@link createMetrics}. */
+export interface MetricsOptions {
+  /** Name of the service, exported as `target_info`. */
+  readonly service: string;
+  readonly version?: string;
+  readonly http?: { /** Label sets of HTTP metrics. Default 2,000. */ readonly maxSeries?: number };
+  readonly db?: QueryOptions;
+  /** Process, event-loop, heap and GC metrics. Default `true`. */
+  readonly runtime?: boolean;
+  /** Registries of prom-client 15 or `@prometheus-io/client` that get our metrics and whose metrics our scrape carries. */
+  readonly registries?: readonly PromRegistry[];
+  /** Label sets a family keeps before new ones share its overflow series. Default 2,000. */
+  readonly maxSeries?: number;
+  /** Monotonic milliseconds. Default `performance.now`. */
+  readonly now?: () => number;
+}
+
+/** A family of your own: its definition without what has a default. */
+export interface OwnMetric extends FamilyOptions {
+  readonly name: string;
+  readonly help: string;
+  readonly labels?: readonly string[];
+}
+
+/** What {@link createMetrics} makes. */
+export interface Metrics {
+  readonly registry: MetricRegistry;
+  /** For HTTP adapters. */
+  readonly http: HttpRecorder;
+  counter(metric: OwnMetric): Counter;
+  gauge(metric: OwnMetric): Gauge;
+  /** `buckets` default to those of HTTP durations in seconds. */
+  histogram(metric: OwnMetric & { readonly buckets?: readonly number[] }): Histogram;
+  /** Times the queries of a client or pool and returns the same object. Throws for a client it does not know. */
+  instrument<T extends object>(client: T, options?: { readonly name?: string }): T;
+  /** One scrape in the format that suits an Accept header best. */
+  scrape(accept?: string): Promise<{ readonly contentType: string; readonly body: string }>;
+  /** Serves the scrape on node:http and what builds on it. */
+  handler(): (request: IncomingMessage, response: ServerResponse) => void;
+  /** Stops timers, observers and subscriptions, and takes our metrics out of the registries. */
+  close(): Promise<void>;
+}
+
+function ownDefinition(
+  metric: OwnMetric,
+  type: MetricDefinition['type'],
+  buckets?: readonly number[],
+): MetricDefinition {
+  const { name, help, labels = [] } = metric;
+  return { name, type, unit: '', labels: [...labels], help, ...(buckets === undefined ? {} : { buckets }) };
+}
+
+function validate(options: MetricsOptions): void {
+  const positive = (name: string, value: number | undefined, allowInfinity: boolean): void => {
+    if (
+      value === undefined ||
+      (Number.isSafeInteger(value) && value > 0) ||
+      (allowInfinity && value === Infinity)
+    )
+      return;
+    throw metricsError('ERR_WEIR_METRICS_OPTION', name, 'a positive integer', value);
+  };
+  if (typeof options.service !== 'string' || options.service === '') {
+    throw metricsError('ERR_WEIR_METRICS_OPTION', 'service', 'a non-empty string', options.service);
+  }
+  positive('maxSeries', options.maxSeries, false);
+  positive('http.maxSeries', options.http?.maxSeries, false);
+  positive('db.maxStatements', options.db?.maxStatements, false);
+  positive('db.nPlusOneThreshold', options.db?.nPlusOneThreshold, true);
+  const slow = options.db?.slowQueryMs;
+  if (slow !== undefined && !(slow >= 0))
+    throw metricsError('ERR_WEIR_METRICS_OPTION', 'db.slowQueryMs', 'at least 0', slow);
+}
+
+/** Starts collecting. One a process is usual; each has its own registry. */
+export function createMetrics(options: MetricsOptions): Metrics {
+  validate(options);
+  const { now = () => performance.now(), maxSeries = DEFAULT_MAX_SERIES, registries = [] } = options;
+  const registry = new MetricRegistry({ maxSeries, registries });
+  registry
+    .gauge(definitionOf('target_info'))
+    .labels(options.service, options.version ?? '')
+    .set(1);
+  const http = new HttpRecorder(registry, { now, maxSeries: options.http?.maxSeries ?? maxSeries });
+  const queries = new QueryRecorder(registry, { now, http, options: { ...options.db } });
+  const pools = new PoolRecorder(registry);
+  const stops = [startCacheMetrics(registry), startRateLimitMetrics(registry)];
+  if (options.runtime !== false) {
+    stops.push(startEventLoopMetrics(registry), startGcMetrics(registry), startProcessMetrics(registry));
+  }
+  followOverflow(registry);
+
+  const scrape: Metrics['scrape'] = async (accept) => {
+    const { format, contentType } = negotiate(accept);
+    return { contentType, body: await registry.render(format) };
+  };
+  return Object.freeze({
+    registry,
+    http,
+    counter: (metric: OwnMetric) => registry.counter(ownDefinition(metric, 'counter'), metric),
+    gauge: (metric: OwnMetric) => registry.gauge(ownDefinition(metric, 'gauge'), metric),
+    histogram: (metric: OwnMetric & { readonly buckets?: readonly number[] }) => {
+      const buckets = metric.buckets ?? definitionOf('http_server_request_duration_seconds').buckets;
+      return registry.histogram(ownDefinition(metric, 'histogram', buckets), metric);
+    },
+    instrument: <T extends object>(client: T, { name = 'default' }: { readonly name?: string } = {}): T => {
+      queries.enable();
+      if (isPgPool(client)) instrumentPgPool(client, name, queries, pools, now);
+      else if (isPgClient(client)) instrumentPgClient(client, queries);
+      else throw metricsError('ERR_WEIR_METRICS_CLIENT');
+      return client;
+    },
+    scrape,
+    handler: () => (request: IncomingMessage, response: ServerResponse) => {
+      scrape(request.headers.accept).then(
+        ({ contentType, body }) => response.setHeader('content-type', contentType).end(body),
+        (error: unknown) =>
+          response.writeHead(500, { 'content-type': 'text/plain' }).end(`${String(error)}\n`),
+      );
+    },
+    close: async () => {
+      for (const stop of stops.splice(0)) stop();
+      registry.close();
+    },
+  });
+}
+
+function followOverflow(registry: MetricRegistry): void {
+  const overflow = registry.counter(definitionOf('weir_metrics_overflow_total'));
+  registry.onCollect(() => {
+    for (const family of registry.families()) {
+      if (family.definition.labels.length > 0)
+        overflow.labels(family.definition.name).setTotal(family.overflowed);
+    }
+  });
+}

@@ -1,0 +1,51 @@
+/** Use of connection pools: what is open, lent and waited for. */
+import { definitionOf } from '../catalogue.ts';
+import type { Gauge } from '../instruments/gauge.ts';
+import type { Histogram, HistogramSeries } from '../instruments/histogram.ts';
+import type { MetricRegistry } from '../registry.ts';
+
+/** The state of a pool now. */
+export interface PoolState {
+  readonly idle: number;
+  readonly used: number;
+  readonly max: number;
+  readonly pending: number;
+}
+
+/** Records pools of all drivers of one `createMetrics`. */
+export class PoolRecorder {
+  readonly #pools = new Map<string, Set<() => PoolState | undefined>>();
+  readonly #wait: Histogram;
+
+  constructor(registry: MetricRegistry) {
+    const count = registry.gauge(definitionOf('db_client_connection_count'));
+    const max = registry.gauge(definitionOf('db_client_connection_max'));
+    const pending = registry.gauge(definitionOf('db_client_connection_pending_requests'));
+    this.#wait = registry.histogram(definitionOf('db_client_connection_wait_time_seconds'));
+    registry.onCollect(() => this.#collect(count, max, pending));
+  }
+
+  /** Follows a pool; pools of one name add up. `read` gives `undefined` once the pool is gone. */
+  add(name: string, read: () => PoolState | undefined): HistogramSeries {
+    this.#pools.set(name, (this.#pools.get(name) ?? new Set()).add(read));
+    return this.#wait.labels(name);
+  }
+
+  #collect(count: Gauge, max: Gauge, pending: Gauge): void {
+    for (const [name, reads] of this.#pools) {
+      const total = { idle: 0, used: 0, max: 0, pending: 0 };
+      for (const read of reads) {
+        const state = read();
+        if (state === undefined) reads.delete(read);
+        total.idle += state?.idle ?? 0;
+        total.used += state?.used ?? 0;
+        total.max += state?.max ?? 0;
+        total.pending += state?.pending ?? 0;
+      }
+      count.labels(name, 'idle').set(total.idle);
+      count.labels(name, 'used').set(total.used);
+      max.labels(name).set(total.max);
+      pending.labels(name).set(total.pending);
+    }
+  }
+}

@@ -1,0 +1,164 @@
+/** What every driver's instrumentation shares: times, the slow-query log, N+1 detection. */
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { definitionOf, UNMATCHED_ROUTE } from '../catalogue.ts';
+import type { HttpExchange, HttpRecorder } from '../http/recorder.ts';
+import type { Counter } from '../instruments/counter.ts';
+import type { Histogram, HistogramSeries } from '../instruments/histogram.ts';
+import type { MetricRegistry } from '../registry.ts';
+import { dialects, type SqlSystem } from './dialect.ts';
+import { NPlusOneDetector, type NPlusOneEvent } from './n-plus-one.ts';
+import { type Statement, StatementCache } from './statements.ts';
+
+/** One slow statement, given to `onSlowQuery`. Holds no literal. */
+export interface SlowQueryEvent {
+  readonly system: string;
+  readonly summary: string;
+  readonly fingerprint: string;
+  /** The statement without literals. */
+  readonly statement: string;
+  readonly durationMs: number;
+  /** Rows returned or touched, where the driver says. */
+  readonly rows: number | undefined;
+  /** Whether it failed. */
+  readonly failed: boolean;
+  readonly route: string | undefined;
+  readonly traceId: string | undefined;
+  readonly spanId: string | undefined;
+}
+
+/** Options of query timing, all optional. */
+export interface QueryOptions {
+  /** Statements that take longer count as slow. Default 100; `Infinity` for none. */
+  readonly slowQueryMs?: number;
+  /** Executions of one read in one request that make an N+1. Default 10; `Infinity` turns detection off. */
+  readonly nPlusOneThreshold?: number;
+  /** Statements with series of their own; the rest share the overflow series. Default 500. */
+  readonly maxStatements?: number;
+  readonly onSlowQuery?: (event: SlowQueryEvent) => void;
+  readonly onNPlusOne?: (event: NPlusOneEvent) => void;
+}
+
+/** A statement being executed. */
+export interface QueryExecution {
+  readonly statement: Statement;
+  readonly series: HistogramSeries;
+  readonly system: string;
+  readonly startMs: number;
+  readonly exchange: HttpExchange | undefined;
+  readonly trace: { readonly traceId: string; readonly spanId: string } | undefined;
+}
+
+/** How an execution ended. */
+export interface QueryOutcome {
+  readonly failed: boolean;
+  readonly rows?: number | undefined;
+}
+
+/** Records queries of all drivers of one `createMetrics`. */
+export class QueryRecorder {
+  readonly #now: () => number;
+  readonly #http: HttpRecorder;
+  readonly #options: Required<Pick<QueryOptions, 'slowQueryMs' | 'nPlusOneThreshold'>> & QueryOptions;
+  readonly #duration: Histogram;
+  readonly #slow: Counter;
+  readonly #nPlusOne: Counter;
+  readonly #detector: NPlusOneDetector;
+  readonly #caches = new Map<SqlSystem, StatementCache>();
+  readonly #series = new Map<string, HistogramSeries>();
+
+  constructor(
+    registry: MetricRegistry,
+    dependencies: { readonly now: () => number; readonly http: HttpRecorder; readonly options: QueryOptions },
+  ) {
+    const { now, http, options } = dependencies;
+    const { slowQueryMs = 100, nPlusOneThreshold = 10, maxStatements = 500 } = options;
+    this.#now = now;
+    this.#http = http;
+    this.#options = { ...options, slowQueryMs, nPlusOneThreshold };
+    this.#duration = registry.histogram(definitionOf('db_client_operation_duration_seconds'), {
+      maxSeries: maxStatements,
+    });
+    this.#slow = registry.counter(definitionOf('weir_db_slow_queries_total'), { maxSeries: maxStatements });
+    this.#nPlusOne = registry.counter(definitionOf('weir_db_n_plus_one_total'));
+    this.#detector = new NPlusOneDetector(nPlusOneThreshold, (event) => {
+      this.#nPlusOne.labels(event.route ?? UNMATCHED_ROUTE, event.summary).inc();
+      options.onNPlusOne?.(event);
+    });
+  }
+
+  /** Makes requests known to their queries; called once a client is instrumented. */
+  enable(): void {
+    this.#http.contexts ??= new AsyncLocalStorage<HttpExchange>();
+  }
+
+  /**
+   * Looks for N+1 where the caller's own stack still stands. Drivers that queue a query before they start it call this at the
+   * caller's call and pass `noticed` to `begin`.
+   */
+  notice(system: SqlSystem, text: string, values: readonly unknown[] | undefined): void {
+    const exchange = this.#http.contexts?.getStore();
+    if (exchange === undefined || this.#options.nPlusOneThreshold === Infinity) return;
+    this.#detector.observe(exchange, this.#statementOf(system, text), values, text);
+  }
+
+  /** Begins an execution in the context of its caller. */
+  begin(
+    system: SqlSystem,
+    text: string,
+    options: { readonly values?: readonly unknown[] | undefined; readonly noticed?: boolean } = {},
+  ): QueryExecution {
+    if (options.noticed !== true) this.notice(system, text, options.values);
+    const statement = this.#statementOf(system, text);
+    return {
+      statement,
+      series: this.#seriesOf(system, statement),
+      system,
+      startMs: this.#now(),
+      exchange: this.#http.contexts?.getStore(),
+      trace: this.#http.traceSource?.(),
+    };
+  }
+
+  /** Ends an execution. */
+  end(execution: QueryExecution, outcome: QueryOutcome): void {
+    const { statement, series, system, exchange, trace } = execution;
+    const durationMs = this.#now() - execution.startMs;
+    series.observe(durationMs / 1_000);
+    if (trace !== undefined)
+      series.setExemplar({ ...trace, value: durationMs / 1_000, timestamp: Date.now() / 1_000 });
+    if (durationMs <= this.#options.slowQueryMs) return;
+    this.#slow.labels(system, statement.summary).inc();
+    this.#options.onSlowQuery?.({
+      system,
+      summary: statement.summary,
+      fingerprint: statement.fingerprint,
+      statement: statement.text,
+      durationMs,
+      rows: outcome.rows,
+      failed: outcome.failed,
+      route: exchange?.route,
+      traceId: trace?.traceId,
+      spanId: trace?.spanId,
+    });
+  }
+
+  #statementOf(system: SqlSystem, text: string): Statement {
+    let cache = this.#caches.get(system);
+    if (cache === undefined) {
+      cache = new StatementCache(dialects[system]);
+      this.#caches.set(system, cache);
+    }
+    return cache.get(text);
+  }
+
+  // One fingerprint has one summary here, whatever the letter case of later texts.
+  #seriesOf(system: string, statement: Statement): HistogramSeries {
+    const key = system + statement.fingerprint;
+    const known = this.#series.get(key);
+    if (known !== undefined) return known;
+    const keep = this.#duration.hasRoom;
+    const series = this.#duration.labels(system, statement.summary, statement.fingerprint);
+    if (keep) this.#series.set(key, series);
+    return series;
+  }
+}

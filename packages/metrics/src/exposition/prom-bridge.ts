@@ -1,0 +1,132 @@
+/**
+ * The meeting point with prom-client 15 and its successor: every family of ours stands in the team's registry as one more metric, and our
+ * scrape carries the team's metrics. Only public members of the registry are used, so that either package will do.
+ */
+import type { MetricUnit } from '../catalogue.ts';
+import { type AnyFamily, formatValue, renderHeader, renderLabels, type TextFormat } from './text.ts';
+
+/** One sample as prom-client's `get()` hands it out. */
+export interface PromValue {
+  readonly labels: Readonly<Record<string, string | number>>;
+  readonly value: number;
+  readonly metricName?: string | undefined;
+  readonly exemplar?:
+    | {
+        readonly labelSet: Readonly<Record<string, string>>;
+        readonly value: number;
+        readonly timestamp: number;
+      }
+    | null
+    | undefined;
+}
+
+/** A metric as prom-client's `getMetricsAsJSON()` hands it out. */
+export interface PromMetricData {
+  readonly name: string;
+  readonly help: string;
+  readonly type: unknown;
+  readonly values?: readonly PromValue[];
+}
+
+/** What we need of a registry of prom-client ≥ 15 or of `@prometheus-io/client`. */
+export interface PromRegistry {
+  registerMetric(metric: never): void;
+  getSingleMetric(name: string): unknown;
+  removeSingleMetric(name: string): void;
+  getMetricsAsJSON(): Promise<readonly unknown[]>;
+}
+
+/** Our family in the shape that prom-client's registry keeps. */
+export class PromBridge {
+  name: string;
+  readonly help: string;
+  readonly type: string;
+  readonly aggregator: string;
+  readonly labelNames: readonly string[];
+  readonly #family: AnyFamily;
+  readonly #beforeGet: () => boolean;
+
+  /** `beforeGet` brings the family up to date; where it answers `false` the scrape is our own and wants no values. */
+  constructor(family: AnyFamily, beforeGet: () => boolean) {
+    const { name, help, type, labels } = family.definition;
+    this.name = name;
+    this.help = help;
+    this.type = type;
+    this.aggregator = name.endsWith('_info') || name === 'process_start_time_seconds' ? 'first' : 'sum';
+    this.labelNames = labels;
+    this.#family = family;
+    this.#beforeGet = beforeGet;
+  }
+
+  /** Synchronous inside, so that one scrape is one instant. prom-client changes `name` for OpenMetrics: it is read late. */
+  async get(): Promise<PromMetricData & { aggregator: string }> {
+    const values = this.#beforeGet() ? promValues(this.#family) : [];
+    return { name: this.name, help: this.help, type: this.type, values, aggregator: this.aggregator };
+  }
+
+  reset(): void {
+    this.#family.reset();
+  }
+}
+
+function promValues(family: AnyFamily): PromValue[] {
+  const { name, labels } = family.definition;
+  const values: PromValue[] = [];
+  for (const series of family.series) {
+    const own = Object.fromEntries(labels.map((label, index) => [label, series.labelValues[index] ?? '']));
+    if (!('bounds' in series)) {
+      values.push({ labels: own, value: series.value });
+      continue;
+    }
+    let cumulative = 0;
+    for (let index = 0; index <= series.bounds.length; index += 1) {
+      cumulative += series.bucketCount(index);
+      const exemplar = series.exemplarOf(index);
+      values.push({
+        labels: { ...own, le: series.bounds[index] ?? '+Inf' },
+        value: cumulative,
+        metricName: `${name}_bucket`,
+        exemplar: exemplar && {
+          labelSet: { trace_id: exemplar.traceId, span_id: exemplar.spanId },
+          value: exemplar.value,
+          timestamp: exemplar.timestamp,
+        },
+      });
+    }
+    values.push({ labels: own, value: series.sum, metricName: `${name}_sum` });
+    values.push({ labels: own, value: cumulative, metricName: `${name}_count` });
+  }
+  return values;
+}
+
+const TYPES = ['counter', 'gauge', 'histogram', 'summary'];
+
+/** Renders a metric of the team's registry in either format. */
+export function renderForeign(metric: PromMetricData, format: TextFormat): string {
+  if (metric.values === undefined || metric.values.length === 0) return '';
+  const type = typeof metric.type === 'string' && TYPES.includes(metric.type) ? metric.type : 'gauge';
+  const isCounter = type === 'counter' && format === 'openmetrics';
+  const name = isCounter && !metric.name.endsWith('_total') ? `${metric.name}_total` : metric.name;
+  const header = renderHeader(
+    { name, help: metric.help, type: type as 'counter', unit: unitOf(name) },
+    format,
+  );
+  const lines = metric.values.map(({ labels, value, metricName, exemplar }) => {
+    const names = Object.keys(labels);
+    const line = `${metricName ?? name}${renderLabels(
+      names,
+      names.map((label) => String(labels[label])),
+    )} ${formatValue(value)}`;
+    if (exemplar === undefined || exemplar === null || format === 'text') return `${line}\n`;
+    const { labelSet } = exemplar;
+    const set = renderLabels(Object.keys(labelSet), Object.values(labelSet));
+    return `${line} # ${set || '{}'} ${formatValue(exemplar.value)} ${exemplar.timestamp}\n`;
+  });
+  return header + lines.join('');
+}
+
+function unitOf(name: string): MetricUnit {
+  const base = name.replace(/_total$/, '');
+  if (base.endsWith('_seconds')) return 'seconds';
+  return base.endsWith('_bytes') ? 'bytes' : '';
+}

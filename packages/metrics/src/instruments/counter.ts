@@ -1,0 +1,47 @@
+import { metricsError } from '../errors.ts';
+import { Family, type Series } from './family.ts';
+
+/** A number that only grows. */
+export class CounterSeries implements Series {
+  readonly labelValues: readonly string[];
+  readonly #name: string;
+  readonly #onObserve: (() => void) | undefined;
+  readonly #cell = new Float64Array(1);
+
+  constructor(name: string, labelValues: readonly string[], onObserve: (() => void) | undefined) {
+    this.#name = name;
+    this.labelValues = labelValues;
+    this.#onObserve = onObserve;
+  }
+
+  get value(): number {
+    return this.#cell[0] as number;
+  }
+
+  /** Adds `amount`, by default 1. Throws below 0 and for what is not finite. */
+  inc(amount = 1): void {
+    if (!(amount >= 0 && amount < Infinity)) throw metricsError('ERR_WEIR_METRICS_VALUE', this.#name, amount);
+    (this.#cell[0] as number) += amount;
+    this.#onObserve?.();
+  }
+
+  /** Takes over a total kept elsewhere, such as a cache's own counter. */
+  setTotal(total: number): void {
+    this.#cell[0] = total;
+  }
+}
+
+/** A family of counters. */
+export class Counter extends Family<CounterSeries> {
+  /** Adds to the series without labels. */
+  inc(amount?: number): void {
+    this.labels().inc(amount);
+  }
+
+  protected override create(
+    labelValues: readonly string[],
+    onObserve: (() => void) | undefined,
+  ): CounterSeries {
+    return new CounterSeries(this.definition.name, labelValues, onObserve);
+  }
+}

@@ -1,0 +1,129 @@
+/**
+ * A metric family: label sets → series, under a budget of whole label sets. Past the budget every new label set shares
+ * the one overflow series, whose labels are all `_OTHER`, so that no input can grow memory or the scrape.
+ */
+import { type MetricDefinition, OVERFLOW } from '../catalogue.ts';
+import { metricsError } from '../errors.ts';
+
+type Node<S> = Map<string, Node<S> | S>;
+
+/** One label set of a family. `overflow` marks the series that stands for all label sets past the budget. */
+export interface Series {
+  readonly labelValues: readonly string[];
+}
+
+/** Label sets a family keeps when nothing else is asked for. */
+export const DEFAULT_MAX_SERIES = 2_000;
+
+const NAME = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
+
+/** The lookup and budget shared by all kinds of instrument. */
+export abstract class Family<S extends Series> {
+  readonly definition: MetricDefinition;
+  readonly maxSeries: number;
+  readonly #root: Node<S> = new Map();
+  readonly #series: S[] = [];
+  #overflow: S | undefined;
+  #overflowed = 0;
+
+  constructor(definition: MetricDefinition, maxSeries: number = DEFAULT_MAX_SERIES) {
+    for (const name of [definition.name, ...definition.labels]) {
+      if (!NAME.test(name) || name === 'le') throw metricsError('ERR_WEIR_METRICS_NAME', name);
+    }
+    if (!Number.isSafeInteger(maxSeries) || maxSeries < 1) {
+      throw metricsError('ERR_WEIR_METRICS_OPTION', 'maxSeries', 'a positive integer', maxSeries);
+    }
+    this.definition = definition;
+    this.maxSeries = maxSeries;
+  }
+
+  /** Every live series, the overflow series last. The array is the family's own: do not keep it. */
+  get series(): readonly S[] {
+    return this.#series;
+  }
+
+  /** Observations that went to the overflow series. */
+  get overflowed(): number {
+    return this.#overflowed;
+  }
+
+  /**
+   * The series of these label values, in the order of the definition. Hold on to it where the values are fixed: using a
+   * held series costs no lookup. At the budget a new label set gets the overflow series.
+   */
+  labels(...values: readonly string[]): S {
+    const depth = values.length;
+    if (depth !== this.definition.labels.length) {
+      throw metricsError(
+        'ERR_WEIR_METRICS_LABELS',
+        this.definition.name,
+        this.definition.labels.length,
+        depth,
+      );
+    }
+    if (depth === 0) return this.#series[0] ?? this.#add([]);
+    let node = this.#root;
+    for (let index = 0; index < depth - 1; index += 1) {
+      const next = node.get(values[index] as string);
+      if (next === undefined) return this.#admit(values);
+      node = next as Node<S>;
+    }
+    return (node.get(values[depth - 1] as string) as S | undefined) ?? this.#admit(values);
+  }
+
+  /** Whether a new label set would get a series of its own. */
+  get hasRoom(): boolean {
+    return this.#series.length - (this.#overflow === undefined ? 0 : 1) < this.maxSeries;
+  }
+
+  /** Drops every series. Held series go on working but are no longer exported. */
+  reset(): void {
+    this.#root.clear();
+    this.#series.length = 0;
+    this.#overflow = undefined;
+    this.#overflowed = 0;
+  }
+
+  /** Drops one label set; does nothing if there is none. */
+  remove(...values: readonly string[]): void {
+    let node: Node<S> | undefined = this.#root;
+    for (const value of values.slice(0, -1)) node = node?.get(value) as Node<S> | undefined;
+    const series = node?.get(values[values.length - 1] as string) as S | undefined;
+    if (series === undefined) return;
+    node?.delete(values[values.length - 1] as string);
+    this.#series.splice(this.#series.indexOf(series), 1);
+  }
+
+  protected abstract create(labelValues: readonly string[], onObserve: (() => void) | undefined): S;
+
+  #admit(values: readonly string[]): S {
+    if (this.hasRoom) return this.#add(values);
+    if (this.#overflow === undefined) {
+      this.#overflow = this.create(
+        values.map(() => OVERFLOW),
+        () => {
+          this.#overflowed += 1;
+        },
+      );
+      this.#series.push(this.#overflow);
+    }
+    return this.#overflow;
+  }
+
+  #add(values: readonly string[]): S {
+    const series = this.create(values.map(String), undefined);
+    let node = this.#root;
+    for (const value of values.slice(0, -1)) {
+      let next = node.get(value) as Node<S> | undefined;
+      if (next === undefined) {
+        next = new Map();
+        node.set(value, next);
+      }
+      node = next;
+    }
+    if (values.length > 0) node.set(values[values.length - 1] as string, series);
+    if (this.#overflow === undefined) this.#series.push(series);
+    else this.#series.splice(-1, 0, series);
+    return series;
+  }
+}
