@@ -2,18 +2,32 @@ import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { TargetUnreachableError } from './errors.ts';
 
+/** Read buffer of every plain connection: its reader takes what it needs before the next read begins. */
+const readBuffer = Buffer.allocUnsafe(65_536);
+
 /**
- * Opens a connection to an origin. TLS certificates are verified against Node's trust store, which
+ * Opens a connection to an origin. `onData`, where given, gets every chunk, valid only until it returns. TLS certificates are verified against Node's trust store, which
  * `NODE_EXTRA_CA_CERTS` extends. The caller listens for `connect` or `secureConnect` and for `error`.
  */
-export function connectTarget(target: URL): Socket {
+export function connectTarget(target: URL, onData?: (chunk: Buffer) => void): Socket {
   const host = target.hostname.replace(/^\[|\]$/g, '');
   if (target.protocol === 'http:') {
-    return connectTcp({ host, port: Number(target.port || 80), noDelay: true });
+    const options = { host, port: Number(target.port || 80), noDelay: true };
+    if (onData === undefined) return connectTcp(options);
+    const callback = (size: number, buffer: Uint8Array): boolean => {
+      onData(
+        buffer === readBuffer && size < readBuffer.length
+          ? readBuffer.subarray(0, size)
+          : Buffer.from(buffer.buffer, buffer.byteOffset, size),
+      );
+      return true;
+    };
+    return connectTcp({ ...options, onread: { buffer: readBuffer, callback } });
   }
   const servername = isIP(host) === 0 ? host : undefined;
   const options = { host, port: Number(target.port || 443), ALPNProtocols: ['http/1.1'], noDelay: true };
-  return connectTls(servername === undefined ? options : { ...options, servername });
+  const socket = connectTls(servername === undefined ? options : { ...options, servername });
+  return onData === undefined ? socket : socket.on('data', onData);
 }
 
 /** The event with which a connection of {@link connectTarget} becomes usable. */

@@ -1,3 +1,4 @@
+export type { RateStage } from './arrival-schedule.ts';
 export {
   BenchError,
   type BenchErrorCode,
@@ -9,8 +10,11 @@ export {
 } from './errors.ts';
 export type { LatencySummary } from './latency-histogram.ts';
 export { loadScenario } from './load-scenario.ts';
+export type { FailureKind } from './measurement.ts';
 export type {
+  ArrivalCounts,
   BenchmarkEnvironment,
+  BenchmarkLoad,
   BenchmarkProgress,
   BenchmarkResult,
   RequestCounts,

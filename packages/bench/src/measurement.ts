@@ -1,18 +1,22 @@
 import { LatencyHistogram, type LatencySummary } from './latency-histogram.ts';
 import type { BenchmarkProgress, RequestCounts, TimelinePoint } from './result.ts';
+import { Timeline } from './timeline.ts';
 
-/** Why a request got no answer. */
-export type FailureKind = 'timeout' | 'cut' | 'refused' | 'malformed';
+/** Why a request got no answer. `dropped`: it was due, but never sent. */
+export type FailureKind = 'timeout' | 'cut' | 'refused' | 'malformed' | 'dropped';
 
-const intervalMs = 1_000;
+const rateWindowMs = 1_000;
+/** Clocks of threads are compared through sums of large numbers; a microsecond covers their rounding. */
+const roundingMs = 0.001;
 
 /**
- * Sorts outcomes into the warm-up and the measured time by the moment a request *began*, so that every request that
- * began in the measured time counts once, even when it ended after it, and none that began before does.
+ * Sorts outcomes into the warm-up and the measured time by the moment a request *began* (in an open loop: was due), so that every
+ * request that began in the measured time counts once, even when it ended after it, and none that began before does.
  * All times are of the injected clock, in milliseconds.
  */
 export class Measurement {
-  readonly #beginMs: number;
+  /** Begin of the warm-up. */
+  readonly beginMs: number;
   readonly #measureMs: number;
   /** End of the measured time, unless it is cut short. */
   readonly plannedEndMs: number;
@@ -23,81 +27,77 @@ export class Measurement {
   #warmupAnswered = 0;
 
   readonly #latency = new LatencyHistogram();
+  readonly #timeline: Timeline;
   readonly #statusCodes = new Map<number, number>();
+  readonly #failures = new Map<FailureKind, number>();
   #ok = 0;
   #answered = 0;
-  #errors = 0;
-  #timeouts = 0;
   #bytes = 0;
-
-  readonly #interval = new LatencyHistogram();
-  readonly #timeline: TimelinePoint[] = [];
-  #intervalErrors = 0;
-  #intervalAnswered = 0;
-  #intervalEndMs: number;
+  #late = 0;
+  #latestMs = 0;
 
   #rateAnswered = 0;
   #rateFromMs: number;
   #lastRate = 0;
 
   constructor(beginMs: number, warmupMs: number, durationMs: number) {
-    this.#beginMs = beginMs;
+    this.beginMs = beginMs;
     this.#measureMs = beginMs + warmupMs;
     this.plannedEndMs = this.#measureMs + durationMs;
     this.#endMs = this.plannedEndMs;
-    this.#intervalEndMs = this.#measureMs + intervalMs;
+    this.#timeline = new Timeline(this.#measureMs, durationMs);
     this.#rateFromMs = beginMs;
   }
 
   answered(startMs: number, latencyMs: number, endMs: number, status: number, bytes: number): void {
     this.#rateAnswered += 1;
-    if (startMs < this.#measureMs) {
+    if (startMs < this.#measureMs - roundingMs) {
       this.#warmup.record(latencyMs);
       this.#warmupAnswered += 1;
       return;
     }
-    if (startMs >= this.#endMs) return;
-    this.#closeIntervals(endMs);
+    if (startMs >= this.#endMs - roundingMs) return;
     this.#latency.record(latencyMs);
     this.#answered += 1;
     this.#bytes += bytes;
     if (status >= 200 && status < 300) this.#ok += 1;
     this.#statusCodes.set(status, (this.#statusCodes.get(status) ?? 0) + 1);
-    if (endMs < this.plannedEndMs) {
-      this.#interval.record(latencyMs);
-      this.#intervalAnswered += 1;
-    }
+    if (endMs < this.plannedEndMs) this.#timeline.answered(endMs, latencyMs);
   }
 
   failed(startMs: number, endMs: number, kind: FailureKind): void {
-    if (startMs < this.#measureMs) {
+    if (startMs < this.#measureMs - roundingMs) {
       this.#warmupErrors += 1;
       return;
     }
-    if (startMs >= this.#endMs) return;
-    this.#closeIntervals(endMs);
-    this.#errors += 1;
-    if (endMs < this.plannedEndMs) this.#intervalErrors += 1;
-    if (kind !== 'timeout') return;
-    this.#timeouts += 1;
-    this.#latency.record(endMs - startMs);
-    if (endMs < this.plannedEndMs) this.#interval.record(endMs - startMs);
+    if (startMs >= this.#endMs - roundingMs) return;
+    this.#failures.set(kind, (this.#failures.get(kind) ?? 0) + 1);
+    // A request that waited until its timeout is a latency; one that was cut off early would flatter the percentiles.
+    const waitedMs = kind === 'timeout' || kind === 'dropped' ? endMs - startMs : undefined;
+    if (waitedMs !== undefined) this.#latency.record(waitedMs);
+    if (endMs < this.plannedEndMs) this.#timeline.failed(endMs, waitedMs);
+  }
+
+  /** The generator itself was `byMs` late with a request that was due at `dueMs`. */
+  late(dueMs: number, byMs: number): void {
+    if (dueMs < this.#measureMs - roundingMs || dueMs >= this.#endMs - roundingMs) return;
+    this.#late += 1;
+    this.#latestMs = Math.max(this.#latestMs, byMs);
   }
 
   /** Cuts the measured time short; requests that begin later no longer count. */
   end(nowMs: number): void {
     this.#endMs = Math.max(this.#measureMs, Math.min(nowMs, this.plannedEndMs));
-    this.#closeIntervals(this.#endMs);
   }
 
   progress(nowMs: number): BenchmarkProgress {
     const warm = nowMs < this.#measureMs;
     const latency = warm ? this.#warmup : this.#latency;
-    const errors = warm ? this.#warmupErrors : this.#errors;
+    const errors = warm ? this.#warmupErrors : this.#errors();
     return {
       phase: warm ? 'warmup' : 'running',
-      elapsedMs: Math.round(Math.min(nowMs, this.plannedEndMs) - this.#beginMs),
-      totalMs: Math.round(this.plannedEndMs - this.#beginMs),
+      elapsedMs: Math.round(Math.min(nowMs, this.plannedEndMs) - this.beginMs),
+      totalMs: Math.round(this.plannedEndMs - this.beginMs),
       requests: (warm ? this.#warmupAnswered : this.#answered) + errors,
       errors,
       requestsPerSecond: this.#rate(nowMs),
@@ -106,17 +106,23 @@ export class Measurement {
     };
   }
 
+  /** Cut short before its planned end. */
+  get partial(): boolean {
+    return this.#endMs < this.plannedEndMs;
+  }
+
   get durationMs(): number {
     return Math.round(this.#endMs - this.#measureMs);
   }
 
   counts(): RequestCounts {
+    const errors = this.#errors();
     return {
-      total: this.#answered + this.#errors,
+      total: this.#answered + errors,
       ok: this.#ok,
       non2xx: this.#answered - this.#ok,
-      errors: this.#errors,
-      timeouts: this.#timeouts,
+      errors,
+      timeouts: this.#failures.get('timeout') ?? 0,
       perSecond: this.#perSecond(this.#answered),
     };
   }
@@ -129,12 +135,29 @@ export class Measurement {
     return Object.fromEntries([...this.#statusCodes].sort(([a], [b]) => a - b));
   }
 
+  /** Requests without an answer by reason; reasons that did not occur are left out. */
+  failures(): Partial<Record<FailureKind, number>> {
+    return Object.fromEntries([...this.#failures].sort(([a], [b]) => a.localeCompare(b)));
+  }
+
+  /** Requests that the generator sent late, and by how much at most. */
+  lateness(): { readonly late: number; readonly latestMs: number } {
+    return { late: this.#late, latestMs: Math.round(this.#latestMs * 1_000) / 1_000 };
+  }
+
   bytesPerSecond(): number {
     return this.#perSecond(this.#bytes);
   }
 
+  /** Final; call it once, after `end`. */
   timeline(): readonly TimelinePoint[] {
-    return this.#timeline;
+    return this.#timeline.end(this.#endMs);
+  }
+
+  #errors(): number {
+    let errors = 0;
+    for (const count of this.#failures.values()) errors += count;
+    return errors;
   }
 
   #perSecond(count: number): number {
@@ -144,34 +167,11 @@ export class Measurement {
 
   #rate(nowMs: number): number {
     const span = nowMs - this.#rateFromMs;
-    if (span >= intervalMs || (this.#lastRate === 0 && span > 0)) {
+    if (span >= rateWindowMs || (this.#lastRate === 0 && span > 0)) {
       this.#lastRate = Math.round((this.#rateAnswered / span) * 1_000);
       this.#rateAnswered = 0;
       this.#rateFromMs = nowMs;
     }
     return this.#lastRate;
-  }
-
-  /** Closes every interval that ended by `nowMs`, empty ones too, so that a stall shows as a gap of zeros. */
-  #closeIntervals(nowMs: number): void {
-    const until = Math.min(nowMs, this.#endMs);
-    while (this.#intervalEndMs <= until) this.#closeInterval(intervalMs);
-    const rest = until - (this.#intervalEndMs - intervalMs);
-    // A last interval shorter than half a second would be noise, not a point.
-    if (until === this.#endMs && rest >= intervalMs / 2) this.#closeInterval(rest);
-  }
-
-  #closeInterval(lengthMs: number): void {
-    this.#timeline.push({
-      atMs: Math.round(this.#intervalEndMs - intervalMs + lengthMs - this.#measureMs),
-      requestsPerSecond: Math.round((this.#intervalAnswered / lengthMs) * 1_000),
-      p50Ms: this.#interval.percentileMs(50),
-      p99Ms: this.#interval.percentileMs(99),
-      errors: this.#intervalErrors,
-    });
-    this.#intervalEndMs += intervalMs;
-    this.#interval.reset();
-    this.#intervalAnswered = 0;
-    this.#intervalErrors = 0;
   }
 }

@@ -1,4 +1,6 @@
+import type { RateStage } from './arrival-schedule.ts';
 import type { LatencySummary } from './latency-histogram.ts';
+import type { FailureKind } from './measurement.ts';
 
 /** Reported while a benchmark runs, about twice a second and once at its end. */
 export interface BenchmarkProgress {
@@ -54,9 +56,37 @@ export interface RequestCounts {
   readonly perSecond: number;
 }
 
+/** How the requests were sent. */
+export type BenchmarkLoad =
+  | { readonly mode: 'closed'; readonly connections: number; readonly pipelining: number }
+  | {
+      readonly mode: 'open';
+      /** Requests per second, averaged over the stages. */
+      readonly rate: number;
+      readonly stages: readonly RateStage[];
+      /** At most so many at once. */
+      readonly connections: number;
+      readonly workers: number;
+    };
+
+/** How well an open loop kept its schedule. */
+export interface ArrivalCounts {
+  /** Requests that were due in the measured time. */
+  readonly intended: number;
+  /** Begun more than a millisecond after they were due, because the generator was busy. */
+  readonly late: number;
+  /** By how much the latest of them was late. */
+  readonly latestMs: number;
+  /** Never sent: every connection was busy until their timeout. Part of `requests.errors`. */
+  readonly dropped: number;
+  /** Answered, of those intended; 0 to 1. */
+  readonly achieved: number;
+}
+
 /**
  * The outcome of one run; `--json`, the service's history and its web page all use this object. `latencyMs` holds every
- * answer, and every timeout with the time it had waited; other errors have no latency.
+ * answer, and every timeout with the time it had waited; other errors have no latency. In an open loop latency counts
+ * from the moment a request was due.
  */
 export interface BenchmarkResult {
   readonly schemaVersion: 1;
@@ -68,10 +98,14 @@ export interface BenchmarkResult {
   readonly durationMs: number;
   /** Aborted before its planned end. */
   readonly partial: boolean;
-  readonly load: { readonly mode: 'closed'; readonly connections: number; readonly pipelining: number };
+  readonly load: BenchmarkLoad;
   readonly requests: RequestCounts;
   readonly latencyMs: LatencySummary;
   readonly statusCodes: Readonly<Record<string, number>>;
+  /** `requests.errors` by reason. */
+  readonly failures: Readonly<Partial<Record<FailureKind, number>>>;
+  /** Of an open loop only. */
+  readonly arrivals?: ArrivalCounts;
   /** Received, headers included. */
   readonly bytesPerSecond: number;
   readonly timeline: readonly TimelinePoint[];

@@ -1,9 +1,18 @@
+import type { RateStage } from './arrival-schedule.ts';
 import { runClosedLoop } from './closed-loop.ts';
 import { probeTarget } from './connect-target.ts';
 import { describeEnvironment } from './environment.ts';
 import { Measurement } from './measurement.ts';
-import type { BenchmarkProgress, BenchmarkResult } from './result.ts';
-import { parseScenario, type Scenario } from './scenario.ts';
+import type {
+  ArrivalCounts,
+  BenchmarkEnvironment,
+  BenchmarkLoad,
+  BenchmarkProgress,
+  BenchmarkResult,
+  RequestCounts,
+} from './result.ts';
+import { parseScenario, type ResolvedScenario, type Scenario, stagesOf } from './scenario.ts';
+import { runSharedOpenLoop } from './shared-open-loop.ts';
 import { assertTargetAllowed } from './target-policy.ts';
 
 /** Options of {@link runBenchmark}. */
@@ -37,34 +46,70 @@ export async function runBenchmark(
   const environment = await describeEnvironment();
   await probeTarget(new URL(resolved.target), resolved.timeoutMs, signal);
 
-  const begin = now();
+  const measurement = new Measurement(now(), resolved.warmupMs, resolved.durationMs);
   const startedAt = new Date(Date.now() + resolved.warmupMs).toISOString();
-  const measurement = new Measurement(begin, resolved.warmupMs, resolved.durationMs);
   const end = (): void => measurement.end(now());
   if (signal.aborted) end();
   signal.addEventListener('abort', end, { once: true });
   const ticker = setInterval(() => onProgress?.(measurement.progress(now())), progressMs);
   try {
-    await runClosedLoop({ scenario: resolved, measurement, now, signal });
+    const load = { scenario: resolved, measurement, now, signal };
+    await (stagesOf(resolved) === undefined ? runClosedLoop(load) : runSharedOpenLoop(load));
   } finally {
     clearInterval(ticker);
     signal.removeEventListener('abort', end);
   }
-  end();
   onProgress?.(measurement.progress(now()));
+  return summarise(resolved, measurement, startedAt, environment);
+}
+
+function summarise(
+  scenario: ResolvedScenario,
+  measurement: Measurement,
+  startedAt: string,
+  environment: BenchmarkEnvironment,
+): BenchmarkResult {
+  const requests = measurement.counts();
+  const failures = measurement.failures();
+  const stages = stagesOf(scenario);
   return {
     schemaVersion: 1,
-    name: resolved.name,
-    target: resolved.target,
+    name: scenario.name,
+    target: scenario.target,
     startedAt,
     durationMs: measurement.durationMs,
-    partial: measurement.durationMs < resolved.durationMs,
-    load: { mode: 'closed', connections: resolved.connections, pipelining: resolved.pipelining },
-    requests: measurement.counts(),
+    partial: measurement.partial,
+    load: describeLoad(scenario, stages),
+    requests,
     latencyMs: measurement.latency(),
     statusCodes: measurement.statusCodes(),
+    failures,
+    ...(stages === undefined
+      ? {}
+      : { arrivals: countArrivals(requests, failures.dropped ?? 0, measurement) }),
     bytesPerSecond: measurement.bytesPerSecond(),
     timeline: measurement.timeline(),
     environment,
   };
+}
+
+function describeLoad(scenario: ResolvedScenario, stages: readonly RateStage[] | undefined): BenchmarkLoad {
+  const { connections, pipelining, workers } = scenario;
+  if (stages === undefined) return { mode: 'closed', connections, pipelining };
+  const due = stages.reduce(
+    (sum, { from, rate, durationMs }) => sum + (((from ?? rate) + rate) / 2) * durationMs,
+    0,
+  );
+  return {
+    mode: 'open',
+    rate: Math.round((due / scenario.durationMs) * 100) / 100,
+    stages,
+    connections,
+    workers,
+  };
+}
+
+function countArrivals(requests: RequestCounts, dropped: number, measurement: Measurement): ArrivalCounts {
+  const achieved = requests.total === 0 ? 0 : (requests.ok + requests.non2xx) / requests.total;
+  return { intended: requests.total, ...measurement.lateness(), dropped, achieved };
 }

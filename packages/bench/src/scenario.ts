@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import type { RateStage } from './arrival-schedule.ts';
 import { ScenarioError, type ScenarioIssue } from './errors.ts';
 
 /** One request of a scenario. Each connection sends the list in order, then begins again. */
@@ -18,9 +19,19 @@ export interface Scenario {
   /** Origin only, e.g. `http://127.0.0.1:4041`. */
   readonly target: string;
   readonly requests: readonly ScenarioRequest[];
-  /** Keep-alive connections, each a closed loop. @defaultValue 10 */
+  /** Requests per second, evenly spaced, whether or not earlier ones were answered. Makes the load an open loop. */
+  readonly rate?: number;
+  /** An open loop whose rate changes. Their durations make up the measured time, so `durationMs` is left out. */
+  readonly stages?: readonly RateStage[];
+  /** Threads that share an open loop's rate. @defaultValue 1 */
+  readonly workers?: number;
+  /**
+   * Keep-alive connections. Closed loop: each sends its next request when an answer arrives. Open loop: at most so many at once.
+   *
+   * @defaultValue 10, in an open loop 500
+   */
   readonly connections?: number;
-  /** Requests in flight on each connection. @defaultValue 1 */
+  /** Requests in flight on each connection of a closed loop. @defaultValue 1 */
   readonly pipelining?: number;
   /** Measured time, after the warm-up. @defaultValue 10_000 */
   readonly durationMs?: number;
@@ -31,8 +42,10 @@ export interface Scenario {
 }
 
 /** A scenario with every default filled in, validated and frozen. */
-export type ResolvedScenario = Required<Omit<Scenario, 'requests'>> & {
+export type ResolvedScenario = Required<Omit<Scenario, 'requests' | 'rate' | 'stages'>> & {
   readonly requests: readonly ResolvedRequest[];
+  readonly rate?: number;
+  readonly stages?: readonly RateStage[];
 };
 
 /** A request with its defaults filled in. */
@@ -78,6 +91,14 @@ const requestSchema = z.strictObject({
   body: z.string().optional(),
 });
 
+const ratePerSecond = z.number().positive().max(1_000_000);
+
+const stageSchema = z.strictObject({
+  durationMs: wholeMs(1, 86_400_000),
+  rate: ratePerSecond,
+  from: ratePerSecond.optional(),
+});
+
 const scenarioSchema = z.strictObject({
   name: z
     .string()
@@ -86,9 +107,12 @@ const scenarioSchema = z.strictObject({
     .string()
     .refine(isOrigin, 'expected an origin such as `http://127.0.0.1:4041`, without path or credentials'),
   requests: z.array(requestSchema).min(1, 'expected at least one request').max(1_000),
-  connections: z.int().min(1).max(10_000).default(10),
+  rate: ratePerSecond.optional(),
+  stages: z.array(stageSchema).min(1).max(1_000).optional(),
+  workers: z.int().min(1).max(64).default(1),
+  connections: z.int().min(1).max(10_000).optional(),
   pipelining: z.int().min(1).max(1_000).default(1),
-  durationMs: wholeMs(1, 86_400_000).default(10_000),
+  durationMs: wholeMs(1, 86_400_000).optional(),
   warmupMs: wholeMs(0, 3_600_000).default(2_000),
   timeoutMs: wholeMs(1, 600_000).default(10_000),
 });
@@ -116,12 +140,44 @@ function isOrigin(value: string): boolean {
 export function parseScenario(value: unknown, source?: string): ResolvedScenario {
   const parsed = scenarioSchema.safeParse(value);
   if (!parsed.success) throw new ScenarioError(parsed.error.issues.flatMap(describeIssue), source);
-  const { data } = parsed;
+  const contradictions = findContradictions(parsed.data);
+  if (contradictions.length > 0) throw new ScenarioError(contradictions, source);
+  return resolve(parsed.data);
+}
+
+type ParsedScenario = z.output<typeof scenarioSchema>;
+
+function findContradictions(scenario: ParsedScenario): ScenarioIssue[] {
+  const { rate, stages, workers, pipelining, durationMs } = scenario;
+  const issues: ScenarioIssue[] = [];
+  const open = rate !== undefined || stages !== undefined;
+  const refuse = (path: string, message: string): number => issues.push({ path, message });
+  if (rate !== undefined && stages !== undefined) refuse('rate', 'is set by `stages`; remove one of them');
+  if (open && pipelining !== 1) refuse('pipelining', 'an open loop does not pipeline; remove it');
+  if (!open && workers !== 1) refuse('workers', 'share an open loop only; add `rate` or remove it');
+  const stagesMs = stages?.reduce((sum, stage) => sum + stage.durationMs, 0);
+  if (stagesMs !== undefined && durationMs !== undefined && durationMs !== stagesMs) {
+    refuse('durationMs', `the stages last ${stagesMs} ms; remove it`);
+  }
+  return issues;
+}
+
+function resolve({ rate, stages, ...scenario }: ParsedScenario): ResolvedScenario {
+  const stagesMs = stages?.reduce((sum, stage) => sum + stage.durationMs, 0);
+  const open = rate !== undefined || stages !== undefined;
   return Object.freeze({
-    ...data,
-    target: new URL(data.target).origin,
-    requests: Object.freeze(data.requests.map(freezeRequest)),
+    ...scenario,
+    target: new URL(scenario.target).origin,
+    requests: Object.freeze(scenario.requests.map(freezeRequest)),
+    ...(rate === undefined ? {} : { rate }),
+    ...(stages === undefined ? {} : { stages: Object.freeze(stages.map(freezeStage)) }),
+    connections: scenario.connections ?? (open ? 500 : 10),
+    durationMs: stagesMs ?? scenario.durationMs ?? 10_000,
   });
+}
+
+function freezeStage({ from, ...stage }: z.output<typeof stageSchema>): RateStage {
+  return Object.freeze({ ...stage, ...(from === undefined ? {} : { from }) });
 }
 
 function freezeRequest({ body, ...request }: z.output<typeof requestSchema>): ResolvedRequest {
@@ -139,6 +195,12 @@ function freezeRequest({ body, ...request }: z.output<typeof requestSchema>): Re
  */
 export function defineBench(scenario: Scenario): ResolvedScenario {
   return parseScenario(scenario);
+}
+
+/** The stages of an open loop, a constant rate among them; `undefined` for a closed loop. */
+export function stagesOf(scenario: ResolvedScenario): readonly RateStage[] | undefined {
+  if (scenario.stages !== undefined) return scenario.stages;
+  return scenario.rate === undefined ? undefined : [{ durationMs: scenario.durationMs, rate: scenario.rate }];
 }
 
 function describeIssue(issue: z.core.$ZodIssue): ScenarioIssue[] {

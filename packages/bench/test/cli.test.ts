@@ -63,6 +63,7 @@ test('run prints a table, writes JSON and reports progress in plain lines withou
     'requests',
     'latencyMs',
     'statusCodes',
+    'failures',
     'bytesPerSecond',
     'timeline',
     'environment',
@@ -89,7 +90,7 @@ test.each<[string, () => Promise<string[]>, number, RegExp]>([
   ['no file', async () => ['run'], 64, /expected a scenario file/],
   ['an unknown option', async () => ['run', 'x.json', '--jsn', 'y'], 64, /--jsn/],
   ['a missing file', async () => ['run', 'missing.json'], 64, /missing\.json: cannot be read/],
-  ['an unknown key', async () => ['run', await scenarioFile('key', { rate: 1 })], 64, /rate: unknown key/],
+  ['an unknown key', async () => ['run', await scenarioFile('key', { rat: 1 })], 64, /rat: unknown key/],
   [
     'a refused target',
     async () => ['run', await scenarioFile('out', { target: 'http://192.0.2.1' })],

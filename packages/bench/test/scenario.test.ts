@@ -23,6 +23,7 @@ test('defaults are filled in, and the scenario is frozen to its depth', () => {
     requests: [{ method: 'GET', path: '/products/1', headers: {} }],
     connections: 10,
     pipelining: 1,
+    workers: 1,
     durationMs: 10_000,
     warmupMs: 2_000,
     timeoutMs: 10_000,

@@ -1,4 +1,4 @@
-import type { BenchmarkResult } from '../result.ts';
+import type { BenchmarkLoad, BenchmarkResult } from '../result.ts';
 import { formatBytes, formatCount, formatLatency } from './format.ts';
 
 /** A result as plain text, about fifteen lines, the same with and without a terminal. */
@@ -6,7 +6,7 @@ export function renderTable(result: BenchmarkResult): string {
   const { requests, latencyMs: latency, load } = result;
   const lines = [
     `${result.name}  ${result.target}`,
-    `${load.connections} connections${load.pipelining > 1 ? ` × ${load.pipelining} pipelined` : ''}, ` +
+    `${describeLoad(load)}, ` +
       `${(result.durationMs / 1_000).toFixed(1)} s measured${result.partial ? ', PARTIAL: ended before its planned time' : ''}`,
     '',
     row('requests', formatCount(requests.total), `${formatCount(requests.perSecond)} answered/s`),
@@ -20,11 +20,26 @@ export function renderTable(result: BenchmarkResult): string {
       .map((ms) => formatLatency(ms).padStart(9))
       .join(''),
   ];
+  if (result.arrivals !== undefined) {
+    const { intended, late, latestMs, dropped, achieved } = result.arrivals;
+    lines.push(
+      '',
+      `${formatCount(intended)} were due, ${(achieved * 100).toFixed(2)} % answered, ${formatCount(dropped)} never sent; ` +
+        `${formatCount(late)} begun late${late > 0 ? `, by up to ${formatLatency(latestMs)}` : ''}`,
+    );
+  }
   const codes = Object.entries(result.statusCodes).filter(([status]) => !status.startsWith('2'));
   if (codes.length > 0) {
     lines.push('', `status ${codes.map(([status, count]) => `${status}: ${formatCount(count)}`).join(', ')}`);
   }
   return lines.join('\n');
+}
+
+function describeLoad(load: BenchmarkLoad): string {
+  if (load.mode === 'closed') {
+    return `${load.connections} connections${load.pipelining > 1 ? ` × ${load.pipelining} pipelined` : ''}`;
+  }
+  return `${formatCount(load.rate)} requests/s due${load.workers > 1 ? ` from ${load.workers} workers` : ''}`;
 }
 
 function row(name: string, value: string, note: string): string {

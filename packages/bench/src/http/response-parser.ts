@@ -1,0 +1,185 @@
+/**
+ * Frames HTTP/1.1 answers (RFC 9112 section 6): where an answer ends, its status, whether the connection may be used again.
+ * It reads each byte of a head once, copies nothing when an answer arrives in one piece, and treats whatever it
+ * does not understand as malformed, since a generator that guesses where an answer ends measures nonsense.
+ */
+
+/** The end of a head, found by the parser. */
+export interface ResponseHead {
+  readonly status: number;
+  /** Status line and header lines, without the empty line. */
+  readonly text: string;
+}
+
+/** What a parser tells its owner. */
+export interface ResponseHandler {
+  /** A piece of the body; valid only until the call returns. */
+  readonly onBody?: (chunk: Buffer) => void;
+  /** `keepAlive` is false when the server announced the end of the connection. */
+  readonly onAnswer: (head: ResponseHead, keepAlive: boolean) => void;
+}
+
+type State = 'head' | 'sized' | 'chunk-size' | 'chunk-data' | 'chunk-end' | 'trailers' | 'until-end';
+
+const maxHeadBytes = 65_536;
+const headEnd = Buffer.from('\r\n\r\n');
+const lineEnd = Buffer.from('\r\n');
+const nothing: Buffer = Buffer.alloc(0);
+
+/** One parser serves one connection, answer after answer. */
+export class ResponseParser {
+  readonly #handler: ResponseHandler;
+  #state: State = 'head';
+  #held: Buffer = nothing;
+  #remaining = 0;
+  #head: ResponseHead = { status: 0, text: '' };
+  #keepAlive = true;
+  #expectsHead = false;
+  #trailerBytes = 0;
+
+  constructor(handler: ResponseHandler) {
+    this.#handler = handler;
+  }
+
+  /** Must be called before each request's answer arrives; an answer to HEAD has no body. */
+  expect(method: string): void {
+    this.#expectsHead = method === 'HEAD';
+  }
+
+  /** True between the first byte of an answer and its last. */
+  get midAnswer(): boolean {
+    return this.#state !== 'head' || this.#held.length > 0;
+  }
+
+  /** @returns false when the bytes are not HTTP/1.1; the connection is then of no further use */
+  execute(chunk: Buffer): boolean {
+    let data = this.#held.length === 0 ? chunk : Buffer.concat([this.#held, chunk]);
+    this.#held = nothing;
+    while (data.length > 0) {
+      const used = this.#step(data);
+      if (used < 0) return false;
+      if (used === 0) {
+        // A copy: the caller may reuse its buffer.
+        this.#held = Buffer.from(data);
+        return this.#held.length <= maxHeadBytes;
+      }
+      data = used === data.length ? nothing : data.subarray(used);
+    }
+    return true;
+  }
+
+  /** The server ended its side. @returns true when that completed an answer delimited by the connection's end */
+  finish(): boolean {
+    if (this.#state !== 'until-end') return false;
+    this.#complete();
+    return true;
+  }
+
+  /** @returns bytes used; 0 when more are needed; -1 when malformed */
+  #step(data: Buffer): number {
+    switch (this.#state) {
+      case 'head':
+        return this.#readHead(data);
+      case 'sized':
+      case 'chunk-data':
+        return this.#readBody(data);
+      case 'until-end':
+        this.#handler.onBody?.(data);
+        return data.length;
+      case 'chunk-size':
+        return this.#readChunkSize(data);
+      case 'chunk-end':
+        if (data.length < 2) return 0;
+        if (data[0] !== 13 || data[1] !== 10) return -1;
+        this.#state = 'chunk-size';
+        return 2;
+      case 'trailers':
+        return this.#readTrailer(data);
+    }
+  }
+
+  #readHead(data: Buffer): number {
+    const end = data.indexOf(headEnd);
+    if (end < 0) return data.length >= 5 && data.toString('latin1', 0, 5) !== 'HTTP/' ? -1 : 0;
+    if (end > maxHeadBytes) return -1;
+    const text = data.toString('latin1', 0, end);
+    const status = Number(text.slice(9, 12));
+    if (!/^HTTP\/1\.[01] [1-9]\d\d(?: |\r|$)/.test(text)) return -1;
+    const used = end + 4;
+    if (status < 200 && status !== 101) return used;
+    this.#head = { status, text };
+    this.#keepAlive = keepsAlive(text);
+    return this.#chooseBody(text, status) ? used : -1;
+  }
+
+  /** RFC 9112 section 6.3. @returns false when the framing contradicts itself */
+  #chooseBody(text: string, status: number): boolean {
+    if (this.#expectsHead || status === 204 || status === 304) {
+      this.#complete();
+      return true;
+    }
+    const encoding = /\r\ntransfer-encoding:[ \t]*([^\r]*)/i.exec(text)?.[1]?.trim().toLowerCase();
+    const lengths = [...text.matchAll(/\r\ncontent-length:[ \t]*([^\r]*)/gi)].map(
+      (match) => match[1]?.trim() ?? '',
+    );
+    if (encoding !== undefined) {
+      if (lengths.length > 0) return false;
+      this.#state = encoding === 'chunked' || encoding.endsWith(', chunked') ? 'chunk-size' : 'until-end';
+      if (this.#state === 'until-end') this.#keepAlive = false;
+      return true;
+    }
+    const [length] = lengths;
+    if (length === undefined || status === 101) {
+      this.#state = 'until-end';
+      this.#keepAlive = false;
+      return true;
+    }
+    if (!/^\d{1,15}$/.test(length) || lengths.some((other) => other !== length)) return false;
+    this.#remaining = Number(length);
+    if (this.#remaining === 0) this.#complete();
+    else this.#state = 'sized';
+    return true;
+  }
+
+  #readBody(data: Buffer): number {
+    const used = Math.min(data.length, this.#remaining);
+    this.#handler.onBody?.(used === data.length ? data : data.subarray(0, used));
+    this.#remaining -= used;
+    if (this.#remaining > 0) return used;
+    if (this.#state === 'chunk-data') this.#state = 'chunk-end';
+    else this.#complete();
+    return used;
+  }
+
+  #readChunkSize(data: Buffer): number {
+    const end = data.indexOf(lineEnd);
+    if (end < 0) return data.length > 1_024 ? -1 : 0;
+    const size = /^([0-9a-f]{1,12})[ \t]*(?:;|$)/i.exec(data.toString('latin1', 0, end))?.[1];
+    if (size === undefined) return -1;
+    this.#remaining = Number.parseInt(size, 16);
+    this.#trailerBytes = 0;
+    this.#state = this.#remaining === 0 ? 'trailers' : 'chunk-data';
+    return end + 2;
+  }
+
+  #readTrailer(data: Buffer): number {
+    const end = data.indexOf(lineEnd);
+    if (end < 0) return 0;
+    this.#trailerBytes += end + 2;
+    if (this.#trailerBytes > maxHeadBytes) return -1;
+    if (end === 0) this.#complete();
+    return end + 2;
+  }
+
+  #complete(): void {
+    this.#state = 'head';
+    this.#handler.onAnswer(this.#head, this.#keepAlive);
+  }
+}
+
+/** RFC 9112 section 9.3. */
+function keepsAlive(text: string): boolean {
+  const connection = /\r\nconnection:[ \t]*([^\r]*)/i.exec(text)?.[1]?.toLowerCase();
+  if (connection === undefined) return text.charCodeAt(7) === 49;
+  return text.charCodeAt(7) === 49 ? !connection.includes('close') : connection.includes('keep-alive');
+}

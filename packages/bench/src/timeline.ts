@@ -1,0 +1,85 @@
+import { LatencyHistogram } from './latency-histogram.ts';
+import type { TimelinePoint } from './result.ts';
+
+interface Interval {
+  readonly latency: LatencyHistogram;
+  answered: number;
+  errors: number;
+}
+
+/** Outcomes from worker threads arrive in batches; an interval stays open this long after its end. */
+const graceMs = 2_000;
+const maxPoints = 3_600;
+
+/**
+ * One point for each second of the measured time, or for longer intervals when the run is longer than an hour. Empty
+ * intervals are points too, so that a stall shows as zeros. Outcomes belong to the interval in which they ended.
+ */
+export class Timeline {
+  readonly #startMs: number;
+  readonly #intervalMs: number;
+  readonly #open = new Map<number, Interval>();
+  readonly #spare: LatencyHistogram[] = [];
+  readonly #points: TimelinePoint[] = [];
+
+  constructor(startMs: number, durationMs: number) {
+    this.#startMs = startMs;
+    this.#intervalMs = Math.max(1, Math.ceil(durationMs / 1_000 / maxPoints)) * 1_000;
+  }
+
+  answered(endMs: number, latencyMs: number): void {
+    const interval = this.#interval(endMs);
+    interval.answered += 1;
+    interval.latency.record(latencyMs);
+  }
+
+  /** @param waitedMs given for a timeout, whose wait is a latency too */
+  failed(endMs: number, waitedMs?: number): void {
+    const interval = this.#interval(endMs);
+    interval.errors += 1;
+    if (waitedMs !== undefined) interval.latency.record(waitedMs);
+  }
+
+  /** Closes what is open and returns the points. A last interval under half its length would be noise and is left out. */
+  end(endMs: number): readonly TimelinePoint[] {
+    this.#closeUntil(endMs);
+    const restMs = endMs - this.#endOf(this.#points.length - 1);
+    if (restMs >= this.#intervalMs / 2 && restMs < this.#intervalMs) this.#close(restMs);
+    return this.#points;
+  }
+
+  #interval(endMs: number): Interval {
+    this.#closeUntil(endMs - graceMs);
+    const index = Math.max(Math.floor((endMs - this.#startMs) / this.#intervalMs), this.#points.length);
+    let interval = this.#open.get(index);
+    if (interval === undefined) {
+      interval = { latency: this.#spare.pop() ?? new LatencyHistogram(), answered: 0, errors: 0 };
+      this.#open.set(index, interval);
+    }
+    return interval;
+  }
+
+  #endOf(index: number): number {
+    return this.#startMs + (index + 1) * this.#intervalMs;
+  }
+
+  #closeUntil(nowMs: number): void {
+    while (this.#endOf(this.#points.length) <= nowMs) this.#close(this.#intervalMs);
+  }
+
+  #close(lengthMs: number): void {
+    const index = this.#points.length;
+    const interval = this.#open.get(index);
+    this.#points.push({
+      atMs: Math.round(index * this.#intervalMs + lengthMs),
+      requestsPerSecond: Math.round(((interval?.answered ?? 0) / lengthMs) * 1_000),
+      p50Ms: interval?.latency.percentileMs(50) ?? 0,
+      p99Ms: interval?.latency.percentileMs(99) ?? 0,
+      errors: interval?.errors ?? 0,
+    });
+    if (interval === undefined) return;
+    this.#open.delete(index);
+    interval.latency.reset();
+    this.#spare.push(interval.latency);
+  }
+}
