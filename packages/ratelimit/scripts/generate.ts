@@ -1,0 +1,21 @@
+/** Embeds the Lua sources of `src/lua` as TypeScript, because a published package should not read files at start. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+const directory = join(import.meta.dirname, '../src/lua');
+const parts = ['clock', 'algorithms', 'record', 'decide', 'adjust'];
+
+/** The generated files by path from the repository's root. */
+export async function generate(): Promise<Map<string, string>> {
+  const lines = [
+    '// Generated from src/lua by scripts/generate.ts. Edit the .lua files and run `pnpm generate`.',
+    '',
+  ];
+  for (const part of parts) {
+    const source = await readFile(join(directory, `${part}.lua`), 'utf8');
+    // Comments stay in the sources: Redis keeps every script in memory and compiles it after each flush.
+    const code = source.replaceAll(/^\s*--.*\n/gm, '').replaceAll(/^\s+/gm, '');
+    lines.push(`export const ${part}Lua: string = ${JSON.stringify(code)};`);
+  }
+  return new Map([['packages/ratelimit/src/lua/scripts.gen.ts', `${lines.join('\n')}\n`]]);
+}

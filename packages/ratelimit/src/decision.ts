@@ -1,0 +1,80 @@
+import { VERDICT_FIELDS, type Verdict } from './decide.ts';
+import type { Plan } from './plan.ts';
+
+/**
+ * What decided: the memory store, Redis, units leased from Redis earlier, a denial of Redis remembered, or, when Redis
+ * failed, the local share or `onStoreError` itself (`open`, `closed`).
+ */
+export type DecisionSource = 'memory' | 'redis' | 'lease' | 'deny_cache' | 'local' | 'open' | 'closed';
+
+/** The state of one policy after a decision. */
+export interface PolicyState {
+  readonly name: string;
+  readonly limit: number;
+  readonly windowMs: number;
+  /** Units that could be taken now. */
+  readonly remaining: number;
+  /** ms until the full quota is back if nothing else is taken; rounded up. */
+  readonly resetMs: number;
+  /** ms until one more unit is available; 0 when all are. The `t` of the RateLimit header. Rounded up. */
+  readonly nextMs: number;
+}
+
+/** The answer of `consume`. A denial is an answer, not an error. */
+export interface Decision {
+  readonly allowed: boolean;
+  readonly source: DecisionSource;
+  /** ms after which the same cost would be allowed if nothing else came; 0 when allowed; rounded up. */
+  readonly retryAfterMs: number;
+  /** Names of the policies that denied, or that in shadow mode would have; empty for a blocked key. */
+  readonly violated: readonly string[];
+  /** Empty when nothing was asked (`open`, `closed`, allow and deny lists). */
+  readonly policies: readonly PolicyState[];
+}
+
+const none: readonly never[] = Object.freeze([]);
+
+/** The decision for request `index` of the `count` equal ones that a verdict covers. */
+export function decisionOf(
+  plan: Plan,
+  verdict: Verdict,
+  cost: number,
+  index: number,
+  source: DecisionSource,
+): Decision {
+  const { policies } = plan;
+  const { fields, granted } = verdict;
+  const allowed = index < granted;
+  let retryUs = allowed ? 0 : verdict.blockedUs;
+  let violated: string[] | undefined;
+  const states: PolicyState[] = new Array(policies.length);
+  for (let number = 0; number < policies.length; number++) {
+    const { name, limit, windowMs, shadow } = policies[number] as (typeof policies)[number];
+    const field = number * VERDICT_FIELDS;
+    let remaining = fields[field] as number;
+    const taken = fields[field + 4] as number;
+    if (index < taken) {
+      // Those after it in the same verdict had not been debited yet.
+      remaining += (taken - 1 - index) * cost;
+    } else if (remaining < cost) {
+      violated ??= [];
+      violated.push(name);
+      if (!allowed && !shadow) retryUs = Math.max(retryUs, fields[field + 1] as number);
+    }
+    const resetMs = Math.ceil((fields[field + 3] as number) / 1000);
+    const nextMs = Math.ceil((fields[field + 2] as number) / 1000);
+    states[number] = { name, limit, windowMs, remaining, resetMs, nextMs };
+  }
+  return {
+    allowed,
+    source,
+    retryAfterMs: Math.ceil(retryUs / 1000),
+    violated: violated ?? none,
+    policies: states,
+  };
+}
+
+/** A decision that no policy took part in. */
+export function unconditional(allowed: boolean, source: DecisionSource, retryAfterMs = 0): Decision {
+  return { allowed, source, retryAfterMs, violated: none, policies: none };
+}

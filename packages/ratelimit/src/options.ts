@@ -1,0 +1,105 @@
+import { type Clock, monotonicClock } from './clock.ts';
+import { RateLimitError, shown } from './errors.ts';
+import { localShare } from './local-share.ts';
+import { compilePlan, type Plan } from './plan.ts';
+import type { Policy } from './policy.ts';
+import type { RedisLike } from './stores/redis-client.ts';
+
+/**
+ * What decides when Redis does not answer in time: `open` allows, `closed` denies, `local` decides in this process on
+ * `share` of every limit (0–1; with n processes 1/n keeps the total).
+ */
+export type StoreErrorPolicy = 'open' | 'closed' | { readonly mode: 'local'; readonly share: number };
+
+/** Options of `createRateLimiter`. */
+export interface RateLimiterOptions {
+  /** Names the limiter in metrics and Redis keys: 1–64 of `A–Z a–z 0–9 . _ -`. Processes of one name share quotas. */
+  readonly name: string;
+  /** Decided together: all must allow, else none is debited. 1–16. */
+  readonly policies: readonly Policy[];
+  /** Quotas live in Redis where given, else in this process. */
+  readonly redis?: RedisLike;
+  /** Default `open`. */
+  readonly onStoreError?: StoreErrorPolicy;
+  /** The longest a decision waits for Redis, in ms. Default 100. */
+  readonly deadlineMs?: number;
+  /** Prefix of every Redis key. Default `weir:ratelimit`. */
+  readonly keyPrefix?: string;
+  /** Bounds of the records in memory; whichever is tighter holds. Defaults 1,000,000 keys and 64 MiB. */
+  readonly memory?: { readonly maxKeys?: number; readonly maxBytes?: number };
+  /** Monotonic ms; default the process's. Redis decides by its own clock. */
+  readonly clock?: Clock;
+  /** [0, 1); default `Math.random`. */
+  readonly random?: () => number;
+}
+
+/** {@link RateLimiterOptions} with defaults, checked and frozen. */
+export interface ResolvedOptions {
+  readonly name: string;
+  readonly plan: Plan;
+  /** What decides while Redis fails under `onStoreError: { mode: 'local' }`. */
+  readonly localPlan: Plan | undefined;
+  readonly redis: RedisLike | undefined;
+  readonly onStoreError: StoreErrorPolicy;
+  readonly deadlineMs: number;
+  readonly keyPrefix: string;
+  readonly maxKeys: number;
+  readonly maxBytes: number;
+  readonly clock: Clock;
+  readonly random: () => number;
+}
+
+/** @throws {RateLimitError} `ERR_WEIR_RATELIMIT_OPTIONS` or `…_POLICY` with what was expected, given, and a repair. */
+export function resolveOptions(options: RateLimiterOptions): ResolvedOptions {
+  if (typeof options !== 'object' || options === null) throw wrong('options', 'an object', options);
+  const { name, redis, onStoreError = 'open', keyPrefix = 'weir:ratelimit', memory = {} } = options;
+  const { clock = monotonicClock, random = Math.random } = options;
+  if (typeof name !== 'string' || !/^[\w.-]{1,64}$/.test(name))
+    throw wrong('name', '1–64 of A–Z a–z 0–9 . _ -', name);
+  if (redis !== undefined && typeof redis?.evalsha !== 'function')
+    throw wrong('redis', 'an ioredis client', redis);
+  if (
+    typeof onStoreError === 'object'
+      ? onStoreError?.mode !== 'local'
+      : !['open', 'closed'].includes(onStoreError)
+  ) {
+    throw wrong('onStoreError', "'open', 'closed' or { mode: 'local', share }", onStoreError);
+  }
+  if (typeof onStoreError === 'object' && !(onStoreError.share > 0 && onStoreError.share <= 1)) {
+    throw wrong('onStoreError.share', 'above 0 and at most 1', onStoreError.share);
+  }
+  if (typeof keyPrefix !== 'string' || !/^[^{}\s]{1,128}$/.test(keyPrefix)) {
+    throw wrong('keyPrefix', '1–128 characters without spaces and braces', keyPrefix);
+  }
+  if (typeof clock?.now !== 'function') throw wrong('clock', 'an object with now()', clock);
+  if (typeof random !== 'function') throw wrong('random', 'a function', random);
+  const plan = compilePlan(options.policies);
+  return Object.freeze({
+    name,
+    plan,
+    localPlan:
+      typeof onStoreError === 'object'
+        ? compilePlan(localShare(options.policies, onStoreError.share))
+        : undefined,
+    redis,
+    onStoreError: typeof onStoreError === 'object' ? Object.freeze({ ...onStoreError }) : onStoreError,
+    deadlineMs: positive('deadlineMs', options.deadlineMs ?? 100, 60_000),
+    keyPrefix,
+    maxKeys: positive('memory.maxKeys', memory.maxKeys ?? 1_000_000, 2 ** 30),
+    maxBytes: positive('memory.maxBytes', memory.maxBytes ?? 64 * 2 ** 20, 2 ** 40),
+    clock,
+    random,
+  });
+}
+
+function positive(option: string, value: unknown, most: number): number {
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 1 && value <= most) return value;
+  throw wrong(option, `a whole number from 1 to ${most}`, value);
+}
+
+function wrong(option: string, expected: string, value: unknown): RateLimitError {
+  return new RateLimitError(
+    'ERR_WEIR_RATELIMIT_OPTIONS',
+    `Expected \`${option}\` to be ${expected}, got ${shown(value)}.`,
+  );
+}

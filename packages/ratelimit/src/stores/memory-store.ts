@@ -1,0 +1,116 @@
+import { type Clock, TIME_ORIGIN_US } from '../clock.ts';
+import { createVerdict, decide, type Verdict } from '../decide.ts';
+import type { Plan } from '../plan.ts';
+import { MemoryTable, type RecordPolicy } from './memory-table.ts';
+import type { Adjustment, SyncStore } from './store.ts';
+
+/** Options of {@link MemoryStore}. */
+export interface MemoryStoreOptions {
+  /** The layout of the records; every plan given later must have the same. */
+  readonly plan: Plan;
+  readonly maxKeys: number;
+  readonly maxBytes: number;
+  readonly clock: Clock;
+  readonly random: () => number;
+}
+
+/** Decides in this process's memory. No timers: records that say nothing any more go as new ones come. */
+export class MemoryStore implements SyncStore, RecordPolicy {
+  readonly #plan: Plan;
+  readonly #verdict: Verdict;
+  readonly #table: MemoryTable;
+  readonly #clock: Clock;
+  readonly #startMs: number;
+  #now = TIME_ORIGIN_US;
+
+  constructor({ plan, maxKeys, maxBytes, clock, random }: MemoryStoreOptions) {
+    this.#plan = plan;
+    this.#verdict = createVerdict(plan);
+    this.#table = new MemoryTable({ width: plan.width, maxKeys, maxBytes, records: this, random });
+    this.#clock = clock;
+    this.#startMs = clock.now();
+  }
+
+  get size(): number {
+    return this.#table.size;
+  }
+
+  /** Bytes of the table's arrays. */
+  get bytes(): number {
+    return this.#table.bytes;
+  }
+
+  /** The most keys it will hold: `maxKeys`, or fewer where `maxBytes` is tighter. */
+  get maxKeys(): number {
+    return this.#table.maxKeys;
+  }
+
+  decide(plan: Plan, key: string, cost: number, count: number): Verdict {
+    const now = this.#tick();
+    let base = this.#table.locate(key, count > 0);
+    let { cells } = this.#table.segment;
+    if (base < 0) {
+      base = 0;
+      cells = new Float64Array(plan.width);
+    }
+    decide(plan, cells, base, now, cost, count, this.#verdict);
+    return this.#verdict;
+  }
+
+  adjust(plan: Plan, key: string, adjustment: Adjustment): void {
+    const now = this.#tick();
+    if (adjustment.kind === 'reset') {
+      this.#table.delete(key);
+      return;
+    }
+    const create = adjustment.kind === 'debit' || adjustment.kind === 'block';
+    const base = this.#table.locate(key, create);
+    if (base < 0) return;
+    const { cells } = this.#table.segment;
+    if (adjustment.kind === 'block') cells[base] = now + adjustment.durationMs * 1000;
+    else if (adjustment.kind === 'unblock') cells[base] = 0;
+    else {
+      for (const [index, { algorithm, parameters }] of plan.policies.entries()) {
+        algorithm[adjustment.kind](
+          parameters,
+          cells,
+          base + (plan.offsets[index] as number),
+          now,
+          adjustment.units,
+        );
+      }
+    }
+  }
+
+  /** @internal */
+  idle(cells: Float64Array, base: number): boolean {
+    if ((cells[base] as number) > this.#now) return false;
+    const { policies, offsets } = this.#plan;
+    for (let index = 0; index < policies.length; index++) {
+      const { algorithm, parameters } = policies[index] as (typeof policies)[number];
+      if (algorithm.resetUs(parameters, cells, base + (offsets[index] as number), this.#now) > 0)
+        return false;
+    }
+    return true;
+  }
+
+  /** @internal */
+  usage(cells: Float64Array, base: number): number {
+    if ((cells[base] as number) > this.#now) return 1;
+    const { policies, offsets } = this.#plan;
+    let most = 0;
+    for (let index = 0; index < policies.length; index++) {
+      const { algorithm, parameters } = policies[index] as (typeof policies)[number];
+      const available = algorithm.available(parameters, cells, base + (offsets[index] as number), this.#now);
+      most = Math.max(most, 1 - available / parameters.capacity);
+    }
+    return most;
+  }
+
+  /** Whole µs above the origin, never less than before, whatever the clock does. */
+  #tick(): number {
+    const now = TIME_ORIGIN_US + Math.floor((this.#clock.now() - this.#startMs) * 1000);
+    if (now > this.#now) this.#now = now;
+    return this.#now;
+  }
+}

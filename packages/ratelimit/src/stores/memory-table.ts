@@ -1,0 +1,125 @@
+import { bytesPerRow, MemorySegment } from './memory-segment.ts';
+import { StringHash } from './string-hash.ts';
+
+/** Rows looked at by each insertion, to drop records that say nothing any more. */
+const SWEEP = 2;
+/** Rows compared when a full segment needs room. */
+const SAMPLE = 8;
+
+/** What the table must know of its records to choose which to drop. */
+export interface RecordPolicy {
+  /** True when the record says no more than a record of zeros. */
+  idle(cells: Float64Array, base: number): boolean;
+  /** How much of the quota is used up, 0–1; 1 for a key that would be denied, which is never dropped. */
+  usage(cells: Float64Array, base: number): number;
+}
+
+/** Options of {@link MemoryTable}. */
+export interface MemoryTableOptions {
+  /** Float64 cells a record. */
+  readonly width: number;
+  readonly maxKeys: number;
+  readonly maxBytes: number;
+  readonly records: RecordPolicy;
+  readonly random: () => number;
+}
+
+/**
+ * Records by key, bounded in number and bytes. Up to 256 independent segments grow one by one, so no insertion moves
+ * more than a 256th of the keys.
+ *
+ * When full, a new key takes the place of the least used of eight records. A record whose key would be denied never
+ * gives way: where all eight are such, the new key shares its segment's spare record with other newcomers, so a flood
+ * of made-up keys costs the flood, not the key it wants forgotten.
+ */
+export class MemoryTable {
+  /** Segment and row base of the last `locate`. */
+  segment: MemorySegment;
+  readonly maxKeys: number;
+  readonly #segments: MemorySegment[];
+  readonly #hands: Uint32Array;
+  readonly #shift: number;
+  readonly #width: number;
+  readonly #records: RecordPolicy;
+  readonly #hash: StringHash;
+
+  constructor({ width, maxKeys, maxBytes, records, random }: MemoryTableOptions) {
+    this.#width = width;
+    this.#records = records;
+    this.#hash = new StringHash(random);
+    const keys = Math.max(1, Math.min(maxKeys, Math.floor(maxBytes / bytesPerRow(width))));
+    const bits = Math.min(8, Math.max(0, Math.floor(Math.log2(keys / 64))));
+    this.#shift = 32 - bits;
+    const perSegment = Math.max(1, Math.floor(keys / 2 ** bits));
+    this.maxKeys = perSegment * 2 ** bits;
+    this.#segments = Array.from({ length: 2 ** bits }, () => new MemorySegment(width, perSegment));
+    this.#hands = new Uint32Array(this.#segments.length);
+    this.segment = this.#segments[0] as MemorySegment;
+  }
+
+  /** Keys held now. */
+  get size(): number {
+    return this.#segments.reduce((total, segment) => total + segment.size, 0);
+  }
+
+  /** Bytes held now. */
+  get bytes(): number {
+    return this.#segments.reduce((total, segment) => total + segment.bytes, 0);
+  }
+
+  /** The cell at which the key's record begins in `this.segment.cells`; −1 when absent and `create` is false. */
+  locate(key: string, create: boolean): number {
+    const hash = this.#hash;
+    hash.update(key);
+    // A shift by 32 would be a shift by 0.
+    const index = this.#shift === 32 ? 0 : hash.high >>> this.#shift;
+    const segment = this.#segments[index] as MemorySegment;
+    this.segment = segment;
+    let row = segment.find(hash.low, hash.high);
+    if (row < 0) {
+      if (!create) return -1;
+      row = this.#admit(segment, index);
+    }
+    return row * this.#width;
+  }
+
+  /** Forgets a key. */
+  delete(key: string): void {
+    const base = this.locate(key, false);
+    if (base >= 0) this.segment.remove(base / this.#width);
+  }
+
+  #admit(segment: MemorySegment, index: number): number {
+    const { low, high } = this.#hash;
+    let hand = this.#hands[index] as number;
+    for (let looked = 0; looked < SWEEP; looked++) {
+      hand = hand + 1 < segment.capacity ? hand + 1 : 0;
+      if (segment.occupied(hand) && this.#records.idle(segment.cells, hand * this.#width))
+        segment.remove(hand);
+    }
+    this.#hands[index] = hand;
+    if (segment.full && !this.#evict(segment, hand, index)) return segment.capacity;
+    return segment.insert(low, high);
+  }
+
+  #evict(segment: MemorySegment, start: number, index: number): boolean {
+    let victim = -1;
+    let least = 1;
+    let row = start;
+    // At a full segment's load at most one row in four is empty, so this ends soon.
+    for (let compared = 0, seen = 0; compared < SAMPLE && seen < segment.capacity; seen++) {
+      row = row + 1 < segment.capacity ? row + 1 : 0;
+      if (!segment.occupied(row)) continue;
+      compared++;
+      const usage = this.#records.usage(segment.cells, row * this.#width);
+      if (usage < least) {
+        least = usage;
+        victim = row;
+      }
+    }
+    this.#hands[index] = row;
+    if (victim < 0) return false;
+    segment.remove(victim);
+    return true;
+  }
+}

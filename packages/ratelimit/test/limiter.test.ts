@@ -1,0 +1,173 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { createManualClock, type RedisServer, startRedis } from '@weir/test-kit';
+import { Redis } from 'ioredis';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createRateLimiter, type Policy, RateLimitError } from '../src/index.ts';
+
+const tenPerSecond: Policy = { name: 'per-client', algorithm: 'gcra', limit: 10, windowMs: 1000 };
+
+describe('a limiter in memory', () => {
+  test('allows the burst, denies the next, and allows again after the time it named', async () => {
+    const clock = createManualClock();
+    const limiter = createRateLimiter({ name: 'a', policies: [tenPerSecond], clock });
+    for (let index = 0; index < 10; index++) expect((await limiter.consume('k')).allowed).toBe(true);
+    const denied = await limiter.consume('k');
+    expect(denied).toEqual({
+      allowed: false,
+      source: 'memory',
+      retryAfterMs: 100,
+      violated: ['per-client'],
+      policies: [{ name: 'per-client', limit: 10, windowMs: 1000, remaining: 0, resetMs: 1000, nextMs: 100 }],
+    });
+    clock.advance(denied.retryAfterMs);
+    expect((await limiter.consume('k')).allowed).toBe(true);
+    expect((await limiter.consume('other')).allowed).toBe(true);
+  });
+
+  test('debits no policy when one of them denies, and names that one', async () => {
+    const clock = createManualClock();
+    const day: Policy = { name: 'daily', algorithm: 'fixed-window', limit: 3, windowMs: 86_400_000 };
+    const limiter = createRateLimiter({ name: 'a', policies: [tenPerSecond, day], clock });
+    await limiter.consume('k', { cost: 2 });
+    const denied = await limiter.consume('k', { cost: 2 });
+    expect(denied.violated).toEqual(['daily']);
+    expect(denied.policies.map((policy) => policy.remaining)).toEqual([8, 1]);
+    expect((await limiter.consume('k')).allowed).toBe(true);
+  });
+
+  test.each([0, -5, 1.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53, '1' as unknown as number])(
+    'refuses the cost %s and touches no quota',
+    async (cost) => {
+      const limiter = createRateLimiter({ name: 'a', policies: [tenPerSecond], clock: createManualClock() });
+      await expect(limiter.consume('k', { cost })).rejects.toMatchObject({ code: 'ERR_WEIR_RATELIMIT_COST' });
+      expect((await limiter.consume('k')).policies[0]?.remaining).toBe(9);
+    },
+  );
+
+  test('tells a cost above the burst from a denial', async () => {
+    const limiter = createRateLimiter({ name: 'a', policies: [tenPerSecond] });
+    await expect(limiter.consume('k', { cost: 11 })).rejects.toMatchObject({
+      code: 'ERR_WEIR_RATELIMIT_COST_ABOVE_BURST',
+    });
+  });
+
+  test.each(['', 'x'.repeat(10_000), undefined as unknown as string])(
+    'refuses an unusable key',
+    async (key) => {
+      const limiter = createRateLimiter({ name: 'a', policies: [tenPerSecond] });
+      await expect(limiter.consume(key)).rejects.toBeInstanceOf(RateLimitError);
+      expect(limiter.stats().keys).toBe(0);
+    },
+  );
+
+  test('counts every decision once and announces itself, also to a subscriber that comes late', async () => {
+    const limiter = createRateLimiter({
+      name: 'counted',
+      policies: [tenPerSecond],
+      clock: createManualClock(),
+    });
+    const denials: unknown[] = [];
+    const onDenied = (message: unknown): void => void denials.push(message);
+    subscribe('weir:ratelimit:denied', onDenied);
+    for (let index = 0; index < 12; index++) await limiter.consume('k');
+    unsubscribe('weir:ratelimit:denied', onDenied);
+    expect(limiter.stats()).toEqual({
+      decisions: [
+        { decision: 'allowed', source: 'memory', count: 10 },
+        { decision: 'denied', source: 'memory', count: 2 },
+      ],
+      violations: [{ policy: 'per-client', count: 2 }],
+      redisErrors: 0,
+      keys: 1,
+    });
+    expect(denials[0]).toEqual({
+      limiter: 'counted',
+      policies: ['per-client'],
+      cost: 1,
+      retryAfterMs: 100,
+      source: 'memory',
+    });
+    const { channel } = await import('node:diagnostics_channel');
+    const found: unknown[] = [];
+    const discover = channel('weir:ratelimit:discover');
+    discover.publish({ announce: (other: unknown) => found.push(other) });
+    expect(found).toContain(limiter);
+    await limiter.close();
+    found.length = 0;
+    discover.publish({ announce: (other: unknown) => found.push(other) });
+    expect(found).not.toContain(limiter);
+    await expect(limiter.consume('k')).rejects.toMatchObject({ code: 'ERR_WEIR_RATELIMIT_CLOSED' });
+  });
+});
+
+describe('a limiter on Redis', () => {
+  let server: RedisServer;
+  let redis: Redis;
+
+  beforeAll(async () => {
+    server = await startRedis();
+    redis = new Redis(server.url);
+    redis.on('error', () => {});
+  });
+
+  afterAll(async () => {
+    redis.disconnect();
+    await server.stop();
+  });
+
+  const perHour: Policy = { name: 'per-client', algorithm: 'gcra', limit: 10, windowMs: 3_600_000 };
+
+  test('shares one quota between processes of one name', async () => {
+    const one = createRateLimiter({ name: 'shared', redis, policies: [perHour], deadlineMs: 5000 });
+    const two = createRateLimiter({ name: 'shared', redis, policies: [perHour], deadlineMs: 5000 });
+    const decisions = await Promise.all(
+      Array.from({ length: 40 }, (_, index) => (index % 2 ? one : two).consume('k')),
+    );
+    expect(decisions.filter((decision) => decision.allowed)).toHaveLength(10);
+    expect(decisions.every((decision) => decision.source === 'redis')).toBe(true);
+  });
+
+  test('numbers merged requests of one tick as if they had come one by one', async () => {
+    const limiter = createRateLimiter({ name: 'merged', redis, policies: [perHour], deadlineMs: 5000 });
+    const decisions = await Promise.all(Array.from({ length: 12 }, () => limiter.consume('k')));
+    expect(decisions.map((decision) => decision.policies[0]?.remaining)).toEqual([
+      9, 8, 7, 6, 5, 4, 3, 2, 1, 0, 0, 0,
+    ]);
+    expect(decisions.map((decision) => decision.violated.length)).toEqual([...Array(10).fill(0), 1, 1]);
+  });
+
+  test('decides on after SCRIPT FLUSH without counting twice', async () => {
+    const limiter = createRateLimiter({ name: 'flushed', redis, policies: [perHour], deadlineMs: 5000 });
+    await limiter.consume('k');
+    await redis.script('FLUSH');
+    expect((await limiter.consume('k')).policies[0]?.remaining).toBe(8);
+  });
+
+  test('leaves every record with an expiry', async () => {
+    const keys = await redis.keys('weir:ratelimit:*');
+    expect(keys.length).toBeGreaterThan(0);
+    for (const key of keys) expect(await redis.pttl(key)).toBeGreaterThan(0);
+  });
+
+  test.each(['open', 'closed', { mode: 'local', share: 0.5 }] as const)(
+    'answers by onStoreError %j when the server is frozen, and by Redis again after it thaws',
+    async (onStoreError) => {
+      const name = `frozen-${typeof onStoreError === 'object' ? 'local' : onStoreError}`;
+      const limiter = createRateLimiter({ name, redis, policies: [perHour], onStoreError, deadlineMs: 50 });
+      while ((await limiter.consume('warm-up')).source !== 'redis');
+      server.pause();
+      const decisions = await Promise.all(Array.from({ length: 8 }, () => limiter.consume('k')));
+      server.resume();
+      const allowed = decisions.filter((decision) => decision.allowed).length;
+      expect(allowed).toBe(
+        { open: 8, closed: 0, local: 5 }[typeof onStoreError === 'object' ? 'local' : onStoreError],
+      );
+      expect(limiter.stats().redisErrors).toBeGreaterThan(0);
+      let again = await limiter.consume('warm-up-2');
+      while (again.source !== 'redis') again = await limiter.consume('warm-up-2');
+      // What timed out here was refused there: the quota of the key is untouched.
+      const after = await limiter.consume('k');
+      expect(after.policies[0]?.remaining).toBe(9);
+    },
+  );
+});
