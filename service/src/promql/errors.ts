@@ -15,10 +15,17 @@ export class PromqlError extends Error {
   override readonly name = 'PromqlError';
   readonly errorType: PromqlErrorType;
   readonly position: Position | undefined;
+  /** The query is Prometheus', but uses what this engine leaves out. */
+  readonly unsupported: boolean;
 
-  constructor(errorType: PromqlErrorType, message: string, position?: Position, cause?: unknown) {
-    super(message, cause === undefined ? undefined : { cause });
+  constructor(
+    errorType: PromqlErrorType,
+    message: string,
+    details: { readonly position?: Position; readonly cause?: unknown; readonly unsupported?: boolean } = {},
+  ) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
     this.errorType = errorType;
-    this.position = position;
+    this.position = details.position;
+    this.unsupported = details.unsupported ?? false;
   }
 }

@@ -1,3 +1,5 @@
+import { quote } from './string-literal.ts';
+
 /**
  * An immutable set of labels, the metric name included as `__name__`. Names are sorted by code unit and no
  * value is empty: in PromQL an empty label and an absent one are the same. Make one per series and keep it:
@@ -9,6 +11,7 @@ export class Labels implements Iterable<readonly [name: string, value: string]> 
   /** Names and values in turn: `[name, value, name, value, …]`. */
   readonly #pairs: readonly string[];
   #signature: string | undefined;
+  #withoutMetadata: Labels | undefined;
 
   private constructor(pairs: readonly string[]) {
     this.#pairs = pairs;
@@ -85,15 +88,18 @@ export class Labels implements Iterable<readonly [name: string, value: string]> 
     return object;
   }
 
-  /** As Prometheus prints a series: `name{label="value"}`. */
+  /** As Prometheus prints a series in its messages: `{__name__="up", job="shop"}`. */
   toString(): string {
-    const inside = [...this].filter(
-      ([name]) => name !== '__name__' || !legacyName.test(this.get('__name__')),
-    );
-    const name = legacyName.test(this.get('__name__')) ? this.get('__name__') : '';
-    if (inside.length === 0) return name === '' ? '{}' : name;
-    const body = inside.map(([label, value]) => `${quoteName(label)}=${JSON.stringify(value)}`).join(', ');
-    return `${name}{${body}}`;
+    const body = [...this].map(([label, value]) => `${quoteName(label)}=${quote(value)}`);
+    return `{${body.join(', ')}}`;
+  }
+
+  /**
+   * Without the name, type and unit, which a computed value does not keep. The same instance is handed out each time.
+   */
+  get withoutMetadata(): Labels {
+    this.#withoutMetadata ??= this.filter((name) => !metadata.has(name));
+    return this.#withoutMetadata;
   }
 
   equals(other: Labels): boolean {
@@ -114,11 +120,12 @@ export class Labels implements Iterable<readonly [name: string, value: string]> 
   }
 }
 
-const legacyName = /^[a-zA-Z_:][a-zA-Z0-9_:]*$/;
-const legacyLabel = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
+const metadata = new Set(['__name__', '__type__', '__unit__']);
+const plainName = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
 
-function quoteName(name: string): string {
-  return legacyLabel.test(name) ? name : JSON.stringify(name);
+/** The name as it stands in a query: quoted where it is more than letters, digits and underscores. */
+export function quoteName(name: string): string {
+  return plainName.test(name) ? name : quote(name);
 }
 
 // Lengths in front make the joined text unambiguous whatever the values hold.

@@ -12,6 +12,10 @@ export interface QueryOptions {
   readonly maxSeries?: number;
   /** Wall-clock bound on one query [120,000]. */
   readonly timeoutMs?: number;
+  /**
+   * Drops the names of computed series only when the whole query is done, as Prometheus does behind a feature flag [false].
+   */
+  readonly delayedNameRemoval?: boolean;
   /** Stops the query between two pieces of work. Only of use where another thread aborts it. */
   readonly isCanceled?: () => boolean;
   /** Monotonic milliseconds, for the timeout [`performance.now`]. */
@@ -28,6 +32,7 @@ export function resolveOptions(options: QueryOptions = {}): ResolvedOptions {
     maxPoints: positive('maxPoints', options.maxPoints ?? 11_000),
     maxSeries: positive('maxSeries', options.maxSeries ?? 100_000),
     timeoutMs: positive('timeoutMs', options.timeoutMs ?? 120_000),
+    delayedNameRemoval: options.delayedNameRemoval ?? false,
     isCanceled: options.isCanceled ?? (() => false),
     clock: options.clock ?? (() => performance.now()),
   });
