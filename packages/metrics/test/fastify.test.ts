@@ -1,0 +1,102 @@
+import http from 'node:http';
+import { fastifyMetrics } from '@weir/metrics/fastify';
+import Fastify, { type FastifyInstance } from 'fastify';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { createMetrics, type Metrics } from '../src/index.ts';
+import { samplesOf } from './samples.ts';
+
+let metrics: Metrics;
+let app: FastifyInstance;
+
+beforeEach(async () => {
+  metrics = createMetrics({ service: 'test', runtime: false });
+  app = Fastify();
+  await app.register(fastifyMetrics, { metrics, path: '/metrics' });
+  await app.register(
+    (tenants, _options, done) => {
+      tenants.get('/:tid', async (request) => request.params);
+      done();
+    },
+    { prefix: '/tenants' },
+  );
+  app.post('/echo', async (request) => request.body);
+});
+
+afterEach(async () => {
+  await app.close();
+  await metrics.close();
+});
+
+const COUNT = 'http_server_request_duration_seconds_count';
+
+test('a request is counted under its route template, with the prefix of its scope', async () => {
+  await app.inject('/tenants/42');
+  await app.inject('/tenants/43');
+  const samples = await samplesOf(metrics);
+  expect(
+    samples.get(
+      `${COUNT}{http_request_method="GET",http_route="/tenants/:tid",http_response_status_code="200"}`,
+    ),
+  ).toBe(2);
+});
+
+test('a request that no route takes and an unknown method are folded', async () => {
+  const url = await app.listen({ port: 0 });
+  for (let index = 0; index < 50; index += 1) await fetch(`${url}/random/${index}`);
+  await new Promise<void>((resolve, reject) => {
+    const request = http.request(`${url}/echo`, { method: 'PROPFIND' }, (response) =>
+      response.resume().on('end', resolve),
+    );
+    request.on('error', reject).end();
+  });
+  const counts = [...(await samplesOf(metrics))].filter(([name]) => name.startsWith(COUNT));
+  expect(counts).toEqual([
+    [`${COUNT}{http_request_method="GET",http_route="_UNMATCHED",http_response_status_code="404"}`, 50],
+    [`${COUNT}{http_request_method="_OTHER",http_route="_UNMATCHED",http_response_status_code="404"}`, 1],
+  ]);
+});
+
+test('a request whose client leaves early counts once, as 499, and is no longer active', async () => {
+  let entered = (): void => {};
+  const isEntered = new Promise<void>((resolve) => {
+    entered = resolve;
+  });
+  app.get('/hangs', () => {
+    entered();
+    return new Promise(() => {});
+  });
+  const url = await app.listen({ port: 0 });
+  const request = http.get(`${url}/hangs`).on('error', () => {});
+  await isEntered;
+  expect((await samplesOf(metrics)).get('http_server_active_requests{http_request_method="GET"}')).toBe(1);
+  request.destroy();
+  const aborted = `${COUNT}{http_request_method="GET",http_route="/hangs",http_response_status_code="499"}`;
+  await expect.poll(async () => (await samplesOf(metrics)).get(aborted)).toBe(1);
+  expect((await samplesOf(metrics)).get('http_server_active_requests{http_request_method="GET"}')).toBe(0);
+});
+
+test('body sizes come from Content-Length, and an error thrown by a handler counts as 500', async () => {
+  app.get('/fails', async () => {
+    throw new Error('no');
+  });
+  await app.inject({ method: 'POST', url: '/echo', payload: { a: 1 } });
+  await app.inject('/fails');
+  const samples = await samplesOf(metrics);
+  const labels = '{http_request_method="POST",http_route="/echo",http_response_status_code="200"}';
+  expect(samples.get(`http_server_request_body_size_bytes_sum${labels}`)).toBe(7);
+  expect(samples.get(`http_server_response_body_size_bytes_sum${labels}`)).toBe(7);
+  expect(
+    samples.get(`${COUNT}{http_request_method="GET",http_route="/fails",http_response_status_code="500"}`),
+  ).toBe(1);
+});
+
+test('the scrape route speaks the format that the scraper accepts', async () => {
+  const text = await app.inject('/metrics');
+  expect(text.headers['content-type']).toBe('text/plain; version=0.0.4; charset=utf-8');
+  const accept = 'application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3';
+  const openMetrics = await app.inject({ url: '/metrics', headers: { accept } });
+  expect(openMetrics.headers['content-type']).toBe(
+    'application/openmetrics-text; version=1.0.0; charset=utf-8',
+  );
+  expect(openMetrics.body.endsWith('# EOF\n')).toBe(true);
+});

@@ -1,0 +1,117 @@
+import { promtool } from '@weir/test-kit';
+import fc from 'fast-check';
+import client from 'prom-client';
+import { expect, test } from 'vitest';
+import { createMetrics, metricCatalogue } from '../src/index.ts';
+import { parseSamples, samplesOf } from './samples.ts';
+
+const quiet = { service: 'test', runtime: false } as const;
+
+test('past the budget new label sets share one overflow series, and the overflow counter is exact', async () => {
+  const metrics = createMetrics(quiet);
+  const counter = metrics.counter({ name: 'jobs_total', help: 'Jobs', labels: ['kind'], maxSeries: 10 });
+  for (let index = 0; index < 1_000; index += 1) counter.labels(`kind-${index}`).inc();
+  counter.labels('kind-3').inc();
+  const samples = await samplesOf(metrics);
+  const series = [...samples].filter(([name]) => name.startsWith('jobs_total'));
+  expect(series).toHaveLength(11);
+  expect(samples.get('jobs_total{kind="kind-3"}')).toBe(2);
+  expect(samples.get('jobs_total{kind="_OTHER"}')).toBe(990);
+  expect(samples.get('weir_metrics_overflow_total{metric="jobs_total"}')).toBe(990);
+  await metrics.close();
+});
+
+test('any sequence of observations scrapes the same as from prom-client', async () => {
+  const buckets = [0.005, 0.1, 1, 10];
+  const observations = fc.array(
+    fc.tuple(fc.constantFrom('a', 'b"\\\n', ''), fc.double({ min: -1, max: 20, noNaN: true })),
+    { maxLength: 50 },
+  );
+  await fc.assert(
+    fc.asyncProperty(observations, async (values) => {
+      const metrics = createMetrics(quiet);
+      const ours = metrics.histogram({ name: 'h', help: 'h', labels: ['l'], buckets });
+      const registry = new client.Registry();
+      const theirs = new client.Histogram({
+        name: 'h',
+        help: 'h',
+        labelNames: ['l'],
+        buckets,
+        registers: [registry],
+      });
+      for (const [label, value] of values) {
+        ours.labels(label).observe(value);
+        theirs.labels(label).observe(value);
+      }
+      const normal = (samples: Map<string, number>) =>
+        [...samples]
+          .filter(([name]) => name.startsWith('h_'))
+          .map(([name, value]) => [[...name].sort().join(''), value])
+          .sort();
+      expect(normal(await samplesOf(metrics))).toEqual(normal(parseSamples(await registry.metrics())));
+      await metrics.close();
+    }),
+    { numRuns: 40 },
+  );
+});
+
+test('a value that is not finite, a negative increment and a wrong number of labels are refused by name', async () => {
+  const metrics = createMetrics(quiet);
+  const counter = metrics.counter({ name: 'c_total', help: 'c', labels: ['a'] });
+  expect(() => counter.labels('x').inc(-1)).toThrow(/`c_total` takes finite numbers/);
+  expect(() => counter.labels('x', 'y')).toThrow(/has 1 labels, got 2/);
+  expect(() => metrics.histogram({ name: 'h', help: 'h' }).observe(Number.NaN)).toThrow(/`h` takes finite/);
+  expect(() => metrics.gauge({ name: 'c_total', help: 'c' })).toThrow(/registered already/);
+  await metrics.close();
+});
+
+test('one scrape of a prom-client registry and one of ours both carry the metrics of either', async () => {
+  const registry = new client.Registry();
+  registry.setDefaultLabels({ app: 'shop' });
+  const orders = new client.Counter({ name: 'orders_total', help: 'Orders', registers: [registry] });
+  orders.inc(3);
+  const metrics = createMetrics({ ...quiet, registries: [registry] });
+  metrics
+    .counter({ name: 'mails_total', help: 'Mails', labels: ['kind'] })
+    .labels('welcome')
+    .inc(2);
+  metrics.histogram({ name: 'size_bytes', help: 'Sizes', buckets: [1, 2] }).observe(1.5);
+
+  const theirs = parseSamples(await registry.metrics());
+  expect(theirs.get('orders_total{app="shop"}')).toBe(3);
+  expect(theirs.get('mails_total{kind="welcome",app="shop"}')).toBe(2);
+  expect(theirs.get('size_bytes_bucket{le="2",app="shop"}')).toBe(1);
+  const ours = await samplesOf(metrics);
+  expect(ours.get('orders_total{app="shop"}')).toBe(3);
+  expect(ours.get('mails_total{kind="welcome"}')).toBe(2);
+  expect([...ours.keys()].filter((name) => name.startsWith('mails_total'))).toHaveLength(1);
+
+  await metrics.close();
+  expect(await registry.metrics()).not.toContain('mails_total');
+});
+
+test('an OpenMetrics scrape passes through a prom-client registry in either format', async () => {
+  const registry = new client.Registry();
+  registry.setContentType(client.Registry.OPENMETRICS_CONTENT_TYPE as never);
+  const metrics = createMetrics({ ...quiet, registries: [registry] });
+  metrics.counter({ name: 'mails_total', help: 'Mails' }).inc();
+  expect(await registry.metrics()).toContain('mails_total 1');
+  const { body } = await metrics.scrape('application/openmetrics-text');
+  expect(body).toContain('# TYPE mails counter\n# HELP mails Mails\nmails_total 1\n');
+  await metrics.close();
+});
+
+test('the catalogue and a whole scrape pass the linter of Prometheus', async () => {
+  const metrics = createMetrics({ service: 'test', version: '1.2.3' });
+  for (const method of ['GET', 'odd']) {
+    const exchange = metrics.http.begin(method);
+    metrics.http.end(exchange, { statusCode: 200, requestBytes: 10, responseBytes: 20 });
+  }
+  const { body } = await metrics.scrape();
+  const result = await promtool(['check', 'metrics'], { input: body });
+  expect(result.stderr + result.stdout).toBe('');
+  expect(result.code).toBe(0);
+  const names = new Set(metricCatalogue.map(({ name }) => name));
+  for (const family of metrics.registry.families()) expect(names).toContain(family.definition.name);
+  await metrics.close();
+});

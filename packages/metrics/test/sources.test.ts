@@ -1,0 +1,62 @@
+import { channel } from 'node:diagnostics_channel';
+import { createCache } from '@weir/cache';
+import { createRateLimiter } from '@weir/ratelimit';
+import { expect, test } from 'vitest';
+import { createMetrics } from '../src/index.ts';
+import { samplesOf } from './samples.ts';
+
+const quiet = { service: 'test', runtime: false } as const;
+
+test('caches made before and after the metrics are both read, and their totals survive a close', async () => {
+  const before = createCache({ name: 'before', l1: { maxEntries: 100 }, defaults: { ttlMs: 60_000 } });
+  await before.getOrSet('k', async () => 1);
+  const metrics = createMetrics(quiet);
+  const after = createCache({ name: 'after', l1: { maxEntries: 100 }, defaults: { ttlMs: 60_000 } });
+  await after.getOrSet('k', async () => 1);
+  await after.getOrSet('k', async () => 1);
+  const check = async (): Promise<void> => {
+    const samples = await samplesOf(metrics);
+    expect(samples.get('weir_cache_reads_total{cache="before",result="miss"}')).toBe(1);
+    expect(samples.get('weir_cache_reads_total{cache="after",result="miss"}')).toBe(1);
+    expect(samples.get('weir_cache_reads_total{cache="after",result="l1_hit"}')).toBe(1);
+    expect(samples.get('weir_cache_loads_total{cache="after",outcome="ok"}')).toBe(1);
+  };
+  await check();
+  expect((await samplesOf(metrics)).get('weir_cache_load_duration_seconds_count{cache="after"}')).toBe(1);
+  await after.close();
+  await before.close();
+  await check();
+  await metrics.close();
+});
+
+test('a limiter is read by decision, source and policy', async () => {
+  const metrics = createMetrics(quiet);
+  const limiter = createRateLimiter({
+    name: 'search',
+    policies: [{ name: 'per-client', algorithm: 'gcra', limit: 2, windowMs: 60_000, burst: 2 }],
+  });
+  for (let index = 0; index < 5; index += 1) await limiter.consume('client');
+  const samples = await samplesOf(metrics);
+  expect(
+    samples.get('weir_ratelimit_decisions_total{limiter="search",decision="allowed",source="memory"}'),
+  ).toBe(2);
+  expect(samples.get('weir_ratelimit_violations_total{limiter="search",policy="per-client"}')).toBe(3);
+  await limiter.close();
+  await metrics.close();
+});
+
+test('closed metrics leave no subscriber behind', async () => {
+  const metrics = createMetrics(quiet);
+  expect(channel('weir:cache:load').hasSubscribers).toBe(true);
+  await metrics.close();
+  for (const name of [
+    'cache:created',
+    'cache:closed',
+    'cache:load',
+    'cache:redis',
+    'ratelimit:created',
+    'ratelimit:redis',
+  ]) {
+    expect(channel(`weir:${name}`).hasSubscribers).toBe(false);
+  }
+});
