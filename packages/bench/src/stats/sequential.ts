@@ -1,0 +1,62 @@
+import {
+  type JudgeOptions,
+  judge,
+  type MetricVerdict,
+  overallVerdict,
+  type PairedMetric,
+  type Verdict,
+} from './verdict.ts';
+
+/** When a sequential comparison looks at its data. */
+export interface SequentialPlan {
+  /** The first look. @defaultValue 10 */
+  readonly minPairs?: number;
+  /** The last look. @defaultValue 20 */
+  readonly maxPairs?: number;
+  /** Pairs between looks. @defaultValue 5 */
+  readonly step?: number;
+}
+
+/** Default plan. */
+export const sequentialDefaults: Readonly<Required<SequentialPlan>> = Object.freeze({
+  minPairs: 10,
+  maxPairs: 20,
+  step: 5,
+});
+
+/** What a look says: stop with a verdict, or measure up to `pairs` and look again. */
+export type Look =
+  | { readonly done: true; readonly verdict: Verdict; readonly metrics: readonly MetricVerdict[] }
+  | { readonly done: false; readonly pairs: number; readonly metrics: readonly MetricVerdict[] };
+
+const firstShare = 0.6;
+
+/**
+ * Looks at the pairs measured so far. Looking several times spends the error budget several times, so the first look gets 60 % of
+ * α and the later ones share the rest equally (Bonferroni over looks); the chance of a false alarm over all looks stays below α.
+ */
+export function look(
+  metrics: readonly PairedMetric[],
+  plan: SequentialPlan = {},
+  options: JudgeOptions = {},
+): Look {
+  const looks = lookSizes(plan);
+  const pairs = Math.min(...metrics.map((metric) => metric.pairs.length));
+  const reached = looks.filter((size) => size <= pairs).length;
+  const spend = looks.length === 1 ? 1 : reached <= 1 ? firstShare : (1 - firstShare) / (looks.length - 1);
+  const verdicts = judge(metrics, { ...options, spend });
+  const next = looks[reached];
+  if (reached === 0 && next !== undefined) return { done: false, pairs: next, metrics: verdicts };
+  const verdict = overallVerdict(verdicts);
+  if (verdict === 'inconclusive' && next !== undefined)
+    return { done: false, pairs: next, metrics: verdicts };
+  return { done: true, verdict, metrics: verdicts };
+}
+
+/** The numbers of pairs after which the data is looked at. */
+export function lookSizes(plan: SequentialPlan = {}): number[] {
+  const { minPairs, maxPairs, step } = { ...sequentialDefaults, ...plan };
+  const sizes: number[] = [];
+  for (let size = minPairs; size < maxPairs; size += step) sizes.push(size);
+  return [...sizes, Math.max(minPairs, maxPairs)];
+}

@@ -1,0 +1,87 @@
+import { seededRandom } from '@weir/test-kit';
+import { expect, test } from 'vitest';
+import { look, lookSizes } from '../../src/stats/sequential.ts';
+import { judge, overallVerdict, type PairedMetric } from '../../src/stats/verdict.ts';
+
+/** Pairs whose log ratio is normal around `effect` (positive: head is worse) with standard deviation `sd`. */
+function simulate(random: () => number, pairs: number, effect: number, sd: number): PairedMetric[] {
+  const normal = () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
+  const metric = (name: string, better: 'higher' | 'lower'): PairedMetric => ({
+    name,
+    better,
+    pairs: Array.from({ length: pairs }, () => {
+      const ratio = Math.exp(effect + sd * normal());
+      return better === 'higher' ? { base: 1_000 * ratio, head: 1_000 } : { base: 5, head: 5 * ratio };
+    }),
+  });
+  return [metric('perSecond', 'higher'), metric('p50', 'lower'), metric('cpu', 'lower')];
+}
+
+test('a clear change in either direction is found with its size', () => {
+  const random = seededRandom(1);
+  const [slower] = judge(simulate(random, 10, Math.log(1.05), 0.002));
+  expect(slower).toMatchObject({ name: 'perSecond', verdict: 'slower', pairs: 10 });
+  expect(slower?.effect).toBeCloseTo(0.05, 2);
+  expect(overallVerdict(judge(simulate(random, 10, -Math.log(1.05), 0.002)))).toBe('faster');
+});
+
+test('a tight interval around nothing is the same, a wide one is inconclusive', () => {
+  const random = seededRandom(2);
+  expect(overallVerdict(judge(simulate(random, 10, 0, 0.01)))).toBe('same');
+  expect(overallVerdict(judge(simulate(random, 10, 0, 0.2)))).toBe('inconclusive');
+});
+
+test('a significant effect below the tolerance is not an alarm', () => {
+  const [metric] = judge(simulate(seededRandom(3), 20, 0.005, 0.001));
+  expect(metric?.p).toBeLessThan(0.001);
+  expect(metric?.verdict).toBe('same');
+});
+
+test('one slower metric outweighs faster ones, and nothing measured is inconclusive', () => {
+  const [metric] = judge(simulate(seededRandom(4), 10, 0.1, 0.001));
+  if (metric === undefined) throw new Error('no metric');
+  expect(overallVerdict([{ ...metric, verdict: 'faster' }, metric])).toBe('slower');
+  expect(overallVerdict([])).toBe('inconclusive');
+  expect(judge([{ name: 'x', better: 'higher', pairs: [{ base: 0, head: 1 }] }])[0]?.verdict).toBe(
+    'inconclusive',
+  );
+});
+
+test('looks come at their sizes and the last one decides', () => {
+  expect(lookSizes()).toEqual([10, 15, 20]);
+  expect(lookSizes({ minPairs: 8, maxPairs: 8 })).toEqual([8]);
+  const wide = simulate(seededRandom(5), 20, 0, 0.2);
+  const upTo = (count: number) => wide.map((metric) => ({ ...metric, pairs: metric.pairs.slice(0, count) }));
+  expect(look(upTo(9))).toMatchObject({ done: false, pairs: 10 });
+  expect(look(upTo(10))).toMatchObject({ done: false, pairs: 15 });
+  expect(look(upTo(20))).toMatchObject({ done: true, verdict: 'inconclusive' });
+});
+
+/** Runs comparisons to their end and counts the verdicts. */
+function outcomes(seed: number, effect: number, sd: number, trials: number) {
+  const random = seededRandom(seed);
+  const counts = { faster: 0, slower: 0, same: 0, inconclusive: 0 };
+  for (let trial = 0; trial < trials; trial += 1) {
+    const metrics = simulate(random, 20, effect, sd);
+    for (const size of lookSizes()) {
+      const result = look(metrics.map((metric) => ({ ...metric, pairs: metric.pairs.slice(0, size) })));
+      if (!result.done) continue;
+      counts[result.verdict] += 1;
+      break;
+    }
+  }
+  return counts;
+}
+
+test('over all looks at most 1 % of comparisons without a change raise an alarm, however noisy', () => {
+  for (const sd of [0.012, 0.03, 0.1]) {
+    const { slower, faster } = outcomes(6, 0, sd, 400);
+    expect(slower).toBeLessThanOrEqual(4 + 4);
+    expect(faster).toBeLessThanOrEqual(4 + 4);
+  }
+});
+
+test('at the spread of the duet nearly every change of 5 % is found, at ten times the spread none is invented', () => {
+  expect(outcomes(7, Math.log(1.05), 0.012, 200).slower).toBeGreaterThanOrEqual(196);
+  expect(outcomes(8, 0, 0.012, 200)).toMatchObject({ slower: 0, faster: 0 });
+});
