@@ -1,1 +1,1 @@
-export {};
+export { serviceCatalogue } from './catalogue.ts';

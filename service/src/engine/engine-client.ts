@@ -1,0 +1,156 @@
+import { Worker } from 'node:worker_threads';
+import { type ErrorCode, ServiceError } from '../errors.ts';
+import { PromqlError, type PromqlErrorType } from '../promql/errors.ts';
+import type {
+  EngineMethod,
+  EngineMethods,
+  EngineOptions,
+  EngineReady,
+  EngineReply,
+  EngineRequest,
+  WireError,
+} from './engine-protocol.ts';
+
+interface Waiting {
+  readonly resolve: (result: never) => void;
+  readonly reject: (error: Error) => void;
+}
+
+const queryMethods: ReadonlySet<EngineMethod> = new Set([
+  'query',
+  'queryRange',
+  'labelNames',
+  'labelValues',
+  'series',
+]);
+
+/** Queries that may wait at once; ingestion is not counted and never refused. */
+const maxQueries = 64;
+
+/** The main thread's end of the store's thread. */
+export class EngineClient {
+  readonly #worker: Worker;
+  readonly #waiting = new Map<number, Waiting>();
+  readonly #ready: Promise<EngineReady>;
+  readonly #exited: Promise<void>;
+  #nextId = 1;
+  #queries = 0;
+  #isReady = false;
+  #isClosing = false;
+
+  constructor(options: EngineOptions) {
+    const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
+    this.#worker = new Worker(new URL(`./engine-worker${extension}`, import.meta.url), {
+      workerData: options,
+    });
+    let settle: Waiting | undefined;
+    this.#ready = new Promise<EngineReady>((resolve, reject) => {
+      settle = { resolve, reject };
+    });
+    this.#ready.catch(() => {});
+    this.#worker.on('message', (reply: EngineReply) => {
+      if (reply.type === 'ready') {
+        this.#isReady = true;
+        settle?.resolve(reply.ready as never);
+      } else if (reply.type === 'failed') settle?.reject(fromWire(reply.error));
+      else this.#settle(reply);
+    });
+    this.#worker.on('error', (error) => this.#fail(error, settle));
+    this.#exited = new Promise((resolve) => {
+      this.#worker.on('exit', () => {
+        this.#fail(new Error('it ended'), settle);
+        resolve();
+      });
+    });
+  }
+
+  /**
+   * Settles once the store is open.
+   * @throws ServiceError `ERR_WEIR_SERVICE_STORE_OPEN`
+   */
+  ready(): Promise<EngineReady> {
+    return this.#ready;
+  }
+
+  /** Whether the store is open and its thread lives. */
+  get isReady(): boolean {
+    return this.#isReady;
+  }
+
+  /** Settles when the store's thread has ended, for whatever reason. */
+  get exited(): Promise<void> {
+    return this.#exited;
+  }
+
+  /**
+   * @throws ServiceError, PromqlError as thrown over there; `ERR_WEIR_SERVICE_ENGINE_BUSY` when too many queries wait;
+   * `ERR_WEIR_SERVICE_ENGINE_STOPPED` when the thread is gone.
+   */
+  async call<M extends EngineMethod>(
+    method: M,
+    ...[argument]: Parameters<EngineMethods[M]>
+  ): Promise<ReturnType<EngineMethods[M]>> {
+    await this.#ready;
+    if (!this.#isReady) throw stopped('it ended');
+    const isQuery = queryMethods.has(method);
+    if (isQuery && this.#queries >= maxQueries) {
+      throw new ServiceError(
+        'ERR_WEIR_SERVICE_ENGINE_BUSY',
+        `${maxQueries} queries are waiting already. Ask again in a moment.`,
+      );
+    }
+    if (isQuery) this.#queries++;
+    try {
+      return await new Promise((resolve, reject) => {
+        const id = this.#nextId++;
+        this.#waiting.set(id, { resolve, reject });
+        this.#worker.postMessage({ id, method, argument } satisfies EngineRequest, bodyOf(argument));
+      });
+    } finally {
+      if (isQuery) this.#queries--;
+    }
+  }
+
+  /** Ends the thread after what it was given before. */
+  async close(): Promise<void> {
+    if (!this.#isClosing) {
+      this.#isClosing = true;
+      this.#worker.postMessage('close');
+    }
+    await this.#exited;
+  }
+
+  #settle(reply: Extract<EngineReply, { id: number }>): void {
+    const waiting = this.#waiting.get(reply.id);
+    this.#waiting.delete(reply.id);
+    if (reply.type === 'result') waiting?.resolve(reply.result as never);
+    else waiting?.reject(fromWire(reply.error));
+  }
+
+  #fail(error: Error, settle: Waiting | undefined): void {
+    this.#isReady = false;
+    const failure = stopped(error.message);
+    settle?.reject(failure);
+    for (const { reject } of this.#waiting.values()) reject(failure);
+    this.#waiting.clear();
+  }
+}
+
+function stopped(reason: string): ServiceError {
+  return new ServiceError(
+    'ERR_WEIR_SERVICE_ENGINE_STOPPED',
+    `The store's thread is not running: ${reason}. Restart the service.`,
+  );
+}
+
+// Bodies move instead of being copied.
+function bodyOf(argument: unknown): ArrayBuffer[] {
+  if (typeof argument !== 'object' || argument === null || !('body' in argument)) return [];
+  return argument.body instanceof Uint8Array ? [argument.body.buffer as ArrayBuffer] : [];
+}
+
+function fromWire(error: WireError): Error {
+  if (error.kind === 'promql') return new PromqlError(error.code as PromqlErrorType, error.message);
+  if (error.kind === 'service') return new ServiceError(error.code as ErrorCode, error.message);
+  return new PromqlError('internal', error.message);
+}

@@ -1,0 +1,80 @@
+import type { ScrapeOutcome, ScrapeReport } from '../scrape/scrape-ingester.ts';
+import type { MetricStoreOptions } from '../store/metric-store.ts';
+
+/** What the store's thread is started with. */
+export interface EngineOptions {
+  readonly store: Omit<MetricStoreOptions, 'now'>;
+  readonly query: { readonly timeoutMs: number; readonly maxSamples: number; readonly maxSeries: number };
+}
+
+/** What the store's thread answers once it is open. */
+export interface EngineReady {
+  /** Where a damaged file was moved to, or `undefined`. */
+  readonly setAside: string | undefined;
+}
+
+/** An answer of the Prometheus API: `data` is JSON text in UTF-8, written on the store's thread. */
+export interface ApiData {
+  readonly data: Uint8Array;
+  readonly warnings: readonly string[];
+  readonly infos: readonly string[];
+}
+
+export interface SelectorQuery {
+  /** Series selectors; none means every series. */
+  readonly match: readonly string[];
+  readonly startMs: number | undefined;
+  readonly endMs: number | undefined;
+  /** 0 for no bound. */
+  readonly limit: number;
+}
+
+export interface EngineStats {
+  readonly bytes: number;
+  readonly series: number;
+  readonly samplesAppended: number;
+  readonly oldestMs: number | undefined;
+  /** Why the disk refuses samples, or `undefined`. */
+  readonly failure: string | undefined;
+}
+
+/** Everything the other threads may ask of the store's thread; arguments and results cross as structured clones. */
+export interface EngineMethods {
+  scrape(report: ScrapeReport): ScrapeOutcome;
+  forgetTarget(request: { key: string; labels: Readonly<Record<string, string>>; timeMs: number }): void;
+  query(request: { query: string; timeMs: number; timeoutMs: number | undefined; limit: number }): ApiData;
+  queryRange(request: {
+    query: string;
+    startMs: number;
+    endMs: number;
+    stepMs: number;
+    timeoutMs: number | undefined;
+    limit: number;
+  }): ApiData;
+  labelNames(request: SelectorQuery): ApiData;
+  labelValues(request: SelectorQuery & { name: string }): ApiData;
+  series(request: SelectorQuery): ApiData;
+  metadata(request: { metric: string | undefined; limit: number; limitPerMetric: number }): ApiData;
+  stats(): EngineStats;
+}
+
+export type EngineMethod = keyof EngineMethods;
+
+export interface EngineRequest {
+  readonly id: number;
+  readonly method: EngineMethod;
+  readonly argument: unknown;
+}
+
+/** How an error crosses threads: structured clone keeps neither class nor fields. */
+export interface WireError {
+  readonly kind: 'service' | 'promql' | 'internal';
+  readonly code: string;
+  readonly message: string;
+}
+
+export type EngineReply =
+  | { readonly type: 'ready'; readonly ready: EngineReady }
+  | { readonly type: 'failed'; readonly error: WireError }
+  | { readonly type: 'result'; readonly id: number; readonly result: unknown }
+  | { readonly type: 'error'; readonly id: number; readonly error: WireError };

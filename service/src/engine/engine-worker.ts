@@ -1,0 +1,69 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import { messageOf, ServiceError } from '../errors.ts';
+import { PromqlError } from '../promql/errors.ts';
+import { MetricStore } from '../store/metric-store.ts';
+import { EngineHost } from './engine-host.ts';
+import type { EngineOptions, EngineReply, EngineRequest, WireError } from './engine-protocol.ts';
+
+// The thread in which store and query engine live. One message at a time; upkeep runs between messages.
+
+const maintenanceMs = 5_000;
+const port = parentPort;
+if (port === null) throw new Error('This module runs as a worker thread only.');
+const options = workerData as EngineOptions;
+
+const post = (reply: EngineReply, transfer: ArrayBuffer[] = []): void => port.postMessage(reply, transfer);
+
+try {
+  const store = new MetricStore({ ...options.store, now: Date.now });
+  const host = new EngineHost(store, options);
+  let isUpkeepQueued = false;
+  const upkeep = (): void => {
+    isUpkeepQueued = false;
+    let isMoreDue = false;
+    try {
+      isMoreDue = store.maintain();
+    } catch (thrown) {
+      store.failure = messageOf(thrown);
+    }
+    if (isMoreDue) queueUpkeep();
+  };
+  const queueUpkeep = (): void => {
+    if (isUpkeepQueued) return;
+    isUpkeepQueued = true;
+    setImmediate(upkeep);
+  };
+  const timer = setInterval(queueUpkeep, maintenanceMs);
+  port.on('message', (request: EngineRequest | 'close') => {
+    if (request === 'close') {
+      clearInterval(timer);
+      store.close();
+      port.close();
+      return;
+    }
+    const { id, method, argument } = request;
+    try {
+      const result = (host[method] as (argument: unknown) => unknown).call(host, argument);
+      post({ type: 'result', id, result }, transferable(result));
+    } catch (thrown) {
+      post({ type: 'error', id, error: toWire(thrown) });
+    }
+  });
+  post({ type: 'ready', ready: { setAside: store.setAside } });
+  queueUpkeep();
+} catch (thrown) {
+  post({ type: 'failed', error: toWire(thrown) });
+  port.close();
+}
+
+function transferable(result: unknown): ArrayBuffer[] {
+  if (typeof result !== 'object' || result === null || !('data' in result)) return [];
+  return result.data instanceof Uint8Array ? [result.data.buffer as ArrayBuffer] : [];
+}
+
+function toWire(thrown: unknown): WireError {
+  if (thrown instanceof PromqlError)
+    return { kind: 'promql', code: thrown.errorType, message: thrown.message };
+  if (thrown instanceof ServiceError) return { kind: 'service', code: thrown.code, message: thrown.message };
+  return { kind: 'internal', code: 'internal', message: messageOf(thrown) };
+}

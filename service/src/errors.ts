@@ -1,0 +1,35 @@
+/** Every code the service's own errors carry; docs and tests list them from here. */
+export const errorCodes = [
+  'ERR_WEIR_SERVICE_CONFIG_MISSING',
+  'ERR_WEIR_SERVICE_CONFIG_INVALID',
+  'ERR_WEIR_SERVICE_ARGUMENTS',
+  'ERR_WEIR_SERVICE_LISTEN',
+  'ERR_WEIR_SERVICE_STORE_OPEN',
+  'ERR_WEIR_SERVICE_STORE_FULL',
+  'ERR_WEIR_SERVICE_ENGINE_STOPPED',
+  'ERR_WEIR_SERVICE_ENGINE_BUSY',
+  'ERR_WEIR_SERVICE_EXPOSITION',
+  'ERR_WEIR_SERVICE_SCRAPE',
+  'ERR_WEIR_SERVICE_SCENARIO',
+  'ERR_WEIR_SERVICE_ADDRESS_REFUSED',
+] as const;
+
+export type ErrorCode = (typeof errorCodes)[number];
+
+/** What a person caused or can repair. Its message is complete on its own: callers print it without a stack. */
+export class ServiceError extends Error {
+  override readonly name = 'ServiceError';
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.code = code;
+  }
+}
+
+/** One line for any thrown value, without a stack. */
+export function messageOf(thrown: unknown): string {
+  if (thrown instanceof AggregateError && thrown.errors.length > 0) return messageOf(thrown.errors[0]);
+  const text = thrown instanceof Error ? thrown.message : String(thrown);
+  return text.replace(/\s*\n\s*/g, ' ');
+}

@@ -1,0 +1,61 @@
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
+import type { BenchmarkRunner } from '../benchmarks/benchmark-runner.ts';
+import type { RunStore } from '../benchmarks/run-store.ts';
+import type { SelfMetrics } from '../self-metrics.ts';
+import { addBenchmarkRoutes } from './benchmark-routes.ts';
+import { addPageRoutes } from './page-routes.ts';
+import { sendProblem } from './problem.ts';
+import { addPrometheusRoutes, type PrometheusRoutesOptions } from './prometheus-routes.ts';
+import { addSecurityHeaders } from './security-headers.ts';
+
+export interface AppOptions extends Omit<PrometheusRoutesOptions, 'observeQuery'> {
+  readonly runner: BenchmarkRunner;
+  readonly runs: RunStore;
+  readonly metrics: SelfMetrics;
+  readonly webRoot: string;
+  readonly logger: FastifyBaseLogger;
+}
+
+/** The HTTP side of the service, not yet listening. */
+export async function createApp(options: AppOptions): Promise<FastifyInstance> {
+  const { engine, metrics, runner, runs } = options;
+  const app = Fastify({
+    loggerInstance: options.logger,
+    logController: new LogController({ disableRequestLogging: true }),
+    bodyLimit: 1_048_576,
+    forceCloseConnections: true,
+    routerOptions: { maxParamLength: 1_000 },
+  });
+  addSecurityHeaders(app);
+  app.setErrorHandler((error: Error & { statusCode?: number }, request, reply) => {
+    const status = error.statusCode ?? 500;
+    if (status < 500) return sendProblem(reply, status, 'Bad request', error.message);
+    request.log.error({ err: error }, 'request failed');
+    return sendProblem(reply, 500, 'Internal error', 'The service failed; its log has the reason.');
+  });
+  app.setNotFoundHandler((request, reply) =>
+    sendProblem(reply, 404, 'Not found', `No route for ${request.method} ${request.url.split('?')[0]}.`),
+  );
+
+  app.get('/healthz', async () => ({ status: 'ok' }));
+  app.get('/readyz', async (_request, reply) =>
+    engine.isReady
+      ? { status: 'ready' }
+      : sendProblem(reply, 503, 'Not ready', 'The store is not open. Ask again in a moment.'),
+  );
+  app.get('/metrics', async (_request, reply) =>
+    reply.type(metrics.registry.contentType).send(await metrics.render()),
+  );
+  await app.register(
+    (api, _options, done) => {
+      const observeQuery = (endpoint: string, seconds: number): void =>
+        metrics.observeQuery(endpoint, seconds);
+      addPrometheusRoutes(api, { ...options, observeQuery });
+      done();
+    },
+    { prefix: '/api/v1' },
+  );
+  addBenchmarkRoutes(app, runner, runs);
+  await addPageRoutes(app, options.webRoot);
+  return app;
+}

@@ -1,0 +1,125 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { EngineClient } from '../engine/engine-client.ts';
+import type { ApiData, SelectorQuery } from '../engine/engine-protocol.ts';
+import type { TargetPool } from '../scrape/target-pool.ts';
+import { ApiParameters } from './api-parameters.ts';
+import { describeTargets } from './describe-targets.ts';
+import { badData, sendData, sendError, sendValue } from './envelope.ts';
+
+export interface PrometheusRoutesOptions {
+  readonly engine: EngineClient;
+  readonly targets: TargetPool;
+  readonly scrapeIntervalMs: number;
+  readonly scrapeTimeoutMs: number;
+  readonly version: string;
+  readonly now: () => number;
+  /** Seconds a query took, for the service's own metrics. */
+  readonly observeQuery: (endpoint: string, seconds: number) => void;
+}
+
+/** Routes below `/api/v1`, as Prometheus 3 answers them. */
+export function addPrometheusRoutes(app: FastifyInstance, options: PrometheusRoutesOptions): void {
+  const { engine, now } = options;
+  app.setErrorHandler((error, _request, reply) => sendError(reply, error));
+  app.addContentTypeParser(
+    'application/x-www-form-urlencoded',
+    { parseAs: 'string' },
+    (_request, body, done) => done(null, new URLSearchParams(String(body))),
+  );
+
+  const query = (
+    endpoint: string,
+    answer: (parameters: ApiParameters, request: FastifyRequest) => Promise<ApiData>,
+  ): ((request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply>) => {
+    return async (request, reply) => {
+      const started = performance.now();
+      try {
+        return sendData(reply, await answer(new ApiParameters(request.url, request.body), request));
+      } catch (thrown) {
+        return sendError(reply, thrown);
+      } finally {
+        options.observeQuery(endpoint, (performance.now() - started) / 1000);
+      }
+    };
+  };
+  const getAndPost = ['GET', 'POST'];
+
+  app.route({
+    method: getAndPost,
+    url: '/query',
+    handler: query('query', (parameters) =>
+      engine.call('query', {
+        query: parameters.required('query'),
+        timeMs: parameters.timeMs('time') ?? now(),
+        timeoutMs: parameters.durationMs('timeout'),
+        limit: parameters.limit(),
+      }),
+    ),
+  });
+  app.route({
+    method: getAndPost,
+    url: '/query_range',
+    handler: query('query_range', (parameters) =>
+      engine.call('queryRange', {
+        query: parameters.required('query'),
+        ...parameters.range(),
+        timeoutMs: parameters.durationMs('timeout'),
+        limit: parameters.limit(),
+      }),
+    ),
+  });
+  app.route({
+    method: getAndPost,
+    url: '/labels',
+    handler: query('labels', (parameters) => engine.call('labelNames', selectorQuery(parameters))),
+  });
+  app.get<{ Params: { name: string } }>(
+    '/label/:name/values',
+    query('label_values', (parameters, request) => {
+      const { name } = request.params as { name: string };
+      if (name === '') throw badData('invalid label name: ""');
+      return engine.call('labelValues', { ...selectorQuery(parameters), name });
+    }),
+  );
+  app.route({
+    method: getAndPost,
+    url: '/series',
+    handler: query('series', (parameters) => {
+      if (parameters.all('match[]').length === 0) throw badData('no match[] parameter provided');
+      return engine.call('series', selectorQuery(parameters));
+    }),
+  });
+  app.get(
+    '/metadata',
+    query('metadata', (parameters) =>
+      engine.call('metadata', {
+        metric: parameters.text('metric'),
+        limit: parameters.limit(),
+        limitPerMetric: parameters.limit('limit_per_metric'),
+      }),
+    ),
+  );
+  app.get('/targets', async (_request, reply) => sendValue(reply, describeTargets(options)));
+  app.get('/status/buildinfo', async (_request, reply) =>
+    sendValue(reply, {
+      version: '3.5.0',
+      revision: `weir-${options.version}`,
+      branch: '',
+      buildUser: '',
+      buildDate: '',
+      goVersion: '',
+    }),
+  );
+  app.setNotFoundHandler((_request, reply) =>
+    sendError(reply, Object.assign(new Error('no such endpoint'), { statusCode: 404 })),
+  );
+}
+
+function selectorQuery(parameters: ApiParameters): SelectorQuery {
+  return {
+    match: parameters.all('match[]'),
+    startMs: parameters.timeMs('start'),
+    endMs: parameters.timeMs('end'),
+    limit: parameters.limit(),
+  };
+}

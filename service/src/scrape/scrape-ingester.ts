@@ -1,0 +1,191 @@
+import { messageOf, ServiceError } from '../errors.ts';
+import { Labels } from '../promql/labels.ts';
+import type { MetricStore } from '../store/metric-store.ts';
+import { SampleBatch } from '../store/sample-batch.ts';
+import type { MemorySeries } from '../store/series.ts';
+import { ExpositionParser, expositionFormat } from './exposition-parser.ts';
+import { parseSeriesText } from './series-text.ts';
+
+/** One attempt to scrape a target, as the scraper hands it to the store's thread. */
+export interface ScrapeReport {
+  /** Unique among targets; keeps the memory of which series it showed. */
+  readonly key: string;
+  /** `job`, `instance` and the configured labels. They win over labels of the same name in the exposition. */
+  readonly labels: Readonly<Record<string, string>>;
+  readonly timeMs: number;
+  readonly elapsedMs: number;
+  /** Absent when the target could not be read. */
+  readonly body?: Uint8Array;
+  readonly contentType?: string;
+  readonly limits: ScrapeLimits;
+}
+
+export interface ScrapeLimits {
+  readonly maxSamples: number;
+  readonly maxLabels: number;
+  readonly maxLabelValueLength: number;
+}
+
+export interface ScrapeOutcome {
+  readonly samples: number;
+  /** Why nothing of the exposition was kept, or `undefined`. */
+  readonly error: string | undefined;
+}
+
+interface Seen {
+  /** By raw text, so that known series cost no parsing. */
+  readonly byText: Map<string, MemorySeries>;
+  /** Series without timestamps of their own in the last good scrape: these get a stale marker when they vanish. */
+  live: Set<MemorySeries>;
+}
+
+/** Turns scrapes into batches: one transaction each, with `up` and `scrape_*`, and stale markers for what vanished. */
+export class ScrapeIngester {
+  readonly #store: MetricStore;
+  readonly #seen = new Map<string, Seen>();
+
+  constructor(store: MetricStore) {
+    this.#store = store;
+  }
+
+  /** @throws ServiceError `ERR_WEIR_SERVICE_STORE_FULL` */
+  ingest(report: ScrapeReport): ScrapeOutcome {
+    const started = performance.now();
+    const seen: Seen = this.#seen.get(report.key) ?? { byText: new Map(), live: new Set() };
+    this.#seen.set(report.key, seen);
+    const attempt = report.body === undefined ? undefined : this.#parse(report, report.body, seen);
+    const good = attempt !== undefined && attempt.error === undefined ? attempt : undefined;
+    const batch = good?.batch ?? new SampleBatch<MemorySeries>();
+    const live = good?.live ?? new Set<MemorySeries>();
+    let added = 0;
+    for (const series of live) if (!seen.live.has(series)) added++;
+    for (const series of seen.live) {
+      if (!live.has(series) && !series.isRemoved) batch.addStale(series, report.timeMs);
+    }
+    const duration = (report.elapsedMs + performance.now() - started) / 1000;
+    const count = attempt?.samples ?? 0;
+    const own: [string, number][] = [
+      ['up', good === undefined ? 0 : 1],
+      ['scrape_duration_seconds', duration],
+      ['scrape_samples_scraped', count],
+      ['scrape_samples_post_metric_relabeling', count],
+      ['scrape_series_added', added],
+    ];
+    for (const [name, value] of own) {
+      const series = this.#store.resolve(Labels.from({ ...report.labels, __name__: name }));
+      if (series !== undefined) batch.add(series, report.timeMs, value);
+    }
+    this.#store.append(batch);
+    seen.live = live;
+    return { samples: count, error: attempt?.error };
+  }
+
+  /** Marks everything the target last showed as stale and forgets it. */
+  forget(key: string, labels: Readonly<Record<string, string>>, timeMs: number): void {
+    const seen = this.#seen.get(key);
+    if (seen === undefined) return;
+    this.#seen.delete(key);
+    const batch = new SampleBatch<MemorySeries>();
+    for (const series of seen.live) batch.addStale(series, timeMs);
+    for (const name of ['up', ...scrapeSeriesNames]) {
+      const series = this.#store.index.byLabels(Labels.from({ ...labels, __name__: name }));
+      if (series !== undefined) batch.addStale(series, timeMs);
+    }
+    this.#store.append(batch);
+  }
+
+  #parse(report: ScrapeReport, body: Uint8Array, seen: Seen): Parsed {
+    const parsed: Parsed = { batch: new SampleBatch(), live: new Set(), samples: 0, error: undefined };
+    const described = new Map<string, { type: string; help: string; unit: string }>();
+    const parser = new ExpositionParser(expositionFormat(report.contentType), {
+      sample: (text, value, timeMs) => {
+        if (++parsed.samples > report.limits.maxSamples) {
+          throw new ServiceError(
+            'ERR_WEIR_SERVICE_EXPOSITION',
+            `more than ${report.limits.maxSamples} samples. Raise \`scrape.maxSamples\` or expose fewer.`,
+          );
+        }
+        const series = this.#resolve(text, report, seen);
+        parsed.batch.add(series, timeMs ?? report.timeMs, value);
+        if (timeMs === undefined) parsed.live.add(series);
+      },
+      metadata: (metric, kind, text) => {
+        const entry = described.get(metric) ?? { type: 'unknown', help: '', unit: '' };
+        entry[kind] = kind === 'type' && text === 'untyped' ? 'unknown' : text.slice(0, 1_024);
+        described.set(metric, entry);
+      },
+    });
+    try {
+      parser.push(body);
+      parser.end();
+    } catch (thrown) {
+      if (!(thrown instanceof ServiceError)) throw thrown;
+      return { ...parsed, error: messageOf(thrown) };
+    }
+    for (const [metric, entry] of described) this.#store.describe(metric, entry);
+    // Texts of series that vanished go, so that the memory of a churning target stays bounded.
+    if (seen.byText.size > parsed.samples * 2 + 100)
+      for (const [text, series] of seen.byText) if (!parsed.live.has(series)) seen.byText.delete(text);
+    return parsed;
+  }
+
+  #resolve(text: string, report: ScrapeReport, seen: Seen): MemorySeries {
+    const known = seen.byText.get(text);
+    if (known !== undefined && !known.isRemoved) return known;
+    const own = parseSeriesText(text);
+    const labels = withTargetLabels(own, report.labels);
+    checkLabels(labels, report.limits);
+    const series = this.#store.resolve(labels);
+    if (series === undefined) {
+      throw new ServiceError(
+        'ERR_WEIR_SERVICE_EXPOSITION',
+        'the store holds as many series as it may. Raise `store.maxSeries` or expose fewer.',
+      );
+    }
+    seen.byText.set(text, series);
+    return series;
+  }
+}
+
+interface Parsed {
+  readonly batch: SampleBatch<MemorySeries>;
+  readonly live: Set<MemorySeries>;
+  samples: number;
+  readonly error: string | undefined;
+}
+
+const scrapeSeriesNames = [
+  'scrape_duration_seconds',
+  'scrape_samples_scraped',
+  'scrape_samples_post_metric_relabeling',
+  'scrape_series_added',
+] as const;
+
+// A label of the exposition that the target sets too is kept as `exported_<name>`, as Prometheus does.
+function withTargetLabels(own: Labels, target: Readonly<Record<string, string>>): Labels {
+  const merged = new Map<string, string>(own);
+  for (const [name, value] of Object.entries(target)) {
+    const clash = merged.get(name);
+    if (clash !== undefined) {
+      let free = `exported_${name}`;
+      while (merged.has(free) || Object.hasOwn(target, free)) free = `exported_${free}`;
+      merged.set(free, clash);
+    }
+    merged.set(name, value);
+  }
+  return Labels.from(merged);
+}
+
+function checkLabels(labels: Labels, limits: ScrapeLimits): void {
+  if (labels.size > limits.maxLabels + 1)
+    throw new ServiceError(
+      'ERR_WEIR_SERVICE_EXPOSITION',
+      `${labels.get('__name__')} has more than ${limits.maxLabels} labels. Raise \`scrape.maxLabels\` or drop some.`,
+    );
+  for (const [name, value] of labels)
+    if (value.length > limits.maxLabelValueLength || name.length > limits.maxLabelValueLength)
+      throw new ServiceError(
+        'ERR_WEIR_SERVICE_EXPOSITION',
+        `a label of ${labels.get('__name__').slice(0, 100)} is longer than ${limits.maxLabelValueLength} characters.`,
+      );
+}

@@ -1,0 +1,171 @@
+import { Agent as HttpAgent } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
+import type { ScrapeConfig, TargetConfig } from '../config/config.ts';
+import type { EngineClient } from '../engine/engine-client.ts';
+import { messageOf } from '../errors.ts';
+import type { Exposition } from './fetch-exposition.ts';
+import { fetchExposition } from './fetch-exposition.ts';
+import { ScrapeLoop } from './scrape-loop.ts';
+
+/** A target as `/api/v1/targets` shows it. */
+export interface TargetState {
+  readonly job: string;
+  readonly url: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly health: 'unknown' | 'up' | 'down';
+  readonly lastError: string;
+  readonly lastScrapeMs: number | undefined;
+  readonly lastDurationMs: number;
+  readonly samples: number;
+}
+
+export interface TargetPoolOptions {
+  readonly engine: EngineClient;
+  readonly now: () => number;
+  /** Called when the thread of the store refused a scrape. */
+  readonly onError: (message: string) => void;
+}
+
+interface Entry {
+  readonly target: TargetConfig;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly read: (signal: AbortSignal) => Promise<Exposition>;
+  readonly loop: ScrapeLoop;
+  state: Pick<TargetState, 'health' | 'lastError' | 'lastScrapeMs' | 'lastDurationMs' | 'samples'>;
+}
+
+const fresh: Entry['state'] = {
+  health: 'unknown',
+  lastError: '',
+  lastScrapeMs: undefined,
+  lastDurationMs: 0,
+  samples: 0,
+};
+
+/** All targets with a loop each. `update` starts and stops loops so that they match a configuration. */
+export class TargetPool {
+  readonly #options: TargetPoolOptions;
+  readonly #agents = { http: new HttpAgent({ keepAlive: true }), https: new HttpsAgent({ keepAlive: true }) };
+  readonly #entries = new Map<string, Entry>();
+  #generation = '';
+
+  constructor(options: TargetPoolOptions) {
+    this.#options = Object.freeze({ ...options });
+  }
+
+  get states(): TargetState[] {
+    return [...this.#entries.values()].map(({ target, labels, state }) => ({
+      job: target.job,
+      url: target.url.href,
+      labels,
+      ...state,
+    }));
+  }
+
+  /**
+   * Targets that stay keep their loop; those that go get stale markers.
+   * @param own A target read within this process.
+   */
+  update(
+    scrape: ScrapeConfig,
+    targets: readonly TargetConfig[],
+    own?: { readonly target: TargetConfig; readonly read: () => Promise<Exposition> },
+  ): void {
+    // Changed scrape settings are new loops.
+    const generation = JSON.stringify(scrape);
+    const wanted = new Map(targets.map((target) => [keyOf(target), target]));
+    if (own !== undefined) wanted.set(keyOf(own.target), own.target);
+    for (const [key, entry] of this.#entries) {
+      if (wanted.has(key) && generation === this.#generation) continue;
+      entry.loop.stop();
+      this.#entries.delete(key);
+      if (!wanted.has(key)) this.#forget(key, entry);
+    }
+    this.#generation = generation;
+    for (const [key, target] of wanted) {
+      if (this.#entries.has(key)) continue;
+      const read = target === own?.target ? own.read : this.#reader(target, scrape);
+      this.#start(key, target, read, scrape);
+    }
+  }
+
+  /** Ends every loop; resolves when no scrape is under way. */
+  async stop(): Promise<void> {
+    await Promise.all([...this.#entries.values()].map(({ loop }) => loop.stop()));
+    this.#agents.http.destroy();
+    this.#agents.https.destroy();
+  }
+
+  #reader(target: TargetConfig, scrape: ScrapeConfig): Entry['read'] {
+    const agent = target.url.protocol === 'https:' ? this.#agents.https : this.#agents.http;
+    return (signal) =>
+      fetchExposition(target.url, {
+        timeoutMs: scrape.timeoutMs,
+        maxBodyBytes: scrape.maxBodyBytes,
+        agent,
+        signal,
+      });
+  }
+
+  #start(key: string, target: TargetConfig, read: Entry['read'], scrape: ScrapeConfig): void {
+    const labels = { ...target.labels, job: target.job, instance: target.url.host };
+    const loop = new ScrapeLoop({
+      key,
+      intervalMs: scrape.intervalMs,
+      now: this.#options.now,
+      scrape: (timeMs, signal) => this.#scrape(key, timeMs, signal, scrape),
+    });
+    this.#entries.set(key, { target, labels, read, loop, state: fresh });
+    loop.start();
+  }
+
+  async #scrape(key: string, timeMs: number, signal: AbortSignal, limits: ScrapeConfig): Promise<void> {
+    const entry = this.#entries.get(key);
+    if (entry === undefined) return;
+    const started = performance.now();
+    let exposition: Exposition | undefined;
+    let error: string | undefined;
+    try {
+      exposition = await entry.read(signal);
+    } catch (thrown) {
+      if (signal.aborted) return;
+      error = messageOf(thrown);
+    }
+    const elapsedMs = performance.now() - started;
+    let samples = 0;
+    try {
+      const outcome = await this.#options.engine.call('scrape', {
+        key,
+        labels: entry.labels,
+        timeMs,
+        elapsedMs,
+        ...(exposition === undefined ? {} : { body: exposition.body }),
+        ...(exposition?.contentType === undefined ? {} : { contentType: exposition.contentType }),
+        limits,
+      });
+      samples = outcome.samples;
+      error ??= outcome.error;
+    } catch (thrown) {
+      error ??= messageOf(thrown);
+      this.#options.onError(messageOf(thrown));
+    }
+    entry.state = {
+      health: error === undefined ? 'up' : 'down',
+      lastError: error ?? '',
+      lastScrapeMs: timeMs,
+      lastDurationMs: elapsedMs,
+      samples,
+    };
+  }
+
+  #forget(key: string, { labels, loop }: Entry): void {
+    void loop
+      .stop()
+      .then(() => this.#options.engine.call('forgetTarget', { key, labels, timeMs: this.#options.now() }))
+      .catch((thrown: unknown) => this.#options.onError(messageOf(thrown)));
+  }
+}
+
+function keyOf({ job, url, labels }: TargetConfig): string {
+  return JSON.stringify([job, url.href, Object.entries(labels).sort()]);
+}

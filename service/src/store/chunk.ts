@@ -1,0 +1,204 @@
+/**
+ * The compressed form of one series' samples within one block of time.
+ *
+ * Timestamps: the delta of the delta to the sample before, in 1, 9, 17, 24 or 36 bits. Values: the XOR with the value
+ * before, written as its meaningful bits only. After T. Pelkonen et al., "Gorilla: A Fast, Scalable, In-Memory Time
+ * Series Database", VLDB 2015, §4.1. Values are handled as two 32-bit words, never as a number, so every NaN keeps
+ * its bits.
+ */
+const firstCapacity = 48;
+
+/** Appends samples; `bytes()` is at any time a complete chunk. */
+export class ChunkWriter {
+  readonly baseMs: number;
+  count = 0;
+  lastMs = 0;
+  #delta = 0;
+  #high = 0;
+  #low = 0;
+  #leading = -1;
+  #length = 0;
+  #buffer: Uint8Array;
+  #bit = 0;
+
+  /** @param baseMs Start of the block; the first timestamp is stored relative to it in 32 bits. */
+  constructor(baseMs: number) {
+    this.baseMs = baseMs;
+    this.#buffer = new Uint8Array(firstCapacity);
+  }
+
+  get byteLength(): number {
+    return (this.#bit + 7) >> 3;
+  }
+
+  /** The samples so far. A view: valid until the next `append`. */
+  bytes(): Uint8Array {
+    return this.#buffer.subarray(0, this.byteLength);
+  }
+
+  /** `timeMs` is later than every one before; `high` and `low` are the words of the IEEE 754 double. */
+  append(timeMs: number, high: number, low: number): void {
+    if (((this.#bit + 7) >> 3) + 20 > this.#buffer.length) this.#grow();
+    if (this.count === 0) {
+      this.#write(timeMs - this.baseMs, 32);
+      this.#write(high, 32);
+      this.#write(low, 32);
+    } else {
+      const delta = timeMs - this.lastMs;
+      this.#writeTime(delta - this.#delta);
+      this.#delta = delta;
+      this.#writeValue((high ^ this.#high) >>> 0, (low ^ this.#low) >>> 0);
+    }
+    this.count++;
+    this.lastMs = timeMs;
+    this.#high = high;
+    this.#low = low;
+  }
+
+  #writeTime(change: number): void {
+    if (change === 0) this.#write(0, 1);
+    else if (change >= -64 && change < 64) this.#write((0b10 << 7) | (change & 0x7f), 9);
+    else if (change >= -8192 && change < 8192) this.#write((0b110 << 14) | (change & 0x3fff), 17);
+    else if (change >= -524_288 && change < 524_288) this.#write((0b1110 << 20) | (change & 0xfffff), 24);
+    else {
+      this.#write(0b1111, 4);
+      this.#write(change >>> 0, 32);
+    }
+  }
+
+  #writeValue(high: number, low: number): void {
+    if (high === 0 && low === 0) {
+      this.#write(0, 1);
+      return;
+    }
+    const leading = Math.min(31, high === 0 ? 32 + Math.clz32(low) : Math.clz32(high));
+    const trailing = low === 0 ? 32 + trailingZeros(high) : trailingZeros(low);
+    const length = 64 - leading - trailing;
+    const windowEnd = 64 - this.#leading - this.#length;
+    const fits = this.#leading >= 0 && leading >= this.#leading && trailing >= windowEnd;
+    // A wide old window costs more than the eleven bits of a new one.
+    if (fits && this.#length - length < 11) {
+      this.#write(0b10, 2);
+    } else {
+      this.#leading = leading;
+      this.#length = length;
+      this.#write((0b11 << 11) | (leading << 6) | (length - 1), 13);
+    }
+    this.#writeMeaningful(high, low);
+  }
+
+  #writeMeaningful(high: number, low: number): void {
+    const shift = 64 - this.#leading - this.#length;
+    const length = this.#length;
+    if (shift >= 32) {
+      this.#write(high >>> (shift - 32), length);
+      return;
+    }
+    const lowBits = 32 - shift;
+    if (length > lowBits) this.#write(high, length - lowBits);
+    this.#write(low >>> shift, Math.min(lowBits, length));
+  }
+
+  // The low `bits` bits of `value`, most significant first.
+  #write(value: number, bits: number): void {
+    const buffer = this.#buffer;
+    let left = bits;
+    let at = this.#bit;
+    while (left > 0) {
+      const free = 8 - (at & 7);
+      const take = Math.min(left, free);
+      const part = (value >>> (left - take)) & ((1 << take) - 1);
+      buffer[at >> 3] = (buffer[at >> 3] as number) | (part << (free - take));
+      at += take;
+      left -= take;
+    }
+    this.#bit = at;
+  }
+
+  #grow(): void {
+    const grown = new Uint8Array(Math.ceil(this.#buffer.length * 1.5) + 24);
+    grown.set(this.#buffer);
+    this.#buffer = grown;
+  }
+}
+
+/**
+ * Reads `count` samples into `timestamps` and `values` from `offset` on; both have room for them.
+ * @throws RangeError when the bytes end before the samples do.
+ */
+export function readChunk(
+  bytes: Uint8Array,
+  count: number,
+  baseMs: number,
+  timestamps: Float64Array,
+  values: Float64Array,
+  offset: number,
+): void {
+  const words = new Uint32Array(values.buffer, values.byteOffset, values.length * 2);
+  const end = bytes.length * 8;
+  let bit = 0;
+  const read = (bits: number): number => {
+    if (bit + bits > end) throw new RangeError('The chunk ends before its samples do.');
+    let value = 0;
+    let left = bits;
+    while (left > 0) {
+      const free = 8 - (bit & 7);
+      const take = Math.min(left, free);
+      value = (value << take) | (((bytes[bit >> 3] as number) >>> (free - take)) & ((1 << take) - 1));
+      bit += take;
+      left -= take;
+    }
+    return value >>> 0;
+  };
+  let timeMs = baseMs;
+  let delta = 0;
+  let high = 0;
+  let low = 0;
+  let leading = 0;
+  let length = 0;
+  for (let i = 0; i < count; i++) {
+    if (i === 0) {
+      timeMs += read(32);
+      high = read(32);
+      low = read(32);
+    } else {
+      delta += readTime(read);
+      timeMs += delta;
+      if (read(1) === 1) {
+        if (read(1) === 1) {
+          const window = read(11);
+          leading = window >>> 6;
+          length = (window & 0x3f) + 1;
+        }
+        const shift = 64 - leading - length;
+        if (shift >= 32) high ^= read(length) << (shift - 32);
+        else {
+          const lowBits = 32 - shift;
+          if (length > lowBits) high ^= read(length - lowBits);
+          low ^= read(Math.min(lowBits, length)) << shift;
+        }
+      }
+    }
+    timestamps[offset + i] = timeMs;
+    words[(offset + i) * 2 + lowWord] = low;
+    words[(offset + i) * 2 + highWord] = high;
+  }
+}
+
+function readTime(read: (bits: number) => number): number {
+  if (read(1) === 0) return 0;
+  if (read(1) === 0) return (read(7) << 25) >> 25;
+  if (read(1) === 0) return (read(14) << 18) >> 18;
+  if (read(1) === 0) return (read(20) << 12) >> 12;
+  return read(32) | 0;
+}
+
+function trailingZeros(word: number): number {
+  return 31 - Math.clz32(word & -word);
+}
+
+const littleEndian = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1;
+
+/** Where a double's low and high word stand in a `Uint32Array` over a `Float64Array`. */
+export const lowWord: 0 | 1 = littleEndian ? 0 : 1;
+export const highWord: 0 | 1 = littleEndian ? 1 : 0;

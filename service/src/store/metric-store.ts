@@ -1,0 +1,249 @@
+import { messageOf, ServiceError } from '../errors.ts';
+import { PromqlError } from '../promql/errors.ts';
+import { Labels } from '../promql/labels.ts';
+import type { Matcher } from '../promql/matcher.ts';
+import type { Queryable, SelectLimits, Series } from '../promql/queryable.ts';
+import { BlockReader } from './block-reader.ts';
+import { highWord, lowWord } from './chunk.ts';
+import { inTransaction, openDatabase, sqliteCode } from './database.ts';
+import { decodeRecord, encodeRecord } from './journal-record.ts';
+import { MetricDatabase } from './metric-database.ts';
+import { SampleBatch } from './sample-batch.ts';
+import type { MemorySeries } from './series.ts';
+import { SeriesIndex } from './series-index.ts';
+import { StoreMaintenance } from './store-maintenance.ts';
+
+export interface MetricStoreOptions {
+  /** The database file; its directory is made when missing. */
+  readonly path: string;
+  /** Age at which samples go. */
+  readonly retentionMs: number;
+  /** Bytes in use at which the oldest block goes [no bound]. */
+  readonly retentionBytes?: number;
+  /** Length of a block [3,600,000]. A store keeps the length it was made with in mind: change it on new stores only. */
+  readonly blockMs?: number;
+  /** Series held at any one time; samples of further ones are refused [1,000,000]. */
+  readonly maxSeries?: number;
+  /** Unix milliseconds. */
+  readonly now: () => number;
+}
+
+export interface MetadataEntry {
+  readonly type: string;
+  readonly help: string;
+  readonly unit: string;
+}
+
+export interface AppendResult {
+  readonly accepted: number;
+  /** Not later than the series' newest sample. */
+  readonly outOfOrder: number;
+  /** In a block already sealed, or more than ten minutes in the future. */
+  readonly outOfBounds: number;
+}
+
+const futureToleranceMs = 600_000;
+
+/**
+ * Series and their samples: the newest blocks in memory, journalled in SQLite batch by batch; older blocks sealed as
+ * one compressed chunk a series. What `append` returned for is there after SIGKILL.
+ */
+export class MetricStore implements Queryable {
+  readonly blockMs: number;
+  readonly index: SeriesIndex = new SeriesIndex();
+  readonly metadata: Map<string, MetadataEntry> = new Map();
+  /** Where a damaged file was moved to when this store opened, or `undefined`. */
+  readonly setAside: string | undefined;
+  /** Why the last append was refused by the disk, or `undefined` while all is well. */
+  failure: string | undefined;
+  samplesAppended = 0;
+  /** Samples earlier than this are refused: their block is sealed or being sealed. */
+  sealedMs: number;
+  readonly #database: MetricDatabase;
+  readonly #reader: BlockReader;
+  readonly #maintenance: StoreMaintenance;
+  readonly #options: MetricStoreOptions;
+  #pendingSeries: MemorySeries[] = [];
+  #pendingMetadata = new Set<string>();
+  #nextId = 1;
+
+  /** @throws ServiceError `ERR_WEIR_SERVICE_STORE_OPEN`. A damaged file is set aside, not an error. */
+  constructor(options: MetricStoreOptions) {
+    this.#options = Object.freeze({ ...options });
+    this.blockMs = options.blockMs ?? 3_600_000;
+    const opened = openDatabase(options.path, options.now(), (connection) => {
+      const database = new MetricDatabase(connection);
+      return { database, blocks: this.#load(database) };
+    });
+    this.#database = opened.value.database;
+    this.setAside = opened.setAside;
+    this.sealedMs = this.#database.sealedMs;
+    this.#reader = new BlockReader(this.#database, opened.value.blocks, this.blockMs);
+    this.#maintenance = new StoreMaintenance(this, this.#database, this.#reader, options);
+  }
+
+  #load(database: MetricDatabase): readonly { startMs: number; samples: number }[] {
+    for (const series of [...this.index.all()]) this.index.remove(series);
+    this.metadata.clear();
+    for (const { id, labels } of database.allSeries()) {
+      this.index.add(id, Labels.from(JSON.parse(labels) as [string, string][]));
+      this.#nextId = Math.max(this.#nextId, id + 1);
+    }
+    const blocks = database.blocks();
+    for (const block of blocks)
+      for (const id of block.seriesIds) {
+        const series = this.index.byId(id);
+        if (series === undefined) continue;
+        series.firstMs = Math.min(series.firstMs, block.startMs);
+        series.lastMs = block.startMs;
+      }
+    const sealedMs = database.sealedMs;
+    for (const data of database.journal()) this.#replay(data, sealedMs);
+    for (const { metric, type, help, unit } of database.metadata())
+      this.metadata.set(metric, { type, help, unit });
+    return blocks.map(({ startMs, samples }) => ({ startMs, samples }));
+  }
+
+  #replay(data: Uint8Array, sealedMs: number): void {
+    const { ids, times, values } = decodeRecord(data);
+    const words = new Uint32Array(values.buffer);
+    for (let i = 0; i < ids.length; i++) {
+      const series = this.index.byId(ids[i] as number);
+      const timeMs = times[i] as number;
+      if (series === undefined || timeMs < sealedMs || timeMs <= series.lastMs) continue;
+      series.append(
+        timeMs,
+        words[i * 2 + highWord] as number,
+        words[i * 2 + lowWord] as number,
+        this.blockMs,
+      );
+    }
+  }
+
+  /** The series with these labels, made when new, or `undefined` when the store holds as many as it may. */
+  resolve(labels: Labels): MemorySeries | undefined {
+    const known = this.index.byLabels(labels);
+    if (known !== undefined) return known;
+    if (this.index.size >= (this.#options.maxSeries ?? 1_000_000)) return undefined;
+    const series = this.index.add(this.#nextId++, labels);
+    this.#pendingSeries.push(series);
+    return series;
+  }
+
+  /** Kept with the next append. */
+  describe(metric: string, entry: MetadataEntry): void {
+    const known = this.metadata.get(metric);
+    if (known?.type === entry.type && known.help === entry.help && known.unit === entry.unit) return;
+    this.metadata.set(metric, entry);
+    this.#pendingMetadata.add(metric);
+  }
+
+  /**
+   * Takes the batch in one transaction; when this returns, the accepted samples are durable.
+   * @throws ServiceError `ERR_WEIR_SERVICE_STORE_FULL` when the disk refuses; nothing of the batch is kept then, and
+   * a later append may succeed.
+   */
+  append(batch: SampleBatch<MemorySeries>): AppendResult {
+    const kept = new SampleBatch<MemorySeries>();
+    const before: number[] = [];
+    let outOfOrder = 0;
+    let outOfBounds = 0;
+    const latestMs = this.#options.now() + futureToleranceMs;
+    const { times } = batch;
+    let maxMs = Number.NEGATIVE_INFINITY;
+    for (let i = 0; i < batch.size; i++) {
+      const series = batch.keys[i] as MemorySeries;
+      const timeMs = times[i] as number;
+      if (timeMs < this.sealedMs || timeMs > latestMs) outOfBounds++;
+      else if (timeMs <= series.lastMs) outOfOrder++;
+      else {
+        kept.addWords(series, timeMs, batch.highAt(i), batch.lowAt(i));
+        before.push(series.lastMs);
+        // Claims the time, so that a second sample of the same batch is seen to be out of order.
+        series.lastMs = timeMs;
+        if (timeMs > maxMs) maxMs = timeMs;
+      }
+    }
+    try {
+      this.#persist(kept, maxMs);
+    } catch (thrown) {
+      for (let i = kept.size - 1; i >= 0; i--) (kept.keys[i] as MemorySeries).lastMs = before[i] as number;
+      this.failure = messageOf(thrown);
+      throw new ServiceError(
+        'ERR_WEIR_SERVICE_STORE_FULL',
+        `The store cannot take samples (${this.failure}, SQLite code ${sqliteCode(thrown) ?? 'none'}). Queries go on; free space on the disk and ingestion resumes by itself.`,
+        thrown,
+      );
+    }
+    this.failure = undefined;
+    for (let i = 0; i < kept.size; i++)
+      (kept.keys[i] as MemorySeries).append(
+        kept.times[i] as number,
+        kept.highAt(i),
+        kept.lowAt(i),
+        this.blockMs,
+      );
+    this.samplesAppended += kept.size;
+    return { accepted: kept.size, outOfOrder, outOfBounds };
+  }
+
+  #persist(batch: SampleBatch<MemorySeries>, maxMs: number): void {
+    if (batch.size === 0 && this.#pendingSeries.length === 0 && this.#pendingMetadata.size === 0) return;
+    inTransaction(this.#database.connection, () => {
+      for (const { id, labels } of this.#pendingSeries)
+        this.#database.insertSeries(id, JSON.stringify([...labels]));
+      for (const metric of this.#pendingMetadata) {
+        const { type, help, unit } = this.metadata.get(metric) as MetadataEntry;
+        this.#database.putMetadata(metric, type, help, unit);
+      }
+      if (batch.size === 0) return;
+      const { times, values } = batch;
+      const ids = batch.keys.map((series) => series.id);
+      this.#database.appendJournal(maxMs, encodeRecord({ ids, times, values }));
+    });
+    this.#pendingSeries = [];
+    this.#pendingMetadata.clear();
+  }
+
+  select(
+    matchers: readonly Matcher[],
+    startMs: number,
+    endMs: number,
+    limits?: SelectLimits,
+  ): readonly Series[] {
+    const found = this.index.select(matchers);
+    if (limits !== undefined && found.length > limits.maxSeries) {
+      throw new PromqlError(
+        'execution',
+        `query selects ${found.length} series, more than the limit of ${limits.maxSeries}`,
+      );
+    }
+    return this.#reader.read(found, startMs, endMs, limits?.maxSamples ?? Number.POSITIVE_INFINITY);
+  }
+
+  /** Series that match and may have samples within the range, to the precision of a block: none is read. */
+  seriesBetween(matchers: readonly Matcher[], startMs: number, endMs: number): MemorySeries[] {
+    return this.index
+      .select(matchers)
+      .filter((series) => series.firstMs <= endMs && series.lastMs >= startMs - this.blockMs);
+  }
+
+  /** One bounded piece of sealing and retention. Returns whether more is due now. */
+  maintain(): boolean {
+    return this.#maintenance.step();
+  }
+
+  /** Bytes in use, series held, time of the oldest block's start (or `undefined` while there is none). */
+  stats(): { bytes: number; series: number; oldestMs: number | undefined; samplesAppended: number } {
+    return {
+      bytes: this.#database.usedBytes(),
+      series: this.index.size,
+      oldestMs: this.#reader.oldestMs,
+      samplesAppended: this.samplesAppended,
+    };
+  }
+
+  close(): void {
+    this.#database.connection.close();
+  }
+}

@@ -1,0 +1,131 @@
+import type { BlockReader } from './block-reader.ts';
+import { inTransaction } from './database.ts';
+import type { MetricDatabase } from './metric-database.ts';
+import type { MetricStore } from './metric-store.ts';
+import type { MemorySeries } from './series.ts';
+
+const sealSlice = 2_000;
+const deleteSlice = 2_000;
+/** Samples of a block are waited for this long after its end. */
+const graceMs = 60_000;
+
+export interface MaintenanceOptions {
+  readonly retentionMs: number;
+  readonly retentionBytes?: number;
+  readonly now: () => number;
+}
+
+interface Sealing {
+  readonly startMs: number;
+  readonly queue: readonly MemorySeries[];
+  next: number;
+  samples: number;
+}
+
+/**
+ * Seals finished blocks and removes expired ones, in pieces short enough to stand between two queries. A crash in the
+ * middle is harmless: until a block is complete the journal still holds it, and half a removal is found again by
+ * its left-over chunks.
+ */
+export class StoreMaintenance {
+  readonly #store: MetricStore;
+  readonly #database: MetricDatabase;
+  readonly #reader: BlockReader;
+  readonly #options: MaintenanceOptions;
+  #sealing: Sealing | undefined;
+
+  constructor(
+    store: MetricStore,
+    database: MetricDatabase,
+    reader: BlockReader,
+    options: MaintenanceOptions,
+  ) {
+    this.#store = store;
+    this.#database = database;
+    this.#reader = reader;
+    this.#options = options;
+  }
+
+  step(): boolean {
+    this.#sealing ??= this.#nextSealing();
+    if (this.#sealing !== undefined) {
+      this.#seal(this.#sealing);
+      return true;
+    }
+    return this.#expire();
+  }
+
+  #nextSealing(): Sealing | undefined {
+    const { blockMs } = this.#store;
+    let startMs = Number.POSITIVE_INFINITY;
+    for (const series of this.#store.index.all())
+      startMs = Math.min(startMs, series.chunks[0]?.baseMs ?? Number.POSITIVE_INFINITY);
+    if (startMs + blockMs + graceMs > this.#options.now()) return undefined;
+    this.#store.sealedMs = startMs + blockMs;
+    const queue = [...this.#store.index.all()]
+      .filter((series) => series.chunks[0]?.baseMs === startMs)
+      .sort((a, b) => a.id - b.id);
+    return { startMs, queue, next: 0, samples: 0 };
+  }
+
+  #seal(sealing: Sealing): void {
+    const { startMs, queue } = sealing;
+    const slice = queue.slice(sealing.next, sealing.next + sealSlice);
+    const isLast = sealing.next + slice.length === queue.length;
+    let samples = 0;
+    inTransaction(this.#database.connection, () => {
+      for (const { id, chunks } of slice) {
+        const chunk = chunks[0];
+        if (chunk === undefined) continue;
+        this.#database.insertChunk(startMs, id, chunk.count, chunk.bytes());
+        samples += chunk.count;
+      }
+      if (isLast) {
+        const ids = queue.map(({ id }) => id);
+        const endMs = startMs + this.#store.blockMs;
+        this.#database.completeBlock(startMs, endMs, sealing.samples + samples, ids);
+      }
+    });
+    sealing.next += slice.length;
+    sealing.samples += samples;
+    if (!isLast) return;
+    for (const series of queue) series.chunks.shift();
+    this.#reader.addBlock({ startMs, samples: sealing.samples });
+    this.#sealing = undefined;
+  }
+
+  #expire(): boolean {
+    const { blockMs } = this.#store;
+    const cutoffMs = this.#options.now() - this.#options.retentionMs;
+    const oldestMs = this.#database.oldestChunkBlock();
+    if (oldestMs === undefined) return false;
+    const isTooOld = oldestMs + blockMs <= cutoffMs;
+    const isOrphan = !this.#reader.blocks.some(({ startMs }) => startMs === oldestMs);
+    const isTooMuch =
+      this.#options.retentionBytes !== undefined && this.#database.usedBytes() > this.#options.retentionBytes;
+    if (!isTooOld && !isOrphan && !isTooMuch) return false;
+    this.#reader.removeBlock(oldestMs);
+    inTransaction(this.#database.connection, () => {
+      this.#database.deleteBlockPart(oldestMs, deleteSlice);
+    });
+    if (this.#database.oldestChunkBlock() !== oldestMs) this.#forgetSeries();
+    return true;
+  }
+
+  // Series whose newest sample lay in a block that is gone.
+  #forgetSeries(): void {
+    const oldestMs = this.#reader.oldestMs ?? this.#store.sealedMs;
+    const gone = [...this.#store.index.all()].filter(
+      (series) =>
+        series.chunks.length === 0 && series.lastMs < oldestMs && series.lastMs > Number.NEGATIVE_INFINITY,
+    );
+    if (gone.length === 0) return;
+    inTransaction(this.#database.connection, () => {
+      this.#database.deleteSeries(gone.map(({ id }) => id));
+    });
+    for (const series of gone) {
+      series.isRemoved = true;
+      this.#store.index.remove(series);
+    }
+  }
+}

@@ -1,0 +1,63 @@
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { ChunkWriter, highWord, lowWord, readChunk } from '../src/store/chunk.ts';
+
+const baseMs = 1_700_000_000_000;
+
+function roundTrip(times: readonly number[], words: readonly (readonly [number, number])[]): void {
+  const writer = new ChunkWriter(baseMs);
+  for (const [i, time] of times.entries()) writer.append(time, words[i]?.[0] ?? 0, words[i]?.[1] ?? 0);
+  const timestamps = new Float64Array(times.length);
+  const values = new Float64Array(times.length);
+  readChunk(writer.bytes(), writer.count, baseMs, timestamps, values, 0);
+  expect([...timestamps]).toEqual(times);
+  const read = new Uint32Array(values.buffer);
+  words.forEach(([high, low], i) => {
+    expect([read[i * 2 + highWord], read[i * 2 + lowWord]]).toEqual([high, low]);
+  });
+}
+
+function wordsOf(value: number): [number, number] {
+  const view = new DataView(new ArrayBuffer(8));
+  view.setFloat64(0, value);
+  return [view.getUint32(0), view.getUint32(4)];
+}
+
+test('any timestamps within a block and any bits of a double come back exactly', () => {
+  const word = fc.integer({ min: 0, max: 0xffffffff });
+  const bits = fc.oneof(
+    fc.tuple(word, word),
+    fc.double().map(wordsOf),
+    fc.integer({ min: 0, max: 1_000 }).map(wordsOf),
+    fc.constant([0x7ff00000, 2] as [number, number]),
+  );
+  const samples = fc.array(fc.tuple(fc.integer({ min: 1, max: 400_000 }), bits), {
+    minLength: 1,
+    maxLength: 60,
+  });
+  fc.assert(
+    fc.property(samples, (list) => {
+      let time = baseMs;
+      const times = list.map(([delta]) => (time += delta));
+      roundTrip(
+        times,
+        list.map(([, pair]) => pair),
+      );
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test('a series that does not change on a regular grid costs two bits a sample', () => {
+  const writer = new ChunkWriter(baseMs);
+  const [high, low] = wordsOf(42.5);
+  for (let i = 0; i < 720; i++) writer.append(baseMs + i * 5_000, high, low);
+  expect(writer.byteLength).toBeLessThan(12 + 4 + 720 / 4);
+});
+
+test('a chunk cut short is reported, never read past its end', () => {
+  const writer = new ChunkWriter(baseMs);
+  for (let i = 0; i < 10; i++) writer.append(baseMs + i, ...wordsOf(Math.sqrt(i)));
+  const cut = writer.bytes().slice(0, 20);
+  expect(() => readChunk(cut, 10, baseMs, new Float64Array(10), new Float64Array(10), 0)).toThrow(RangeError);
+});
