@@ -9,6 +9,7 @@ export default defineConfig({
     include: [
       'packages/*/test/**/*.test.ts',
       'service/test/**/*.test.ts',
+      'service/web/test/**/*.test.ts',
       'dashboards/test/**/*.test.ts',
       'examples/*/test/**/*.test.ts',
       'internal/*/test/**/*.test.ts',

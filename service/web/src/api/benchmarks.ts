@@ -1,0 +1,108 @@
+import { requestJson } from './http.ts';
+
+/** What a benchmark asks for; the parts that the page shows. */
+export interface Scenario {
+  readonly target?: string;
+  readonly requests?: readonly { readonly method?: string; readonly path: string }[];
+  readonly connections?: number;
+  readonly durationMs?: number;
+  readonly warmupMs?: number;
+}
+
+/** Sent a few times a second while a run is under way. */
+export interface Progress {
+  readonly phase: 'warmup' | 'running';
+  readonly elapsedMs: number;
+  readonly totalMs: number;
+  readonly requests: number;
+  readonly errors: number;
+  readonly requestsPerSecond: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+}
+
+/** The parts of a result that the page shows. */
+export interface Result {
+  readonly durationMs: number;
+  readonly partial: boolean;
+  readonly requests: {
+    readonly total: number;
+    readonly ok: number;
+    readonly non2xx: number;
+    readonly errors: number;
+    readonly timeouts: number;
+    readonly perSecond: number;
+  };
+  readonly latencyMs: Readonly<
+    Record<'min' | 'mean' | 'p50' | 'p90' | 'p95' | 'p99' | 'p999' | 'max', number>
+  >;
+  readonly bytesPerSecond: number;
+  readonly timeline: readonly {
+    readonly atMs: number;
+    readonly requestsPerSecond: number;
+    readonly p50Ms: number;
+    readonly p99Ms: number;
+    readonly errors: number;
+  }[];
+  readonly environment: {
+    readonly node: string;
+    readonly cpu: string;
+    readonly cores: number;
+    readonly commit?: string;
+  };
+}
+
+/** One run, ended or under way. */
+export interface Run {
+  readonly id: string;
+  readonly benchmark: string;
+  readonly status: 'running' | 'finished' | 'failed' | 'cancelled';
+  readonly startedAt: string;
+  readonly endedAt: string | null;
+  readonly result: Result | null;
+  readonly error: string | null;
+}
+
+export interface Benchmark {
+  readonly name: string;
+  readonly scenario: Scenario;
+  readonly lastRun: Run | null;
+  readonly running: Run | null;
+}
+
+const runsOf = (name: string): string => `/benchmarks/${encodeURIComponent(name)}/runs`;
+
+/** The configured benchmarks. */
+export function listBenchmarks(): Promise<readonly Benchmark[]> {
+  return requestJson('/benchmarks');
+}
+
+/** Runs of one benchmark, newest first. */
+export function listRuns(name: string, limit: number): Promise<readonly Run[]> {
+  return requestJson(`${runsOf(name)}?limit=${limit}`);
+}
+
+/** Starts a run; fails with status 409 while another one is under way. */
+export function startRun(name: string): Promise<Run> {
+  return requestJson(runsOf(name), { method: 'POST' });
+}
+
+/** Ends a run early; it becomes `cancelled`. */
+export function cancelRun(run: Run): Promise<unknown> {
+  return requestJson(`${runsOf(run.benchmark)}/${encodeURIComponent(run.id)}`, { method: 'DELETE' });
+}
+
+/** Follows a run until it ends. Returns a function that stops listening; the run goes on. */
+export function followRun(
+  run: Run,
+  on: { progress(progress: Progress): void; end(run: Run): void; lost(): void },
+): () => void {
+  const source = new EventSource(`${runsOf(run.benchmark)}/${encodeURIComponent(run.id)}/events`);
+  source.addEventListener('progress', (event) => on.progress(JSON.parse(event.data) as Progress));
+  source.addEventListener('end', (event) => {
+    source.close();
+    on.end(JSON.parse(event.data) as Run);
+  });
+  source.addEventListener('error', () => on.lost());
+  return () => source.close();
+}

@@ -1,0 +1,86 @@
+import type { MatrixSeries } from '../model/frame.ts';
+import type { Labels } from '../model/legend.ts';
+import type { TimeRange } from '../time/range.ts';
+import { requestJson } from './http.ts';
+
+interface Envelope<T> {
+  readonly status: 'success';
+  readonly data: T;
+}
+
+async function ask<T>(path: string, init?: RequestInit): Promise<T> {
+  return (await requestJson<Envelope<T>>(`/api/v1/${path}`, init)).data;
+}
+
+/** A form-encoded POST, as Grafana asks: expressions may be longer than a URL. */
+function post<T>(path: string, form: Readonly<Record<string, string>>, signal?: AbortSignal): Promise<T> {
+  return ask<T>(path, { method: 'POST', body: new URLSearchParams(form), ...(signal && { signal }) });
+}
+
+/** The series of `expr` over `range`, a point each `stepMs`. */
+export async function queryRange(
+  expr: string,
+  range: TimeRange,
+  stepMs: number,
+  signal?: AbortSignal,
+): Promise<readonly MatrixSeries[]> {
+  const form = {
+    query: expr,
+    start: String(range.fromMs / 1000),
+    end: String(range.toMs / 1000),
+    step: String(stepMs / 1000),
+  };
+  return (await post<{ result: readonly MatrixSeries[] }>('query_range', form, signal)).result;
+}
+
+/** A series at one moment. */
+export interface InstantSeries {
+  readonly metric: Labels;
+  readonly value: readonly [seconds: number, value: string];
+}
+
+/** The answer of an instant query, by its type. */
+export type InstantResult =
+  | { readonly resultType: 'vector'; readonly result: readonly InstantSeries[] }
+  | { readonly resultType: 'matrix'; readonly result: readonly MatrixSeries[] }
+  | { readonly resultType: 'scalar' | 'string'; readonly result: readonly [number, string] };
+
+/** The value of `expr` at one moment, of whatever type it is. */
+export function query(expr: string, timeMs: number, signal?: AbortSignal): Promise<InstantResult> {
+  return post('query', { query: expr, time: String(timeMs / 1000) }, signal);
+}
+
+/** The values that `label` has within `range`, among the series of `selector` if given. */
+export function labelValues(
+  label: string,
+  selector: string | undefined,
+  range: TimeRange,
+): Promise<string[]> {
+  const parameters = new URLSearchParams({
+    start: String(range.fromMs / 1000),
+    end: String(range.toMs / 1000),
+  });
+  if (selector !== undefined) parameters.set('match[]', selector);
+  return ask(`label/${encodeURIComponent(label)}/values?${parameters}`);
+}
+
+/** A scraped target. */
+export interface Target {
+  readonly labels: Labels;
+  readonly scrapePool: string;
+  readonly scrapeUrl: string;
+  readonly health: 'up' | 'down' | 'unknown';
+  readonly lastError: string;
+  /** RFC 3339; Prometheus' zero time `0001-…` before the first scrape. */
+  readonly lastScrape: string;
+  /** Seconds. */
+  readonly lastScrapeDuration: number;
+  /** A Prometheus duration. */
+  readonly scrapeInterval?: string;
+}
+
+/** Every active target. */
+export async function targets(signal?: AbortSignal): Promise<readonly Target[]> {
+  const init = signal && { signal };
+  return (await ask<{ activeTargets: readonly Target[] }>('targets', init)).activeTargets;
+}

@@ -1,0 +1,51 @@
+import type uPlot from 'uplot';
+import { formatValue } from '../format/format-value.ts';
+import { cssColor } from '../ui/theme.ts';
+import type { ChartModel } from './chart-model.ts';
+
+const font = "500 11px 'Barlow Semi Condensed', system-ui, sans-serif";
+
+function look(): Pick<uPlot.Axis, 'stroke' | 'font' | 'grid' | 'ticks'> {
+  const grid = cssColor('--grid');
+  return {
+    stroke: cssColor('--ink-3'),
+    font,
+    grid: { stroke: grid, width: 1 },
+    ticks: { stroke: grid, width: 1, size: 4 },
+  };
+}
+
+/** The time axis: as many parts of the clock as its steps need, in 24 hours. */
+export function timeAxis(elapsed: boolean): uPlot.Axis {
+  return {
+    ...look(),
+    space: 64,
+    size: 24,
+    gap: 3,
+    values: (_, splits, __, ___, increment) =>
+      splits.map((seconds) => (elapsed ? `${seconds} s` : clockLabel(seconds, increment))),
+  };
+}
+
+function clockLabel(seconds: number, increment: number): string {
+  const date = new Date(seconds * 1000);
+  const clock = date.toLocaleTimeString('en-GB');
+  if (increment < 60) return clock;
+  if (increment < 86_400 && clock !== '00:00:00') return clock.slice(0, 5);
+  return date.toLocaleDateString('en-GB', { day: 'numeric', month: 'short' });
+}
+
+/** Powers of two, so that a byte axis reads 32 MiB and not 28.6 MiB. */
+const byteSteps = Array.from({ length: 50 }, (_, power) => 2 ** power);
+
+/** The value axis, as wide as its longest label. */
+export function valueAxis({ unit, decimals }: ChartModel): uPlot.Axis {
+  return {
+    ...look(),
+    space: 30,
+    ...((unit === 'bytes' || unit === 'binBps') && { incrs: byteSteps }),
+    gap: 5,
+    values: (_, splits) => splits.map((value) => formatValue(value, unit, decimals)),
+    size: (_, labels) => 14 + 6 * Math.max(3, ...(labels ?? []).map((label) => label.length)),
+  };
+}

@@ -1,0 +1,37 @@
+/** A line of a chart. */
+export interface ChartSeries {
+  readonly name: string;
+  /** One value for each of the chart's times; `null` is a gap. */
+  readonly values: readonly (number | null)[];
+  /** A CSS colour expression; may hold custom properties. */
+  readonly color: string;
+  /** Percent. */
+  readonly fillOpacity: number;
+  readonly lineWidth: number;
+  readonly dash?: readonly number[];
+  readonly bars?: boolean;
+  readonly unit: string | undefined;
+  readonly decimals: number | undefined;
+}
+
+/** A dashed line across the chart. */
+export interface ChartLimit {
+  readonly value: number;
+  readonly color: string;
+}
+
+/** Everything a chart over time shows, free of any library. */
+export interface ChartModel {
+  /** Unix seconds, ascending. */
+  readonly times: readonly number[];
+  readonly series: readonly ChartSeries[];
+  readonly stacked: boolean;
+  readonly log: boolean;
+  readonly unit: string | undefined;
+  readonly decimals: number | undefined;
+  readonly min: number | undefined;
+  readonly max: number | undefined;
+  readonly limits: readonly ChartLimit[];
+  /** Times are seconds since the start of something, not moments. */
+  readonly elapsed?: boolean;
+}

@@ -1,0 +1,120 @@
+/** The part of Grafana's classic dashboard model that the page renders. */
+export interface Dashboard {
+  readonly uid: string;
+  readonly title: string;
+  readonly description?: string;
+  readonly time?: { readonly from: string; readonly to: string };
+  readonly refresh?: string;
+  readonly timepicker?: { readonly refresh_intervals?: readonly string[] };
+  readonly templating?: { readonly list?: readonly Variable[] };
+  readonly panels: readonly Panel[];
+}
+
+export interface Variable {
+  readonly type: string;
+  readonly name: string;
+  readonly label?: string;
+  readonly query?: string | { readonly query: string };
+  readonly multi?: boolean;
+  readonly includeAll?: boolean;
+  readonly allValue?: string;
+}
+
+export interface GridPos {
+  readonly x: number;
+  readonly y: number;
+  readonly w: number;
+  readonly h: number;
+}
+
+export interface Target {
+  readonly refId: string;
+  readonly expr: string;
+  readonly legendFormat?: string;
+  readonly instant?: boolean;
+  readonly exemplar?: boolean;
+  readonly format?: string;
+  readonly hide?: boolean;
+}
+
+export interface Panel {
+  readonly id: number;
+  readonly type: string;
+  readonly title: string;
+  readonly description?: string;
+  readonly gridPos: GridPos;
+  readonly targets?: readonly Target[];
+  readonly fieldConfig?: FieldConfigSource;
+  readonly options?: PanelOptions;
+  readonly links?: readonly PanelLink[];
+  readonly transformations?: readonly { readonly id: string; readonly options: Record<string, unknown> }[];
+  /** Of a row: folded, with its panels inside. */
+  readonly collapsed?: boolean;
+  readonly panels?: readonly Panel[];
+}
+
+export interface PanelLink {
+  readonly title: string;
+  readonly url: string;
+}
+
+export interface PanelOptions {
+  readonly legend?: { readonly showLegend?: boolean; readonly calcs?: readonly string[] };
+  readonly tooltip?: { readonly mode?: string; readonly sort?: string };
+  readonly graphMode?: string;
+  readonly colorMode?: string;
+  readonly textMode?: string;
+  readonly reduceOptions?: { readonly calcs?: readonly string[] };
+  readonly content?: string;
+  readonly mode?: string;
+  readonly [option: string]: unknown;
+}
+
+export interface FieldConfigSource {
+  readonly defaults: FieldConfig;
+  readonly overrides?: readonly Override[];
+}
+
+export interface Override {
+  readonly matcher: { readonly id: string; readonly options?: unknown };
+  readonly properties: readonly { readonly id: string; readonly value?: unknown }[];
+}
+
+export interface Threshold {
+  readonly value: number | null;
+  readonly color: string;
+}
+
+export interface FieldConfig {
+  readonly unit?: string;
+  readonly decimals?: number;
+  readonly min?: number;
+  readonly max?: number;
+  readonly noValue?: string;
+  readonly displayName?: string;
+  readonly color?: { readonly mode: string; readonly fixedColor?: string };
+  readonly thresholds?: { readonly mode: string; readonly steps: readonly Threshold[] };
+  readonly mappings?: readonly ValueMapping[];
+  readonly links?: readonly PanelLink[];
+  readonly custom?: CustomConfig;
+}
+
+export interface ValueMapping {
+  readonly type: string;
+  readonly options: Readonly<Record<string, { readonly text?: string; readonly color?: string }>>;
+}
+
+export interface CustomConfig {
+  readonly lineWidth?: number;
+  readonly fillOpacity?: number;
+  readonly drawStyle?: string;
+  readonly lineInterpolation?: string;
+  readonly lineStyle?: { readonly fill?: string; readonly dash?: readonly number[] };
+  readonly stacking?: { readonly mode?: string };
+  readonly scaleDistribution?: { readonly type?: string; readonly log?: number };
+  readonly thresholdsStyle?: { readonly mode?: string };
+  readonly spanNulls?: boolean | number;
+  readonly axisSoftMax?: number;
+  readonly hideFrom?: { readonly viz?: boolean; readonly legend?: boolean };
+  readonly [property: string]: unknown;
+}

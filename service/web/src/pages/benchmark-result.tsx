@@ -1,0 +1,131 @@
+import type { JSX } from 'preact';
+import { useMemo } from 'preact/hooks';
+import type { Result, Run } from '../api/benchmarks.ts';
+import { Chart } from '../charts/chart.tsx';
+import type { ChartModel } from '../charts/chart-model.ts';
+import { formatCount, formatValue } from '../format/format-value.ts';
+import { formatAge } from '../time/duration.ts';
+import { formatMoment } from '../time/range.ts';
+import { Figure } from './benchmark-progress.tsx';
+
+/** The last result: its figures, each against the run before, and the course of the run. */
+export function BenchmarkResult(props: {
+  readonly run: Run;
+  readonly result: Result;
+  readonly previous: Result | undefined;
+}): JSX.Element {
+  const { run, result, previous } = props;
+  const { requests, latencyMs, environment, timeline } = result;
+  const failed = requests.errors + requests.timeouts + requests.non2xx;
+  const started = Date.parse(run.startedAt);
+  return (
+    <div class="benchmark-result">
+      <p class="benchmark-when">
+        <time dateTime={run.startedAt} title={formatMoment(started)}>
+          {formatAge(Date.now() - started)}
+        </time>
+        {environment.commit !== undefined && <> · commit {environment.commit.slice(0, 8)}</>} · Node{' '}
+        {environment.node.replace(/^v/, '')} · {environment.cores} cores
+        {result.partial && ' · stopped before its end'}
+      </p>
+      <dl class="figures">
+        <Figure
+          label="Throughput"
+          value={`${formatCount(requests.perSecond)} req/s`}
+          note={change(requests.perSecond, previous?.requests.perSecond)}
+          main
+        />
+        <Figure
+          label="p50"
+          value={formatValue(latencyMs.p50, 'ms')}
+          note={change(latencyMs.p50, previous?.latencyMs.p50)}
+        />
+        <Figure
+          label="p99"
+          value={formatValue(latencyMs.p99, 'ms')}
+          note={change(latencyMs.p99, previous?.latencyMs.p99)}
+        />
+        <Figure label="p99.9" value={formatValue(latencyMs.p999, 'ms')} />
+        <Figure label="Max" value={formatValue(latencyMs.max, 'ms')} />
+        <Figure label="Requests" value={formatCount(requests.total)} />
+        <Figure label="Failed" value={formatCount(failed)} bad={failed > 0} />
+      </dl>
+      {timeline.length > 1 && <Course timeline={timeline} />}
+    </div>
+  );
+}
+
+/** The run second by second, throughput beside latency. */
+function Course({ timeline }: { readonly timeline: Result['timeline'] }): JSX.Element {
+  const throughput = useMemo(
+    () =>
+      course(timeline, 'reqps', [
+        { name: 'requests/s', color: 'var(--series-1)', of: ({ requestsPerSecond }) => requestsPerSecond },
+      ]),
+    [timeline],
+  );
+  const latency = useMemo(
+    () =>
+      course(timeline, 'ms', [
+        { name: 'p50', color: 'var(--g-blue)', of: ({ p50Ms }) => p50Ms },
+        { name: 'p99', color: 'var(--g-orange)', of: ({ p99Ms }) => p99Ms },
+      ]),
+    [timeline],
+  );
+  const range: readonly [number, number] = [0, (timeline.at(-1)?.atMs ?? 0) / 1000];
+  return (
+    <div class="course">
+      <figure>
+        <figcaption>Throughput</figcaption>
+        <div class="course-chart">
+          <Chart model={throughput} range={range} label="Throughput during the run" />
+        </div>
+      </figure>
+      <figure>
+        <figcaption>
+          Latency <span class="swatch key-blue" /> p50 <span class="swatch key-orange" /> p99
+        </figcaption>
+        <div class="course-chart">
+          <Chart model={latency} range={range} label="Latency during the run" />
+        </div>
+      </figure>
+    </div>
+  );
+}
+
+type Point = Result['timeline'][number];
+
+function course(
+  timeline: readonly Point[],
+  unit: string,
+  lines: readonly { readonly name: string; readonly color: string; of(point: Point): number }[],
+): ChartModel {
+  return {
+    times: timeline.map(({ atMs }) => atMs / 1000),
+    series: lines.map(({ name, color, of }) => ({
+      name,
+      color,
+      values: timeline.map(of),
+      fillOpacity: 6,
+      lineWidth: 1.5,
+      unit,
+      decimals: undefined,
+    })),
+    stacked: false,
+    log: false,
+    unit,
+    decimals: undefined,
+    min: 0,
+    max: undefined,
+    limits: [],
+    elapsed: true,
+  };
+}
+
+/** `+3.2 %` against the run before; nothing without one. */
+export function change(now: number, before: number | undefined): string | undefined {
+  if (before === undefined || before === 0) return undefined;
+  const percent = (now / before - 1) * 100;
+  if (Math.abs(percent) < 0.05) return '±0 %';
+  return `${percent > 0 ? '+' : '−'}${Math.abs(percent).toFixed(1)} %`;
+}

@@ -1,0 +1,46 @@
+import type { JSX } from 'preact';
+import { type Target, targets } from '../api/prometheus.ts';
+import { formatAge } from '../time/duration.ts';
+import { useAsync, useTicks } from '../ui/use-async.ts';
+
+/** The targets' state on one line; those that fail come first, with their error. */
+export function TargetsStrip(): JSX.Element {
+  const ticks = useTicks(5000);
+  const { data, error } = useAsync(targets, [ticks]);
+  const ordered = [...(data ?? [])].sort((a, b) => rank(a) - rank(b));
+  return (
+    <section class="targets-strip" aria-label="Targets">
+      <h2 class="strip-title">Targets</h2>
+      {data === undefined && error === undefined && <span class="strip-words">…</span>}
+      {data === undefined && error !== undefined && (
+        <span class="strip-words" role="alert">
+          {error}
+        </span>
+      )}
+      {data?.length === 0 && (
+        <span class="strip-words">None configured. Name them under “targets” in weir.config.json.</span>
+      )}
+      <ul>
+        {ordered.map((target) => (
+          <li key={target.scrapeUrl} class={`target target-${target.health}`}>
+            <span class="target-dot" aria-hidden="true" />
+            <b>{target.labels.job}</b>
+            <span class="target-instance">{target.labels.instance}</span>
+            <span class="target-state">{stateOf(target)}</span>
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}
+
+function rank({ health }: Target): number {
+  return health === 'down' ? 0 : health === 'unknown' ? 1 : 2;
+}
+
+/** `up, 4 s ago`, or why not. */
+export function stateOf(target: Target, nowMs: number = Date.now()): string {
+  if (target.health === 'unknown' || target.lastScrape.startsWith('0001')) return 'not scraped yet';
+  const age = formatAge(nowMs - Date.parse(target.lastScrape));
+  return target.health === 'up' ? `up, ${age}` : `down, ${age}: ${target.lastError || 'no reason given'}`;
+}

@@ -1,0 +1,61 @@
+import { useMemo } from 'preact/hooks';
+import type { Dashboard } from '../model/dashboard.ts';
+import type { DashboardContext } from '../panels/dashboard-context.ts';
+import { parseDuration } from '../time/duration.ts';
+import { fitRange, type RawRange, resolveRange } from '../time/range.ts';
+import { replaceSearch, useLocation } from '../ui/router.ts';
+import { useTicks } from '../ui/use-async.ts';
+import { useStoreFacts } from './use-store-facts.ts';
+import { useVariables, type VariableState } from './use-variables.ts';
+
+/** What the toolbar shows and changes, and what the panels are given. */
+export interface DashboardState {
+  readonly raw: RawRange;
+  /** The reader chose the range; else the dashboard did. */
+  readonly chosen: boolean;
+  /** A Prometheus duration, or empty for none. */
+  readonly refresh: string;
+  readonly variables: readonly VariableState[];
+  readonly context: DashboardContext;
+  setRange(raw: RawRange): void;
+  resetRange(): void;
+  setRefresh(refresh: string): void;
+}
+
+/** Range, refresh and variables of a dashboard. The URL holds what the reader chose, so that it can be sent on. */
+export function useDashboardState(dashboard: Dashboard): DashboardState {
+  const { search } = useLocation();
+  const from = search.get('from');
+  const to = search.get('to');
+  const refresh = search.get('refresh') ?? dashboard.refresh ?? '';
+  const ticks = useTicks(parseDuration(refresh) ?? 0);
+  const nowMs = useMemo(() => Date.now(), [ticks, from, to, search.get('at')]);
+  const wanted = dashboard.time ?? { from: 'now-15m', to: 'now' };
+  const whole = resolveRange(wanted, nowMs);
+  const facts = useStoreFacts(whole.toMs - whole.fromMs, ticks);
+  const chosen = from !== null && to !== null;
+  const raw = chosen ? { from, to } : fitRange(wanted, facts.oldestMs, nowMs);
+  const { fromMs, toMs } = resolveRange(raw, nowMs);
+  const { variables, scope } = useVariables(dashboard, search, { fromMs, toMs });
+  const { scrapeIntervalMs } = facts;
+  const context = useMemo(
+    (): DashboardContext => ({
+      range: { fromMs, toMs },
+      scope,
+      scrapeIntervalMs,
+      zoom: (range) =>
+        replaceSearch({ from: String(Math.round(range.fromMs)), to: String(Math.round(range.toMs)) }),
+    }),
+    [fromMs, toMs, scope, scrapeIntervalMs],
+  );
+  return {
+    raw,
+    chosen,
+    refresh,
+    variables,
+    context,
+    setRange: (range) => replaceSearch({ from: range.from, to: range.to }),
+    resetRange: () => replaceSearch({ from: undefined, to: undefined }),
+    setRefresh: (value) => replaceSearch({ refresh: value }),
+  };
+}

@@ -1,0 +1,26 @@
+import { createContext } from 'preact';
+import { useContext } from 'preact/hooks';
+import type { TimeRange } from '../time/range.ts';
+import type { Scope } from '../variables/interpolate.ts';
+
+/** What all panels of a dashboard share. */
+export interface DashboardContext {
+  /** The range now; a refresh moves it. */
+  readonly range: TimeRange;
+  /** Values of the variables; without the intervals, which depend on a panel's width. */
+  readonly scope: Scope;
+  readonly scrapeIntervalMs: number;
+  /** Narrows the range to what the reader drew. */
+  zoom(range: TimeRange): void;
+}
+
+const Context = createContext<DashboardContext | undefined>(undefined);
+
+export const DashboardProvider: typeof Context.Provider = Context.Provider;
+
+/** The dashboard around a panel. */
+export function useDashboard(): DashboardContext {
+  const context = useContext(Context);
+  if (context === undefined) throw new Error('A panel must be inside a DashboardProvider.');
+  return context;
+}
