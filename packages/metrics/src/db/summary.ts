@@ -86,7 +86,7 @@ export function summarize(tokens: readonly Token[]): string {
     if (token.kind === 'quoted' || tokens[index - 1]?.text === '.') continue;
     if (ENDS_TARGETS.test(text)) inList = false;
     if (OPERATION.test(text) && isOperation(tokens, index, words)) words.push(text);
-    else if (words.length === 0 && !/^with$/i.test(text)) words.push(text);
+    else if (index === 0 && !/^with$/i.test(text)) words.push(text);
     expectsTarget = expectsTargetAfter(tokens, index, words, openers);
   }
   return cut(words);

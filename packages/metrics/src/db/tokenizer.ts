@@ -79,15 +79,30 @@ function skipBlank(text: string, start: number, dialect: Dialect): number {
   }
 }
 
-// SQLite reads "x" as a string where no column has that name. Beside an operator and without a dot it is taken for one.
+// SQLite built with double-quoted strings reads "x" as a string where no column has that name. Beside an operator, or in a list of
+// values, and without a dot, it is taken for one.
 function isStringInSqlite(tokens: readonly Token[], text: string, end: number): boolean {
   const before = tokens[tokens.length - 1];
   if (before === undefined || match(/\s*\./y, text, end) !== undefined) return false;
   if (before.kind === 'operator') return before.text !== '*';
   if (before.kind === 'word')
     return /^(?:like|glob|values|in|then|else|between|and|match|regexp)$/i.test(before.text);
-  const beforeThat = tokens[tokens.length - 2];
-  return before.text === '(' && /^(?:values|in)$/i.test(beforeThat?.text ?? '');
+  return (before.text === '(' || before.text === ',') && inValueList(tokens);
+}
+
+function inValueList(tokens: readonly Token[]): boolean {
+  let depth = 0;
+  for (let index = tokens.length - 1; index > 0; index -= 1) {
+    const { text } = tokens[index] as Token;
+    if (text === ')') depth += 1;
+    if (text === '(' && depth === 0) {
+      const opener = tokens[index - 1]?.text ?? '';
+      // The second row of VALUES follows a comma.
+      return opener === ',' || /^(?:values|in)$/i.test(opener);
+    }
+    if (text === '(') depth -= 1;
+  }
+  return false;
 }
 
 // A sign right before a number belongs to it where no operand comes before: `= -1`, not `a - 1`.
