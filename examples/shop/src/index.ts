@@ -1,1 +1,5 @@
-export {};
+export { readConfig, type ShopConfig } from './config.ts';
+export { ShopError } from './errors.ts';
+export { createShopServer, type ShopServerOptions } from './server.ts';
+export { type Shop, startShop } from './shop.ts';
+export { sendTraffic, type TrafficOptions, type TrafficReport } from './traffic.ts';

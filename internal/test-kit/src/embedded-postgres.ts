@@ -21,6 +21,8 @@ export interface StartEmbeddedPostgresOptions {
   durable?: boolean;
   /** Server settings beyond these, as `postgres -c` takes them. */
   settings?: Readonly<Record<string, string>>;
+  /** How long `stop` waits before SIGKILL. Default 5,000. */
+  stopTimeoutMs?: number;
   onOutput?: (chunk: string) => void;
 }
 
@@ -75,6 +77,7 @@ export async function startEmbeddedPostgres(
     stopSignal: 'SIGINT',
     orphanSignal: 'SIGQUIT',
     isReady: () => answers(url),
+    ...(options.stopTimeoutMs === undefined ? {} : { stopTimeoutMs: options.stopTimeoutMs }),
     ...(options.onOutput === undefined ? {} : { onOutput: options.onOutput }),
   });
   return { url, port, pid: server.pid, exited: server.exited, stop: () => server.stop() };

@@ -39,12 +39,13 @@ export interface ServerProcess {
 
 const live = new Map<ChildProcess, NodeJS.Signals>();
 process.on('exit', () => {
-  for (const [child, signal] of live) child.kill(signal);
+  for (const [child, signal] of live) signalGroup(child.pid, signal);
 });
 
 /**
  * Starts a server and resolves once it is ready. The server doesn't keep this process alive, and it ends with it: a shell
- * that waits on a pipe from this process kills the server when the pipe closes, which happens even on SIGKILL.
+ * that waits on a pipe from this process kills the server when the pipe closes, which happens even on SIGKILL. Processes that
+ * the server started end with it.
  */
 export async function startServerProcess(options: ServerProcessOptions): Promise<ServerProcess> {
   const child = spawn(options.command, options.args, {
@@ -84,6 +85,8 @@ export async function startServerProcess(options: ServerProcessOptions): Promise
   void exited.then(() => {
     live.delete(child);
     watcher?.kill('SIGKILL');
+    // Processes that it started and left behind.
+    signalGroup(child.pid, 'SIGKILL');
   });
 
   const handle: ServerProcess = {
@@ -91,13 +94,13 @@ export async function startServerProcess(options: ServerProcessOptions): Promise
     exited,
     async stop() {
       if (!ended) child.kill(options.stopSignal ?? 'SIGTERM');
-      const insist = setTimeout(() => child.kill('SIGKILL'), options.stopTimeoutMs ?? 5000);
+      const insist = setTimeout(() => signalGroup(child.pid, 'SIGKILL'), options.stopTimeoutMs ?? 5000);
       child.ref();
       await exited;
       clearTimeout(insist);
     },
     async kill() {
-      if (!ended) child.kill('SIGKILL');
+      if (!ended) signalGroup(child.pid, 'SIGKILL');
       child.ref();
       await exited;
     },
@@ -133,9 +136,19 @@ function lastLine(output: string): string {
   return output.trim().split('\n').at(-1) ?? '';
 }
 
+/** The server leads a process group of its own; Windows knows none. */
+function signalGroup(pid: number | undefined, signal: NodeJS.Signals): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(process.platform === 'win32' ? pid : -pid, signal);
+  } catch {
+    // None of it is left.
+  }
+}
+
 function watchFrom(pid: number, signal: NodeJS.Signals): ChildProcess | undefined {
   if (process.platform === 'win32') return undefined;
-  const watcher = spawn('/bin/sh', ['-c', `read -r _; kill -${signal.slice(3)} ${pid}`], {
+  const watcher = spawn('/bin/sh', ['-c', `read -r _; kill -${signal.slice(3)} -${pid}`], {
     detached: true,
     stdio: ['pipe', 'ignore', 'ignore'],
   });
