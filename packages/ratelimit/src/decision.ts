@@ -24,6 +24,10 @@ export interface PolicyState {
 export interface Decision {
   readonly allowed: boolean;
   readonly source: DecisionSource;
+  /** Units asked for, and taken if allowed. */
+  readonly cost: number;
+  /** The list of the limiter that decided in place of the policies. */
+  readonly listed?: 'allow' | 'deny';
   /** ms after which the same cost would be allowed if nothing else came; 0 when allowed; rounded up. */
   readonly retryAfterMs: number;
   /** Names of the policies that denied, or that in shadow mode would have; empty for a blocked key. */
@@ -68,6 +72,7 @@ export function decisionOf(
   return {
     allowed,
     source,
+    cost,
     retryAfterMs: Math.ceil(retryUs / 1000),
     violated: violated ?? none,
     policies: states,
@@ -75,6 +80,26 @@ export function decisionOf(
 }
 
 /** A decision that no policy took part in. */
-export function unconditional(allowed: boolean, source: DecisionSource, retryAfterMs = 0): Decision {
-  return { allowed, source, retryAfterMs, violated: none, policies: none };
+export function unconditional(
+  allowed: boolean,
+  source: DecisionSource,
+  cost: number,
+  retryAfterMs = 0,
+): Decision {
+  return { allowed, source, cost, retryAfterMs, violated: none, policies: none };
+}
+
+/** The same denial `ageMs` later, as the deny cache gives it. */
+export function aged(decision: Decision, ageMs: number): Decision {
+  const left = (ms: number): number => Math.max(0, Math.ceil(ms - ageMs));
+  return {
+    ...decision,
+    source: 'deny_cache',
+    retryAfterMs: Math.max(1, left(decision.retryAfterMs)),
+    policies: decision.policies.map((policy) => ({
+      ...policy,
+      resetMs: left(policy.resetMs),
+      nextMs: left(policy.nextMs),
+    })),
+  };
 }

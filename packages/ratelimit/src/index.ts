@@ -1,10 +1,13 @@
 export type { AlgorithmName } from './algorithms/index.ts';
+export { MAX_KEY_LENGTH } from './arguments.ts';
+export type { LeaseOptions } from './backends/leases.ts';
 export type { DeniedEvent, ObservedLimiter, RedisEvent } from './channels.ts';
 export type { Clock } from './clock.ts';
 export type { RateLimiterStats } from './counters.ts';
 export type { Decision, DecisionSource, PolicyState } from './decision.ts';
 export { errorCatalogue, RateLimitError, type RateLimitErrorCode } from './errors.ts';
-export { type ConsumeOptions, createRateLimiter, MAX_KEY_LENGTH, type RateLimiter } from './limiter.ts';
-export type { RateLimiterOptions, StoreErrorPolicy } from './options.ts';
+export { type ConsumeOptions, createRateLimiter, type RateLimiter } from './limiter.ts';
+export type { LoggedDecision, RateLimiterOptions, StoreErrorPolicy } from './options.ts';
+export type { Overrides, PolicyOverride } from './overrides.ts';
 export { type Policy, worstBurst } from './policy.ts';
 export type { RedisLike } from './stores/redis-client.ts';

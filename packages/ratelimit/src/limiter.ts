@@ -1,23 +1,25 @@
+import { costProblem, keyProblem } from './arguments.ts';
+import type { Backend } from './backends/backend.ts';
+import { createBackend } from './backends/create-backend.ts';
 import { announce, deniedChannel } from './channels.ts';
+import { MAX_WINDOW_MS } from './clock.ts';
 import { Counters, type RateLimiterStats } from './counters.ts';
-import { type Decision, type DecisionSource, decisionOf, unconditional } from './decision.ts';
+import { type Decision, unconditional } from './decision.ts';
 import { RateLimitError, shown } from './errors.ts';
 import { type RateLimiterOptions, type ResolvedOptions, resolveOptions } from './options.ts';
+import { OverridePlans, type Overrides } from './overrides.ts';
 import type { Plan } from './plan.ts';
-import { MemoryStore } from './stores/memory-store.ts';
-import { RedisScripts } from './stores/redis-client.ts';
-import { RedisStore } from './stores/redis-store.ts';
+import type { Adjustment } from './stores/store.ts';
 
-/** The longest key, in UTF-16 units. Longer ones are a caller's mistake or an attack: hash them first. */
-export const MAX_KEY_LENGTH = 512;
-
-/** What a denial by `onStoreError: 'closed'` names as the time to retry after. */
-const CLOSED_RETRY_MS = 1000;
+/** What a denial by the deny list names as the time to retry after. */
+const LISTED_RETRY_MS = 60_000;
 
 /** Options of {@link RateLimiter.consume}. */
 export interface ConsumeOptions {
   /** Units to take: a positive whole number. Default 1. */
   readonly cost?: number;
+  /** Other numbers for some policies in this decision, such as a paying customer's. */
+  readonly limits?: Overrides;
 }
 
 /** A set of quotas, decided together for every key. */
@@ -31,9 +33,25 @@ export interface RateLimiter {
    * @throws {RateLimitError} (rejects) `…_KEY`, `…_COST`, `…_COST_ABOVE_BURST`, `…_CLOSED`: no quota is touched.
    */
   consume(key: string, options?: ConsumeOptions): Promise<Decision>;
+  /** What `consume` would answer now. Takes and counts nothing. Rejects with `…_STORE` when Redis fails. */
+  peek(key: string, options?: ConsumeOptions): Promise<Decision>;
+  /**
+   * Gives back what an allowed decision took, once: for requests that should not have counted. Resolves with false
+   * when there was nothing to give back. Rejects with `…_STORE` when Redis fails.
+   */
+  refund(key: string, decision: Decision): Promise<boolean>;
+  /** Gives `units` to a key, never beyond its full quota. Rejects with `…_STORE` when Redis fails. */
+  reward(key: string, units: number): Promise<void>;
+  /** Takes `units` from a key, into debt if need be, by at most one full quota. Rejects with `…_STORE`. */
+  penalize(key: string, units: number): Promise<void>;
+  /** Denies a key for `durationMs` (up to five years), whatever its quota. Rejects with `…_STORE`. */
+  block(key: string, durationMs: number): Promise<void>;
+  unblock(key: string): Promise<void>;
+  /** Forgets a key: full quota, not blocked. Rejects with `…_STORE`. */
+  reset(key: string): Promise<void>;
   /** A fresh snapshot of the counters. */
   stats(): RateLimiterStats;
-  /** Refuses further decisions. The caller's Redis client stays open. */
+  /** Refuses further decisions and gives leases back. The caller's Redis client stays open. */
   close(): Promise<void>;
 }
 
@@ -54,110 +72,136 @@ export function createRateLimiter(options: RateLimiterOptions): RateLimiter {
 class Limiter implements RateLimiter {
   readonly name: string;
   readonly policies: RateLimiter['policies'];
-  readonly #plan: Plan;
-  readonly #counters: Counters;
-  /** The store without Redis; with it the one that decides on the local share, made at the first failure. */
-  #memory: MemoryStore | undefined;
-  readonly #redis: RedisStore | undefined;
   readonly #options: ResolvedOptions;
+  readonly #plan: Plan;
+  readonly #overrides: OverridePlans;
+  readonly #backend: Backend;
+  readonly #counters: Counters;
+  /** What each allowed decision took under other limits than usual; and which are refunded. */
+  readonly #taken = new WeakMap<Decision, Plan>();
+  readonly #refunded = new WeakSet<Decision>();
   readonly #forget: () => void;
   #closed = false;
 
   constructor(options: ResolvedOptions) {
-    const { name, plan, redis, deadlineMs, clock } = options;
+    const { name, plan, policies, shadow } = options;
     this.name = name;
     this.#options = options;
     this.#plan = plan;
-    this.policies = Object.freeze(
-      plan.policies.map(({ name, limit, windowMs }) => Object.freeze({ name, limit, windowMs })),
+    this.#overrides = new OverridePlans(policies, plan, shadow);
+    const described = plan.policies.map(({ name, limit, windowMs }) =>
+      Object.freeze({ name, limit, windowMs }),
     );
+    this.policies = Object.freeze(described);
     this.#counters = new Counters(plan.policies.map((policy) => policy.name));
-    if (redis === undefined) {
-      this.#memory = new MemoryStore(options);
-    } else {
-      const onError = () => void this.#counters.redisErrors++;
-      const scripts = new RedisScripts({ redis, limiter: name, deadlineMs, clock, onError });
-      this.#redis = new RedisStore(scripts, `${options.keyPrefix}:${name}`);
-    }
+    this.#backend = createBackend(options, () => void this.#counters.redisErrors++);
     this.#forget = announce(this);
   }
 
   consume(key: string, options?: ConsumeOptions): Promise<Decision> {
     const cost = options?.cost ?? 1;
-    const problem = this.#problem(key, cost);
-    if (problem !== undefined) return Promise.reject(problem);
-    if (this.#redis === undefined)
-      return Promise.resolve(this.#decideInMemory(this.#plan, key, cost, 'memory'));
-    return this.#consumeOnRedis(this.#redis, key, cost);
+    let plan = this.#plan;
+    try {
+      if (options?.limits !== undefined) plan = this.#overrides.plan(options.limits);
+      this.#check(key, cost, plan);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    const decided = this.#listed(key, cost) ?? this.#backend.consume(plan, key, cost);
+    if (decided instanceof Promise) return decided.then((decision) => this.#settle(plan, key, decision));
+    return Promise.resolve(this.#settle(plan, key, decided));
+  }
+
+  async peek(key: string, options?: ConsumeOptions): Promise<Decision> {
+    const cost = options?.cost ?? 1;
+    const plan = options?.limits === undefined ? this.#plan : this.#overrides.plan(options.limits);
+    this.#check(key, cost, plan);
+    return this.#enforced(this.#listed(key, cost) ?? (await this.#backend.peek(plan, key, cost)));
+  }
+
+  async refund(key: string, decision: Decision): Promise<boolean> {
+    this.#check(key, 1, this.#plan);
+    if (!decision.allowed || decision.policies.length === 0 || this.#refunded.has(decision)) return false;
+    this.#refunded.add(decision);
+    await this.#backend.refund(this.#taken.get(decision) ?? this.#plan, key, decision);
+    return true;
+  }
+
+  async reward(key: string, units: number): Promise<void> {
+    await this.#adjust(key, { kind: 'credit', units });
+  }
+
+  async penalize(key: string, units: number): Promise<void> {
+    await this.#adjust(key, { kind: 'debit', units });
+  }
+
+  async block(key: string, durationMs: number): Promise<void> {
+    if (!(durationMs > 0 && durationMs <= MAX_WINDOW_MS)) {
+      throw new RateLimitError(
+        'ERR_WEIR_RATELIMIT_OPTIONS',
+        `Expected \`durationMs\` to be above 0 and at most five years, got ${shown(durationMs)}.`,
+      );
+    }
+    await this.#adjust(key, { kind: 'block', durationMs: Math.ceil(durationMs) });
+  }
+
+  async unblock(key: string): Promise<void> {
+    await this.#adjust(key, { kind: 'unblock' });
+  }
+
+  async reset(key: string): Promise<void> {
+    await this.#adjust(key, { kind: 'reset' });
   }
 
   stats(): RateLimiterStats {
-    return this.#counters.snapshot(this.#memory?.size ?? 0);
+    return this.#counters.snapshot(this.#backend.keys);
   }
 
-  close(): Promise<void> {
-    if (!this.#closed) this.#forget();
+  async close(): Promise<void> {
+    if (this.#closed) return;
     this.#closed = true;
-    return Promise.resolve();
+    this.#forget();
+    await this.#backend.close();
   }
 
-  #problem(key: string, cost: number): RateLimitError | undefined {
+  #check(key: string, cost: number, plan: Plan): void {
     if (this.#closed)
-      return new RateLimitError('ERR_WEIR_RATELIMIT_CLOSED', `Limiter "${this.name}" is closed.`);
-    if (typeof key !== 'string' || key.length === 0 || key.length > MAX_KEY_LENGTH) {
-      const got = typeof key === 'string' ? `${key.length} characters` : shown(key);
-      return new RateLimitError(
-        'ERR_WEIR_RATELIMIT_KEY',
-        `Expected \`key\` to be a string of 1–${MAX_KEY_LENGTH} characters, got ${got}. Hash longer keys.`,
-      );
-    }
-    if (!Number.isSafeInteger(cost) || cost < 1) {
-      return new RateLimitError(
-        'ERR_WEIR_RATELIMIT_COST',
-        `Expected \`cost\` to be a positive whole number, got ${shown(cost)}.`,
-      );
-    }
-    if (cost > this.#plan.capacity) {
-      return new RateLimitError(
-        'ERR_WEIR_RATELIMIT_COST_ABOVE_BURST',
-        `\`cost\` ${cost} is above ${this.#plan.capacity}, the most that limiter "${this.name}" can grant at once. Raise \`burst\` (or \`limit\`), or split the work.`,
-      );
-    }
+      throw new RateLimitError('ERR_WEIR_RATELIMIT_CLOSED', `Limiter "${this.name}" is closed.`);
+    const problem = keyProblem(key) ?? costProblem(cost, plan);
+    if (problem !== undefined) throw problem;
+  }
+
+  async #adjust(key: string, adjustment: Adjustment): Promise<void> {
+    this.#check(key, 'units' in adjustment ? adjustment.units : 1, this.#plan);
+    await this.#backend.adjust(this.#plan, key, adjustment);
+  }
+
+  #listed(key: string, cost: number): Decision | undefined {
+    const { allow, deny } = this.#options;
+    if (allow?.has(key)) return { ...unconditional(true, 'memory', cost), listed: 'allow' };
+    if (deny?.has(key)) return { ...unconditional(false, 'memory', cost, LISTED_RETRY_MS), listed: 'deny' };
     return undefined;
   }
 
-  #decideInMemory(plan: Plan, key: string, cost: number, source: DecisionSource): Decision {
-    this.#memory ??= new MemoryStore({ ...this.#options, plan });
-    const verdict = this.#memory.decide(plan, key, cost, 1);
-    return this.#settled(decisionOf(plan, verdict, cost, 0, source), cost);
+  /** In shadow mode nothing is denied, not even a blocked or listed key. */
+  #enforced(decision: Decision): Decision {
+    return this.#options.shadow && !decision.allowed
+      ? { ...decision, allowed: true, retryAfterMs: 0 }
+      : decision;
   }
 
-  #consumeOnRedis(redis: RedisStore, key: string, cost: number): Promise<Decision> {
-    return new Promise((resolve) => {
-      redis.decide(this.#plan, key, cost, {
-        resolve: (verdict, index) =>
-          resolve(this.#settled(decisionOf(this.#plan, verdict, cost, index, 'redis'), cost)),
-        reject: () => resolve(this.#withoutRedis(key, cost)),
-      });
-    });
-  }
-
-  #withoutRedis(key: string, cost: number): Decision {
-    const { onStoreError, localPlan } = this.#options;
-    if (localPlan !== undefined) {
-      // A cost above the local share's capacity waits for all of it.
-      return this.#decideInMemory(localPlan, key, Math.min(cost, localPlan.capacity), 'local');
-    }
-    if (onStoreError === 'open') return this.#settled(unconditional(true, 'open'), cost);
-    return this.#settled(unconditional(false, 'closed', CLOSED_RETRY_MS), cost);
-  }
-
-  #settled(decision: Decision, cost: number): Decision {
-    const { allowed, source, violated, retryAfterMs } = decision;
+  #settle(plan: Plan, key: string, decided: Decision): Decision {
+    const decision = this.#enforced(decided);
+    const { allowed, source, violated, retryAfterMs, cost } = decision;
     this.#counters.count(allowed, source);
     for (let index = 0; index < violated.length; index++) this.#counters.violate(violated[index] as string);
     if (!allowed && deniedChannel.hasSubscribers) {
       deniedChannel.publish({ limiter: this.name, policies: violated, cost, retryAfterMs, source });
+    }
+    if (allowed && plan !== this.#plan) this.#taken.set(decision, plan);
+    const { decisionLog, random } = this.#options;
+    if (decisionLog !== undefined && random() < decisionLog.sample) {
+      decisionLog.write({ limiter: this.name, key, decision });
     }
     return decision;
   }

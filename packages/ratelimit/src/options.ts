@@ -1,4 +1,7 @@
+import { AccessList } from './access-list.ts';
+import type { LeaseOptions } from './backends/leases.ts';
 import { type Clock, monotonicClock } from './clock.ts';
+import type { Decision } from './decision.ts';
 import { RateLimitError, shown } from './errors.ts';
 import { localShare } from './local-share.ts';
 import { compilePlan, type Plan } from './plan.ts';
@@ -23,6 +26,21 @@ export interface RateLimiterOptions {
   readonly onStoreError?: StoreErrorPolicy;
   /** The longest a decision waits for Redis, in ms. Default 100. */
   readonly deadlineMs?: number;
+  /**
+   * `shadow` decides, debits, counts and names violations, but allows everything: to try limits on real traffic.
+   * A policy's own `shadow` does the same for it alone. Default `enforce`.
+   */
+  readonly mode?: 'enforce' | 'shadow';
+  /** Keys, addresses and CIDR ranges that are always allowed and debit nothing. It wins over `deny`. */
+  readonly allow?: readonly string[];
+  /** Keys, addresses and CIDR ranges that are always denied. */
+  readonly deny?: readonly string[];
+  /** With Redis: units each process may hold ahead for a key. Default none; see docs/ratelimit/leases.md. */
+  readonly lease?: LeaseOptions;
+  /** With Redis: how long, in ms, a denial is remembered at most; 0 turns it off. Default 1000. */
+  readonly denyCacheMs?: number;
+  /** A sample (0–1) of the decisions, for a log. `write` runs in the request: it must be quick. */
+  readonly decisionLog?: { readonly sample: number; readonly write: (entry: LoggedDecision) => void };
   /** Prefix of every Redis key. Default `weir:ratelimit`. */
   readonly keyPrefix?: string;
   /** Bounds of the records in memory; whichever is tighter holds. Defaults 1,000,000 keys and 64 MiB. */
@@ -33,15 +51,29 @@ export interface RateLimiterOptions {
   readonly random?: () => number;
 }
 
+/** What `decisionLog.write` gets. It holds the key, which may be personal data. */
+export interface LoggedDecision {
+  readonly limiter: string;
+  readonly key: string;
+  readonly decision: Decision;
+}
+
 /** {@link RateLimiterOptions} with defaults, checked and frozen. */
 export interface ResolvedOptions {
   readonly name: string;
+  readonly policies: readonly Policy[];
   readonly plan: Plan;
   /** What decides while Redis fails under `onStoreError: { mode: 'local' }`. */
   readonly localPlan: Plan | undefined;
   readonly redis: RedisLike | undefined;
   readonly onStoreError: StoreErrorPolicy;
   readonly deadlineMs: number;
+  readonly shadow: boolean;
+  readonly allow: AccessList | undefined;
+  readonly deny: AccessList | undefined;
+  readonly lease: LeaseOptions | undefined;
+  readonly denyCacheMs: number;
+  readonly decisionLog: RateLimiterOptions['decisionLog'];
   readonly keyPrefix: string;
   readonly maxKeys: number;
   readonly maxBytes: number;
@@ -73,23 +105,47 @@ export function resolveOptions(options: RateLimiterOptions): ResolvedOptions {
   }
   if (typeof clock?.now !== 'function') throw wrong('clock', 'an object with now()', clock);
   if (typeof random !== 'function') throw wrong('random', 'a function', random);
-  const plan = compilePlan(options.policies);
+  const { mode = 'enforce', lease, decisionLog } = options;
+  if (mode !== 'enforce' && mode !== 'shadow') throw wrong('mode', "'enforce' or 'shadow'", mode);
+  if (lease !== undefined) {
+    positive('lease.units', lease.units, 1_000_000);
+    positive('lease.ttlMs', lease.ttlMs ?? 1000, 60_000);
+  }
+  if (decisionLog !== undefined && !(decisionLog.sample >= 0 && decisionLog.sample <= 1)) {
+    throw wrong('decisionLog.sample', 'from 0 to 1', decisionLog.sample);
+  }
+  const shadow = mode === 'shadow';
+  const plan = compilePlan(options.policies, shadow);
   return Object.freeze({
     name,
+    policies: Object.freeze(options.policies.map((policy) => Object.freeze({ ...policy }))),
     plan,
     localPlan:
       typeof onStoreError === 'object'
-        ? compilePlan(localShare(options.policies, onStoreError.share))
+        ? compilePlan(localShare(options.policies, onStoreError.share), shadow)
         : undefined,
     redis,
     onStoreError: typeof onStoreError === 'object' ? Object.freeze({ ...onStoreError }) : onStoreError,
     deadlineMs: positive('deadlineMs', options.deadlineMs ?? 100, 60_000),
+    shadow,
+    allow: listOf('allow', options.allow),
+    deny: listOf('deny', options.deny),
+    lease: lease === undefined ? undefined : Object.freeze({ ...lease }),
+    denyCacheMs:
+      options.denyCacheMs === 0 ? 0 : positive('denyCacheMs', options.denyCacheMs ?? 1000, 3_600_000),
+    decisionLog: decisionLog === undefined ? undefined : Object.freeze({ ...decisionLog }),
     keyPrefix,
     maxKeys: positive('memory.maxKeys', memory.maxKeys ?? 1_000_000, 2 ** 30),
     maxBytes: positive('memory.maxBytes', memory.maxBytes ?? 64 * 2 ** 20, 2 ** 40),
     clock,
     random,
   });
+}
+
+function listOf(option: string, entries: readonly string[] | undefined): AccessList | undefined {
+  if (entries === undefined) return undefined;
+  if (!Array.isArray(entries)) throw wrong(option, 'an array of keys, addresses and CIDR ranges', entries);
+  return new AccessList(option, entries);
 }
 
 function positive(option: string, value: unknown, most: number): number {

@@ -15,6 +15,7 @@ describe('a limiter in memory', () => {
     expect(denied).toEqual({
       allowed: false,
       source: 'memory',
+      cost: 1,
       retryAfterMs: 100,
       violated: ['per-client'],
       policies: [{ name: 'per-client', limit: 10, windowMs: 1000, remaining: 0, resetMs: 1000, nextMs: 100 }],

@@ -10,8 +10,10 @@ const adjustScript: Script = createScript('adjust', [clockLua, algorithmsLua, re
 /** Entries one EVALSHA may carry: enough to spread its cost, too few to hold Redis up. */
 const MAX_ENTRIES = 64;
 
-/** A request waiting for its share of a verdict: it is number `index` of the equal ones the verdict covers. */
+/** Requests waiting for their share of a verdict: they are number `index` and on of the equal ones it covers. */
 export interface Waiter {
+  /** How many equal requests it stands for. */
+  readonly count: number;
   resolve(verdict: Verdict, index: number): void;
   reject(error: unknown): void;
 }
@@ -21,6 +23,7 @@ interface Entry {
   readonly key: string;
   readonly cost: number;
   readonly waiters: Waiter[];
+  count: number;
 }
 
 /**
@@ -39,7 +42,7 @@ export class RedisStore {
     this.#prefix = prefix;
   }
 
-  /** Asks for one request of `cost`; `waiter` hears exactly once. */
+  /** Asks for `waiter.count` requests of `cost`; `waiter` hears exactly once. */
   decide(plan: Plan, key: string, cost: number, waiter: Waiter): void {
     let entries = this.#pending.get(plan);
     if (entries === undefined) {
@@ -48,20 +51,19 @@ export class RedisStore {
     }
     const id = `${cost}:${key}`;
     const entry = entries.get(id);
-    if (entry === undefined) entries.set(id, { key, cost, waiters: [waiter] });
-    else entry.waiters.push(waiter);
+    if (entry === undefined) entries.set(id, { key, cost, waiters: [waiter], count: waiter.count });
+    else {
+      entry.waiters.push(waiter);
+      entry.count += waiter.count;
+    }
     if (this.#scheduled) return;
     this.#scheduled = true;
     setImmediate(() => this.#flush());
   }
 
-  /** Asks for `count` requests at once, or with 0 looks only. */
-  async decideAtOnce(plan: Plan, key: string, cost: number, count: number): Promise<Verdict> {
-    const reply = await this.#scripts.run(
-      decideScript,
-      [this.#record(plan, key)],
-      [...plan.argv, cost, count],
-    );
+  /** What a request of `cost` would meet now. Debits nothing. */
+  async look(plan: Plan, key: string, cost: number): Promise<Verdict> {
+    const reply = await this.#scripts.run(decideScript, [this.#record(plan, key)], [...plan.argv, cost, 0]);
     return verdictAt(plan, reply, 0);
   }
 
@@ -87,7 +89,7 @@ export class RedisStore {
   async #send(plan: Plan, entries: readonly Entry[]): Promise<void> {
     const keys = entries.map((entry) => this.#record(plan, entry.key));
     const argv: (string | number)[] = [...plan.argv];
-    for (const { cost, waiters } of entries) argv.push(cost, waiters.length);
+    for (const { cost, count } of entries) argv.push(cost, count);
     let reply: number[];
     try {
       reply = await this.#scripts.run(decideScript, keys, argv);
@@ -97,7 +99,11 @@ export class RedisStore {
     }
     for (const [number, { waiters }] of entries.entries()) {
       const verdict = verdictAt(plan, reply, number);
-      for (let index = 0; index < waiters.length; index++) (waiters[index] as Waiter).resolve(verdict, index);
+      let index = 0;
+      for (const waiter of waiters) {
+        waiter.resolve(verdict, index);
+        index += waiter.count;
+      }
     }
   }
 

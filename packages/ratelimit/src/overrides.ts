@@ -1,0 +1,70 @@
+import { RateLimitError, shown } from './errors.ts';
+import { compilePlan, type Plan } from './plan.ts';
+import type { Policy } from './policy.ts';
+
+/** Other numbers for one policy in one decision, such as a paying customer's. What is left out stays. */
+export interface PolicyOverride {
+  readonly limit?: number;
+  readonly windowMs?: number;
+  readonly burst?: number;
+}
+
+/** {@link PolicyOverride} by policy name. */
+export type Overrides = Readonly<Record<string, PolicyOverride>>;
+
+/** Sets of overrides kept compiled: plans of customers are few. More than this and all are compiled anew. */
+const MAX_PLANS = 1000;
+
+/** Compiles overrides once. The state of a key is the same under all: a raised limit takes effect at once. */
+export class OverridePlans {
+  readonly #policies: readonly Policy[];
+  readonly #base: Plan;
+  readonly #shadow: boolean;
+  readonly #plans = new Map<string, Plan>();
+
+  constructor(policies: readonly Policy[], base: Plan, shadow: boolean) {
+    this.#policies = policies;
+    this.#base = base;
+    this.#shadow = shadow;
+  }
+
+  /** @throws {RateLimitError} `ERR_WEIR_RATELIMIT_POLICY` for an unknown policy, a wrong number, or a resized log. */
+  plan(overrides: Overrides): Plan {
+    const id = JSON.stringify(overrides);
+    const known = this.#plans.get(id);
+    if (known !== undefined) return known;
+    for (const name of Object.keys(overrides)) {
+      if (!this.#policies.some((policy) => policy.name === name))
+        throw wrong(`No policy is named ${shown(name)}.`);
+    }
+    const policies = this.#policies.map((policy) => ({
+      ...policy,
+      ...numbers(policy, overrides[policy.name]),
+    }));
+    const plan = compilePlan(policies as Policy[], this.#shadow);
+    if (plan.layout !== this.#base.layout)
+      throw wrong('The limit of a sliding log is fixed. Use gcra-strict.');
+    if (this.#plans.size >= MAX_PLANS) this.#plans.clear();
+    this.#plans.set(id, plan);
+    return plan;
+  }
+}
+
+/** A burst given for the usual limit does not fit another: it scales, unless it is overridden too. */
+function numbers(policy: Policy, override: PolicyOverride | undefined): object {
+  if (override === undefined) return {};
+  const { limit, windowMs, burst } = override;
+  const scaled =
+    burst === undefined && limit !== undefined && 'burst' in policy && policy.burst !== undefined
+      ? Math.max(1, Math.round((policy.burst * limit) / policy.limit))
+      : burst;
+  return {
+    ...(limit === undefined ? {} : { limit }),
+    ...(windowMs === undefined ? {} : { windowMs }),
+    ...(scaled === undefined ? {} : { burst: scaled }),
+  };
+}
+
+function wrong(message: string): RateLimitError {
+  return new RateLimitError('ERR_WEIR_RATELIMIT_POLICY', message);
+}

@@ -1,0 +1,3 @@
+export { attackerTimes, spoofedAddresses } from './attacker.ts';
+export { type ContractCase, type CreateLimiter, limiterContract } from './limiter-contract.ts';
+export { createManualClock, type ManualClock } from './manual-clock.ts';

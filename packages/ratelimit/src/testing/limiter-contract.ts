@@ -1,0 +1,172 @@
+import { deepEqual, equal, ok, rejects } from 'node:assert/strict';
+import type { RateLimiter } from '../limiter.ts';
+import type { RateLimiterOptions } from '../options.ts';
+import type { Policy } from '../policy.ts';
+
+/** Makes a limiter on the store under test. Every call must start from fresh quotas for the given name. */
+export type CreateLimiter = (options: Omit<RateLimiterOptions, 'redis' | 'clock'>) => RateLimiter;
+
+/** One promise of a limiter: run it as a test of any framework. */
+export interface ContractCase {
+  readonly title: string;
+  run(): Promise<void>;
+}
+
+const windowMs = 3_600_000;
+const names = [
+  'gcra',
+  'gcra-strict',
+  'fixed-window',
+  'sliding-counter',
+  'sliding-log',
+  'token-bucket',
+] as const;
+
+/**
+ * What every limiter keeps, whatever store it decides on. The cases finish within seconds and use windows of an hour,
+ * so a store's clock needs no control.
+ * @example for (const { title, run } of limiterContract(create)) test(title, run);
+ */
+export function limiterContract(create: CreateLimiter): ContractCase[] {
+  return [...names.flatMap((algorithm) => algorithmCases(create, algorithm)), ...policyCases(create)];
+}
+
+function algorithmCases(create: CreateLimiter, algorithm: (typeof names)[number]): ContractCase[] {
+  const policy: Policy = {
+    name: 'p',
+    algorithm,
+    limit: 20,
+    windowMs,
+    ...(algorithm.startsWith('gcra') ? { burst: 5 } : {}),
+  };
+  const capacity = algorithm.startsWith('gcra') ? 5 : 20;
+  const named = (suffix: string): string => `contract-${algorithm}-${suffix}`;
+  const remaining = async (limiter: RateLimiter): Promise<number | undefined> =>
+    (await limiter.peek('k')).policies[0]?.remaining;
+  return [
+    {
+      title: `${algorithm}: grants exactly its capacity at once, then denies and names the policy`,
+      async run() {
+        const limiter = create({ name: named('capacity'), policies: [policy] });
+        const decisions = await Promise.all(Array.from({ length: capacity + 3 }, () => limiter.consume('k')));
+        equal(decisions.filter((decision) => decision.allowed).length, capacity);
+        const denied = decisions.at(-1);
+        deepEqual(denied?.violated, ['p']);
+        ok((denied?.retryAfterMs ?? 0) > 0 && (denied?.retryAfterMs ?? 0) <= windowMs + 1);
+      },
+    },
+    {
+      title: `${algorithm}: peek takes nothing, refund gives a decision back once`,
+      async run() {
+        const limiter = create({ name: named('refund'), policies: [policy] });
+        const decision = await limiter.consume('k', { cost: 3 });
+        equal(await remaining(limiter), capacity - 3);
+        equal(await remaining(limiter), capacity - 3);
+        equal(await limiter.refund('k', decision), true);
+        equal(await limiter.refund('k', decision), false);
+        equal(await remaining(limiter), capacity);
+      },
+    },
+    {
+      title: `${algorithm}: reward never exceeds the full quota, penalize takes more than there is`,
+      async run() {
+        const limiter = create({ name: named('reward'), policies: [policy] });
+        await limiter.reward('k', capacity);
+        equal(await remaining(limiter), capacity);
+        await limiter.consume('k');
+        await limiter.penalize('k', capacity);
+        equal((await limiter.consume('k')).allowed, false);
+        await limiter.reset('k');
+        equal(await remaining(limiter), capacity);
+      },
+    },
+  ];
+}
+
+function policyCases(create: CreateLimiter): ContractCase[] {
+  const wide: Policy = { name: 'wide', algorithm: 'fixed-window', limit: 10, windowMs };
+  const narrow: Policy = { name: 'narrow', algorithm: 'sliding-log', limit: 3, windowMs };
+  return [
+    {
+      title: 'block denies without using quota, unblock ends it',
+      async run() {
+        const limiter = create({ name: 'contract-block', policies: [wide] });
+        await limiter.block('k', 60_000);
+        const denied = await limiter.consume('k');
+        equal(denied.allowed, false);
+        ok(denied.retryAfterMs > 50_000 && denied.retryAfterMs <= 60_000);
+        deepEqual(denied.violated, []);
+        equal((await limiter.peek('k')).allowed, false);
+        await limiter.unblock('k');
+        const allowed = await limiter.consume('k');
+        equal(allowed.allowed, true);
+        equal(allowed.policies[0]?.remaining, 9);
+      },
+    },
+    {
+      title: 'a denial by one policy debits none of the others',
+      async run() {
+        const limiter = create({ name: 'contract-atomic', policies: [wide, narrow] });
+        await Promise.all(Array.from({ length: 6 }, () => limiter.consume('k')));
+        const state = await limiter.peek('k');
+        deepEqual(
+          state.policies.map((policy) => policy.remaining),
+          [7, 0],
+        );
+        deepEqual(state.violated, ['narrow']);
+      },
+    },
+    {
+      title: 'a shadow policy names itself and denies nothing',
+      async run() {
+        const limiter = create({ name: 'contract-shadow', policies: [wide, { ...narrow, shadow: true }] });
+        const decisions = await Promise.all(Array.from({ length: 6 }, () => limiter.consume('k')));
+        deepEqual(
+          decisions.map((decision) => decision.allowed),
+          Array(6).fill(true),
+        );
+        deepEqual(
+          decisions.map((decision) => decision.violated.length),
+          [0, 0, 0, 1, 1, 1],
+        );
+        equal(limiter.stats().violations.find(({ policy }) => policy === 'narrow')?.count, 3);
+      },
+    },
+    {
+      title: 'a raised limit takes effect on a key that is used up',
+      async run() {
+        const limiter = create({ name: 'contract-limits', policies: [wide] });
+        await limiter.consume('k', { cost: 10 });
+        equal((await limiter.consume('k')).allowed, false);
+        const paying = { limits: { wide: { limit: 100 } } };
+        equal((await limiter.consume('k', paying)).policies[0]?.remaining, 89);
+      },
+    },
+    {
+      title: 'wrong costs and keys are refused before they reach a store',
+      async run() {
+        const limiter = create({ name: 'contract-input', policies: [wide] });
+        for (const cost of [0, -5, 0.5, Number.NaN, Number.POSITIVE_INFINITY, 1e300]) {
+          await rejects(limiter.consume('k', { cost }), { code: 'ERR_WEIR_RATELIMIT_COST' });
+        }
+        await rejects(limiter.consume('k', { cost: 11 }), { code: 'ERR_WEIR_RATELIMIT_COST_ABOVE_BURST' });
+        for (const key of ['', 'x'.repeat(10_240)]) {
+          await rejects(limiter.consume(key), { code: 'ERR_WEIR_RATELIMIT_KEY' });
+        }
+        equal((await limiter.peek('k')).policies[0]?.remaining, 10);
+      },
+    },
+    {
+      title: 'keys of odd characters are kept apart',
+      async run() {
+        const limiter = create({ name: 'contract-keys', policies: [{ ...wide, limit: 1 }] });
+        const keys = ['a', 'a}', 'a%7D', '{a}', '}{', 'ä', '\u0000', '😀', '😁', ' ', 'a b', 'aa', 'aaa'];
+        const decisions = await Promise.all(keys.map((key) => limiter.consume(key)));
+        deepEqual(
+          decisions.map((decision) => decision.allowed),
+          keys.map(() => true),
+        );
+      },
+    },
+  ];
+}

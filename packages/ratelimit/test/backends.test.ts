@@ -1,0 +1,195 @@
+import { createManualClock, type RedisServer, seededRandom, startRedis } from '@weir/test-kit';
+import { Redis } from 'ioredis';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createRateLimiter, type Decision, type Policy } from '../src/index.ts';
+
+let server: RedisServer;
+let redis: Redis;
+
+beforeAll(async () => {
+  server = await startRedis();
+  redis = new Redis(server.url);
+});
+
+afterAll(async () => {
+  redis.disconnect();
+  await server.stop();
+});
+
+const perHour: Policy = { name: 'p', algorithm: 'fixed-window', limit: 30, windowMs: 3_600_000 };
+const deadlineMs = 10_000;
+
+/** EVALSHA calls that the server has seen. */
+async function trips(): Promise<number> {
+  return Number(/cmdstat_evalsha:calls=(\d+)/.exec(await redis.info('commandstats'))?.[1] ?? 0);
+}
+
+function sources(decisions: readonly Decision[]): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (const { allowed, source } of decisions) {
+    const name = `${source} ${allowed ? 'allowed' : 'denied'}`;
+    counts[name] = (counts[name] ?? 0) + 1;
+  }
+  return counts;
+}
+
+describe('trips to Redis', () => {
+  test('up to 64 keys of one tick travel in one', async () => {
+    const limiter = createRateLimiter({ name: 'many', redis, policies: [perHour], deadlineMs });
+    await limiter.consume('warm-up');
+    const before = await trips();
+    await Promise.all(Array.from({ length: 128 }, (_, index) => limiter.consume(`k${index}`)));
+    expect((await trips()) - before).toBe(2);
+  });
+
+  test('a denied key is denied again without one, for the same cost and above', async () => {
+    const limiter = createRateLimiter({ name: 'denied', redis, policies: [perHour], deadlineMs });
+    await limiter.consume('k', { cost: 28 });
+    const first = await limiter.consume('k', { cost: 5 });
+    const before = await trips();
+    const dearer = await limiter.consume('k', { cost: 6 });
+    expect(await trips()).toBe(before);
+    expect([first.source, dearer.source, dearer.allowed, dearer.cost]).toEqual([
+      'redis',
+      'deny_cache',
+      false,
+      6,
+    ]);
+    expect(dearer.retryAfterMs).toBeLessThanOrEqual(first.retryAfterMs);
+    expect((await limiter.consume('k', { cost: 2 })).allowed).toBe(true);
+    await limiter.reset('k');
+    expect((await limiter.consume('k', { cost: 5 })).allowed).toBe(true);
+  });
+
+  test('a remembered denial ends when its time is up', async () => {
+    const clock = createManualClock();
+    const limiter = createRateLimiter({ name: 'ends', redis, policies: [perHour], deadlineMs, clock });
+    await limiter.consume('k', { cost: 30 });
+    expect((await limiter.consume('k')).source).toBe('redis');
+    clock.advance(999);
+    expect((await limiter.consume('k')).source).toBe('deny_cache');
+    clock.advance(1);
+    expect((await limiter.consume('k')).source).toBe('redis');
+  });
+});
+
+describe('leases', () => {
+  test('serve most requests in the process, and never more in all than the quota', async () => {
+    const options = {
+      name: 'leased',
+      redis,
+      policies: [perHour],
+      deadlineMs,
+      lease: { units: 10, ttlMs: 60_000 },
+    };
+    const limiters = [createRateLimiter(options), createRateLimiter(options), createRateLimiter(options)];
+    const random = seededRandom(3);
+    const decisions: Decision[] = [];
+    for (let index = 0; index < 90; index++) {
+      const limiter = limiters[Math.floor(random() * 3)] as (typeof limiters)[number];
+      decisions.push(await limiter.consume('k'));
+    }
+    expect(decisions.filter((decision) => decision.allowed)).toHaveLength(30);
+    expect(sources(decisions)['lease allowed']).toBeGreaterThan(12);
+  });
+
+  test('give back on close what they did not use, to the unit', async () => {
+    const options = { name: 'returned', redis, policies: [perHour], deadlineMs };
+    const leased = createRateLimiter({ ...options, lease: { units: 10, ttlMs: 60_000 } });
+    for (let index = 0; index < 6; index++) await leased.consume('k');
+    const plain = createRateLimiter(options);
+    expect((await plain.peek('k')).policies[0]?.remaining).toBeLessThan(24);
+    await leased.close();
+    expect((await plain.peek('k')).policies[0]?.remaining).toBe(24);
+  });
+
+  test('expire by the clock and then ask Redis again', async () => {
+    const clock = createManualClock();
+    const lease = { units: 10, ttlMs: 500 };
+    const limiter = createRateLimiter({
+      name: 'expiring',
+      redis,
+      policies: [perHour],
+      deadlineMs,
+      lease,
+      clock,
+    });
+    await Promise.all([limiter.consume('k'), limiter.consume('k')]);
+    await limiter.consume('k');
+    expect((await limiter.consume('k')).source).toBe('lease');
+    const half = await limiter.consume('k');
+    clock.advance(500);
+    const after = await limiter.consume('k');
+    expect([half.allowed, after.source, after.allowed]).toEqual([true, 'redis', true]);
+    await limiter.close();
+    const plain = createRateLimiter({ name: 'expiring', redis, policies: [perHour], deadlineMs });
+    expect((await plain.peek('k')).policies[0]?.remaining).toBe(24);
+  });
+});
+
+describe('lists and modes', () => {
+  test('the allow list wins over the deny list; ranges hold addresses and prefixes', async () => {
+    const limiter = createRateLimiter({
+      name: 'lists',
+      policies: [{ ...perHour, limit: 1 }],
+      allow: ['10.1.0.0/16', 'key:partner'],
+      deny: ['10.0.0.0/8', '2001:db8::/32'],
+    });
+    const answers = [
+      '10.1.2.3',
+      'key:partner',
+      '10.2.0.1',
+      '2001:db8:7::/56',
+      '2001:db9::1',
+      '::ffff:10.2.0.1',
+    ];
+    const decisions = await Promise.all(answers.map((key) => limiter.consume(key)));
+    expect(decisions.map(({ allowed, listed }) => `${allowed} ${listed}`)).toEqual([
+      'true allow',
+      'true allow',
+      'false deny',
+      'false deny',
+      'true undefined',
+      'false deny',
+    ]);
+    expect(() => createRateLimiter({ name: 'x', policies: [perHour], deny: ['10.0.0.0/33'] })).toThrow(
+      /CIDR/,
+    );
+  });
+
+  test('shadow mode allows everything and counts what it would have denied', async () => {
+    const limiter = createRateLimiter({
+      name: 'shadow',
+      policies: [{ ...perHour, limit: 2 }],
+      mode: 'shadow',
+    });
+    const decisions = await Promise.all([1, 2, 3, 4].map(() => limiter.consume('k')));
+    expect(decisions.every((decision) => decision.allowed)).toBe(true);
+    expect(decisions.map((decision) => decision.violated.length)).toEqual([0, 0, 1, 1]);
+    await limiter.block('k', 1000);
+    expect((await limiter.consume('k')).allowed).toBe(true);
+    expect(limiter.stats().violations).toEqual([{ policy: 'p', count: 3 }]);
+  });
+
+  test('decision logs are a sample, drawn with the given randomness', async () => {
+    const seen: string[] = [];
+    const limiter = createRateLimiter({
+      name: 'logged',
+      policies: [perHour],
+      random: seededRandom(1),
+      decisionLog: { sample: 0.25, write: ({ key }) => void seen.push(key) },
+    });
+    for (let index = 0; index < 400; index++) await limiter.consume(`k${index}`);
+    expect(seen.length).toBeGreaterThan(60);
+    expect(seen.length).toBeLessThan(140);
+  });
+
+  test('overrides of unknown policies and of a log’s size are refused', async () => {
+    const log: Policy = { name: 'log', algorithm: 'sliding-log', limit: 5, windowMs: 1000 };
+    const limiter = createRateLimiter({ name: 'overrides', policies: [log] });
+    const code = 'ERR_WEIR_RATELIMIT_POLICY';
+    await expect(limiter.consume('k', { limits: { other: { limit: 1 } } })).rejects.toMatchObject({ code });
+    await expect(limiter.consume('k', { limits: { log: { limit: 9 } } })).rejects.toMatchObject({ code });
+    await expect(limiter.consume('k', { limits: { log: { windowMs: 0 } } })).rejects.toMatchObject({ code });
+  });
+});

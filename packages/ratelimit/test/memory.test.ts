@@ -1,0 +1,146 @@
+import { createManualClock, seededRandom } from '@weir/test-kit';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { createRateLimiter, type Policy } from '../src/index.ts';
+import { compilePlan } from '../src/plan.ts';
+import { MemorySegment } from '../src/stores/memory-segment.ts';
+import { MemoryStore } from '../src/stores/memory-store.ts';
+import { StringHash } from '../src/stores/string-hash.ts';
+import { spoofedAddresses } from '../src/testing/index.ts';
+
+const five: Policy = { name: 'p', algorithm: 'gcra', limit: 5, windowMs: 3_600_000 };
+
+describe('the memory table', () => {
+  test('does what a Map does under any inserts and removals', () => {
+    const operation = fc.record({ hash: fc.integer({ min: 1, max: 60 }), remove: fc.boolean() });
+    fc.assert(
+      fc.property(fc.array(operation, { maxLength: 400 }), (operations) => {
+        const segment = new MemorySegment(1, 1000);
+        const model = new Map<number, number>();
+        let value = 0;
+        for (const { hash, remove } of operations) {
+          // Few homes for many hashes: long probes and wrap-around.
+          const low = hash % 7 === 0 ? 0xffffffff - hash : hash * 71_000_000;
+          const row = segment.find(low, hash);
+          expect(row >= 0).toBe(model.has(hash));
+          if (row >= 0) expect(segment.cells[row]).toBe(model.get(hash));
+          if (remove && row >= 0) {
+            segment.remove(row);
+            model.delete(hash);
+          } else if (!remove && row < 0) {
+            const added = segment.insert(low, hash);
+            expect(segment.cells[added]).toBe(0);
+            segment.cells[added] = ++value;
+            model.set(hash, value);
+          }
+        }
+        expect(segment.size).toBe(model.size);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test('hashes of a million near-equal keys do not collide, and depend on the secret', () => {
+    const hash = new StringHash(seededRandom(5));
+    const seen = new Set<bigint>();
+    for (let index = 0; index < 200_000; index++) {
+      hash.update(`client-${index}`);
+      seen.add((BigInt(hash.high) << 32n) | BigInt(hash.low));
+    }
+    expect(seen.size).toBe(200_000);
+    const other = new StringHash(seededRandom(6));
+    other.update('client-1');
+    expect(seen.has((BigInt(other.high) << 32n) | BigInt(other.low))).toBe(false);
+  });
+
+  test('holds a million keys in at most 60 bytes each', () => {
+    const plan = compilePlan([five]);
+    const random = seededRandom(9);
+    const store = new MemoryStore({
+      plan,
+      maxKeys: 1_000_000,
+      maxBytes: 2 ** 27,
+      clock: createManualClock(),
+      random,
+    });
+    for (let index = 0; index < 1_000_000; index++) store.decide(plan, `client-${index}`, 1, 1);
+    expect(store.size).toBeGreaterThan(990_000);
+    expect(store.bytes / store.size).toBeLessThanOrEqual(60);
+  });
+
+  test('drops records that say nothing any more, without timers', async () => {
+    const clock = createManualClock();
+    const limiter = createRateLimiter({ name: 'a', policies: [{ ...five, windowMs: 1000 }], clock });
+    for (let index = 0; index < 10_000; index++) await limiter.consume(`old-${index}`);
+    clock.advance(2000);
+    for (let index = 0; index < 10_000; index++) await limiter.consume(`new-${index}`);
+    expect(limiter.stats().keys).toBeLessThan(13_000);
+  });
+});
+
+describe('spoofed keys', () => {
+  test.each(['gcra', 'fixed-window', 'sliding-log'] as const)(
+    '200,000 of them leave a used-up and a blocked key as they were: %s',
+    async (algorithm) => {
+      const limiter = createRateLimiter({
+        name: 'a',
+        policies: [{ ...five, algorithm }],
+        memory: { maxKeys: 5000 },
+        random: seededRandom(11),
+        clock: createManualClock(),
+      });
+      await limiter.consume('victim', { cost: 5 });
+      await limiter.block('blocked', 3_600_000);
+      const addresses = spoofedAddresses(seededRandom(12));
+      let admitted = 0;
+      for (let index = 0; index < 200_000; index++) {
+        await limiter.consume(addresses.next().value);
+        if (index % 100 === 0) admitted += Number((await limiter.consume('victim')).allowed);
+      }
+      expect(admitted).toBe(0);
+      expect((await limiter.consume('blocked')).allowed).toBe(false);
+      expect(limiter.stats().keys).toBeLessThanOrEqual(5000);
+    },
+  );
+
+  test('that use their quota up share one record once the table is full of such', async () => {
+    const memory = { maxKeys: 64 };
+    const limiter = createRateLimiter({ name: 'a', policies: [five], memory, clock: createManualClock() });
+    let admitted = 0;
+    for (let index = 0; index < 1000; index++)
+      admitted += Number((await limiter.consume(`k${index}`, { cost: 5 })).allowed);
+    expect(admitted).toBe(65);
+    expect(limiter.stats().keys).toBe(64);
+  });
+
+  test('are bounded by bytes where records are wide', () => {
+    const plan = compilePlan([{ name: 'log', algorithm: 'sliding-log', limit: 1000, windowMs: 1000 }]);
+    const random = seededRandom(1);
+    const store = new MemoryStore({
+      plan,
+      maxKeys: 1e6,
+      maxBytes: 4 * 2 ** 20,
+      clock: createManualClock(),
+      random,
+    });
+    for (let index = 0; index < 5000; index++) store.decide(plan, `k${index}`, 1, 1);
+    expect(store.bytes).toBeLessThanOrEqual(4 * 2 ** 20);
+  });
+});
+
+describe('time', () => {
+  test('a window of five years is kept, and a clock that steps back grants nothing', async () => {
+    let nowMs = 1e9;
+    const clock = { now: () => nowMs };
+    const years = 5 * 365 * 86_400_000;
+    const policies: Policy[] = [{ name: 'p', algorithm: 'fixed-window', limit: 2, windowMs: years }];
+    const limiter = createRateLimiter({ name: 'a', policies, clock });
+    await limiter.consume('k', { cost: 2 });
+    nowMs += years - 1;
+    expect((await limiter.consume('k')).allowed).toBe(false);
+    nowMs -= 1e8;
+    expect((await limiter.consume('k')).allowed).toBe(false);
+    nowMs += 1e8 + 1;
+    expect((await limiter.consume('k')).allowed).toBe(true);
+  });
+});
