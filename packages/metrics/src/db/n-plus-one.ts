@@ -73,7 +73,7 @@ export class NPlusOneDetector {
     if (different.size + 1 < this.#threshold) return;
     known.reported = true;
     this.#report({
-      route: exchange.route,
+      route: exchange.template,
       summary: statement.summary,
       fingerprint: statement.fingerprint,
       statement: statement.text,

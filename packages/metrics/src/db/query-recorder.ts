@@ -136,7 +136,7 @@ export class QueryRecorder {
       durationMs,
       rows: outcome.rows,
       failed: outcome.failed,
-      route: exchange?.route,
+      route: exchange?.template,
       traceId: trace?.traceId,
       spanId: trace?.spanId,
     });

@@ -26,6 +26,8 @@ export class HttpExchange {
   readonly startMs: number;
   /** Route template; `undefined` until, and unless, a route took the request. */
   route: string | undefined;
+  /** Asked for the template when it is needed and `route` is not set. */
+  routeSource: (() => string | undefined) | undefined;
   ended = false;
   /** What this request asked of databases, for N+1 detection. */
   statements: Map<string, StatementRepetition> | undefined;
@@ -35,6 +37,11 @@ export class HttpExchange {
     this.method = method;
     this.startMs = startMs;
     this.active = active;
+  }
+
+  /** The template as far as it is known now. */
+  get template(): string | undefined {
+    return this.route ?? this.routeSource?.();
   }
 }
 
@@ -90,7 +97,7 @@ export class HttpRecorder {
     exchange.ended = true;
     exchange.active.dec();
     const seconds = (this.#now() - exchange.startMs) / 1_000;
-    const bound = this.#seriesOf(exchange.method, exchange.route ?? UNMATCHED_ROUTE, outcome.statusCode);
+    const bound = this.#seriesOf(exchange.method, exchange.template ?? UNMATCHED_ROUTE, outcome.statusCode);
     bound.duration.observe(seconds);
     if (outcome.requestBytes !== undefined) bound.requestSize.observe(outcome.requestBytes);
     if (outcome.responseBytes !== undefined) bound.responseSize.observe(outcome.responseBytes);
@@ -99,10 +106,9 @@ export class HttpRecorder {
       bound.duration.setExemplar({ ...trace, value: seconds, timestamp: Date.now() / 1_000 });
   }
 
-  /** Runs `next` with the exchange as the current one for the queries under it. */
-  run(exchange: HttpExchange, next: () => void): void {
-    if (this.contexts === undefined) next();
-    else this.contexts.run(exchange, next);
+  /** Runs `next` with the exchange as the current one for the queries under it, and gives what it gives. */
+  run<T>(exchange: HttpExchange, next: () => T): T {
+    return this.contexts === undefined ? next() : this.contexts.run(exchange, next);
   }
 
   #seriesOf(method: string, route: string, status: number): Bound {

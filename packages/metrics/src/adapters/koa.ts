@@ -1,0 +1,29 @@
+/** HTTP metrics for Koa 2 and 3, with the templates of @koa/router. */
+import type { Context, Middleware } from 'koa';
+import type { Metrics } from '../create-metrics.ts';
+import { trackResponse } from '../http/track-response.ts';
+
+/** Options of {@link koaMetrics}. */
+export interface KoaMetricsOptions {
+  readonly metrics: Metrics;
+  /** The route template of a context, for routers that do not set `_matchedRoute`. Asked when the response ends. */
+  readonly route?: (context: Context) => string | undefined;
+}
+
+function matchedRoute(context: Context): string | undefined {
+  const matched = (context as { readonly _matchedRoute?: unknown })._matchedRoute;
+  if (typeof matched === 'string') return matched;
+  return matched instanceof RegExp ? String(matched) : undefined;
+}
+
+/** A middleware; use it before everything that shall be measured. */
+export function koaMetrics(options: KoaMetricsOptions): Middleware {
+  const { metrics, route = matchedRoute } = options;
+  const { http } = metrics;
+  return async (context, next) => {
+    const exchange = http.begin(context.method);
+    trackResponse(http, exchange, context.res);
+    exchange.routeSource = () => route(context);
+    await http.run(exchange, next);
+  };
+}
