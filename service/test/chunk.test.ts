@@ -1,19 +1,30 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { ChunkWriter, highWord, lowWord, readChunk } from '../src/store/chunk.ts';
+import { readSealedChunk, sealChunk } from '../src/store/sealed-chunk.ts';
 
 const baseMs = 1_700_000_000_000;
 
 function roundTrip(times: readonly number[], words: readonly (readonly [number, number])[]): void {
   const writer = new ChunkWriter(baseMs);
   for (const [i, time] of times.entries()) writer.append(time, words[i]?.[0] ?? 0, words[i]?.[1] ?? 0);
+  compare(writer.bytes(), readChunk, times, words);
+  compare(sealChunk(writer), readSealedChunk, times, words);
+}
+
+function compare(
+  bytes: Uint8Array,
+  read: typeof readChunk | typeof readSealedChunk,
+  times: readonly number[],
+  words: readonly (readonly [number, number])[],
+): void {
   const timestamps = new Float64Array(times.length);
   const values = new Float64Array(times.length);
-  readChunk(writer.bytes(), writer.count, baseMs, timestamps, values, 0);
+  read(bytes, times.length, baseMs, timestamps, values, 0);
   expect([...timestamps]).toEqual(times);
-  const read = new Uint32Array(values.buffer);
+  const found = new Uint32Array(values.buffer);
   words.forEach(([high, low], i) => {
-    expect([read[i * 2 + highWord], read[i * 2 + lowWord]]).toEqual([high, low]);
+    expect([found[i * 2 + highWord], found[i * 2 + lowWord]]).toEqual([high, low]);
   });
 }
 
@@ -60,4 +71,24 @@ test('a chunk cut short is reported, never read past its end', () => {
   for (let i = 0; i < 10; i++) writer.append(baseMs + i, ...wordsOf(Math.sqrt(i)));
   const cut = writer.bytes().slice(0, 20);
   expect(() => readChunk(cut, 10, baseMs, new Float64Array(10), new Float64Array(10), 0)).toThrow(RangeError);
+});
+
+test('whole numbers come back exactly from a sealed chunk, resets and huge jumps included', () => {
+  const value = fc.oneof(
+    fc.integer({ min: 0, max: 50 }),
+    fc.integer({ min: -1_000_000, max: 1_000_000 }),
+    fc.maxSafeInteger().map((whole) => Math.trunc(whole / 4)),
+  );
+  fc.assert(
+    fc.property(fc.array(value, { minLength: 1, maxLength: 80 }), fc.boolean(), (steps, isRegular) => {
+      let total = 0;
+      const words = steps.map((step) => {
+        total = Math.abs(total + step) < 2 ** 53 ? total + step : step;
+        return wordsOf(total === 0 ? 0 : total);
+      });
+      const times = steps.map((_, i) => baseMs + i * 5_000 + (isRegular ? 0 : (i * 7) % 13));
+      roundTrip(times, words);
+    }),
+    { numRuns: 500 },
+  );
 });

@@ -2,12 +2,14 @@ import { PromqlError } from '../promql/errors.ts';
 import type { Series } from '../promql/queryable.ts';
 import { type ChunkWriter, readChunk } from './chunk.ts';
 import type { MetricDatabase } from './metric-database.ts';
+import { readSealedChunk } from './sealed-chunk.ts';
 import type { MemorySeries } from './series.ts';
 
 interface Piece {
   readonly baseMs: number;
   readonly samples: number;
   readonly data: Uint8Array;
+  readonly read: typeof readChunk | typeof readSealedChunk;
 }
 
 interface SealedBlock {
@@ -62,7 +64,7 @@ export class BlockReader {
       const ids = found.map((series) => series.id).sort((a, b) => a - b);
       for (const block of blocks)
         for (const { seriesId, samples, data } of this.#database.chunks(block.startMs, ids))
-          take(seriesId, { baseMs: block.startMs, samples, data });
+          take(seriesId, { baseMs: block.startMs, samples, data, read: readSealedChunk });
     }
     const result: Series[] = [];
     for (const series of found) {
@@ -83,7 +85,7 @@ function overlaps(chunk: ChunkWriter, startMs: number, endMs: number): boolean {
 }
 
 function pieceOf(chunk: ChunkWriter): Piece {
-  return { baseMs: chunk.baseMs, samples: chunk.count, data: chunk.bytes() };
+  return { baseMs: chunk.baseMs, samples: chunk.count, data: chunk.bytes(), read: readChunk };
 }
 
 function assemble(series: MemorySeries, pieces: readonly Piece[], startMs: number, endMs: number): Series {
@@ -91,8 +93,8 @@ function assemble(series: MemorySeries, pieces: readonly Piece[], startMs: numbe
   const timestamps = new Float64Array(total);
   const values = new Float64Array(total);
   let offset = 0;
-  for (const { data, samples, baseMs } of pieces) {
-    readChunk(data, samples, baseMs, timestamps, values, offset);
+  for (const { data, samples, baseMs, read } of pieces) {
+    read(data, samples, baseMs, timestamps, values, offset);
     offset += samples;
   }
   const from = lowerBound(timestamps, startMs);

@@ -1,3 +1,5 @@
+import { BitReader, BitWriter } from './bit-io.ts';
+
 /**
  * The compressed form of one series' samples within one block of time.
  *
@@ -18,31 +20,29 @@ export class ChunkWriter {
   #low = 0;
   #leading = -1;
   #length = 0;
-  #buffer: Uint8Array;
-  #bit = 0;
+  readonly #bits: BitWriter;
 
   /** @param baseMs Start of the block; the first timestamp is stored relative to it in 32 bits. */
   constructor(baseMs: number) {
     this.baseMs = baseMs;
-    this.#buffer = new Uint8Array(firstCapacity);
+    this.#bits = new BitWriter(firstCapacity);
   }
 
   get byteLength(): number {
-    return (this.#bit + 7) >> 3;
+    return this.#bits.byteLength;
   }
 
   /** The samples so far. A view: valid until the next `append`. */
   bytes(): Uint8Array {
-    return this.#buffer.subarray(0, this.byteLength);
+    return this.#bits.bytes();
   }
 
   /** `timeMs` is later than every one before; `high` and `low` are the words of the IEEE 754 double. */
   append(timeMs: number, high: number, low: number): void {
-    if (((this.#bit + 7) >> 3) + 20 > this.#buffer.length) this.#grow();
     if (this.count === 0) {
-      this.#write(timeMs - this.baseMs, 32);
-      this.#write(high, 32);
-      this.#write(low, 32);
+      this.#bits.write(timeMs - this.baseMs, 32);
+      this.#bits.write(high, 32);
+      this.#bits.write(low, 32);
     } else {
       const delta = timeMs - this.lastMs;
       this.#writeTime(delta - this.#delta);
@@ -56,19 +56,20 @@ export class ChunkWriter {
   }
 
   #writeTime(change: number): void {
-    if (change === 0) this.#write(0, 1);
-    else if (change >= -64 && change < 64) this.#write((0b10 << 7) | (change & 0x7f), 9);
-    else if (change >= -8192 && change < 8192) this.#write((0b110 << 14) | (change & 0x3fff), 17);
-    else if (change >= -524_288 && change < 524_288) this.#write((0b1110 << 20) | (change & 0xfffff), 24);
+    if (change === 0) this.#bits.write(0, 1);
+    else if (change >= -64 && change < 64) this.#bits.write((0b10 << 7) | (change & 0x7f), 9);
+    else if (change >= -8192 && change < 8192) this.#bits.write((0b110 << 14) | (change & 0x3fff), 17);
+    else if (change >= -524_288 && change < 524_288)
+      this.#bits.write((0b1110 << 20) | (change & 0xfffff), 24);
     else {
-      this.#write(0b1111, 4);
-      this.#write(change >>> 0, 32);
+      this.#bits.write(0b1111, 4);
+      this.#bits.write(change >>> 0, 32);
     }
   }
 
   #writeValue(high: number, low: number): void {
     if (high === 0 && low === 0) {
-      this.#write(0, 1);
+      this.#bits.write(0, 1);
       return;
     }
     const leading = Math.min(31, high === 0 ? 32 + Math.clz32(low) : Math.clz32(high));
@@ -78,11 +79,11 @@ export class ChunkWriter {
     const fits = this.#leading >= 0 && leading >= this.#leading && trailing >= windowEnd;
     // A wide old window costs more than the eleven bits of a new one.
     if (fits && this.#length - length < 11) {
-      this.#write(0b10, 2);
+      this.#bits.write(0b10, 2);
     } else {
       this.#leading = leading;
       this.#length = length;
-      this.#write((0b11 << 11) | (leading << 6) | (length - 1), 13);
+      this.#bits.write((0b11 << 11) | (leading << 6) | (length - 1), 13);
     }
     this.#writeMeaningful(high, low);
   }
@@ -91,39 +92,18 @@ export class ChunkWriter {
     const shift = 64 - this.#leading - this.#length;
     const length = this.#length;
     if (shift >= 32) {
-      this.#write(high >>> (shift - 32), length);
+      this.#bits.write(high >>> (shift - 32), length);
       return;
     }
     const lowBits = 32 - shift;
-    if (length > lowBits) this.#write(high, length - lowBits);
-    this.#write(low >>> shift, Math.min(lowBits, length));
-  }
-
-  // The low `bits` bits of `value`, most significant first.
-  #write(value: number, bits: number): void {
-    const buffer = this.#buffer;
-    let left = bits;
-    let at = this.#bit;
-    while (left > 0) {
-      const free = 8 - (at & 7);
-      const take = Math.min(left, free);
-      const part = (value >>> (left - take)) & ((1 << take) - 1);
-      buffer[at >> 3] = (buffer[at >> 3] as number) | (part << (free - take));
-      at += take;
-      left -= take;
-    }
-    this.#bit = at;
-  }
-
-  #grow(): void {
-    const grown = new Uint8Array(Math.ceil(this.#buffer.length * 1.5) + 24);
-    grown.set(this.#buffer);
-    this.#buffer = grown;
+    if (length > lowBits) this.#bits.write(high, length - lowBits);
+    this.#bits.write(low >>> shift, Math.min(lowBits, length));
   }
 }
 
 /**
- * Reads `count` samples into `timestamps` and `values` from `offset` on; both have room for them.
+ * Reads `count` samples into `timestamps` and `values` from `offset` on; both have room for them. The chunk begins at
+ * `fromByte`.
  * @throws RangeError when the bytes end before the samples do.
  */
 export function readChunk(
@@ -133,23 +113,10 @@ export function readChunk(
   timestamps: Float64Array,
   values: Float64Array,
   offset: number,
+  fromByte = 0,
 ): void {
   const words = new Uint32Array(values.buffer, values.byteOffset, values.length * 2);
-  const end = bytes.length * 8;
-  let bit = 0;
-  const read = (bits: number): number => {
-    if (bit + bits > end) throw new RangeError('The chunk ends before its samples do.');
-    let value = 0;
-    let left = bits;
-    while (left > 0) {
-      const free = 8 - (bit & 7);
-      const take = Math.min(left, free);
-      value = (value << take) | (((bytes[bit >> 3] as number) >>> (free - take)) & ((1 << take) - 1));
-      bit += take;
-      left -= take;
-    }
-    return value >>> 0;
-  };
+  const bits = new BitReader(bytes, fromByte);
   let timeMs = baseMs;
   let delta = 0;
   let high = 0;
@@ -158,24 +125,24 @@ export function readChunk(
   let length = 0;
   for (let i = 0; i < count; i++) {
     if (i === 0) {
-      timeMs += read(32);
-      high = read(32);
-      low = read(32);
+      timeMs += bits.read(32);
+      high = bits.read(32);
+      low = bits.read(32);
     } else {
-      delta += readTime(read);
+      delta += readTime(bits);
       timeMs += delta;
-      if (read(1) === 1) {
-        if (read(1) === 1) {
-          const window = read(11);
+      if (bits.read(1) === 1) {
+        if (bits.read(1) === 1) {
+          const window = bits.read(11);
           leading = window >>> 6;
           length = (window & 0x3f) + 1;
         }
         const shift = 64 - leading - length;
-        if (shift >= 32) high ^= read(length) << (shift - 32);
+        if (shift >= 32) high ^= bits.read(length) << (shift - 32);
         else {
           const lowBits = 32 - shift;
-          if (length > lowBits) high ^= read(length - lowBits);
-          low ^= read(Math.min(lowBits, length)) << shift;
+          if (length > lowBits) high ^= bits.read(length - lowBits);
+          low ^= bits.read(Math.min(lowBits, length)) << shift;
         }
       }
     }
@@ -183,14 +150,22 @@ export function readChunk(
     words[(offset + i) * 2 + lowWord] = low;
     words[(offset + i) * 2 + highWord] = high;
   }
+  bits.check();
 }
 
-function readTime(read: (bits: number) => number): number {
-  if (read(1) === 0) return 0;
-  if (read(1) === 0) return (read(7) << 25) >> 25;
-  if (read(1) === 0) return (read(14) << 18) >> 18;
-  if (read(1) === 0) return (read(20) << 12) >> 12;
-  return read(32) | 0;
+function readTime(bits: BitReader): number {
+  switch (bits.readOnes(4)) {
+    case 0:
+      return 0;
+    case 1:
+      return (bits.read(7) << 25) >> 25;
+    case 2:
+      return (bits.read(14) << 18) >> 18;
+    case 3:
+      return (bits.read(20) << 12) >> 12;
+    default:
+      return bits.read(32) | 0;
+  }
 }
 
 function trailingZeros(word: number): number {

@@ -2,9 +2,10 @@ import type { BlockReader } from './block-reader.ts';
 import { inTransaction } from './database.ts';
 import type { MetricDatabase } from './metric-database.ts';
 import type { MetricStore } from './metric-store.ts';
+import { sealChunk } from './sealed-chunk.ts';
 import type { MemorySeries } from './series.ts';
 
-const sealSlice = 2_000;
+const sealSlice = 500;
 const deleteSlice = 2_000;
 /** Samples of a block are waited for this long after its end. */
 const graceMs = 60_000;
@@ -77,7 +78,7 @@ export class StoreMaintenance {
       for (const { id, chunks } of slice) {
         const chunk = chunks[0];
         if (chunk === undefined) continue;
-        this.#database.insertChunk(startMs, id, chunk.count, chunk.bytes());
+        this.#database.insertChunk(startMs, id, chunk.count, sealChunk(chunk));
         samples += chunk.count;
       }
       if (isLast) {

@@ -1,0 +1,23 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { seededRandom } from '@weir/test-kit';
+import { runCrashRounds } from '../test/crash/crash-rounds.ts';
+
+// `pnpm prove:service-crash [rounds]`: SIGKILL at random moments under full ingest, 200 times unless told.
+
+const rounds = Number(process.argv[2] ?? 200);
+const directory = mkdtempSync(join(tmpdir(), 'weir-crash-'));
+const outcome = await runCrashRounds({
+  directory,
+  rounds,
+  series: 200,
+  random: seededRandom(1),
+  onRound: (round, steps) => {
+    if ((round + 1) % 20 === 0) console.log(`${round + 1} kills, ${steps} acknowledged batches`);
+  },
+});
+rmSync(directory, { recursive: true, force: true });
+console.log(JSON.stringify(outcome, null, 2));
+if (outcome.lostSamples + outcome.lostResults + outcome.wrongSamples + outcome.uncleanStarts > 0)
+  process.exitCode = 1;
