@@ -7,12 +7,20 @@
  * | `ERR_WEIR_BENCH_FILE` | the scenario file is missing, unreadable or does not export a scenario |
  * | `ERR_WEIR_BENCH_TARGET_REFUSED` | the target is not on the allow-list |
  * | `ERR_WEIR_BENCH_UNREACHABLE` | nothing answers at the target |
+ * | `ERR_WEIR_BENCH_START` | a start or set-up command failed, or its server never answered |
+ * | `ERR_WEIR_BENCH_GENERATOR` | the process that makes the load ended early |
+ * | `ERR_WEIR_BENCH_ARM` | an arm of a comparison is no directory, commit or command |
+ * | `ERR_WEIR_BENCH_OPTION` | an option has a value that cannot be used |
  */
 export type BenchErrorCode =
   | 'ERR_WEIR_BENCH_SCENARIO'
   | 'ERR_WEIR_BENCH_FILE'
   | 'ERR_WEIR_BENCH_TARGET_REFUSED'
-  | 'ERR_WEIR_BENCH_UNREACHABLE';
+  | 'ERR_WEIR_BENCH_UNREACHABLE'
+  | 'ERR_WEIR_BENCH_START'
+  | 'ERR_WEIR_BENCH_GENERATOR'
+  | 'ERR_WEIR_BENCH_ARM'
+  | 'ERR_WEIR_BENCH_OPTION';
 
 /** Base of the catalogue, so that one `instanceof` separates our refusals from bugs. */
 export class BenchError extends Error {
@@ -74,6 +82,49 @@ export class TargetUnreachableError extends BenchError {
       'ERR_WEIR_BENCH_UNREACHABLE',
       `Cannot reach ${target} (${cause.code ?? cause.message}). Start the target, or correct \`target\` in the scenario.`,
       { cause },
+    );
+  }
+}
+
+/** A start or set-up command died, or its server never answered. What it had started has been stopped. */
+export class StartError extends BenchError {
+  override readonly name = 'StartError';
+
+  constructor(command: string, reason: string, lastLine: string | undefined) {
+    const said = lastLine === undefined ? '' : `; its last words: ${lastLine.trim()}`;
+    super(
+      'ERR_WEIR_BENCH_START',
+      `\`${command}\` ${reason}${said}. It must listen on 127.0.0.1 at the port in the variable PORT.`,
+    );
+  }
+}
+
+/** `--base` or `--head` names nothing that can be built and started. */
+export class ArmError extends BenchError {
+  override readonly name = 'ArmError';
+
+  constructor(message: string, options?: ErrorOptions) {
+    super('ERR_WEIR_BENCH_ARM', message, options);
+  }
+}
+
+/** An option of a function or of the command line cannot be used as given. */
+export class OptionError extends BenchError {
+  override readonly name = 'OptionError';
+
+  constructor(message: string) {
+    super('ERR_WEIR_BENCH_OPTION', message);
+  }
+}
+
+/** The process that makes the load ended before it had measured. */
+export class GeneratorError extends BenchError {
+  override readonly name = 'GeneratorError';
+
+  constructor(reason: string) {
+    super(
+      'ERR_WEIR_BENCH_GENERATOR',
+      `The load generator ${reason}. Look at what it wrote to standard error, and run again.`,
     );
   }
 }

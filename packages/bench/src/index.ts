@@ -1,16 +1,33 @@
 export type { RateStage } from './arrival-schedule.ts';
+export { type PrepareArmOptions, type PreparedArm, prepareArm } from './compare/arm.ts';
 export {
+  type CompareOptions,
+  type CompareProgress,
+  type CompareResult,
+  compareBuilds,
+  type DuetLoad,
+} from './compare/compare-builds.ts';
+export { type DistrustLimits, type Doubt, doubtComparison } from './compare/distrust.ts';
+export type { ArmName, ArmSample, PairConditions, PairSample } from './compare/duet-plan.ts';
+export type { Arm } from './compare/measure-pair.ts';
+export {
+  ArmError,
   BenchError,
   type BenchErrorCode,
+  GeneratorError,
+  OptionError,
   ScenarioError,
   ScenarioFileError,
   type ScenarioIssue,
+  StartError,
   TargetRefusedError,
   TargetUnreachableError,
 } from './errors.ts';
 export type { LatencySummary } from './latency-histogram.ts';
 export { loadScenario } from './load-scenario.ts';
 export type { FailureKind } from './measurement.ts';
+export type { CpuPinning } from './process/cpu-pinning.ts';
+export { type StartedTarget, type StartTargetOptions, startTarget } from './process/start-target.ts';
 export type {
   ArrivalCounts,
   BenchmarkEnvironment,
@@ -28,4 +45,18 @@ export {
   type ResolvedScenario,
   type Scenario,
   type ScenarioRequest,
+  type StartOptions,
+  type StartSpec,
 } from './scenario.ts';
+export { hodgesLehmann, type LocationEstimate } from './stats/hodges-lehmann.ts';
+export { holm } from './stats/holm.ts';
+export { type Look, look, type SequentialPlan } from './stats/sequential.ts';
+export { type SignedRank, signedRankTest } from './stats/signed-rank.ts';
+export {
+  type JudgeOptions,
+  judge,
+  type MetricVerdict,
+  overallVerdict,
+  type PairedMetric,
+  type Verdict,
+} from './stats/verdict.ts';

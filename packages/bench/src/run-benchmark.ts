@@ -3,6 +3,7 @@ import { runClosedLoop } from './closed-loop.ts';
 import { probeTarget } from './connect-target.ts';
 import { describeEnvironment } from './environment.ts';
 import { Measurement } from './measurement.ts';
+import { startTarget } from './process/start-target.ts';
 import type {
   ArrivalCounts,
   BenchmarkEnvironment,
@@ -43,6 +44,23 @@ export async function runBenchmark(
   const { onProgress, allowTargets = [], now = () => performance.now() } = options;
   const signal = options.signal ?? new AbortController().signal;
   assertTargetAllowed(resolved.target, allowTargets);
+  const { start } = resolved;
+  if (start === undefined) return measure(resolved, signal, onProgress, now);
+  const { port } = new URL(resolved.target);
+  const started = await startTarget({ start, directory: process.cwd(), port: Number(port || 80), signal });
+  try {
+    return await measure(resolved, signal, onProgress, now);
+  } finally {
+    await started.stop();
+  }
+}
+
+async function measure(
+  resolved: ResolvedScenario,
+  signal: AbortSignal,
+  onProgress: RunBenchmarkOptions['onProgress'],
+  now: () => number,
+): Promise<BenchmarkResult> {
   const environment = await describeEnvironment();
   await probeTarget(new URL(resolved.target), resolved.timeoutMs, signal);
 

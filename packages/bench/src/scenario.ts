@@ -13,6 +13,24 @@ export interface ScenarioRequest {
   readonly body?: string;
 }
 
+/** How to start the server under test. It must listen on 127.0.0.1 at the port in `PORT`. */
+export interface StartOptions {
+  /** Run by `sh`. */
+  readonly command: string;
+  /** Relative to the arm's directory. @defaultValue the directory itself */
+  readonly cwd?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  /** Run once in a fresh checkout before it is started, e.g. `npm ci && npm run build`. */
+  readonly setup?: string;
+  /** Path that answers below 500 when the server is ready. @defaultValue `'/'` */
+  readonly ready?: string;
+  /** @defaultValue 30_000 */
+  readonly readyTimeoutMs?: number;
+}
+
+/** Start options with their defaults. */
+export type StartSpec = StartOptions & Required<Pick<StartOptions, 'ready' | 'readyTimeoutMs'>>;
+
 /** What to load and how hard. A `.json` file holds one; a `.ts` or `.js` file exports one by default. */
 export interface Scenario {
   readonly name: string;
@@ -25,6 +43,8 @@ export interface Scenario {
   readonly stages?: readonly RateStage[];
   /** Threads that share an open loop's rate. @defaultValue 1 */
   readonly workers?: number;
+  /** Starts the target before a run and stops it afterwards; `PORT` is the target's. A comparison needs it. */
+  readonly start?: StartOptions;
   /**
    * Keep-alive connections. Closed loop: each sends its next request when an answer arrives. Open loop: at most so many at once.
    *
@@ -42,10 +62,11 @@ export interface Scenario {
 }
 
 /** A scenario with every default filled in, validated and frozen. */
-export type ResolvedScenario = Required<Omit<Scenario, 'requests' | 'rate' | 'stages'>> & {
+export type ResolvedScenario = Required<Omit<Scenario, 'requests' | 'rate' | 'stages' | 'start'>> & {
   readonly requests: readonly ResolvedRequest[];
   readonly rate?: number;
   readonly stages?: readonly RateStage[];
+  readonly start?: StartSpec;
 };
 
 /** A request with its defaults filled in. */
@@ -71,14 +92,16 @@ const hopHeaders = new Set([
 const wholeMs = (minimum: number, maximum: number): z.ZodNumber =>
   z.number().int('expected whole milliseconds').min(minimum).max(maximum);
 
+const pathSchema = z
+  .string()
+  .regex(
+    /^\/[\x21-\x7e]*$/,
+    'expected a path that begins with `/` and has every other character percent-encoded',
+  );
+
 const requestSchema = z.strictObject({
   method: z.enum(methods).default('GET'),
-  path: z
-    .string()
-    .regex(
-      /^\/[\x21-\x7e]*$/,
-      'expected a path that begins with `/` and has every other character percent-encoded',
-    ),
+  path: pathSchema,
   headers: z
     .record(
       z
@@ -99,6 +122,15 @@ const stageSchema = z.strictObject({
   from: ratePerSecond.optional(),
 });
 
+const startSchema = z.strictObject({
+  command: z.string().min(1),
+  cwd: z.string().min(1).optional(),
+  env: z.record(z.string(), z.string()).optional(),
+  setup: z.string().min(1).optional(),
+  ready: pathSchema.default('/'),
+  readyTimeoutMs: wholeMs(1, 600_000).default(30_000),
+});
+
 const scenarioSchema = z.strictObject({
   name: z
     .string()
@@ -107,6 +139,7 @@ const scenarioSchema = z.strictObject({
     .string()
     .refine(isOrigin, 'expected an origin such as `http://127.0.0.1:4041`, without path or credentials'),
   requests: z.array(requestSchema).min(1, 'expected at least one request').max(1_000),
+  start: startSchema.optional(),
   rate: ratePerSecond.optional(),
   stages: z.array(stageSchema).min(1).max(1_000).optional(),
   workers: z.int().min(1).max(64).default(1),
@@ -162,30 +195,32 @@ function findContradictions(scenario: ParsedScenario): ScenarioIssue[] {
   return issues;
 }
 
-function resolve({ rate, stages, ...scenario }: ParsedScenario): ResolvedScenario {
+function resolve({ rate, stages, start, ...scenario }: ParsedScenario): ResolvedScenario {
   const stagesMs = stages?.reduce((sum, stage) => sum + stage.durationMs, 0);
   const open = rate !== undefined || stages !== undefined;
   return Object.freeze({
     ...scenario,
     target: new URL(scenario.target).origin,
     requests: Object.freeze(scenario.requests.map(freezeRequest)),
+    ...(start === undefined ? {} : { start: Object.freeze(withoutUndefined(start)) }),
     ...(rate === undefined ? {} : { rate }),
-    ...(stages === undefined ? {} : { stages: Object.freeze(stages.map(freezeStage)) }),
+    ...(stages === undefined
+      ? {}
+      : { stages: Object.freeze(stages.map((stage) => Object.freeze(withoutUndefined(stage)))) }),
     connections: scenario.connections ?? (open ? 500 : 10),
     durationMs: stagesMs ?? scenario.durationMs ?? 10_000,
   });
 }
 
-function freezeStage({ from, ...stage }: z.output<typeof stageSchema>): RateStage {
-  return Object.freeze({ ...stage, ...(from === undefined ? {} : { from }) });
+/** Optional keys that a schema left undefined are absent instead. */
+function withoutUndefined<T extends object>(value: T): Defined<T> {
+  return Object.fromEntries(Object.entries(value).filter(([, entry]) => entry !== undefined)) as Defined<T>;
 }
 
-function freezeRequest({ body, ...request }: z.output<typeof requestSchema>): ResolvedRequest {
-  return Object.freeze({
-    ...request,
-    headers: Object.freeze(request.headers),
-    ...(body === undefined ? {} : { body }),
-  });
+type Defined<T> = { [Key in keyof T]: Exclude<T[Key], undefined> };
+
+function freezeRequest(request: z.output<typeof requestSchema>): ResolvedRequest {
+  return Object.freeze(withoutUndefined({ ...request, headers: Object.freeze(request.headers) }));
 }
 
 /**

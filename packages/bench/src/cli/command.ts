@@ -7,3 +7,10 @@ export interface CommandContext {
   /** Aborted by the first Ctrl-C or SIGTERM: stop, report what there is. */
   readonly signal: AbortSignal;
 }
+
+/** A command of `weir-bench`. */
+export interface Command {
+  readonly usage: string;
+  /** @returns the exit code */
+  run(args: readonly string[], context: CommandContext): Promise<number>;
+}

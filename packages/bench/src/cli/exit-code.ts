@@ -29,10 +29,14 @@ export function exitCodeOf(error: unknown): number | undefined {
   switch (error.code) {
     case 'ERR_WEIR_BENCH_SCENARIO':
     case 'ERR_WEIR_BENCH_FILE':
+    case 'ERR_WEIR_BENCH_ARM':
+    case 'ERR_WEIR_BENCH_OPTION':
       return exitCode.usage;
     case 'ERR_WEIR_BENCH_TARGET_REFUSED':
       return exitCode.refusedTarget;
     case 'ERR_WEIR_BENCH_UNREACHABLE':
+    case 'ERR_WEIR_BENCH_START':
+    case 'ERR_WEIR_BENCH_GENERATOR':
       return exitCode.invalid;
   }
 }

@@ -1,20 +1,19 @@
 #!/usr/bin/env node
 import { createRequire } from 'node:module';
-import type { CommandContext } from './command.ts';
+import type { Command, CommandContext } from './command.ts';
 import { exitCode, exitCodeOf } from './exit-code.ts';
-import { runCommand, runUsage } from './run-command.ts';
 import { UsageError } from './usage-error.ts';
 
-const commands: Readonly<
-  Record<string, (args: readonly string[], context: CommandContext) => Promise<number>>
-> = {
-  run: runCommand,
+/** Loaded when called: a wrong argument should not wait for the load generator to be parsed. */
+const commands: Readonly<Record<string, () => Promise<Command>>> = {
+  run: async () => (await import('./run-command.ts')).runCommand,
+  compare: async () => (await import('./compare-command.ts')).compareCommand,
 };
-const usages: Readonly<Record<string, string>> = { run: runUsage };
 
 const overview = `weir-bench <command>
 
-  run <file>   run a benchmark and report it
+  run <file>                     run a benchmark and report it
+  compare <file> --base <build>  judge a build against another
 
 weir-bench <command> --help tells a command's options.
 Exit codes: 0 pass, 1 regression or missed objective, 2 inconclusive, 3 invalid run, 4 refused target, 64 usage, 130 interrupted.`;
@@ -35,11 +34,12 @@ async function main(argv: readonly string[], context: CommandContext): Promise<n
   if (command === undefined) {
     throw new UsageError(`unknown command \`${name}\`; there is ${Object.keys(commands).join(', ')}`);
   }
+  const { usage, run } = await command();
   if (args.includes('--help') || args.includes('-h')) {
-    context.stdout.write(`${usages[name]}\n`);
+    context.stdout.write(`${usage}\n`);
     return exitCode.pass;
   }
-  return command(args, context);
+  return run(args, context);
 }
 
 /** One clear line for every expected failure; only a bug shows its stack. */
@@ -61,8 +61,11 @@ function isSystemError(error: unknown): boolean {
 
 const interrupt = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  // The second signal finds no listener and ends the process at once.
-  process.once(signal, () => interrupt.abort());
+  process.on(signal, () => {
+    // The second one does not wait for the report.
+    if (interrupt.signal.aborted) process.exit(exitCode.interrupted);
+    interrupt.abort();
+  });
 }
 process.exitCode = await main(process.argv.slice(2), {
   stdout: process.stdout,

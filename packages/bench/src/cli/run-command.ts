@@ -5,12 +5,11 @@ import { liveProgress } from '../report/live.ts';
 import { renderTable } from '../report/table.ts';
 import type { BenchmarkResult } from '../result.ts';
 import { runBenchmark } from '../run-benchmark.ts';
-import type { CommandContext } from './command.ts';
+import type { Command, CommandContext } from './command.ts';
 import { exitCode } from './exit-code.ts';
 import { UsageError } from './usage-error.ts';
 
-/** Help of `weir-bench run`. */
-export const runUsage = `weir-bench run <file> [options]
+const usage = `weir-bench run <file> [options]
 
 Runs the scenario of a .json, .ts or .js file and prints what it measured.
 
@@ -18,8 +17,7 @@ Runs the scenario of a .json, .ts or .js file and prints what it measured.
   --allow <host>   a target besides loopback: host, host:port or *.domain (repeatable)
   --quiet          no progress`;
 
-/** \`weir-bench run\`: 0 when the run is whole and something was answered. */
-export async function runCommand(args: readonly string[], context: CommandContext): Promise<number> {
+async function run(args: readonly string[], context: CommandContext): Promise<number> {
   const { values, positionals } = parseArgs({
     args: [...args],
     allowPositionals: true,
@@ -52,3 +50,6 @@ function exitCodeOfResult(result: BenchmarkResult, context: CommandContext): num
   context.stderr.write('weir-bench: not one request was answered; this run measured nothing.\n');
   return exitCode.invalid;
 }
+
+/** `weir-bench run`: 0 when the run is whole and something was answered. */
+export const runCommand: Command = { usage, run };

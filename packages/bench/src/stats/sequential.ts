@@ -11,17 +11,17 @@ import {
 export interface SequentialPlan {
   /** The first look. @defaultValue 10 */
   readonly minPairs?: number;
-  /** The last look. @defaultValue 20 */
+  /** The last look. @defaultValue 16 */
   readonly maxPairs?: number;
-  /** Pairs between looks. @defaultValue 5 */
+  /** Pairs between looks. @defaultValue 3 */
   readonly step?: number;
 }
 
 /** Default plan. */
 export const sequentialDefaults: Readonly<Required<SequentialPlan>> = Object.freeze({
   minPairs: 10,
-  maxPairs: 20,
-  step: 5,
+  maxPairs: 16,
+  step: 3,
 });
 
 /** What a look says: stop with a verdict, or measure up to `pairs` and look again. */

@@ -1,0 +1,108 @@
+import { writeFile } from 'node:fs/promises';
+import { parseArgs } from 'node:util';
+import { type PreparedArm, prepareArm } from '../compare/arm.ts';
+import { type CompareResult, compareBuilds } from '../compare/compare-builds.ts';
+import { loadScenario } from '../load-scenario.ts';
+import { renderComparison, signed } from '../report/compare-table.ts';
+import type { Command, CommandContext } from './command.ts';
+import { exitCode } from './exit-code.ts';
+import { numberOption } from './number-option.ts';
+import { UsageError } from './usage-error.ts';
+
+const usage = `weir-bench compare <file> --base <build> [--head <build>] [options]
+
+Runs two builds against each other in pairs of fresh processes until the difference is decided.
+A build is a directory, a commit (checked out into a worktree), or a command. The scenario's \`start\`
+says how a directory or commit is set up and started; it must listen on the port in PORT.
+
+  --base <build>      what to compare with
+  --head <build>      what to judge (default: the working directory)
+  --pairs <n>         pairs before the first look (default 10)
+  --max-pairs <n>     pairs after which it stays inconclusive (default 16)
+  --warmup <s>        load before each measurement (default 4)
+  --measure <s>       measured time of each pair (default 2)
+  --connections <n>   to each build (default 8)
+  --effect <percent>  the change that matters: "same" means within it (default 5)
+  --json <file>       write the result as JSON (- for standard output)
+  --quiet             no progress`;
+
+async function run(args: readonly string[], context: CommandContext): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: {
+      base: { type: 'string' },
+      head: { type: 'string', default: '.' },
+      pairs: { type: 'string', default: '10' },
+      'max-pairs': { type: 'string', default: '16' },
+      warmup: { type: 'string', default: '4' },
+      measure: { type: 'string', default: '2' },
+      connections: { type: 'string', default: '8' },
+      effect: { type: 'string', default: '5' },
+      json: { type: 'string' },
+      quiet: { type: 'boolean', default: false },
+    },
+  });
+  const [file, ...rest] = positionals;
+  if (file === undefined)
+    throw new UsageError('expected a scenario file: weir-bench compare <file> --base <build>');
+  if (rest.length > 0) throw new UsageError(`expected one scenario file, got also \`${rest[0]}\``);
+  if (values.base === undefined)
+    throw new UsageError('expected --base with a directory, a commit or a command');
+  const plan = {
+    minPairs: numberOption('--pairs', values.pairs, { min: 9, whole: true }),
+    maxPairs: numberOption('--max-pairs', values['max-pairs'], { min: 9, whole: true }),
+  };
+  const load = {
+    connections: numberOption('--connections', values.connections, { min: 1, whole: true }),
+    warmupMs: numberOption('--warmup', values.warmup, { min: 0 }) * 1_000,
+    durationMs: numberOption('--measure', values.measure, { min: 0.05 }) * 1_000,
+  };
+  const effect = numberOption('--effect', values.effect, { min: 0.1 }) / 100;
+  const scenario = await loadScenario(file);
+  const prepared: PreparedArm[] = [];
+  try {
+    for (const source of [values.base, values.head]) {
+      const arm = { source, directory: process.cwd(), start: scenario.start, signal: context.signal };
+      prepared.push(await prepareArm(arm));
+    }
+    const [base, head] = prepared as [PreparedArm, PreparedArm];
+    const result = await compareBuilds({
+      base,
+      head,
+      scenario,
+      load,
+      plan: { ...plan, maxPairs: Math.max(plan.minPairs, plan.maxPairs) },
+      judge: { effect },
+      signal: context.signal,
+      onPair: ({ pairs, nextLook, metrics }) => {
+        if (values.quiet) return;
+        const effects = metrics.map((metric) => `${metric.name} ${signed(metric.effect)}`).join('  ');
+        context.stderr.write(`pair ${pairs}/${nextLook}  ${effects}\n`);
+      },
+    });
+    const json = `${JSON.stringify(result, null, 2)}\n`;
+    context.stdout.write(values.json === '-' ? json : `${renderComparison(result)}\n`);
+    if (values.json !== undefined && values.json !== '-') await writeFile(values.json, json);
+    return context.signal.aborted ? exitCode.interrupted : exitCodeOfVerdict(result.verdict);
+  } finally {
+    for (const arm of prepared) await arm.dispose();
+  }
+}
+
+function exitCodeOfVerdict(verdict: CompareResult['verdict']): number {
+  switch (verdict) {
+    case 'faster':
+    case 'same':
+      return exitCode.pass;
+    case 'slower':
+      return exitCode.regression;
+    case 'inconclusive':
+      return exitCode.inconclusive;
+    case 'invalid':
+      return exitCode.invalid;
+  }
+}
+
+/** `weir-bench compare`: the verdict as an exit code. */
+export const compareCommand: Command = { usage, run };

@@ -1,0 +1,142 @@
+import { describeEnvironment } from '../environment.ts';
+import { OptionError } from '../errors.ts';
+import { type CpuPinning, planPinning } from '../process/cpu-pinning.ts';
+import type { BenchmarkEnvironment } from '../result.ts';
+import { parseScenario, type ResolvedScenario, type Scenario, stagesOf } from '../scenario.ts';
+import { look, type SequentialPlan } from '../stats/sequential.ts';
+import type { JudgeOptions, MetricVerdict, PairedMetric, Verdict } from '../stats/verdict.ts';
+import { type DistrustLimits, type Doubt, doubtComparison } from './distrust.ts';
+import type { ArmSample, PairSample } from './duet-plan.ts';
+import { type Arm, measurePair } from './measure-pair.ts';
+
+/** Options of {@link compareBuilds}. */
+export interface CompareOptions {
+  readonly base: Arm;
+  readonly head: Arm;
+  readonly scenario: Scenario;
+  /** Replaces the scenario's own connections and times, which are made for a single run. */
+  readonly load?: DuetLoad;
+  readonly plan?: SequentialPlan;
+  readonly judge?: JudgeOptions;
+  readonly limits?: DistrustLimits;
+  /** After an abort the promise resolves with the pairs so far and `partial: true`. */
+  readonly signal?: AbortSignal;
+  /** After each pair. */
+  readonly onPair?: (progress: CompareProgress) => void;
+  /** In [0, 1). @defaultValue `Math.random` */
+  readonly random?: () => number;
+}
+
+/** Told after each pair. */
+export interface CompareProgress {
+  readonly pairs: number;
+  /** At which the data is looked at next. */
+  readonly nextLook: number;
+  readonly metrics: readonly MetricVerdict[];
+}
+
+/** The outcome of a comparison. */
+export interface CompareResult {
+  readonly schemaVersion: 1;
+  readonly name: string;
+  readonly base: string;
+  readonly head: string;
+  readonly startedAt: string;
+  readonly durationMs: number;
+  /** `invalid`: the measurements cannot be believed; `doubts` tell why. */
+  readonly verdict: Verdict | 'invalid';
+  readonly metrics: readonly MetricVerdict[];
+  readonly doubts: readonly Doubt[];
+  readonly partial: boolean;
+  /** Pinned processors, or null where both arms and the generator ran wherever the kernel put them. */
+  readonly pinning: CpuPinning | null;
+  readonly pairs: readonly PairSample[];
+  readonly environment: BenchmarkEnvironment;
+}
+
+/** How hard and how long each pair is loaded. */
+export interface DuetLoad {
+  /** To each build. @defaultValue 8 */
+  readonly connections?: number;
+  /** @defaultValue 4_000 */
+  readonly warmupMs?: number;
+  /** @defaultValue 2_000 */
+  readonly durationMs?: number;
+}
+
+/** Default load of a pair. */
+export const duetDefaults: Readonly<Required<DuetLoad>> = Object.freeze({
+  connections: 8,
+  warmupMs: 4_000,
+  durationMs: 2_000,
+});
+
+/**
+ * Compares two builds by the parallel duet, pair after pair of fresh processes, until every gated metric (answers per second, median
+ * latency, processor time per request) is decided or the last look is reached. Not gated: p99, which between two runs
+ * of the same build differs by 7 to 12 %.
+ */
+export async function compareBuilds(options: CompareOptions): Promise<CompareResult> {
+  const { base, head, plan, signal, random = Math.random } = options;
+  const scenario = duetScenario(options.scenario, options.load);
+  const pinning = planPinning();
+  const startedAt = new Date();
+  const pairs: PairSample[] = [];
+  let step = look(gatedMetrics(pairs), plan, options.judge);
+  try {
+    while (!step.done) {
+      pairs.push(await measurePair({ base, head, scenario, pinning, random, signal }));
+      step = look(gatedMetrics(pairs), plan, options.judge);
+      const nextLook = step.done ? pairs.length : step.pairs;
+      options.onPair?.({ pairs: pairs.length, nextLook, metrics: step.metrics });
+    }
+  } catch (error) {
+    if (signal?.aborted !== true) throw error;
+  }
+  const doubts = doubtComparison(pairs, options.limits);
+  return {
+    schemaVersion: 1,
+    name: scenario.name,
+    base: base.label,
+    head: head.label,
+    startedAt: startedAt.toISOString(),
+    durationMs: Date.now() - startedAt.getTime(),
+    verdict: doubts.length > 0 ? 'invalid' : step.done ? step.verdict : 'inconclusive',
+    metrics: step.metrics,
+    doubts,
+    partial: !step.done,
+    pinning: pinning ?? null,
+    pairs,
+    environment: await describeEnvironment(),
+  };
+}
+
+/** The metrics that decide; processor time only where every pair has it. */
+export function gatedMetrics(pairs: readonly PairSample[]): PairedMetric[] {
+  const metric = (
+    name: string,
+    better: 'higher' | 'lower',
+    read: (arm: ArmSample) => number,
+  ): PairedMetric => ({
+    name,
+    better,
+    pairs: pairs.map(({ base, head }) => ({ base: read(base), head: read(head) })),
+  });
+  const metrics = [
+    metric('perSecond', 'higher', (arm) => arm.perSecond),
+    metric('p50Ms', 'lower', (arm) => arm.p50Ms),
+  ];
+  const complete = pairs.every(({ base, head }) => base.cpuUs !== undefined && head.cpuUs !== undefined);
+  if (complete) metrics.push(metric('cpuUs', 'lower', (arm) => arm.cpuUs ?? 0));
+  return metrics;
+}
+
+function duetScenario(scenario: Scenario, load: DuetLoad = {}): ResolvedScenario {
+  const resolved = parseScenario({ ...scenario, ...duetDefaults, ...load });
+  if (stagesOf(resolved) !== undefined) {
+    throw new OptionError(
+      'A comparison loads both builds in a closed loop. Remove `rate` and `stages` from the scenario.',
+    );
+  }
+  return resolved;
+}

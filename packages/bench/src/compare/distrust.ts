@@ -1,0 +1,83 @@
+import type { PairSample } from './duet-plan.ts';
+
+/** A reason not to believe a pair, or a whole comparison. */
+export interface Doubt {
+  readonly code: 'generator-saturated' | 'generator-starved' | 'cpu-steal' | 'errors';
+  readonly message: string;
+}
+
+/** Where a pair stops being believable; each is a share. */
+export interface DistrustLimits {
+  /**
+   * Time in which the generator had work: ran, or waited for its processor. Above it the generator, not the server,
+   * limits the rate, and a change of the server would not show.
+   *
+   * @defaultValue 0.95
+   */
+  readonly generatorDemand?: number;
+  /** Processor time taken by the hypervisor. @defaultValue 0.1 */
+  readonly steal?: number;
+  /** Requests without an answer or with a status other than 2xx, in either arm. @defaultValue 0.01 */
+  readonly errors?: number;
+}
+
+/** Default limits. */
+export const distrustDefaults: Readonly<Required<DistrustLimits>> = Object.freeze({
+  generatorDemand: 0.95,
+  steal: 0.1,
+  errors: 0.01,
+});
+
+const starvedAbove = 0.2;
+
+/** Every reason to doubt this pair; none for one that can be believed. */
+export function doubtPair(pair: PairSample, limits: DistrustLimits = {}): Doubt[] {
+  const bounds = { ...distrustDefaults, ...limits };
+  const { generatorBusy, generatorWaited = 0, steal } = pair.conditions;
+  const doubts: Doubt[] = [];
+  if (generatorBusy + generatorWaited > bounds.generatorDemand) {
+    doubts.push(
+      generatorWaited > starvedAbove
+        ? {
+            code: 'generator-starved',
+            message: `other processes kept the generator waiting ${percent(generatorWaited)} of the time, so it was the limit and not the server; stop what else runs on this machine`,
+          }
+        : {
+            code: 'generator-saturated',
+            message: `the generator was busy ${percent(generatorBusy)} of the time, so it was the limit and not the server; make each request dearer or use fewer connections`,
+          },
+    );
+  }
+  if (steal !== undefined && steal > bounds.steal) {
+    doubts.push({
+      code: 'cpu-steal',
+      message: `the hypervisor took ${percent(steal)} of the processor time; use another machine or another hour`,
+    });
+  }
+  for (const name of ['base', 'head'] as const) {
+    const { answered, errors, non2xx } = pair[name];
+    const share = answered + errors === 0 ? 1 : (errors + non2xx) / (answered + errors);
+    if (share <= bounds.errors) continue;
+    doubts.push({
+      code: 'errors',
+      message: `${name} failed ${percent(share)} of its requests; a failure is not as dear as an answer, so speeds cannot be compared`,
+    });
+  }
+  return doubts;
+}
+
+/** Doubts of the whole: those that at least half of the pairs share, worded as of the first such pair. */
+export function doubtComparison(pairs: readonly PairSample[], limits: DistrustLimits = {}): Doubt[] {
+  const byCode = new Map<string, { doubt: Doubt; count: number }>();
+  for (const pair of pairs) {
+    for (const doubt of new Map(doubtPair(pair, limits).map((found) => [found.code, found])).values()) {
+      const seen = byCode.get(doubt.code);
+      byCode.set(doubt.code, { doubt: seen?.doubt ?? doubt, count: (seen?.count ?? 0) + 1 });
+    }
+  }
+  return [...byCode.values()].filter(({ count }) => count * 2 >= pairs.length).map(({ doubt }) => doubt);
+}
+
+function percent(share: number): string {
+  return `${(share * 100).toFixed(share < 0.1 ? 1 : 0)} %`;
+}

@@ -1,0 +1,113 @@
+import { runClosedLoop } from '../closed-loop.ts';
+import { Measurement } from '../measurement.ts';
+import { readCpuTime, readSteal } from '../process/cpu-time.ts';
+import type { ArmSample, DuetPlan, PairSample } from './duet-plan.ts';
+
+/*
+ * A process of its own: loads both builds at the same time from one event loop, so that whatever disturbs the generator
+ * disturbs both, and tells its parent what it saw.
+ */
+
+async function run(plan: DuetPlan): Promise<PairSample> {
+  const now = (): number => performance.now();
+  const { signal } = new AbortController();
+  const beginMs = now();
+  const loads = plan.arms.map(({ name, scenario, pid }) => ({
+    name,
+    scenario,
+    pid,
+    measurement: new Measurement(beginMs, scenario.warmupMs, scenario.durationMs),
+  }));
+  const first = loads[0]?.scenario;
+  if (first === undefined) throw new Error('A duet needs two arms.');
+  const before = at(beginMs + first.warmupMs, () => snapshot(plan));
+  const after = at(beginMs + first.warmupMs + first.durationMs, () => snapshot(plan));
+  await Promise.all(
+    loads.map(({ scenario, measurement }) => runClosedLoop({ scenario, measurement, now, signal })),
+  );
+  return summarise(loads, await before, await after);
+}
+
+interface Snapshot {
+  readonly atMs: number;
+  readonly cpuUs: number;
+  readonly waitNs: number | undefined;
+  readonly targets: ReadonlyMap<number, number | undefined>;
+  readonly steal: { readonly stealTicks: number; readonly totalTicks: number } | undefined;
+}
+
+async function snapshot(plan: DuetPlan): Promise<Snapshot> {
+  const targets = await Promise.all(
+    plan.arms.map(async ({ pid }) => [pid, (await readCpuTime(pid))?.runNs] as const),
+  );
+  const { user, system } = process.cpuUsage();
+  return {
+    atMs: performance.now(),
+    cpuUs: user + system,
+    waitNs: (await readCpuTime(process.pid))?.waitNs,
+    targets: new Map(targets),
+    steal: await readSteal(),
+  };
+}
+
+function at<T>(timeMs: number, task: () => Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    setTimeout(() => task().then(resolve, reject), timeMs - performance.now());
+  });
+}
+
+function summarise(
+  loads: readonly { readonly name: string; readonly pid: number; readonly measurement: Measurement }[],
+  before: Snapshot,
+  after: Snapshot,
+): PairSample {
+  const spanMs = after.atMs - before.atMs;
+  const arms = new Map<string, ArmSample>();
+  let targetsNs: number | undefined = 0;
+  for (const { name, pid, measurement } of loads) {
+    const counts = measurement.counts();
+    const latency = measurement.latency();
+    const answered = counts.ok + counts.non2xx;
+    const spentNs = difference(before.targets.get(pid), after.targets.get(pid));
+    targetsNs = targetsNs === undefined || spentNs === undefined ? undefined : targetsNs + spentNs;
+    // The processor time spans the snapshots, the answers the measured time; the two differ by under a millisecond.
+    const perRequestUs = spentNs === undefined || answered === 0 ? undefined : spentNs / 1_000 / answered;
+    arms.set(name, {
+      perSecond: counts.perSecond,
+      p50Ms: latency.p50,
+      p99Ms: latency.p99,
+      answered,
+      errors: counts.errors,
+      non2xx: counts.non2xx,
+      ...(perRequestUs === undefined ? {} : { cpuUs: perRequestUs }),
+    });
+  }
+  const [base, head] = [arms.get('base'), arms.get('head')];
+  if (base === undefined || head === undefined) throw new Error('A duet needs a base and a head.');
+  const waitedNs = difference(before.waitNs, after.waitNs);
+  const stolen = difference(before.steal?.stealTicks, after.steal?.stealTicks);
+  const ticks = difference(before.steal?.totalTicks, after.steal?.totalTicks);
+  return {
+    base,
+    head,
+    conditions: {
+      generatorBusy: (after.cpuUs - before.cpuUs) / 1_000 / spanMs,
+      ...(waitedNs === undefined ? {} : { generatorWaited: waitedNs / 1e6 / spanMs }),
+      ...(targetsNs === undefined ? {} : { targetsRan: targetsNs / 1e6 / spanMs }),
+      ...(stolen === undefined || !ticks ? {} : { steal: stolen / ticks }),
+    },
+  };
+}
+
+function difference(from: number | undefined, to: number | undefined): number | undefined {
+  return from === undefined || to === undefined ? undefined : to - from;
+}
+
+process.once('message', (plan: DuetPlan) => {
+  run(plan).then(
+    (sample) => process.send?.({ sample }, () => process.disconnect()),
+    (error: Error) => process.send?.({ error: error.message }, () => process.disconnect()),
+  );
+});
+// A parent that dies takes its generator with it.
+process.once('disconnect', () => process.exit());

@@ -1,0 +1,46 @@
+import type { ResolvedScenario } from '../scenario.ts';
+
+/** What the generator of one pair is told. Plain data, sent over the process boundary. */
+export interface DuetPlan {
+  /** Both loads, in the order in which they begin. */
+  readonly arms: readonly {
+    readonly name: ArmName;
+    readonly scenario: ResolvedScenario;
+    readonly pid: number;
+  }[];
+}
+
+/** The two builds of a comparison. */
+export type ArmName = 'base' | 'head';
+
+/** What one build showed in one pair. */
+export interface ArmSample {
+  /** Answers per second. */
+  readonly perSecond: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  /** Processor time a request took in the server, all its threads and children; absent where the kernel does not tell. */
+  readonly cpuUs?: number;
+  readonly answered: number;
+  readonly errors: number;
+  readonly non2xx: number;
+}
+
+/** What one pair showed: the arms, and how far the machine can be believed. */
+export interface PairSample {
+  readonly base: ArmSample;
+  readonly head: ArmSample;
+  readonly conditions: PairConditions;
+}
+
+/** The surroundings of the measured time, each a share of it from 0 to 1. Absent where the kernel does not tell. */
+export interface PairConditions {
+  /** Processor time that the generator's process took; at 1 its thread has none left, and the server is not what limits. */
+  readonly generatorBusy: number;
+  /** Time in which the generator was runnable, but another process had its processor. */
+  readonly generatorWaited?: number;
+  /** Time in which the two servers together ran. */
+  readonly targetsRan?: number;
+  /** Processor time that the hypervisor gave to others. */
+  readonly steal?: number;
+}

@@ -1,0 +1,147 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer, type Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import { StartError } from '../errors.ts';
+import type { StartSpec } from '../scenario.ts';
+import { pinned } from './cpu-pinning.ts';
+
+/** A server that we started, ready for load. */
+export interface StartedTarget {
+  readonly origin: string;
+  readonly pid: number;
+  /** Ends it and everything it started: SIGTERM, after two seconds SIGKILL. */
+  stop(): Promise<void>;
+}
+
+/** Options of {@link startTarget}. */
+export interface StartTargetOptions {
+  readonly start: StartSpec;
+  /** Directory in which the command runs; `start.cwd` is relative to it. */
+  readonly directory: string;
+  /** Handed to the command as `PORT`. */
+  readonly port: number;
+  readonly cpu?: number | undefined;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly signal?: AbortSignal | undefined;
+}
+
+const pollMs = 20;
+const killAfterMs = 2_000;
+const tailLength = 4_000;
+
+/**
+ * Runs a start command in a process group of its own and waits until it answers.
+ *
+ * @throws {@link StartError} when it ends before, or does not answer in time; nothing is left running then
+ */
+export async function startTarget(options: StartTargetOptions): Promise<StartedTarget> {
+  const { start, directory, port, cpu, env, signal } = options;
+  const [file, ...args] = pinned(['sh', '-c', start.command], cpu);
+  const child = spawn(file, args, {
+    cwd: start.cwd === undefined ? directory : `${directory}/${start.cwd}`,
+    env: { ...process.env, ...start.env, ...env, PORT: String(port) },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+  });
+  const watch = child.pid === undefined ? undefined : guardGroup(child.pid);
+  let tail = '';
+  const keep = (chunk: Buffer): void => {
+    tail = (tail + chunk.toString()).slice(-tailLength);
+  };
+  child.stdout.on('data', keep);
+  child.stderr.on('data', keep);
+  let ended: string | undefined;
+  child.once('error', (error) => {
+    ended = error.message;
+  });
+  child.once('exit', (code, by) => {
+    ended = by === null ? `exited with code ${code}` : `was ended by ${by}`;
+  });
+  const stop = async (): Promise<void> => {
+    await stopGroup(child);
+    watch?.kill('SIGKILL');
+  };
+  const origin = `http://127.0.0.1:${port}`;
+  const deadline = Date.now() + start.readyTimeoutMs;
+  try {
+    while (!(await answers(`${origin}${start.ready}`))) {
+      signal?.throwIfAborted();
+      if (ended !== undefined) throw new StartError(start.command, ended, lastLine(tail));
+      if (Date.now() > deadline) {
+        throw new StartError(
+          start.command,
+          `did not answer on port ${port} within ${start.readyTimeoutMs} ms`,
+          lastLine(tail),
+        );
+      }
+      await delay(pollMs);
+    }
+    if (ended !== undefined) throw new StartError(start.command, ended, lastLine(tail));
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return { origin, pid: child.pid ?? 0, stop };
+}
+
+/** A port of loopback that was free a moment ago. */
+export async function reservePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  return typeof address === 'object' && address !== null ? address.port : 0;
+}
+
+async function answers(url: string): Promise<boolean> {
+  try {
+    const response = await fetch(url, { redirect: 'manual', signal: AbortSignal.timeout(2_000) });
+    await response.body?.cancel();
+    return response.status < 500;
+  } catch {
+    return false;
+  }
+}
+
+async function stopGroup(child: ChildProcess): Promise<void> {
+  if (child.pid === undefined) return;
+  const exited = child.exitCode !== null || child.signalCode !== null ? undefined : once(child, 'exit');
+  killGroup(child.pid, 'SIGTERM');
+  if (exited !== undefined) {
+    const timer = new AbortController();
+    const late = delay(killAfterMs, undefined, { signal: timer.signal }).catch(() => undefined);
+    await Promise.race([exited, late]);
+    timer.abort();
+  }
+  // Whatever of the group is left, a child that ignored the signal included.
+  killGroup(child.pid, 'SIGKILL');
+}
+
+function killGroup(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(-pid, signal);
+  } catch {
+    // The group is gone.
+  }
+}
+
+/**
+ * Waits on a pipe that closes when this process ends, even by SIGKILL, and then takes the group along. It has a group
+ * of its own, so that Ctrl-C in a terminal does not reach it first.
+ */
+function guardGroup(pid: number): ChildProcess {
+  const script = `cat > /dev/null; kill -9 -${pid} 2> /dev/null`;
+  const guard = spawn('sh', ['-c', script], { stdio: ['pipe', 'ignore', 'ignore'], detached: true });
+  guard.on('error', () => {});
+  guard.stdin?.on('error', () => {});
+  (guard.stdin as Socket | null)?.unref();
+  guard.unref();
+  return guard;
+}
+
+function lastLine(text: string): string | undefined {
+  const lines = text.split('\n').filter((line) => line.trim() !== '');
+  return lines.find((line) => /^\w*Error\b.*:/.test(line)) ?? lines.at(-1);
+}

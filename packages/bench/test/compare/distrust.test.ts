@@ -1,0 +1,59 @@
+import { expect, test } from 'vitest';
+import { doubtComparison, doubtPair } from '../../src/compare/distrust.ts';
+import type { PairConditions, PairSample } from '../../src/index.ts';
+import { parseCpuList, pinned } from '../../src/process/cpu-pinning.ts';
+import { readCpuTime } from '../../src/process/cpu-time.ts';
+
+const arm = { perSecond: 1_000, p50Ms: 1, p99Ms: 2, answered: 1_000, errors: 0, non2xx: 0 };
+const pair = (conditions: Partial<PairConditions>, head = arm): PairSample => ({
+  base: arm,
+  head,
+  conditions: { generatorBusy: 0.5, ...conditions },
+});
+const codes = (sample: PairSample) => doubtPair(sample).map((doubt) => doubt.code);
+
+test('a quiet pair raises no doubt', () => {
+  expect(codes(pair({ generatorWaited: 0.02, steal: 0, targetsRan: 0.97 }))).toEqual([]);
+});
+
+test('a target faster than the generator, a starved generator and a greedy hypervisor are told apart', () => {
+  expect(codes(pair({ generatorBusy: 0.97, generatorWaited: 0.01 }))).toEqual(['generator-saturated']);
+  expect(codes(pair({ generatorBusy: 0.3, generatorWaited: 0.68 }))).toEqual(['generator-starved']);
+  expect(codes(pair({ steal: 0.2 }))).toEqual(['cpu-steal']);
+});
+
+test('a generator that shares its processor but still keeps up is believed', () => {
+  expect(codes(pair({ generatorBusy: 0.4, generatorWaited: 0.4 }))).toEqual([]);
+});
+
+test('failures of one arm and an arm without an answer are doubted', () => {
+  expect(codes(pair({}, { ...arm, non2xx: 100 }))).toEqual(['errors']);
+  expect(codes(pair({}, { ...arm, answered: 0 }))).toEqual(['errors']);
+});
+
+test('a comparison is doubted when half of its pairs are', () => {
+  const good = pair({});
+  const bad = pair({ steal: 0.3 });
+  expect(doubtComparison([good, good, good, bad])).toEqual([]);
+  expect(doubtComparison([good, bad])).toMatchObject([{ code: 'cpu-steal' }]);
+  expect(doubtComparison([])).toEqual([]);
+});
+
+test('processor lists are read as taskset writes them', () => {
+  expect(parseCpuList(' 0-2,5\n')).toEqual([0, 1, 2, 5]);
+  expect(parseCpuList('nonsense')).toEqual([]);
+  expect(pinned(['node', 'a'], 3)).toEqual(['taskset', '-c', '3', 'node', 'a']);
+  expect(pinned(['node'], undefined)).toEqual(['node']);
+});
+
+test.runIf(process.platform === 'linux')(
+  'processor time of a process grows with its work, and none is told of a process that is not',
+  async () => {
+    const before = await readCpuTime(process.pid);
+    const until = performance.now() + 20;
+    while (performance.now() < until);
+    const after = await readCpuTime(process.pid);
+    expect((after?.runNs ?? 0) - (before?.runNs ?? 0)).toBeGreaterThan(1e6);
+    expect(await readCpuTime(2 ** 30)).toBeUndefined();
+  },
+);
