@@ -1,7 +1,16 @@
+import { createHmac } from 'node:crypto';
 import type { Decision, PolicyState } from './decision.ts';
 
 /** Header fields by lower-case name. */
 export type HeaderFields = Record<string, string>;
+
+/**
+ * Which header fields tell a client its quota: of draft-ietf-httpapi-ratelimit-headers 11 (also what 8–10 wrote), 7
+ * (one policy, dictionary), 6 (three fields), the customary `x-ratelimit-*`, or none.
+ */
+export type HeaderStyle = 'draft-11' | 'draft-7' | 'draft-6' | 'legacy' | 'none';
+
+export const headerStyles: readonly HeaderStyle[] = ['draft-11', 'draft-7', 'draft-6', 'legacy', 'none'];
 
 /** A policy as the headers describe it. */
 export interface DescribedPolicy {
@@ -10,25 +19,72 @@ export interface DescribedPolicy {
   readonly windowMs: number;
 }
 
-/**
- * `RateLimit-Policy` and `RateLimit` of draft-ietf-httpapi-ratelimit-headers-11: lists of policies keyed by a quoted
- * String; q quota, w window in seconds; r units remaining, t seconds until more become available. Rounded up.
- */
-export function rateLimitHeaders(policies: readonly DescribedPolicy[], decision: Decision): HeaderFields {
-  const fields: HeaderFields = { 'ratelimit-policy': policyField(policies) };
-  if (decision.policies.length > 0) fields.ratelimit = decision.policies.map(stateItem).join(', ');
-  return fields;
+/** The fields of a style for a decision. Seconds are rounded up, units down. `pk` goes with draft 11 only. */
+export function rateLimitHeaders(
+  style: HeaderStyle,
+  policies: readonly DescribedPolicy[],
+  decision: Decision,
+  pk = '',
+): HeaderFields {
+  if (style === 'none') return {};
+  if (style === 'draft-11') {
+    // Lists keyed by a quoted String: q quota, w window; r remaining, t seconds until more becomes available.
+    const partition = pk === '' ? '' : `;pk=${pk}`;
+    const fields: HeaderFields = {
+      'ratelimit-policy': policies
+        .map((policy) => `"${policy.name}";q=${policy.limit};w=${seconds(policy.windowMs)}${partition}`)
+        .join(', '),
+    };
+    if (decision.policies.length > 0) {
+      fields.ratelimit = decision.policies.map((state) => `${stateItem(state)}${partition}`).join(', ');
+    }
+    return fields;
+  }
+  const tightest = tightestOf(decision);
+  if (tightest === undefined) return {};
+  const { limit, remaining, resetMs } = tightest;
+  const policy = policies
+    .map((described) => `${described.limit};w=${seconds(described.windowMs)}`)
+    .join(', ');
+  const values = [limit, Math.floor(remaining), seconds(resetMs)] as const;
+  if (style === 'draft-7') {
+    return {
+      'ratelimit-policy': policy,
+      ratelimit: `limit=${values[0]}, remaining=${values[1]}, reset=${values[2]}`,
+    };
+  }
+  const prefix = style === 'legacy' ? 'x-ratelimit' : 'ratelimit';
+  const fields: HeaderFields = {
+    [`${prefix}-limit`]: String(values[0]),
+    [`${prefix}-remaining`]: String(values[1]),
+    [`${prefix}-reset`]: String(values[2]),
+  };
+  return style === 'draft-6' ? { ...fields, 'ratelimit-policy': policy } : fields;
 }
 
-/** Whole seconds for Retry-After: never before quota is back, spread upward by up to a tenth so that clients do not return in step. */
+/**
+ * Draft 11's partition key, which tells a client which of its requests share a quota: a keyed hash, since a bare hash
+ * of an address can be reversed by trying all addresses.
+ */
+export function partitionKey(secret: string, key: string): string {
+  return `:${createHmac('sha256', secret).update(key).digest().subarray(0, 12).toString('base64')}:`;
+}
+
+/**
+ * Whole seconds for Retry-After: never before quota is back, and spread upward by up to a tenth, so that clients that
+ * were denied together do not return together.
+ */
 export function retryAfterSeconds(retryAfterMs: number, random: () => number): number {
   return Math.max(1, Math.ceil((retryAfterMs * (1 + random() / 10)) / 1000));
 }
 
-function policyField(policies: readonly DescribedPolicy[]): string {
-  return policies
-    .map(({ name, limit, windowMs }) => `"${name}";q=${limit};w=${seconds(windowMs)}`)
-    .join(', ');
+/** The policy with the smallest share left: what a style for one policy tells. */
+function tightestOf(decision: Decision): PolicyState | undefined {
+  const share = (state: PolicyState): number => state.remaining / state.limit;
+  return decision.policies.reduce<PolicyState | undefined>(
+    (least, state) => (least === undefined || share(state) < share(least) ? state : least),
+    undefined,
+  );
 }
 
 function stateItem({ name, remaining, nextMs }: PolicyState): string {

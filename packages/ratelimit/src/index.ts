@@ -1,3 +1,4 @@
+export type { RequestLimit } from './adapters/request-limit.ts';
 export type { AlgorithmName } from './algorithms/index.ts';
 export { MAX_KEY_LENGTH } from './arguments.ts';
 export type { LeaseOptions } from './backends/leases.ts';
@@ -6,6 +7,10 @@ export type { Clock } from './clock.ts';
 export type { RateLimiterStats } from './counters.ts';
 export type { Decision, DecisionSource, PolicyState } from './decision.ts';
 export { errorCatalogue, RateLimitError, type RateLimitErrorCode } from './errors.ts';
+export { type HeaderFields, type HeaderStyle, rateLimitHeaders } from './headers.ts';
+export { assertTrustProxy, type ClientIpOptions, clientIpKey } from './keys/client-ip.ts';
+export { type IpKeyOptions, ipKey } from './keys/ip-key.ts';
+export { compositeKey, secretKey } from './keys/secret-key.ts';
 export { type ConsumeOptions, createRateLimiter, type RateLimiter } from './limiter.ts';
 export type { LoggedDecision, RateLimiterOptions, StoreErrorPolicy } from './options.ts';
 export type { Overrides, PolicyOverride } from './overrides.ts';

@@ -42,3 +42,18 @@ export function unusableKey(): Problem {
     detail: 'The client cannot be identified.',
   };
 }
+
+/** 400 for a request whose cost is not a number that could ever be granted. */
+export function costTooHigh(): Problem {
+  return {
+    type: 'about:blank',
+    title: 'Bad Request',
+    status: 400,
+    detail: 'The request asks for more at once than any quota grants. Split it.',
+  };
+}
+
+/** 403 for a client of the deny list. */
+export function refusedClient(): Problem {
+  return { type: 'about:blank', title: 'Forbidden', status: 403, detail: 'This client is refused.' };
+}

@@ -1,16 +1,9 @@
 import type { FastifyContextConfig, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { RateLimitError, shown } from '../errors.ts';
-import type { RateLimiter } from '../limiter.ts';
-import { outcomeOf } from './respond.ts';
+import { assertTrustProxy } from '../keys/client-ip.ts';
+import { checkRequestLimit, limitRequest, type Outcome, type RequestLimit } from './request-limit.ts';
 
-/** A route's limit: `config: { rateLimit }`. */
-export interface FastifyRouteLimit {
-  readonly limiter: RateLimiter;
-  /** Whose quota: for an address `ipKey(request.ip)`. */
-  readonly key: (request: FastifyRequest) => string | Promise<string>;
-  /** Units, or what they are for a request. Default 1. */
-  readonly cost?: number | ((request: FastifyRequest) => number);
-}
+/** A route's limit: `config: { rateLimit }`. For an address use `ipKey(request.ip)`. */
+export type FastifyRouteLimit = RequestLimit<FastifyRequest>;
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -21,23 +14,53 @@ declare module 'fastify' {
 /**
  * Limits the routes that carry `config.rateLimit`. Register once, before them. Answers carry `RateLimit-Policy` and
  * `RateLimit`; denials are 429 problem+json with Retry-After, decided in `onRequest`, before the body is read.
+ *
+ * Refuses to start under `trustProxy: true`, where clients choose their `request.ip`.
  */
-export function fastifyRateLimit(app: FastifyInstance, _options: object, done: () => void): void {
+export function fastifyRateLimit(
+  app: FastifyInstance,
+  _options: object,
+  done: (error?: Error) => void,
+): void {
+  try {
+    assertTrustProxy(trustProxyOf(app));
+  } catch (error) {
+    done(error as Error);
+    return;
+  }
+  const outcomes = new WeakMap<FastifyRequest, Outcome>();
   app.addHook('onRoute', (route) => {
     const config: FastifyContextConfig | undefined = route.config;
     const limit = config?.rateLimit;
     if (limit === undefined) return;
-    checked(limit, `${route.method} ${route.url}`);
-    const hook = async (request: FastifyRequest, reply: FastifyReply): Promise<unknown> => {
-      const cost = typeof limit.cost === 'function' ? limit.cost(request) : (limit.cost ?? 1);
-      const { headers, refusal } = await outcomeOf(limit.limiter, await limit.key(request), cost);
-      reply.headers(headers);
-      // A string would get a charset parameter, which problem+json does not define.
-      return refusal === undefined ? undefined : reply.code(refusal.status).send(Buffer.from(refusal.body));
+    checkRequestLimit(limit, `config.rateLimit of ${String(route.method)} ${route.url}`);
+    const onRequest = async (request: FastifyRequest, reply: FastifyReply): Promise<unknown> => {
+      const outcome = await limitRequest(limit, request);
+      reply.headers(outcome.headers);
+      if (outcome.answered !== undefined) outcomes.set(request, outcome);
+      // A Buffer: a string would get a charset parameter, which problem+json does not define.
+      return outcome.refusal && reply.code(outcome.refusal.status).send(outcome.refusal.body);
     };
-    route.onRequest = [hook].concat((route.onRequest as never) ?? []);
+    route.onRequest = [onRequest].concat((route.onRequest as never) ?? []);
+    if (limit.refundIf === undefined) return;
+    const onResponse = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+      await outcomes.get(request)?.answered?.(reply.statusCode);
+    };
+    route.onResponse = [onResponse].concat((route.onResponse as never) ?? []);
   });
   done();
+}
+
+/** Fastify keeps the option under a symbol only; where a version names it otherwise, the check finds nothing. */
+function trustProxyOf(app: object): unknown {
+  for (let level: object | null = app; level !== null; level = Object.getPrototypeOf(level)) {
+    const symbol = Object.getOwnPropertySymbols(level).find(
+      ({ description }) => description === 'fastify.options',
+    );
+    if (symbol !== undefined)
+      return (level as Record<symbol, { trustProxy?: unknown } | undefined>)[symbol]?.trustProxy;
+  }
+  return undefined;
 }
 
 // Hooks must reach routes outside this plugin's own scope: this is what `fastify-plugin` sets.
@@ -45,12 +68,3 @@ Object.defineProperties(fastifyRateLimit, {
   [Symbol.for('skip-override')]: { value: true },
   [Symbol.for('fastify.display-name')]: { value: '@weir/ratelimit' },
 });
-
-function checked(limit: FastifyRouteLimit, route: string): void {
-  if (typeof limit.limiter?.consume !== 'function' || typeof limit.key !== 'function') {
-    throw new RateLimitError(
-      'ERR_WEIR_RATELIMIT_OPTIONS',
-      `Expected \`config.rateLimit\` of ${route} to be { limiter, key }, got ${shown(limit)}. Give the limiter and a function from the request to a key.`,
-    );
-  }
-}

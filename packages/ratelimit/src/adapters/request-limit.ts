@@ -1,0 +1,124 @@
+import type { Decision } from '../decision.ts';
+import { RateLimitError, shown } from '../errors.ts';
+import {
+  type HeaderFields,
+  type HeaderStyle,
+  headerStyles,
+  partitionKey,
+  rateLimitHeaders,
+  retryAfterSeconds,
+} from '../headers.ts';
+import type { RateLimiter } from '../limiter.ts';
+import type { Overrides } from '../overrides.ts';
+import {
+  costTooHigh,
+  PROBLEM_TYPE,
+  type Problem,
+  quotaExceeded,
+  reducedCapacity,
+  refusedClient,
+  unusableKey,
+} from '../problem.ts';
+
+/** How requests are limited, the same in every adapter. */
+export interface RequestLimit<Request> {
+  readonly limiter: RateLimiter;
+  /** Whose quota a request uses: `ipKey(request.ip)`, `secretKey(token)`, `compositeKey(user, route)`, … */
+  readonly key: (request: Request) => string | Promise<string>;
+  /** Units, or what they are for a request. Default 1. */
+  readonly cost?: number | ((request: Request) => number);
+  /** Other limits for some clients, such as paying ones. */
+  readonly limits?: (request: Request) => Overrides | undefined;
+  /** Gives the units back when the answer's status says that the request should not have counted. */
+  readonly refundIf?: (status: number) => boolean;
+  /** Default `draft-11`. */
+  readonly headers?: HeaderStyle;
+  /** Secret of at least 16 characters: adds draft 11's partition key to the headers. Default none. */
+  readonly partitionSecret?: string;
+}
+
+/** What an adapter sends: headers on every answer, the refusal if there is one, and what to tell when it is answered. */
+export interface Outcome {
+  readonly headers: HeaderFields;
+  readonly refusal?: { readonly status: number; readonly body: Buffer };
+  /** Call once with the final status. Never rejects. */
+  answered?(status: number): Promise<void>;
+}
+
+/** @throws {RateLimitError} `ERR_WEIR_RATELIMIT_OPTIONS` naming `where` the wrong option stands. */
+export function checkRequestLimit<Request>(limit: RequestLimit<Request>, where: string): void {
+  if (typeof limit?.limiter?.consume !== 'function' || typeof limit.key !== 'function') {
+    throw wrong(where, 'to be { limiter, key }', limit);
+  }
+  const { headers = 'draft-11', partitionSecret } = limit;
+  if (!headerStyles.includes(headers))
+    throw wrong(`${where}.headers`, `to be one of ${headerStyles.join(', ')}`, headers);
+  if (
+    partitionSecret !== undefined &&
+    !(typeof partitionSecret === 'string' && partitionSecret.length >= 16)
+  ) {
+    throw wrong(`${where}.partitionSecret`, 'to be a string of at least 16 characters', '(hidden)');
+  }
+}
+
+/** Decides one request. Unusable keys and costs become 400, since they come from the request; other errors throw. */
+export async function limitRequest<Request>(
+  limit: RequestLimit<Request>,
+  request: Request,
+): Promise<Outcome> {
+  const { limiter, headers: style = 'draft-11' } = limit;
+  let key: string;
+  let decision: Decision;
+  try {
+    key = await limit.key(request);
+    const cost = typeof limit.cost === 'function' ? limit.cost(request) : (limit.cost ?? 1);
+    const limits = limit.limits?.(request);
+    decision = await limiter.consume(key, limits === undefined ? { cost } : { cost, limits });
+  } catch (error) {
+    return refusal({}, problemOf(error, limit));
+  }
+  const pk = limit.partitionSecret === undefined ? '' : partitionKey(limit.partitionSecret, key);
+  const headers = rateLimitHeaders(style, described(limiter, decision), decision, pk);
+  if (decision.allowed) {
+    const { refundIf } = limit;
+    if (refundIf === undefined) return { headers };
+    return { headers, answered: (status) => settle(limiter, key, decision, refundIf(status)) };
+  }
+  if (decision.listed === 'deny') return refusal(headers, refusedClient());
+  const seconds = retryAfterSeconds(decision.retryAfterMs, Math.random);
+  headers['retry-after'] = String(seconds);
+  // Denied because Redis is away: the client did nothing wrong.
+  if (decision.source === 'closed') return refusal(headers, reducedCapacity(seconds));
+  return refusal(headers, quotaExceeded(decision.violated, seconds));
+}
+
+/** The policies as the decision applied them: overrides may have changed the numbers. */
+function described(limiter: RateLimiter, decision: Decision): RateLimiter['policies'] {
+  return decision.policies.length > 0 && decision.source !== 'local' ? decision.policies : limiter.policies;
+}
+
+async function settle(limiter: RateLimiter, key: string, decision: Decision, refund: boolean): Promise<void> {
+  // The answer is out: a refund that Redis fails to take is only a unit less for this client.
+  if (refund) await limiter.refund(key, decision).catch(() => false);
+}
+
+function problemOf<Request>(error: unknown, limit: RequestLimit<Request>): Problem {
+  if (error instanceof RateLimitError) {
+    if (error.code === 'ERR_WEIR_RATELIMIT_KEY') return unusableKey();
+    const fromRequest = typeof limit.cost === 'function';
+    if (fromRequest && error.code.startsWith('ERR_WEIR_RATELIMIT_COST')) return costTooHigh();
+  }
+  throw error;
+}
+
+function refusal(headers: HeaderFields, problem: Problem): Outcome {
+  headers['content-type'] = PROBLEM_TYPE;
+  return { headers, refusal: { status: problem.status, body: Buffer.from(JSON.stringify(problem)) } };
+}
+
+function wrong(where: string, expected: string, value: unknown): RateLimitError {
+  return new RateLimitError(
+    'ERR_WEIR_RATELIMIT_OPTIONS',
+    `Expected \`${where}\` ${expected}, got ${shown(value)}.`,
+  );
+}

@@ -1,0 +1,205 @@
+import { createServer, type RequestListener, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { createAdaptorServer } from '@hono/node-server';
+import { createManualClock } from '@weir/test-kit';
+import express from 'express';
+import fastify from 'fastify';
+import { Hono } from 'hono';
+import Koa from 'koa';
+import { afterEach, describe, expect, test } from 'vitest';
+import { expressRateLimit } from '../src/adapters/express.ts';
+import { fastifyRateLimit } from '../src/adapters/fastify.ts';
+import { honoRateLimit } from '../src/adapters/hono.ts';
+import { koaRateLimit } from '../src/adapters/koa.ts';
+import { httpRateLimit } from '../src/adapters/node-http.ts';
+import type { RequestLimit } from '../src/adapters/request-limit.ts';
+import { createRateLimiter, type RateLimiter, secretKey } from '../src/index.ts';
+
+type Common = Omit<RequestLimit<unknown>, 'key' | 'cost' | 'limits'>;
+type Headers = Readonly<Record<string, string | string[] | undefined>>;
+const clientOf = (headers: Headers): string => secretKey(headers['x-client']);
+const costOf = (headers: Headers): number => Number(headers['x-cost'] ?? 1);
+const statusOf = (url: string): number => Number(new URL(url, 'http://a').searchParams.get('status') ?? 200);
+
+let server: Server;
+
+async function listening(target: Server): Promise<string> {
+  server = target;
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
+afterEach(() => new Promise<void>((resolve) => server.close(() => resolve())));
+
+/** Every adapter on a real server: answers with the status that `?status=` asks for. */
+const adapters: Record<string, (common: Common) => Promise<string>> = {
+  async fastify(common) {
+    const app = fastify();
+    const rateLimit = {
+      ...common,
+      key: (request: { headers: Headers }) => clientOf(request.headers),
+      cost: (request: { headers: Headers }) => costOf(request.headers),
+    };
+    await app.register(fastifyRateLimit);
+    app.get('/', { config: { rateLimit } }, (request, reply) => reply.code(statusOf(request.url)).send('ok'));
+    await app.ready();
+    return listening(app.server);
+  },
+  async express(common) {
+    const app = express();
+    app.use(
+      expressRateLimit({
+        ...common,
+        key: ({ headers }) => clientOf(headers),
+        cost: ({ headers }) => costOf(headers),
+      }),
+    );
+    app.get('/', (request, response) => void response.status(statusOf(request.url)).send('ok'));
+    return listening(createServer(app as RequestListener));
+  },
+  async koa(common) {
+    const app = new Koa();
+    app.use(
+      koaRateLimit({
+        ...common,
+        key: ({ headers }) => clientOf(headers),
+        cost: ({ headers }) => costOf(headers),
+      }),
+    );
+    app.use((context) => {
+      context.status = statusOf(context.url);
+      context.body = 'ok';
+    });
+    return listening(createServer(app.callback()));
+  },
+  async hono(common) {
+    const app = new Hono();
+    const key: RequestLimit<import('hono').Context>['key'] = (context) => clientOf(context.req.header());
+    app.use(honoRateLimit({ ...common, key, cost: (context) => costOf(context.req.header()) }));
+    app.get('/', (context) => context.text('ok', statusOf(context.req.url) as 200));
+    return listening(createAdaptorServer(app) as Server);
+  },
+  async 'node:http'(common) {
+    const limited = httpRateLimit({
+      ...common,
+      key: ({ headers }) => clientOf(headers),
+      cost: ({ headers }) => costOf(headers),
+    });
+    return listening(
+      createServer((request, response) => {
+        limited(request, response).then(
+          (allowed) => {
+            if (allowed) response.writeHead(statusOf(request.url ?? '')).end('ok');
+          },
+          () => response.writeHead(500).end(),
+        );
+      }),
+    );
+  },
+};
+
+function twoPerHour(): RateLimiter {
+  const policies = [{ name: 'p', algorithm: 'fixed-window', limit: 2, windowMs: 3_600_000 }] as const;
+  return createRateLimiter({ name: 'a', policies, clock: createManualClock(), deny: [secretKey('banned')] });
+}
+
+describe.each(Object.keys(adapters))('the %s adapter', (name) => {
+  const start = adapters[name] as (typeof adapters)[string];
+
+  test('sends draft headers, 429 problem+json when used up, and keeps clients apart', async () => {
+    const url = await start({ limiter: twoPerHour(), partitionSecret: 'a secret of the server' });
+    const first = await fetch(url, { headers: { 'x-client': 'a' } });
+    expect([first.status, await first.text()]).toEqual([200, 'ok']);
+    const pk = /pk=:[\w+/]{16}:/.source;
+    expect(first.headers.get('ratelimit-policy')).toMatch(new RegExp(`^"p";q=2;w=3600;${pk}$`));
+    expect(first.headers.get('ratelimit')).toMatch(new RegExp(`^"p";r=1;t=3600;${pk}$`));
+    await fetch(url, { headers: { 'x-client': 'a' } });
+    const denied = await fetch(url, { headers: { 'x-client': 'a' } });
+    expect(denied.status).toBe(429);
+    expect(denied.headers.get('content-type')).toBe('application/problem+json');
+    expect(Number(denied.headers.get('retry-after'))).toBeGreaterThanOrEqual(3600);
+    expect(await denied.json()).toMatchObject({ status: 429, 'violated-policies': ['p'] });
+    expect((await fetch(url, { headers: { 'x-client': 'b' } })).status).toBe(200);
+  });
+
+  test('answers unusable keys and costs with 400, listed clients with 403, and burns no quota by it', async () => {
+    const limiter = twoPerHour();
+    const url = await start({ limiter });
+    const statuses: number[] = [];
+    for (const cost of ['-5', '0.5', 'x', '1e9', '3']) {
+      const answer = await fetch(url, { headers: { 'x-client': 'a', 'x-cost': cost } });
+      statuses.push(answer.status);
+      expect(answer.headers.get('content-type')).toBe('application/problem+json');
+      await answer.arrayBuffer();
+    }
+    for (const headers of [{}, { 'x-client': 'x'.repeat(10_240) }]) {
+      const answer = await fetch(url, { headers });
+      statuses.push(answer.status);
+      await answer.arrayBuffer();
+    }
+    expect(statuses).toEqual(Array(7).fill(400));
+    expect((await fetch(url, { headers: { 'x-client': 'banned' } })).status).toBe(403);
+    expect((await limiter.peek(secretKey('a'))).policies[0]?.remaining).toBe(2);
+  });
+
+  test('gives units back when the answer’s status says so', async () => {
+    const limiter = twoPerHour();
+    const url = await start({ limiter, refundIf: (status) => status >= 500 });
+    for (let index = 0; index < 4; index++) {
+      const answer = await fetch(`${url}/?status=503`, { headers: { 'x-client': 'a' } });
+      expect(answer.status).toBe(503);
+      await answer.arrayBuffer();
+      await expect.poll(async () => (await limiter.peek(secretKey('a'))).policies[0]?.remaining).toBe(2);
+    }
+    await (await fetch(url, { headers: { 'x-client': 'a' } })).arrayBuffer();
+    expect((await limiter.peek(secretKey('a'))).policies[0]?.remaining).toBe(1);
+  });
+});
+
+describe('older header styles', () => {
+  test.each([
+    ['draft-7', { 'ratelimit-policy': '2;w=3600', ratelimit: 'limit=2, remaining=1, reset=3600' }],
+    [
+      'draft-6',
+      {
+        'ratelimit-policy': '2;w=3600',
+        'ratelimit-limit': '2',
+        'ratelimit-remaining': '1',
+        'ratelimit-reset': '3600',
+      },
+    ],
+    ['legacy', { 'x-ratelimit-limit': '2', 'x-ratelimit-remaining': '1', 'x-ratelimit-reset': '3600' }],
+    ['none', {}],
+  ] as const)('%s', async (headers, expected) => {
+    const url = await (adapters['node:http'] as (typeof adapters)[string])({
+      limiter: twoPerHour(),
+      headers,
+    });
+    const answer = await fetch(url, { headers: { 'x-client': 'a' } });
+    const found = Object.fromEntries([...answer.headers].filter(([name]) => name.includes('ratelimit')));
+    expect(found).toEqual(expected);
+  });
+});
+
+describe('a server that trusts everyone', () => {
+  test('is refused by Fastify at start and by Express at the first request', async () => {
+    const spoofable = fastify({ trustProxy: true });
+    const starting = (async () => {
+      await spoofable.register(fastifyRateLimit);
+    })();
+    await expect(starting).rejects.toMatchObject({
+      code: 'ERR_WEIR_RATELIMIT_OPTIONS',
+    });
+    const app = express();
+    app.set('trust proxy', true);
+    app.use(expressRateLimit({ limiter: twoPerHour(), key: () => 'k' }));
+    const errors: unknown[] = [];
+    app.use(((error, _request, response, _next) => {
+      errors.push(error);
+      response.status(500).end();
+    }) satisfies express.ErrorRequestHandler);
+    const url = await listening(createServer(app as RequestListener));
+    expect((await fetch(url)).status).toBe(500);
+    expect(errors[0]).toMatchObject({ code: 'ERR_WEIR_RATELIMIT_OPTIONS' });
+  });
+});
