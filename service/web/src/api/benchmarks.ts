@@ -23,6 +23,8 @@ export interface Progress {
 
 /** The parts of a result that the page shows. */
 export interface Result {
+  readonly target: string;
+  readonly load: { readonly connections: number };
   readonly durationMs: number;
   readonly partial: boolean;
   readonly requests: {
@@ -65,7 +67,8 @@ export interface Run {
 
 export interface Benchmark {
   readonly name: string;
-  readonly scenario: Scenario;
+  /** The scenario, or the file that holds it. */
+  readonly scenario: Scenario | string;
   readonly lastRun: Run | null;
   readonly running: Run | null;
 }

@@ -1,5 +1,5 @@
 import type { JSX } from 'preact';
-import type { Benchmark, Scenario } from '../api/benchmarks.ts';
+import type { Benchmark, Result, Scenario } from '../api/benchmarks.ts';
 import { formatAge, formatDuration } from '../time/duration.ts';
 import { BenchmarkHistory } from './benchmark-history.tsx';
 import { BenchmarkProgress } from './benchmark-progress.tsx';
@@ -19,7 +19,7 @@ export function BenchmarkCard({ benchmark }: { readonly benchmark: Benchmark }):
       <header class="benchmark-head">
         <div>
           <h3>{name}</h3>
-          <p class="benchmark-scenario">{describeScenario(scenario)}</p>
+          <p class="benchmark-scenario">{describe(scenario, lastResult?.result ?? undefined)}</p>
         </div>
         {running === undefined ? (
           <button type="button" class="primary" onClick={state.start}>
@@ -53,11 +53,20 @@ export function BenchmarkCard({ benchmark }: { readonly benchmark: Benchmark }):
         />
       )}
       {running === undefined && runs !== undefined && lastResult === undefined && (
-        <p class="benchmark-none">No result yet. A run takes {lengthOf(scenario)}.</p>
+        <p class="benchmark-none">No result yet.{lengthOf(scenario)}</p>
       )}
       {runs !== undefined && runs.length > 1 && <BenchmarkHistory runs={runs} />}
     </article>
   );
+}
+
+/** What the benchmark does, in a line; from its last result where the service names the scenario's file only. */
+function describe(scenario: Scenario | string, result: Result | undefined): string {
+  if (typeof scenario !== 'string') return describeScenario(scenario);
+  const file = scenario.split('/').at(-1) ?? scenario;
+  if (result === undefined) return file;
+  const { target, load, durationMs } = result;
+  return `${file} on ${withoutScheme(target)} · ${load.connections} connections · ${formatDuration(durationMs)}`;
 }
 
 /** `GET /products/42 on 127.0.0.1:4041 · 10 connections · 10s after 2s warm-up`. */
@@ -66,11 +75,17 @@ export function describeScenario(scenario: Scenario): string {
   const [first] = requests;
   const what = first === undefined ? '' : `${first.method ?? 'GET'} ${first.path}`;
   const more = requests.length > 1 ? ` and ${requests.length - 1} more` : '';
-  const where = target === undefined ? '' : ` on ${target.replace(/^https?:\/\//, '')}`;
+  const where = target === undefined ? '' : ` on ${withoutScheme(target)}`;
   const load = `${connections} connections · ${formatDuration(durationMs)} after ${formatDuration(warmupMs)} warm-up`;
   return `${what}${more}${where} · ${load}`;
 }
 
-function lengthOf({ durationMs = 10_000, warmupMs = 2000 }: Scenario): string {
-  return `${Math.round((durationMs + warmupMs) / 1000)} s`;
+function withoutScheme(origin: string): string {
+  return origin.replace(/^https?:\/\//, '');
+}
+
+function lengthOf(scenario: Scenario | string): string {
+  if (typeof scenario === 'string') return '';
+  const { durationMs = 10_000, warmupMs = 2000 } = scenario;
+  return ` A run takes ${Math.round((durationMs + warmupMs) / 1000)} s.`;
 }

@@ -77,6 +77,7 @@ export function dashboardLabel(title: string): string {
 }
 
 const next: Readonly<Record<Theme, Theme>> = { system: 'light', light: 'dark', dark: 'system' };
+const names: Readonly<Record<Theme, string>> = { system: 'auto', light: 'light', dark: 'dark' };
 const symbols: Readonly<Record<Theme, string>> = { system: '◐', light: '○', dark: '●' };
 
 function ThemeSwitch(): JSX.Element {
@@ -90,11 +91,11 @@ function ThemeSwitch(): JSX.Element {
       type="button"
       class="theme"
       onClick={change}
-      aria-label={`Colours: ${theme}. Change to ${next[theme]}.`}
-      title={`Colours: ${theme}`}
+      aria-label={`Colours: ${names[theme]}. Change to ${names[next[theme]]}.`}
+      title={`Colours: ${names[theme]}`}
     >
       <span aria-hidden="true">{symbols[theme]}</span>
-      <span class="theme-name">{theme === 'system' ? 'auto' : theme}</span>
+      <span class="theme-name">{names[theme]}</span>
     </button>
   );
 }

@@ -1,0 +1,192 @@
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { launchChromium } from '@weir/test-kit';
+import { build } from 'vite';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type LiveSystem, startLiveSystem } from './live-system.ts';
+
+type Browser = Awaited<ReturnType<typeof launchChromium>>;
+type Page = Awaited<ReturnType<Browser['newPage']>>;
+
+const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+let system: LiveSystem;
+let browser: Browser;
+
+beforeAll(async () => {
+  await build({ configFile: join(import.meta.dirname, '../vite.config.ts'), logLevel: 'error' });
+  [system, browser] = await Promise.all([startLiveSystem(), launchChromium()]);
+});
+
+afterAll(async () => {
+  await browser?.close();
+  await system?.stop();
+});
+
+interface OpenPage {
+  readonly page: Page;
+  /** Errors of scripts, of the console and of the content security policy so far. */
+  readonly errors: string[];
+}
+
+async function open(
+  path: string,
+  view: { width?: number; colorScheme?: 'light' | 'dark' } = {},
+): Promise<OpenPage> {
+  const { width = 1280, colorScheme = 'light' } = view;
+  const context = await browser.newContext({
+    viewport: { width, height: 900 },
+    colorScheme,
+    reducedMotion: 'reduce',
+  });
+  const page = await context.newPage();
+  const errors: string[] = [];
+  page.on('pageerror', (error) => errors.push(error.message));
+  page.on('console', (message) => {
+    if (message.type() === 'error') errors.push(message.text());
+  });
+  await page.goto(system.serviceUrl + path);
+  return { page, errors };
+}
+
+/** Scrolls through the page, as panels out of sight ask for nothing, until the panel shows a chart. */
+async function chartOf(page: Page, title: string): Promise<string> {
+  const panel = page.getByRole('region', { name: title, exact: true });
+  await panel.scrollIntoViewIfNeeded();
+  await panel.locator('canvas').waitFor();
+  return (await panel.getByRole('group').getAttribute('aria-label')) ?? '';
+}
+
+test('the first page shows targets with their state and moving charts in every section', async () => {
+  const { page, errors } = await open('/');
+  const targets = page.getByRole('region', { name: 'Targets' });
+  await targets.getByText('up,').first().waitFor();
+  await targets
+    .getByText(/^down, .*/)
+    .first()
+    .waitFor();
+  for (const title of [
+    'Requests by route',
+    'Event-loop utilisation',
+    'Reads by result',
+    'Decisions',
+    'Connections',
+  ]) {
+    expect(await chartOf(page, title), title).toMatch(/: .+ [\d.]+/);
+  }
+  const requests = page.getByRole('region', { name: 'Requests', exact: true }).first();
+  await requests.scrollIntoViewIfNeeded();
+  await expect
+    .poll(() => requests.locator('.stat-value').textContent(), { timeout: 15_000 })
+    .toMatch(/^[\d.]+K? req\/s$/);
+  expect(errors).toEqual([]);
+  await page.context().close();
+});
+
+test('a chart draws lines, and the arrow keys read its values out', async () => {
+  const { page } = await open('/');
+  await chartOf(page, 'Latency');
+  const panel = page.getByRole('region', { name: 'Latency', exact: true });
+  const inked = await panel.locator('canvas').evaluate((element) => {
+    const canvas = element as HTMLCanvasElement;
+    const pixels = canvas.getContext('2d')?.getImageData(0, 0, canvas.width, canvas.height).data ?? [];
+    let count = 0;
+    for (let at = 3; at < pixels.length; at += 4) if (pixels[at] !== 0) count++;
+    return count;
+  });
+  expect(inked).toBeGreaterThan(500);
+  await panel.getByRole('group').focus();
+  await page.keyboard.press('End');
+  await expect.poll(() => panel.locator('output').textContent()).toMatch(/p50 [\d.]+ m?s/);
+  await page.context().close();
+});
+
+test('a legend entry shows its series alone, and a chosen job stands in the URL', async () => {
+  const { page } = await open('/');
+  await chartOf(page, 'Latency');
+  const panel = page.getByRole('region', { name: 'Latency', exact: true });
+  await panel.getByRole('button', { name: /^p99/ }).click();
+  await expect
+    .poll(() => panel.getByRole('button', { name: /^p99/ }).getAttribute('aria-pressed'))
+    .toBe('true');
+  await page.getByRole('button', { name: /^Job/ }).click();
+  await page.getByRole('checkbox', { name: 'gone' }).check();
+  await expect.poll(() => new URL(page.url()).searchParams.get('var-job')).toBe('gone');
+  await page.keyboard.press('Escape');
+  await page.getByText('No HTTP requests in this range').first().waitFor();
+  await page.context().close();
+});
+
+test('the button runs the benchmark, with live progress, to a result on the page', async () => {
+  const { page, errors } = await open('/ui/benchmarks');
+  const card = page.getByRole('article', { name: 'Benchmark product-page' });
+  await card.getByRole('button', { name: 'Run benchmark' }).click();
+  await card.getByRole('progressbar').waitFor();
+  await card.getByText('Measuring').waitFor({ timeout: 20_000 });
+  await card.getByText('p99.9').waitFor({ timeout: 20_000 });
+  expect(await card.locator('.figure-main dd').textContent()).toMatch(/^[\d,.]+ req\/s/);
+  expect(await card.locator('canvas').count()).toBe(2);
+  expect(errors).toEqual([]);
+  await page.reload();
+  await card.getByText('p99.9').waitFor();
+  await page.context().close();
+});
+
+test.each([
+  ['/', 1280, 'light'],
+  ['/', 390, 'dark'],
+  ['/ui/targets', 1280, 'dark'],
+  ['/ui/benchmarks', 390, 'light'],
+] as const)(
+  'axe finds no serious fault on %s at %i px in %s, and nothing overflows',
+  async (path, width, colorScheme) => {
+    const { page } = await open(path, { width, colorScheme });
+    if (path === '/') await chartOf(page, 'Latency');
+    await page.getByRole('heading', { level: 1 }).waitFor({ state: 'attached' });
+    await page.evaluate(axeSource);
+    const serious = await page.evaluate(async () => {
+      const axe = (globalThis as unknown as { axe: { run(): Promise<AxeResults> } }).axe;
+      const { violations } = await axe.run();
+      return violations
+        .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+        .map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target.join(' ')).slice(0, 5)}`);
+    });
+    expect(serious).toEqual([]);
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(width);
+    await page.context().close();
+  },
+);
+
+interface AxeResults {
+  readonly violations: readonly {
+    readonly id: string;
+    readonly impact: string | null;
+    readonly nodes: readonly { readonly target: readonly string[] }[];
+  }[];
+}
+
+test('nothing moves once the page stands', async () => {
+  const { page } = await open('/');
+  await chartOf(page, 'Requests by route');
+  const shift = await page.evaluate(
+    () =>
+      new Promise<number>((resolve) => {
+        let sum = 0;
+        new PerformanceObserver((list) => {
+          for (const entry of list.getEntries()) sum += (entry as unknown as { value: number }).value;
+        }).observe({ type: 'layout-shift', buffered: true });
+        setTimeout(() => resolve(sum), 200);
+      }),
+  );
+  expect(shift).toBeLessThan(0.1);
+  await page.context().close();
+});
+
+test('an unknown page and an unknown dashboard say so in words', async () => {
+  const { page } = await open('/ui/nowhere');
+  await page.getByRole('heading', { name: 'There is no such page' }).waitFor();
+  await page.goto(`${system.serviceUrl}/ui/dashboards/nowhere`);
+  await page.getByRole('alert').getByText('GET /dashboards lists the dashboards.').waitFor();
+  await page.context().close();
+});
