@@ -1,27 +1,34 @@
+import { assemble } from './assemble.ts';
 import { announce } from './channels.ts';
+import type { Core, Target } from './core.ts';
 import {
   CompiledDefinition,
   type Definition,
   type DefinitionOptions,
   duplicateDefinition,
+  nameTags,
   type ReadOptions,
 } from './definition.ts';
 import { CacheError, invalidOption } from './errors.ts';
 import { checkKey, checkName } from './keys.ts';
 import type { LoadContext } from './load-context.ts';
 import { type CacheOptions, checkKeys, type ResolvedOptions, resolveOptions } from './options.ts';
-import { Breaker } from './policies/breaker.ts';
-import { compilePolicy, type Policy, type PolicyOptions, policyKeys } from './policies/policy.ts';
-import { type Core, ReadThrough } from './read-through.ts';
-import { type CacheStats, Counters } from './stats.ts';
-import { MemoryStore } from './stores/memory-store.ts';
+import { compilePolicy, type PolicyOptions, policyKeys } from './policies/policy.ts';
+import { ReadThrough } from './read-through.ts';
+import type { CacheStats } from './stats.ts';
 import type { Namespace } from './stores/namespace.ts';
-import { RedisGate } from './stores/redis-gate.ts';
-import { RedisStore } from './stores/redis-store.ts';
-import { Writer } from './writer.ts';
+import { namespaceName } from './tags.ts';
+import { type WrapOptions, type Wrapped, wrap } from './wrap.ts';
+import type { Writer } from './writer.ts';
 
 /** Policy and patience of one `getOrSet`. */
-export interface GetOrSetOptions extends PolicyOptions, ReadOptions {}
+export interface GetOrSetOptions extends SetOptions, ReadOptions {}
+
+/** Policy and tags of one ad-hoc value. */
+export interface SetOptions extends PolicyOptions {
+  /** Names under which it can be invalidated together with others. */
+  readonly tags?: readonly string[];
+}
 
 /** A read-through cache over memory and, if one was injected, Redis. */
 export interface Cache {
@@ -40,9 +47,23 @@ export interface Cache {
   /** The fresh ad-hoc value if one is cached, else `undefined`; never loads. */
   get<V = unknown>(key: string): Promise<V | undefined>;
   /** Stores an ad-hoc value; as `Definition.set`. */
-  set(key: string, value: unknown, options?: PolicyOptions): Promise<boolean>;
+  set(key: string, value: unknown, options?: SetOptions): Promise<boolean>;
   /** Removes an ad-hoc value; as `Definition.delete`. */
   delete(key: string): Promise<boolean>;
+  /** The same function with its results cached; a definition of its own. */
+  wrap<A extends readonly unknown[], V>(
+    fn: (...args: A) => V | Promise<V>,
+    options?: WrapOptions<A>,
+  ): Wrapped<A, V>;
+  /** Invalidates every value stored under any of the tags, in every process. Costs O(tags), not O(values). */
+  invalidateTags(tags: readonly string[]): Promise<boolean>;
+  /** Invalidates everything, those of definitions this process does not know included. Costs one Redis operation. */
+  clear(): Promise<boolean>;
+  /**
+   * Resolves with `true` once changes by other processes reach this one, so that L1 answers by itself; with `false` if
+   * that takes longer than `timeoutMs` (default 5,000). Reads need not wait for it.
+   */
+  ready(timeoutMs?: number): Promise<boolean>;
   /** A fresh object on every call. */
   stats(): CacheStats;
   /** Empties L1, ends timers and own connections, and retracts the announcement. Never closes the injected client. */
@@ -69,24 +90,13 @@ class WeirCache implements Cache {
   #isClosed = false;
 
   constructor(options: ResolvedOptions) {
-    const { name, now, random } = options;
-    const counters = new Counters();
-    this.name = name;
+    this.name = options.name;
     this.#options = options;
-    this.#core = {
-      name,
-      memory: new MemoryStore(options.l1, counters),
-      redis: createRedisStore(options, counters),
-      counters,
-      codec: options.l2,
-      measuresBytes: options.l1.maxBytes !== undefined,
-      now,
-      random,
-      assertOpen: () => this.#assertOpen(),
-    };
-    this.#readThrough = new ReadThrough(this.#core);
-    this.#writer = new Writer(this.#core);
-    this.#adHoc = this.#core.memory.namespace(adHoc);
+    const { core, writer } = assemble(options, () => this.#assertOpen());
+    this.#core = core;
+    this.#writer = writer;
+    this.#readThrough = new ReadThrough(core);
+    this.#adHoc = core.memory.namespace(adHoc);
     this.#retract = announce(this);
   }
 
@@ -122,20 +132,35 @@ class WeirCache implements Cache {
   }
 
   async get<V = unknown>(key: string): Promise<V | undefined> {
-    checkKey(key);
-    const { defaults: policy } = this.#options;
-    const request = { namespace: this.#adHoc, key, definition: undefined, policy, signal: undefined };
-    return (await this.#readThrough.peek(request)) as V | undefined;
+    return (await this.#readThrough.peek(this.#target(key, noOptions))) as V | undefined;
   }
 
-  async set(key: string, value: unknown, options: PolicyOptions = noOptions): Promise<boolean> {
-    checkKey(key);
-    return await this.#writer.set(this.#adHoc, key, value, this.#compile(options), undefined);
+  async set(key: string, value: unknown, options: SetOptions = noOptions): Promise<boolean> {
+    return await this.#writer.set(this.#target(key, options), value);
   }
 
   async delete(key: string): Promise<boolean> {
     checkKey(key);
     return await this.#writer.delete(this.#adHoc, key);
+  }
+
+  wrap<A extends readonly unknown[], V>(
+    fn: (...args: A) => V | Promise<V>,
+    options: WrapOptions<A> = {},
+  ): Wrapped<A, V> {
+    return wrap(this, fn, options);
+  }
+
+  async invalidateTags(tags: readonly string[]): Promise<boolean> {
+    return await this.#writer.invalidate(nameTags(tags));
+  }
+
+  async clear(): Promise<boolean> {
+    return await this.#writer.invalidate([namespaceName('*')]);
+  }
+
+  async ready(timeoutMs: number = 5_000): Promise<boolean> {
+    return (await this.#core.coherence?.becomesTrusted(timeoutMs)) ?? true;
   }
 
   stats(): CacheStats {
@@ -145,8 +170,11 @@ class WeirCache implements Cache {
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    for (const namespace of this.#core.memory.namespaces) namespace.cutAll();
-    this.#core.memory.clearAll();
+    const { coherence, memory, recovery } = this.#core;
+    coherence?.close();
+    recovery.close();
+    for (const namespace of memory.namespaces) namespace.cutAll();
+    memory.clearAll();
     this.#retract();
   }
 
@@ -155,40 +183,31 @@ class WeirCache implements Cache {
     load: (context: LoadContext) => V | Promise<V>,
     options: GetOrSetOptions,
   ): Promise<V> {
-    checkKey(key);
     if (typeof load !== 'function') throw invalidOption('load', 'a function', load);
-    const { signal, ...policyOptions } = options;
-    const policy = this.#compile(policyOptions);
-    const request = { namespace: this.#adHoc, key, definition: undefined, policy, load, signal };
-    return (await this.#readThrough.read(request)) as V;
+    const { signal, ...rest } = options;
+    return (await this.#readThrough.read({ ...this.#target(key, rest), load, signal })) as V;
   }
 
-  #compile(options: PolicyOptions): Policy {
-    if (options === noOptions) return this.#options.defaults;
-    checkKeys('options', options, policyKeys);
-    return compilePolicy(options, this.#options.defaults);
+  #target(key: string, options: SetOptions): Target {
+    checkKey(key);
+    const { tags = [], ...policyOptions } = options;
+    if (options !== noOptions) checkKeys('options', policyOptions, policyKeys);
+    const { defaults } = this.#options;
+    return {
+      namespace: this.#adHoc,
+      key,
+      definition: undefined,
+      policy: options === noOptions ? defaults : compilePolicy(policyOptions, defaults),
+      tags: nameTags(tags),
+      schema: undefined,
+    };
   }
 
   #assertOpen(): void {
     if (!this.#isClosed) return;
     throw new CacheError(
       'ERR_WEIR_CACHE_CLOSED',
-      `Cache '${this.name}' was closed. Create it for the life of the process.`,
+      `Cache '${this.name}' was closed. Create it once, for the life of the process.`,
     );
   }
-}
-
-function createRedisStore(options: ResolvedOptions, counters: Counters): RedisStore | undefined {
-  const { l2, name, now, redis, version } = options;
-  if (redis === undefined) return undefined;
-  const breaker = new Breaker({ failures: l2.breakerFailures, openMs: l2.breakerOpenMs }, now);
-  const gate = new RedisGate({
-    cache: name,
-    client: redis,
-    deadlineMs: l2.deadlineMs,
-    breaker,
-    counters,
-    now,
-  });
-  return new RedisStore(gate, `${l2.prefix}:${name}@${version}:`, l2.leaseMs);
 }

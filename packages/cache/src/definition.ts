@@ -1,19 +1,37 @@
+import { Batch, type LoadMany } from './batch.ts';
+import type { Core, ReadRequest, Target } from './core.ts';
 import { CacheError, invalidOption } from './errors.ts';
 import { checkKey } from './keys.ts';
 import type { LoadContext } from './load-context.ts';
 import { checkKeys } from './options.ts';
 import { compilePolicy, type Policy, type PolicyOptions, policyKeys } from './policies/policy.ts';
-import type { Core, ReadRequest, ReadThrough } from './read-through.ts';
+import type { ReadThrough } from './read-through.ts';
+import type { StandardSchema } from './schema.ts';
 import type { Namespace } from './stores/namespace.ts';
+import { namespaceName, tagName } from './tags.ts';
 import type { Writer } from './writer.ts';
 
-/** How one kind of value is keyed, loaded and kept. Compiled once by `cache.define`. */
-export interface DefinitionOptions<A, V> extends PolicyOptions {
+/** How one kind of value is keyed and kept, whoever loads it. */
+interface CommonDefinitionOptions<A, V> extends PolicyOptions {
   /** A string that tells any two arguments with different values apart. */
   readonly key: (arg: A) => string;
-  /** Gets the value from where it really lives. Called once for any number of concurrent readers. */
-  readonly load: (arg: A, context: LoadContext) => V | Promise<V>;
+  /** Names under which its values can be invalidated together, here or in any other definition of the cache. */
+  readonly tags?: readonly string[] | ((arg: A) => readonly string[]);
+  /** Any Standard Schema. Values from Redis that do not satisfy it are misses; loaded values are not checked. */
+  readonly schema?: StandardSchema<V>;
 }
+
+/** How one kind of value is keyed, loaded and kept. Compiled once by `cache.define`. One of the two loads is needed. */
+export type DefinitionOptions<A, V> = CommonDefinitionOptions<A, V> &
+  (
+    | {
+        /** Gets the value from where it really lives. Called once for any number of concurrent readers. */
+        readonly load: (arg: A, context: LoadContext) => V | Promise<V>;
+        /** Gets several values in one go, for `getMany`. */
+        readonly loadMany?: LoadMany<A, V>;
+      }
+    | { readonly load?: undefined; readonly loadMany: LoadMany<A, V> }
+  );
 
 /** What one read may add. */
 export interface ReadOptions {
@@ -26,18 +44,36 @@ export interface Definition<A, V> {
   readonly name: string;
   /** The value, loaded if need be. Rejects with the load's own error when it fails and no stale value may stand in. */
   get(arg: A, options?: ReadOptions): Promise<V>;
+  /**
+   * The values in the order of `args`: one round trip to Redis for those not in memory, one `loadMany` for those that are
+   * nowhere. Joins loads in flight. Rejects with the first error, after every value has settled.
+   */
+  getMany(args: readonly A[], options?: ReadOptions): Promise<V[]>;
   /** The fresh value if one is cached in any tier, else `undefined`; never loads. */
   peek(arg: A): Promise<V | undefined>;
   /** Stores a value in every tier; loads in flight will not overwrite it. Resolves with whether every tier took it. */
   set(arg: A, value: V): Promise<boolean>;
   /**
    * Removes the value from every tier; no read that starts after this has resolved sees it, whatever is in flight.
-   * Resolves with `false` when Redis could not be told (it is then told as soon as it answers).
+   * Resolves with `false` when Redis could not be told (it is told as soon as it answers) or when another instance
+   * did not confirm within the deadline.
    */
   delete(arg: A): Promise<boolean>;
+  /** Removes every value of this definition, at a cost that does not depend on how many there are. As `delete`. */
+  clear(): Promise<boolean>;
 }
 
-const definitionKeys = ['key', 'load', ...policyKeys];
+/** What a definition is made with. */
+export interface DefinitionParts {
+  readonly core: Core;
+  readonly readThrough: ReadThrough;
+  readonly writer: Writer;
+  readonly namespace: Namespace;
+  readonly defaults: Policy;
+}
+
+const definitionKeys = ['key', 'load', 'loadMany', 'tags', 'schema', ...policyKeys];
+const noTags: readonly string[] = Object.freeze([]);
 
 export class CompiledDefinition<A, V> implements Definition<A, V> {
   readonly name: string;
@@ -47,25 +83,33 @@ export class CompiledDefinition<A, V> implements Definition<A, V> {
   readonly #namespace: Namespace;
   readonly #policy: Policy;
   readonly #key: (arg: A) => string;
-  readonly #load: (arg: A, context: LoadContext) => V | Promise<V>;
+  readonly #tags: (arg: A) => readonly string[];
+  readonly #schema: StandardSchema | undefined;
+  readonly #load: (arg: A, context: LoadContext) => unknown;
+  readonly #loadMany: LoadMany<A, V> | undefined;
 
-  constructor(
-    name: string,
-    options: DefinitionOptions<A, V>,
-    parts: { core: Core; readThrough: ReadThrough; writer: Writer; namespace: Namespace; defaults: Policy },
-  ) {
+  constructor(name: string, options: DefinitionOptions<A, V>, parts: DefinitionParts) {
     checkKeys(`define('${name}')`, options, definitionKeys);
-    if (typeof options.key !== 'function')
-      throw invalidOption('key', 'a function of the argument', options.key);
-    if (typeof options.load !== 'function') throw invalidOption('load', 'a function', options.load);
+    const { key, load, loadMany, schema, tags } = options;
+    if (typeof key !== 'function') throw invalidOption('key', 'a function of the argument', key);
+    if (loadMany !== undefined && typeof loadMany !== 'function') {
+      throw invalidOption('loadMany', 'a function', loadMany);
+    }
+    if (typeof load !== 'function' && (load !== undefined || loadMany === undefined)) {
+      throw invalidOption('load', 'a function', load, 'A definition needs `load` or `loadMany`.');
+    }
     this.name = name;
     this.#core = parts.core;
     this.#readThrough = parts.readThrough;
     this.#writer = parts.writer;
     this.#namespace = parts.namespace;
     this.#policy = compilePolicy(options, parts.defaults);
-    this.#key = options.key;
-    this.#load = options.load;
+    this.#key = key;
+    this.#tags = compileTags(tags);
+    this.#schema = schema;
+    this.#loadMany = loadMany;
+    this.#load =
+      load ?? ((arg, { signal }) => new Batch(loadMany as LoadMany<A, V>, 1).slot(arg).load(signal));
   }
 
   get(arg: A, options?: ReadOptions): Promise<V> {
@@ -86,14 +130,32 @@ export class CompiledDefinition<A, V> implements Definition<A, V> {
     return this.#readSlowly(key, arg, options);
   }
 
+  async getMany(args: readonly A[], options?: ReadOptions): Promise<V[]> {
+    if (this.#loadMany === undefined) return await settleAll(args.map((arg) => this.get(arg, options)));
+    const fromL1 = new Map<string, Promise<V>>();
+    const missing = new Map<string, ReadRequest & { readonly arg: A }>();
+    const keys = args.map((arg) => {
+      const key = this.#key(arg);
+      checkKey(key);
+      const request = { ...this.#request(key, arg, options?.signal), arg };
+      const entry = this.#namespace.entries.get(key);
+      const isHot =
+        entry !== undefined && this.#core.now() < entry.hotUntil && entry.epoch === this.#core.memory.epoch;
+      if (isHot || this.#readThrough.isInFlight(request)) fromL1.set(key, this.get(arg, options));
+      else if (!fromL1.has(key)) missing.set(key, request);
+      return key;
+    });
+    const batch = new Batch(this.#loadMany, missing.size);
+    const reads = new Map([...missing].map(([key, request]) => [key, this.#readInBatch(batch, request)]));
+    return await settleAll(keys.map((key) => fromL1.get(key) ?? (reads.get(key) as Promise<V>)));
+  }
+
   async peek(arg: A): Promise<V | undefined> {
-    return (await this.#readThrough.peek(this.#request(this.#key(arg), arg))) as V | undefined;
+    return (await this.#readThrough.peek(this.#target(this.#key(arg), arg))) as V | undefined;
   }
 
   async set(arg: A, value: V): Promise<boolean> {
-    const key = this.#key(arg);
-    checkKey(key);
-    return await this.#writer.set(this.#namespace, key, value, this.#policy, this.name);
+    return await this.#writer.set(this.#target(this.#key(arg), arg), value);
   }
 
   async delete(arg: A): Promise<boolean> {
@@ -102,21 +164,67 @@ export class CompiledDefinition<A, V> implements Definition<A, V> {
     return await this.#writer.delete(this.#namespace, key);
   }
 
+  async clear(): Promise<boolean> {
+    return await this.#writer.invalidate([namespaceName(this.name)]);
+  }
+
   async #readSlowly(key: string, arg: A, options: ReadOptions | undefined): Promise<V> {
-    checkKey(key);
     return (await this.#readThrough.read(this.#request(key, arg, options?.signal))) as V;
   }
 
-  #request(key: string, arg: A, signal?: AbortSignal): ReadRequest {
+  async #readInBatch(batch: Batch<A, V>, request: ReadRequest & { readonly arg: A }): Promise<V> {
+    const slot = batch.slot(request.arg);
+    try {
+      const load = ({ signal }: LoadContext) => slot.load(signal);
+      return (await this.#readThrough.read({ ...request, load, onHeld: slot.settle })) as V;
+    } finally {
+      slot.settle();
+    }
+  }
+
+  #target(key: string, arg: A): Target {
+    checkKey(key);
     return {
       namespace: this.#namespace,
       key,
       definition: this.name,
       policy: this.#policy,
-      load: (context) => this.#load(arg, context),
-      signal,
+      tags: this.#tags(arg),
+      schema: this.#schema,
     };
   }
+
+  #request(key: string, arg: A, signal: AbortSignal | undefined): ReadRequest {
+    return { ...this.#target(key, arg), load: (context) => this.#load(arg, context), signal };
+  }
+}
+
+// A plain Promise.all would leave the others running unobserved.
+async function settleAll<V>(reads: readonly Promise<V>[]): Promise<V[]> {
+  const results = await Promise.allSettled(reads);
+  return results.map((result) => {
+    if (result.status === 'rejected') throw result.reason;
+    return result.value;
+  });
+}
+
+/** Checks tags where they are given and names them as they are stored. */
+export function compileTags<A>(
+  tags: readonly string[] | ((arg: A) => readonly string[]) | undefined,
+): (arg: A) => readonly string[] {
+  if (tags === undefined) return () => noTags;
+  if (typeof tags === 'function') return (arg) => nameTags(tags(arg));
+  const names = nameTags(tags);
+  return () => names;
+}
+
+/** Throws for what is no list of non-empty strings. */
+export function nameTags(tags: readonly string[]): readonly string[] {
+  if (!Array.isArray(tags)) throw invalidOption('tags', 'an array of strings', tags);
+  return [...new Set(tags)].map((tag: unknown) => {
+    if (typeof tag === 'string' && tag !== '') return tagName(tag);
+    throw invalidOption('tags', 'an array of non-empty strings', tag);
+  });
 }
 
 /** One name, one namespace: two definitions under one name would read each other's values. */

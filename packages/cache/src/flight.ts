@@ -20,6 +20,10 @@ export class Flight {
   readonly fence: Fence;
   readonly isBackground: boolean;
   readonly startedAt: number;
+  /** Names of the tags of what it brings; an invalidation of one closes it to new callers. */
+  readonly tags: readonly string[];
+  /** The trust epoch it began in; what it brings counts from then. */
+  readonly epoch: number;
   readonly controller: AbortController = new AbortController();
   /** Set before `settled` settles. */
   source: FlightSource = 'load';
@@ -29,11 +33,16 @@ export class Flight {
   #waiting = 0;
   #isPinned: boolean;
 
-  constructor(fence: Fence, isBackground: boolean, startedAt: number) {
+  constructor(
+    fence: Fence,
+    fields: { isBackground: boolean; startedAt: number; tags: readonly string[]; epoch: number },
+  ) {
     this.fence = fence;
-    this.isBackground = isBackground;
-    this.#isPinned = isBackground;
-    this.startedAt = startedAt;
+    this.isBackground = fields.isBackground;
+    this.startedAt = fields.startedAt;
+    this.tags = fields.tags;
+    this.epoch = fields.epoch;
+    this.#isPinned = fields.isBackground;
   }
 
   /** Whether new callers may still join. */

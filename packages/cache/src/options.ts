@@ -27,6 +27,13 @@ export interface RedisOptions {
   readonly breakerFailures?: number;
   /** How long it is left alone before one probe. Default 1,000. */
   readonly breakerOpenMs?: number;
+  /**
+   * How L1 learns of changes by others: `tracking`, of anybody's (Redis 6 or later, else as `bus`); `bus`, of Weir's;
+   * `none`, not at all, until the ttl. The first two open a connection of their own to each node. Default `tracking`.
+   */
+  readonly coherence?: 'tracking' | 'bus' | 'none';
+  /** How many failed deletes and invalidations are kept for later; beyond, the cache is cleared instead. Default 10,000. */
+  readonly recoveryMax?: number;
   /** First part of every Redis key. Default `weir`. */
   readonly prefix?: string;
   /** Values of at least this many bytes are deflated. Default `Infinity`: never. */
@@ -114,6 +121,8 @@ function resolveL2(l2: RedisOptions): Readonly<Required<RedisOptions>> {
     deadlineMs: checkNumber('l2.deadlineMs', l2.deadlineMs ?? 100, 1, 60_000),
     leaseMs: checkNumber('l2.leaseMs', l2.leaseMs ?? 5_000, 10, 600_000),
     breakerFailures: checkNumber('l2.breakerFailures', l2.breakerFailures ?? 5, 1, 1_000),
+    coherence: l2.coherence ?? 'tracking',
+    recoveryMax: checkNumber('l2.recoveryMax', l2.recoveryMax ?? 10_000, 1, 1_000_000),
     breakerOpenMs: checkNumber('l2.breakerOpenMs', l2.breakerOpenMs ?? 1_000, 1, 600_000),
     prefix: checkName('l2.prefix', l2.prefix ?? 'weir'),
     compressFromBytes:
@@ -123,6 +132,9 @@ function resolveL2(l2: RedisOptions): Readonly<Required<RedisOptions>> {
     maxExpandedBytes: checkNumber('l2.maxExpandedBytes', l2.maxExpandedBytes ?? 64 * 2 ** 20, 1, 2 ** 31),
   };
   checkKeys('l2', l2, Object.keys(resolved));
+  if (!['tracking', 'bus', 'none'].includes(resolved.coherence)) {
+    throw invalidOption('l2.coherence', "'tracking', 'bus' or 'none'", resolved.coherence);
+  }
   return Object.freeze(resolved);
 }
 

@@ -1,15 +1,18 @@
-import { encode } from './codec/envelope.ts';
+import type { Announcement } from './coherence/coherence.ts';
+import { busKey, type ChangeKind, changeMessage } from './coherence/messages.ts';
+import type { Core, Target } from './core.ts';
+import { bytesOfNew, fieldsOfNew, implicitTags } from './entry-fields.ts';
 import { CacheError } from './errors.ts';
-import { earlyFrom, staleMsOf, ttlOf } from './policies/freshness.ts';
-import type { Policy } from './policies/policy.ts';
-import { type Core, warnUnsupported } from './read-through.ts';
+import { warnUnsupported } from './loader.ts';
+import { ttlOf } from './policies/freshness.ts';
 import type { Namespace } from './stores/namespace.ts';
-import { sizeOf } from './stores/size-of.ts';
+import type { RedisStore } from './stores/redis-store.ts';
 import { isolate } from './values.ts';
 
 /**
  * Explicit writes. Each cuts the key's fence twice: before it tells Redis, so that nothing in flight can outlive it, and
- * after, so that what was read from Redis in between cannot either.
+ * after, so that what was read from Redis in between cannot either. It resolves when every instance has applied it.
+ * What Redis does not take is owed to it (`RecoveryQueue`).
  */
 export class Writer {
   readonly #core: Core;
@@ -19,74 +22,154 @@ export class Writer {
   }
 
   async delete(namespace: Namespace, key: string): Promise<boolean> {
-    const { counters, redis } = this.#core;
-    this.#core.assertOpen();
+    const { assertOpen, counters, redis } = this.#core;
+    assertOpen();
     counters.deletes += 1;
     this.#evict(namespace, key);
     if (redis === undefined) return true;
+    const subject = busKey(namespace.name, key);
     try {
-      await redis.delete(namespace.name, key, Buffer.alloc(0));
-      return true;
+      return await this.#tell(redis, 'i', subject, (message) => redis.delete(namespace.name, key, message));
     } catch {
+      this.#owe(namespace, key);
       return false;
     } finally {
       this.#evict(namespace, key);
     }
   }
 
-  async set(
-    namespace: Namespace,
-    key: string,
-    value: unknown,
-    policy: Policy,
-    definition: string | undefined,
-  ): Promise<boolean> {
-    const { codec, counters, measuresBytes, memory, now, random, redis } = this.#core;
-    this.#core.assertOpen();
-    counters.sets += 1;
-    this.#evict(namespace, key);
-    const kept = isolate(value, policy.values);
-    const staleMs = staleMsOf(policy);
+  async set(target: Target, value: unknown): Promise<boolean> {
+    const { assertOpen, counters, memory, random, redis } = this.#core;
+    const { namespace, key, policy } = target;
+    assertOpen();
     const ttlMs = ttlOf(policy, value, undefined, random());
     if (ttlMs <= 0) return await this.delete(namespace, key);
-    const stamp = redis?.stamp();
-    let isStored = true;
+    counters.sets += 1;
+    this.#evict(namespace, key);
     const fence = namespace.fences.open(key);
+    const epoch = memory.fillEpoch;
+    let isEverywhere = true;
     try {
-      if (redis !== undefined && stamp !== undefined) {
-        const bytes = encode({ value: kept, stamp, freshMs: ttlMs, staleMs, loadMs: 0, tags: [] }, codec);
-        await redis.set(namespace.name, key, bytes, ttlMs + staleMs, Buffer.alloc(0));
+      const kept = isolate(value, policy.values === 'frozen' ? 'frozen' : policy.values);
+      const tags = await this.#tagVersions(target);
+      let stamp: string | undefined;
+      if (redis !== undefined) {
+        stamp = redis.stamp();
+        isEverywhere = await this.#store(target, redis, { value: kept, ttlMs, loadMs: 0, stamp, tags });
+        if (!isEverywhere) stamp = undefined;
       }
-    } catch (error) {
-      isStored = false;
-      if (error instanceof CacheError && error.code === 'ERR_WEIR_CACHE_UNSUPPORTED_VALUE') {
-        warnUnsupported(this.#core.name, definition, error);
-        await this.delete(namespace, key);
-      }
+      // Loads that began before this set has reached Redis must not overwrite it, later changes must not be undone.
+      if (!fence.isAlive) return isEverywhere;
+      this.#evict(namespace, key);
+      const fields = fieldsOfNew(this.#core, target, { value: kept, ttlMs, loadMs: 0, stamp, tags });
+      memory.set(namespace, key, fields, epoch);
+      return isEverywhere;
     } finally {
       namespace.fences.close(key, fence);
     }
-    // A delete or another set that came meanwhile is newer than this one.
-    if (!fence.isAlive && isStored) return true;
-    this.#evict(namespace, key);
-    const freshUntil = now() + ttlMs;
-    memory.set(namespace, key, {
-      value: kept,
-      stamp,
-      freshUntil,
-      revalidateUntil: freshUntil + policy.staleWhileRevalidateMs,
-      graceUntil: freshUntil + staleMs,
-      loadMs: 0,
-      earlyFrom: earlyFrom(policy.earlyRefresh, 0, freshUntil),
-      tags: [],
-      sizeBytes: measuresBytes ? sizeOf(kept) : 1,
-      isCloned: policy.values === 'cloned',
-    });
-    return isStored;
+  }
+
+  /** Invalidates versioned names (`tagName`, `namespaceName`) everywhere: O(names), whatever they cover. */
+  async invalidate(names: readonly string[]): Promise<boolean> {
+    this.#core.assertOpen();
+    const results = await Promise.all(names.map((name) => this.#bump(name)));
+    return results.every(Boolean);
+  }
+
+  /** Invalidates a name that is owed to Redis; resolves with whether Redis has taken it. */
+  async redo(name: string): Promise<boolean> {
+    return await this.#tellVersion(name).then(isDone, isNotDone);
+  }
+
+  async #tellVersion(name: string): Promise<boolean> {
+    const { redis } = this.#core;
+    if (redis === undefined) return true;
+    return await this.#tell(redis, 't', name, (message) => redis.bumpTag(name, message));
+  }
+
+  async #bump(name: string): Promise<boolean> {
+    const { recovery, tags } = this.#core;
+    tags.apply(name);
+    try {
+      return await this.#tellVersion(name);
+    } catch {
+      recovery.add({ id: name, redo: () => this.redo(name) });
+      return false;
+    } finally {
+      tags.apply(name);
+    }
+  }
+
+  async #tagVersions(target: Target): Promise<readonly (readonly [string, string])[]> {
+    const names = this.#core.redis === undefined ? target.tags : [...implicitTags(target), ...target.tags];
+    if (names.length === 0) return [];
+    try {
+      return await this.#core.tags.versions(names);
+    } catch {
+      return names.map((name) => [name, ''] as const);
+    }
+  }
+
+  async #store(target: Target, redis: RedisStore, fresh: Parameters<typeof bytesOfNew>[2]): Promise<boolean> {
+    const { namespace, key } = target;
+    const subject = busKey(namespace.name, key);
+    try {
+      const { bytes, lifeMs } = bytesOfNew(this.#core, target, fresh);
+      return await this.#tell(redis, 'i', subject, (message) =>
+        redis.set(namespace.name, key, bytes, lifeMs, message),
+      );
+    } catch (error) {
+      if (error instanceof CacheError && error.code === 'ERR_WEIR_CACHE_UNSUPPORTED_VALUE') {
+        warnUnsupported(this.#core.name, target.definition, error);
+      }
+      this.#owe(namespace, key);
+      void this.#core.recovery.drain();
+      return false;
+    }
+  }
+
+  /** Sends one change and waits until every subscriber that Redis handed it to has applied it. */
+  async #tell(
+    redis: RedisStore,
+    kind: ChangeKind,
+    subject: string,
+    send: (message: Buffer) => Promise<number>,
+  ): Promise<boolean> {
+    const { coherence } = this.#core;
+    // Answers cannot reach an instance that is not subscribed (yet).
+    const canConfirm = !redis.isUsable || (await coherence?.becomesTrusted()) !== false;
+    const announcement: Announcement | undefined = coherence?.announce(kind, subject);
+    try {
+      const receivers = await send(announcement?.message ?? changeMessage(kind, redis.instance, 0, subject));
+      if (announcement === undefined) return true;
+      return (await announcement.confirmed(canConfirm ? receivers : 0)) && canConfirm;
+    } catch (error) {
+      announcement?.cancel();
+      throw error;
+    }
+  }
+
+  // Whatever was to be written, removing the old value is what coherence needs.
+  #owe(namespace: Namespace, key: string): void {
+    const { recovery, redis } = this.#core;
+    if (redis === undefined) return;
+    const subject = busKey(namespace.name, key);
+    const redo = () =>
+      this.#tell(redis, 'i', subject, (message) => redis.delete(namespace.name, key, message));
+    recovery.add({ id: subject, redo: () => redo().then(isDone, isNotDone) });
   }
 
   #evict(namespace: Namespace, key: string): void {
     namespace.cut(key);
     this.#core.memory.delete(namespace, key);
   }
+}
+
+// Redis has taken it; an instance that did not acknowledge in time reads it later or is gone.
+function isDone(): boolean {
+  return true;
+}
+
+function isNotDone(): boolean {
+  return false;
 }

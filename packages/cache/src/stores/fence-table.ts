@@ -1,6 +1,8 @@
 /** Held by one or more reads or loads of a key; dead as soon as the key was deleted, set or cleared meanwhile. */
 export class Fence {
   isAlive = true;
+  /** Somebody changed the key in Redis meanwhile, perhaps we ourselves: what gets written must be checked. */
+  isSuspect = false;
   holders = 0;
 }
 
@@ -24,6 +26,15 @@ export class FenceTable {
   close(key: string, fence: Fence): void {
     fence.holders -= 1;
     if (fence.holders === 0 && this.#open.get(key) === fence) this.#open.delete(key);
+  }
+
+  suspect(key: string): void {
+    const fence = this.#open.get(key);
+    if (fence !== undefined) fence.isSuspect = true;
+  }
+
+  keys(): IterableIterator<string> {
+    return this.#open.keys();
   }
 
   cut(key: string): void {

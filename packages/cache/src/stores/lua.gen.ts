@@ -25,6 +25,12 @@ export const renewScript: LuaScript = {
   source: "-- Prolongs a lease that is still ours, for a load that outlives it.\n-- Input: KEYS[1] lease; ARGV[1] token (16 bytes), ARGV[2] lease in ms\n-- Output: 1 renewed, 0 it was no longer ours\nlocal held = redis.call('GET', KEYS[1])\nif not held or string.sub(held, 1, 16) ~= ARGV[1] then\n  return 0\nend\nreturn redis.call('PEXPIRE', KEYS[1], tonumber(ARGV[2]))\n",
 };
 
+export const tagScript: LuaScript = {
+  name: "tag",
+  sha1: "1fac0d8b4556c027ed04c014056fcd3197461623",
+  source: "-- Reads the version of a tag, making one if it has none, or replaces it. A version is a moment of this server's clock in\n-- microseconds, always above its predecessor; a tag that was lost gets one that no stored entry can carry.\n-- Input: KEYS[1] tag; ARGV[1] '1' to replace, ARGV[2] life in ms, ARGV[3] channel, ARGV[4] message\n-- Output: { version, how many subscribers this node handed the message to }\nlocal current = redis.call('GET', KEYS[1])\nlocal life = tonumber(ARGV[2])\nif current and ARGV[1] ~= '1' then\n  if redis.call('PTTL', KEYS[1]) < life / 2 then\n    redis.call('PEXPIRE', KEYS[1], life)\n  end\n  return { current, 0 }\nend\nlocal time = redis.call('TIME')\nlocal version = tonumber(time[1]) * 1000000 + tonumber(time[2])\nif current and version <= tonumber(current) then\n  version = tonumber(current) + 1\nend\nlocal text = string.format('%.0f', version)\nredis.call('SET', KEYS[1], text, 'PX', life)\nif ARGV[1] ~= '1' then\n  return { text, 0 }\nend\nreturn { text, redis.call('PUBLISH', ARGV[3], ARGV[4]) }\n",
+};
+
 export const writeScript: LuaScript = {
   name: "write",
   sha1: "36a64ae7cb0812acefda1f7063b2c5fbd1af43fd",

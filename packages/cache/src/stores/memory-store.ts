@@ -15,10 +15,12 @@ export interface MemoryBounds {
  * hit neither builds nor hashes a composed key, and clearing a definition costs only its own members.
  */
 export class MemoryStore {
-  /** Raised when entries written so far may have missed an invalidation. */
+  /** Raised when entries written so far may have missed an invalidation: those of another epoch are distrusted. */
   epoch = 0;
+  /** The epoch of what is written now; `NaN`, which equals nothing, while invalidations do not arrive. */
+  fillEpoch = 0;
   readonly #lru: LRUCache<Entry, Entry>;
-  readonly #namespaces: Namespace[] = [];
+  readonly #namespaces = new Map<string, Namespace>();
 
   constructor(bounds: MemoryBounds, counters: Counters) {
     this.#lru = new LRUCache<Entry, Entry>({
@@ -41,13 +43,29 @@ export class MemoryStore {
 
   namespace(name: string): Namespace {
     const namespace = new Namespace(name);
-    this.#namespaces.push(namespace);
+    this.#namespaces.set(name, namespace);
     return namespace;
   }
 
   /** Every namespace made so far. */
-  get namespaces(): readonly Namespace[] {
-    return this.#namespaces;
+  get namespaces(): Iterable<Namespace> {
+    return this.#namespaces.values();
+  }
+
+  find(name: string): Namespace | undefined {
+    return this.#namespaces.get(name);
+  }
+
+  /** Invalidations arrive from now on; whatever was written before may have missed one. */
+  trust(): void {
+    this.epoch += 1;
+    this.fillEpoch = this.epoch;
+  }
+
+  /** Invalidations may be missed from now on. */
+  distrust(): void {
+    this.epoch += 1;
+    this.fillEpoch = Number.NaN;
   }
 
   /** Marks an entry as recently used. */
@@ -55,10 +73,12 @@ export class MemoryStore {
     this.#lru.get(entry);
   }
 
-  /** Stores a value under the present epoch. One larger than the whole byte budget is not kept. */
-  set(namespace: Namespace, key: string, fields: EntryFields): Entry {
+  /**
+   * Stores a value under the epoch in which it was read. One larger than the whole byte budget is not kept.
+   */
+  set(namespace: Namespace, key: string, fields: EntryFields, epoch: number = this.fillEpoch): Entry {
     this.delete(namespace, key);
-    const entry = new Entry(namespace, key, this.epoch, fields);
+    const entry = new Entry(namespace, key, epoch, fields);
     namespace.entries.set(key, entry);
     this.#lru.set(entry, entry);
     // The LRU refuses what is larger than its whole budget without telling.

@@ -14,6 +14,16 @@ export interface RedisClient {
   readonly isCluster: boolean;
   readonly options: object;
   callBuffer(command: string, args: (string | Buffer | number)[]): Promise<unknown>;
+  duplicate(...args: never[]): unknown;
+}
+
+/** The prefix that an ioredis client puts before every key, and that keys in messages from Redis therefore carry. */
+export function keyPrefixOf(client: RedisClient): string {
+  const { keyPrefix, redisOptions } = client.options as {
+    keyPrefix?: string;
+    redisOptions?: { keyPrefix?: string };
+  };
+  return keyPrefix ?? redisOptions?.keyPrefix ?? '';
 }
 
 /** One script call: EVALSHA, and EVAL only when the server does not know the script (a restart, SCRIPT FLUSH). */

@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto';
+import { stampBytes, stampOffset } from '../codec/envelope.ts';
+import { busKey, wakeMessage } from '../coherence/messages.ts';
 import { redisSuffix } from '../keys.ts';
-import { commitScript, readScript, releaseScript, renewScript, writeScript } from './lua.gen.ts';
-import { evalScript } from './redis-client.ts';
+import { commitScript, readScript, releaseScript, renewScript, tagScript, writeScript } from './lua.gen.ts';
+import { evalScript, keyPrefixOf } from './redis-client.ts';
 import type { RedisGate } from './redis-gate.ts';
 
 /** What a read found, and what became of the lease it asked for. */
@@ -17,6 +19,9 @@ export interface RedisRead {
 /** Which lease a read wants: none, one if the entry is missing or stale, or one in any case. */
 export type LeaseWish = 'none' | 'if-stale' | 'always';
 
+// A tag nobody has read for so long is forgotten, which makes its entries invalid: the safe side.
+const tagLifeMs = 7 * 24 * 3_600_000;
+
 const leaseStatus = ['none', 'granted', 'held'] as const;
 
 /**
@@ -27,13 +32,17 @@ export class RedisStore {
   readonly #gate: RedisGate;
   readonly #prefix: string;
   readonly #leaseMs: number;
-  readonly #instance: Buffer = randomBytes(8);
+  /** Tells this instance's messages and stamps from every other's. */
+  readonly instance: Buffer = randomBytes(8);
+  /** What other instances are told on. */
+  readonly channel: string;
   #writes = 0n;
 
   /** `prefix` ends in `:`; nothing else may use it. */
   constructor(gate: RedisGate, prefix: string, leaseMs: number) {
     this.#gate = gate;
     this.#prefix = prefix;
+    this.channel = `${keyPrefixOf(gate.client)}${prefix}bus`;
     this.#leaseMs = leaseMs;
   }
 
@@ -41,14 +50,20 @@ export class RedisStore {
     return this.#gate.isUsable;
   }
 
-  get channel(): string {
-    return `${this.#prefix}bus`;
+  /** The first part of every entry's and every tag's key, as messages from Redis spell them. */
+  get trackedPrefixes(): { readonly entries: string; readonly tags: string } {
+    const start = `${keyPrefixOf(this.#gate.client)}${this.#prefix}`;
+    return { entries: `${start}e:{`, tags: `${start}t:{` };
+  }
+
+  get leaseMs(): number {
+    return this.#leaseMs;
   }
 
   /** A token or stamp that no other write of any process has: 8 random bytes, then a counter. As latin1. */
   stamp(): string {
     const bytes = Buffer.allocUnsafe(16);
-    this.#instance.copy(bytes);
+    this.instance.copy(bytes);
     bytes.writeBigUInt64LE(this.#writes++, 8);
     return bytes.toString('latin1');
   }
@@ -112,6 +127,43 @@ export class RedisStore {
     return await this.#write('delete', namespace, key, [-1, '', this.channel, message]);
   }
 
+  /** The stamp of the entry as Redis has it now, or `''` if there is none. */
+  async stampOf(namespace: string, key: string): Promise<string> {
+    const { entry } = this.#keys(namespace, key);
+    const range = [entry, stampOffset, stampOffset + stampBytes - 1];
+    const reply = await this.#gate.run('verify', () => this.#gate.client.callBuffer('GETRANGE', range));
+    return (reply as Buffer).toString('latin1');
+  }
+
+  /** The version of a tag, which is made if it is missing. */
+  async tagVersion(name: string): Promise<string> {
+    const [version] = await this.#tag('tag', name, [0, tagLifeMs, '', '']);
+    return String(version);
+  }
+
+  /** The version of a tag as it is now, `''` for none; neither makes nor prolongs it. */
+  async peekTag(name: string): Promise<string> {
+    const key = this.#tagKey(name);
+    const reply = await this.#gate.run('verify', () => this.#gate.client.callBuffer('GET', [key]));
+    return reply === null ? '' : String(reply);
+  }
+
+  /** Gives a tag a new version. Resolves with how many subscribers were told. */
+  async bumpTag(name: string, message: Buffer): Promise<number> {
+    const [, receivers] = await this.#tag('invalidate', name, [1, tagLifeMs, this.channel, message]);
+    return Number(receivers);
+  }
+
+  async publish(channel: string, message: Buffer): Promise<void> {
+    await this.#gate.run('publish', () => this.#gate.client.callBuffer('PUBLISH', [channel, message]));
+  }
+
+  async #tag(operation: string, name: string, args: (string | Buffer | number)[]): Promise<[Buffer, number]> {
+    const keys = [this.#tagKey(name)];
+    const reply = await this.#gate.run(operation, () => evalScript(this.#gate.client, tagScript, keys, args));
+    return reply as [Buffer, number];
+  }
+
   async #write(
     operation: string,
     namespace: string,
@@ -125,12 +177,16 @@ export class RedisStore {
     return Number(reply);
   }
 
-  #keys(namespace: string, key: string): { entry: string; lease: string; wake: string } {
-    const suffix = `${namespace}:${redisSuffix(key)}`;
+  #tagKey(name: string): string {
+    return `${this.#prefix}t:{${redisSuffix(name)}}`;
+  }
+
+  #keys(namespace: string, key: string): { entry: string; lease: string; wake: Buffer } {
+    const subject = busKey(namespace, key);
     return {
-      entry: `${this.#prefix}e:{${suffix}}`,
-      lease: `${this.#prefix}l:{${suffix}}`,
-      wake: `w${suffix}`,
+      entry: `${this.#prefix}e:{${subject}}`,
+      lease: `${this.#prefix}l:{${subject}}`,
+      wake: wakeMessage(subject),
     };
   }
 }

@@ -1,0 +1,67 @@
+import { Coherence } from './coherence/coherence.ts';
+import type { Core } from './core.ts';
+import type { ResolvedOptions } from './options.ts';
+import { Breaker } from './policies/breaker.ts';
+import { RecoveryQueue } from './recovery-queue.ts';
+import { Counters } from './stats.ts';
+import { MemoryStore } from './stores/memory-store.ts';
+import { RedisGate } from './stores/redis-gate.ts';
+import { RedisStore } from './stores/redis-store.ts';
+import { namespaceName, TagRegistry } from './tags.ts';
+import { Writer } from './writer.ts';
+
+const pingMs = 1_000;
+
+/** Makes the parts of one cache and ties them together. */
+export function assemble(
+  options: ResolvedOptions,
+  assertOpen: () => void,
+): { readonly core: Core; readonly writer: Writer } {
+  const { l1, l2, name, now, random, redis: client, version } = options;
+  const counters = new Counters();
+  const memory = new MemoryStore(l1, counters);
+  let redis: RedisStore | undefined;
+  if (client !== undefined) {
+    const breaker = new Breaker({ failures: l2.breakerFailures, openMs: l2.breakerOpenMs }, now);
+    const gate = new RedisGate({ cache: name, client, deadlineMs: l2.deadlineMs, breaker, counters, now });
+    gate.onRecovered = () => void recovery.drain();
+    redis = new RedisStore(gate, `${l2.prefix}:${name}@${version}:`, l2.leaseMs);
+  }
+  const tags = new TagRegistry(redis, memory);
+  const everything = namespaceName('*');
+  const recovery = new RecoveryQueue({
+    max: l2.recoveryMax,
+    retryMs: l2.breakerOpenMs,
+    overflow: { id: everything, redo: () => writer.redo(everything) },
+  });
+  const coherence =
+    client === undefined || redis === undefined || l2.coherence === 'none'
+      ? undefined
+      : new Coherence({
+          client,
+          redis,
+          memory,
+          tags,
+          mode: l2.coherence,
+          deadlineMs: l2.deadlineMs,
+          pingMs,
+          onReady: () => void recovery.drain(),
+        });
+  const measuresBytes = l1.maxBytes !== undefined;
+  const core: Core = {
+    name,
+    memory,
+    redis,
+    coherence,
+    tags,
+    recovery,
+    counters,
+    codec: l2,
+    measuresBytes,
+    now,
+    random,
+    assertOpen,
+  };
+  const writer = new Writer(core);
+  return { core, writer };
+}

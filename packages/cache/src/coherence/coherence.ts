@@ -1,0 +1,246 @@
+import { redisSuffix } from '../keys.ts';
+import type { MemoryStore } from '../stores/memory-store.ts';
+import type { Namespace } from '../stores/namespace.ts';
+import type { RedisClient } from '../stores/redis-client.ts';
+import type { RedisStore } from '../stores/redis-store.ts';
+import { verify } from '../stores/verify.ts';
+import type { TagRegistry } from '../tags.ts';
+import { Acknowledgements, type PendingChange } from './acknowledgements.ts';
+import {
+  ackMessage,
+  type ChangeKind,
+  changeMessage,
+  parseAck,
+  parseMessage,
+  splitBusKey,
+} from './messages.ts';
+import { Subscriber } from './subscriber.ts';
+import { type Ticket, Waiters } from './waiters.ts';
+
+/** What keeps L1 in step with other processes. */
+export interface CoherenceOptions {
+  readonly client: RedisClient;
+  readonly redis: RedisStore;
+  readonly memory: MemoryStore;
+  readonly tags: TagRegistry;
+  /** `tracking`: changes by anybody; `bus`: changes by Weir. */
+  readonly mode: 'tracking' | 'bus';
+  /** How long a change waits for the other instances. */
+  readonly deadlineMs: number;
+  readonly pingMs: number;
+  /** Called when changes reach us again. */
+  readonly onReady: () => void;
+}
+
+/** A change about to be sent: its message, and the wait for those who get it. */
+export interface Announcement {
+  readonly message: Buffer;
+  confirmed(receivers: number): Promise<boolean>;
+  cancel(): void;
+}
+
+/**
+ * L1 coherence. Weir's own changes travel on a bus and are acknowledged, so that a resolved delete is gone everywhere;
+ * Redis client tracking tells of everybody else's (redis-cli, expiry, eviction, FLUSHALL). Tracking messages name no
+ * author, so a key they name is checked against Redis by its stamp: own echoes evict nothing. While a subscriber is
+ * down, L1 is distrusted: its entries are checked against Redis before they are served.
+ */
+export class Coherence {
+  readonly #options: CoherenceOptions;
+  readonly #acknowledgements: Acknowledgements;
+  readonly #waiters = new Waiters();
+  readonly #ownChannel: string;
+  readonly #self: string;
+  readonly #subscribers = new Map<string, Subscriber>();
+  readonly #ready = new Set<string>();
+  readonly #owedAcks = new Map<string, number[]>();
+  readonly #refresh: NodeJS.Timeout | undefined;
+  #whenTrusted = Promise.withResolvers<void>();
+
+  constructor(options: CoherenceOptions) {
+    this.#options = options;
+    this.#acknowledgements = new Acknowledgements(options.deadlineMs);
+    this.#self = options.redis.instance.toString('latin1');
+    this.#ownChannel = `${options.redis.channel}:${options.redis.instance.toString('hex')}`;
+    options.memory.distrust();
+    this.#subscribe();
+    if (options.client.isCluster) {
+      this.#refresh = setInterval(() => this.#subscribe(), options.pingMs);
+      this.#refresh.unref();
+    }
+  }
+
+  get isTrusted(): boolean {
+    return this.#subscribers.size > 0 && this.#ready.size === this.#subscribers.size;
+  }
+
+  /** Whether changes reach this instance now or within the timeout (default: the deadline). */
+  async becomesTrusted(timeoutMs: number = this.#options.deadlineMs): Promise<boolean> {
+    if (this.isTrusted) return true;
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    const timer = setTimeout(resolve, timeoutMs, false);
+    void this.#whenTrusted.promise.then(() => resolve(true));
+    return await promise.finally(() => clearTimeout(timer));
+  }
+
+  announce(kind: ChangeKind, subject: string): Announcement {
+    const change: PendingChange = this.#acknowledgements.open();
+    return {
+      message: changeMessage(kind, this.#options.redis.instance, change.sequence, subject),
+      confirmed: (receivers) => change.confirmed(receivers),
+      cancel: () => this.#acknowledgements.cancel(change),
+    };
+  }
+
+  openTicket(subject: string): Ticket {
+    return this.#waiters.open(subject);
+  }
+
+  close(): void {
+    clearInterval(this.#refresh);
+    for (const subscriber of this.#subscribers.values()) subscriber.close();
+    this.#subscribers.clear();
+  }
+
+  // A cluster's nodes come and go: one subscriber for each master there is now.
+  #subscribe(): void {
+    const { client } = this.#options;
+    const nodes = client.isCluster ? mastersOf(client) : new Map([['', client]]);
+    for (const [name, subscriber] of this.#subscribers) {
+      if (nodes.has(name)) continue;
+      subscriber.close();
+      this.#subscribers.delete(name);
+      this.#ready.delete(name);
+    }
+    for (const [name, node] of nodes) {
+      if (!this.#subscribers.has(name)) this.#subscribers.set(name, this.#subscriber(name, node));
+    }
+    if (client.isCluster && nodes.size === 0) setTimeout(() => this.#subscribe(), 50).unref();
+  }
+
+  #subscriber(name: string, node: RedisClient): Subscriber {
+    const { memory, mode, onReady, pingMs, redis } = this.#options;
+    const { entries, tags } = redis.trackedPrefixes;
+    const channels = [redis.channel, this.#ownChannel];
+    return new Subscriber(
+      node,
+      { channels, prefixes: mode === 'tracking' ? [entries, tags] : [], pingMs },
+      {
+        onReady: () => {
+          this.#ready.add(name);
+          if (!this.isTrusted) return;
+          memory.trust();
+          this.#whenTrusted.resolve();
+          onReady();
+        },
+        onLost: () => {
+          this.#ready.delete(name);
+          this.#whenTrusted = Promise.withResolvers<void>();
+          memory.distrust();
+        },
+        onMessage: (channel, message) => this.#onMessage(channel, message),
+        onTracked: (keys) => this.#onTracked(keys),
+      },
+    );
+  }
+
+  #onMessage(channel: string, bytes: Buffer): void {
+    if (channel === this.#ownChannel) {
+      const { acknowledger, sequences } = parseAck(bytes);
+      for (const sequence of sequences) this.#acknowledgements.add(sequence, acknowledger);
+      return;
+    }
+    const message = parseMessage(bytes);
+    if (message === undefined) return;
+    if (message.kind === 'w') {
+      this.#waiters.wake(message.subject);
+      return;
+    }
+    // The sender has applied its own change already; its echo only proves that Redis delivers.
+    if (message.sender.toString('latin1') === this.#self) {
+      this.#acknowledgements.add(message.sequence, this.#self);
+      return;
+    }
+    if (message.kind === 't') this.#options.tags.apply(message.subject);
+    else this.#evict(message.subject);
+    this.#acknowledge(message.sender, message.sequence);
+  }
+
+  // One answer for all changes of one sender that came in one packet.
+  #acknowledge(sender: Buffer, sequence: number): void {
+    const { redis } = this.#options;
+    const name = sender.toString('hex');
+    const owed = this.#owedAcks.get(name);
+    if (owed !== undefined) {
+      owed.push(sequence);
+      return;
+    }
+    this.#owedAcks.set(name, [sequence]);
+    queueMicrotask(() => {
+      const sequences = this.#owedAcks.get(name) ?? [];
+      this.#owedAcks.delete(name);
+      redis.publish(`${redis.channel}:${name}`, ackMessage(redis.instance, sequences)).catch(() => {
+        // The sender's own deadline covers a lost answer.
+      });
+    });
+  }
+
+  #evict(subject: string): void {
+    const found = this.#locate(subject);
+    if (found === undefined) return;
+    this.#options.memory.delete(found.namespace, found.key);
+    found.namespace.cut(found.key);
+    this.#waiters.wake(subject);
+  }
+
+  #onTracked(keys: readonly Buffer[] | undefined): void {
+    const { memory, redis, tags } = this.#options;
+    if (keys === undefined) {
+      tags.forgetAll();
+      memory.clearAll();
+      for (const namespace of memory.namespaces) namespace.cutAll();
+      return;
+    }
+    const prefixes = redis.trackedPrefixes;
+    for (const bytes of keys) {
+      const key = bytes.toString();
+      if (key.startsWith(prefixes.tags)) void tags.verify(key.slice(prefixes.tags.length, -1));
+      else if (key.startsWith(prefixes.entries)) void this.#verify(key.slice(prefixes.entries.length, -1));
+    }
+  }
+
+  /** Keeps an entry only if Redis still has the very write it came from. */
+  async #verify(subject: string): Promise<void> {
+    const { memory, redis } = this.#options;
+    const found = this.#locate(subject);
+    if (found === undefined) return;
+    const { key, namespace } = found;
+    // What a read in flight is about to bring may be older than this change.
+    namespace.fences.suspect(key);
+    const entry = namespace.entries.get(key);
+    if (entry !== undefined) await verify(redis, memory, entry);
+  }
+
+  #locate(subject: string): { readonly namespace: Namespace; readonly key: string } | undefined {
+    const { namespace: name, suffix } = splitBusKey(subject);
+    const namespace = this.#options.memory.find(name);
+    if (namespace === undefined) return undefined;
+    if (!suffix.startsWith('~sha256:')) return { namespace, key: suffix };
+    for (const keys of [namespace.entries.keys(), namespace.fences.keys()]) {
+      for (const key of keys) {
+        if (redisSuffix(key) === suffix) return { namespace, key };
+      }
+    }
+    return undefined;
+  }
+}
+
+function mastersOf(client: RedisClient): Map<string, RedisClient> {
+  const { nodes } = client as RedisClient & { nodes(role: 'master'): RedisClient[] };
+  return new Map(
+    nodes.call(client, 'master').map((node) => {
+      const { host, port } = node.options as { host?: string; port?: number };
+      return [`${host}:${port}`, node];
+    }),
+  );
+}

@@ -1,0 +1,136 @@
+import { type RedisServer, startRedis } from '@weir/test-kit';
+import { Redis } from 'ioredis';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { type Cache, createCache } from '../src/index.ts';
+
+let server: RedisServer;
+let clients: Redis[];
+let caches: Cache[];
+const unhandled = vi.fn();
+
+beforeEach(async () => {
+  server = await startRedis();
+  clients = [];
+  caches = [];
+  unhandled.mockClear();
+  process.on('unhandledRejection', unhandled);
+});
+afterEach(async () => {
+  await Promise.all(caches.map((cache) => cache.close()));
+  for (const client of clients) client.disconnect();
+  await server.stop();
+  process.off('unhandledRejection', unhandled);
+  expect(unhandled).not.toHaveBeenCalled();
+});
+
+async function instance(): Promise<Cache> {
+  const client = new Redis(server.url, { retryStrategy: () => 20 });
+  client.on('error', () => {});
+  clients.push(client);
+  const l2 = { deadlineMs: 30, breakerFailures: 3, breakerOpenMs: 50, leaseMs: 300 };
+  const cache = createCache({ name: 'shop', redis: client, l2 });
+  caches.push(cache);
+  expect(await cache.ready()).toBe(true);
+  return cache;
+}
+
+describe.each([
+  ['frozen', () => server.pause(), () => server.resume()],
+  [
+    'killed',
+    () => server.kill(),
+    async () => {
+      server = await startRedis({ port: server.port });
+    },
+  ],
+])('a %s Redis', (_name, breakIt, repair) => {
+  it('stalls no read beyond the deadline, opens the breaker, and is used again by itself', async () => {
+    const cache = await instance();
+    await cache.getOrSet('warm', () => 'warm');
+    await breakIt();
+    for (let id = 0; id < 10; id += 1) expect(await cache.getOrSet(`k${id}`, () => id)).toBe(id);
+    const { redisErrors } = cache.stats();
+    for (let id = 0; id < 100; id += 1) expect(await cache.getOrSet(`more${id}`, () => id)).toBe(id);
+    expect(cache.stats().redisErrors - redisErrors).toBeLessThan(20);
+    expect(await cache.getOrSet('warm', () => expect.unreachable())).toBe('warm');
+    await repair();
+    await vi.waitFor(
+      async () => {
+        await cache.getOrSet(`again${Math.random()}`, () => 1);
+        expect(await clients[0]?.keys('*again*')).not.toEqual([]);
+      },
+      { timeout: 10_000, interval: 20 },
+    );
+  });
+
+  it('is told of a delete as soon as it answers, and nobody sees the old value then', async () => {
+    const [a, b] = [await instance(), await instance()];
+    await a.getOrSet('k', () => 'old');
+    await b.getOrSet('k', () => expect.unreachable());
+    await breakIt();
+    expect(await a.delete('k')).toBe(false);
+    expect(await a.getOrSet('k', () => 'new')).toBe('new');
+    await repair();
+    await vi.waitFor(async () => expect(await b.get('k')).not.toBe('old'), { timeout: 10_000, interval: 20 });
+    await vi.waitFor(async () => expect(await a.delete('k')).toBe(true), { timeout: 10_000, interval: 20 });
+    expect(await b.getOrSet('k', () => 'newer')).toBe('newer');
+  });
+});
+
+it('a Redis that never answered holds nobody up', async () => {
+  await server.kill();
+  const client = new Redis(server.url, { retryStrategy: () => 20 });
+  client.on('error', () => {});
+  clients.push(client);
+  const cache = createCache({ name: 'shop', redis: client, l2: { deadlineMs: 30 } });
+  caches.push(cache);
+  expect(await cache.getOrSet('k', () => 1)).toBe(1);
+  expect(await cache.getOrSet('k', () => 2)).toBe(1);
+  expect(await cache.delete('k')).toBe(false);
+  expect(await cache.getOrSet('k', () => 3)).toBe(3);
+  expect(await cache.invalidateTags(['t'])).toBe(false);
+});
+
+it('the lease of a process that died is granted to the next within the lease time', async () => {
+  const [a, b] = [await instance(), await instance()];
+  const started = Promise.withResolvers<void>();
+  a.getOrSet('k', () => {
+    started.resolve();
+    return new Promise<string>(() => {});
+  }).catch(() => {});
+  await started.promise;
+  clients[0]?.disconnect();
+  expect(await b.getOrSet('k', () => 'second')).toBe('second');
+});
+
+it('a load that outlives its lease keeps it, so that nobody loads beside it', async () => {
+  const [a, b] = [await instance(), await instance()];
+  const gate = Promise.withResolvers<string>();
+  const first = a.getOrSet('k', () => gate.promise);
+  setTimeout(() => gate.resolve('long'), 700);
+  expect(await b.getOrSet('k', () => 'beside')).toBe('long');
+  expect(await first).toBe('long');
+});
+
+it('bytes nobody can decode are a miss, and the next load replaces them', async () => {
+  const cache = await instance();
+  await clients[0]?.set('weir:shop@1:e:{~:k}', 'garbage');
+  expect(await cache.getOrSet('k', () => 1)).toBe(1);
+  expect((await clients[0]?.strlen('weir:shop@1:e:{~:k}')) ?? 0).toBeGreaterThan(50);
+});
+
+it('when more deletes fail than are remembered, the whole cache is cleared on recovery', async () => {
+  const client = new Redis(server.url, { retryStrategy: () => 20 });
+  client.on('error', () => {});
+  clients.push(client);
+  const l2 = { deadlineMs: 30, breakerFailures: 2, breakerOpenMs: 50, recoveryMax: 2 };
+  const a = createCache({ name: 'shop', redis: client, l2 });
+  caches.push(a);
+  const b = await instance();
+  await a.ready();
+  for (const key of ['a', 'b', 'c', 'd']) await b.getOrSet(key, () => 'old');
+  server.pause();
+  for (const key of ['a', 'b', 'c']) expect(await a.delete(key)).toBe(false);
+  server.resume();
+  await vi.waitFor(async () => expect(await b.get('d')).toBeUndefined(), { timeout: 10_000, interval: 20 });
+});
