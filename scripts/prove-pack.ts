@@ -11,6 +11,8 @@ type Manifest = {
   readonly name: string;
   readonly exports: Readonly<Record<string, unknown>>;
   readonly bin?: Readonly<Record<string, string>>;
+  readonly peerDependencies?: Readonly<Record<string, string>>;
+  readonly peerDependenciesMeta?: Readonly<Record<string, { readonly optional?: boolean }>>;
 };
 
 const root = join(import.meta.dirname, '..');
@@ -33,6 +35,13 @@ function attempt(title: string, body: () => void): void {
     const { stderr, message } = error as { stderr?: string; message: string };
     console.log(`FAILED ${title}\n${(stderr || message).trim().replace(/^/gm, '       ')}`);
   }
+}
+
+/** `name@range` of the optional peer that an import lacked, if it lacked one. */
+function missingPeer(manifest: Manifest, stderr: string): string | undefined {
+  const name = /Cannot find package '([^']+)'/.exec(stderr)?.[1] ?? '';
+  if (manifest.peerDependenciesMeta?.[name]?.optional !== true) return undefined;
+  return `${name}@${manifest.peerDependencies?.[name] ?? '*'}`;
 }
 
 try {
@@ -60,7 +69,16 @@ try {
         const specifier = manifest.name + subpath.slice(1);
         attempt(`${title}: import '${specifier}'`, () => {
           const script = `if (Object.keys(await import('${specifier}')).length === 0) throw new Error('no exports')`;
-          run(node, ['--input-type=module', '-e', script], project);
+          const load = () => run(node, ['--input-type=module', '-e', script], project);
+          try {
+            load();
+          } catch (error) {
+            // An adapter may need the framework that it adapts; the package itself may not.
+            const peer = missingPeer(manifest, (error as { stderr?: string }).stderr ?? '');
+            if (subpath === '.' || peer === undefined) throw error;
+            run('npm', ['install', '--no-audit', '--no-fund', peer], project);
+            load();
+          }
         });
       }
       for (const [command, file] of Object.entries(manifest.bin ?? {})) {
