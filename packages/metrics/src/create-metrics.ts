@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { performance } from 'node:perf_hooks';
 import { definitionOf, type MetricDefinition } from './catalogue.ts';
-import { instrumentPgClient, instrumentPgPool, isPgClient, isPgPool } from './db/pg.ts';
+import { instrument } from './db/instrument.ts';
 import { PoolRecorder } from './db/pool-recorder.ts';
 import { type QueryOptions, QueryRecorder } from './db/query-recorder.ts';
 import { metricsError } from './errors.ts';
@@ -127,9 +127,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
     },
     instrument: <T extends object>(client: T, { name = 'default' }: { readonly name?: string } = {}): T => {
       queries.enable();
-      if (isPgPool(client)) instrumentPgPool(client, name, queries, pools, now);
-      else if (isPgClient(client)) instrumentPgClient(client, queries);
-      else throw metricsError('ERR_WEIR_METRICS_CLIENT');
+      instrument(client, { name, queries, pools, now });
       return client;
     },
     scrape,

@@ -6,11 +6,11 @@
  * in its callback: each query sees the request that asked for it.
  */
 import { AsyncResource } from 'node:async_hooks';
+import { type AnyFunction, claim } from './instrumented.ts';
 import type { PoolRecorder } from './pool-recorder.ts';
 import type { QueryExecution, QueryRecorder } from './query-recorder.ts';
 
 type Callback = (error: unknown, result?: unknown, ...rest: unknown[]) => void;
-type AnyFunction = (...args: unknown[]) => unknown;
 
 /** What is used of a pg Client. */
 export interface PgClient {
@@ -26,8 +26,6 @@ export interface PgPool extends PgClient {
   readonly waitingCount: number;
   readonly options: { readonly max?: number };
 }
-
-const instrumented = new WeakSet<object>();
 
 // `pool.query` reaches `client.query` through synchronous calls on either side of the wait for a connection. Within them this
 // says that the query's caller was looked at already.
@@ -61,8 +59,7 @@ export function instrumentPgPool(
   pools: PoolRecorder,
   now: () => number,
 ): void {
-  if (instrumented.has(pool)) return;
-  instrumented.add(pool);
+  if (!claim(pool)) return;
   const ref = new WeakRef(pool);
   const wait = pools.add(name, () => {
     const live = ref.deref();
@@ -108,8 +105,7 @@ export function instrumentPgPool(
 
 /** Wraps one client. Wrapping twice does nothing. */
 export function instrumentPgClient(client: PgClient, queries: QueryRecorder): void {
-  if (instrumented.has(client)) return;
-  instrumented.add(client);
+  if (!claim(client)) return;
   const query = client.query.bind(client) as AnyFunction;
   client.query = (...args: unknown[]): unknown => {
     const text = textOf(args[0]);

@@ -108,7 +108,11 @@ export class QueryRecorder {
     options: { readonly values?: readonly unknown[] | undefined; readonly noticed?: boolean } = {},
   ): QueryExecution {
     if (options.noticed !== true) this.notice(system, text, options.values);
-    const statement = this.#statementOf(system, text);
+    return this.beginStatement(system, this.#statementOf(system, text));
+  }
+
+  /** Begins an execution of what is no SQL: its statement was made literal-free by its driver's instrumentation. */
+  beginStatement(system: string, statement: Statement): QueryExecution {
     return {
       statement,
       series: this.#seriesOf(system, statement),
@@ -117,6 +121,22 @@ export class QueryRecorder {
       exchange: this.#http.contexts?.getStore(),
       trace: this.#http.traceSource?.(),
     };
+  }
+
+  /** Ends an execution when `pending` settles, and gives on what it gives. */
+  async follow<T>(
+    execution: QueryExecution,
+    pending: PromiseLike<T>,
+    rowsOf?: (result: T) => number | undefined,
+  ): Promise<T> {
+    try {
+      const result = await pending;
+      this.end(execution, { failed: false, rows: rowsOf?.(result) });
+      return result;
+    } catch (error) {
+      this.end(execution, { failed: true });
+      throw error;
+    }
   }
 
   /** Ends an execution. */

@@ -47,6 +47,17 @@ export function analyze(text: string, dialect: Dialect): Statement {
   });
 }
 
+/** The statement of a command that is no SQL; `shape` must be free of values. */
+export function namedStatement(summary: string, shape: string = summary): Statement {
+  return Object.freeze({
+    text: shape.slice(0, MAX_CACHED_LENGTH),
+    summary,
+    fingerprint: createHash('sha1').update(shape).digest('hex').slice(0, 16),
+    isRead: false,
+    isPaged: false,
+  });
+}
+
 /** A bounded memory of analysed statements of one dialect, the oldest leaving first. */
 export class StatementCache {
   readonly #dialect: Dialect;

@@ -1,0 +1,54 @@
+/** Query timing for PGlite, transactions included. */
+import { type AnyFunction, claim, wrapMethod } from './instrumented.ts';
+import type { QueryRecorder } from './query-recorder.ts';
+
+/** What is used of a PGlite database. */
+export interface PgliteDatabase {
+  query: AnyFunction;
+  exec: AnyFunction;
+  transaction: AnyFunction;
+}
+
+/** Whether `client` looks like PGlite. */
+export function isPglite(client: object): client is PgliteDatabase {
+  const { query, exec, transaction, waitReady } = client as Record<string, unknown>;
+  return (
+    typeof query === 'function' &&
+    typeof exec === 'function' &&
+    typeof transaction === 'function' &&
+    waitReady !== undefined
+  );
+}
+
+function rowsOf(result: unknown): number | undefined {
+  const { rows } = (result ?? {}) as { readonly rows?: unknown };
+  return Array.isArray(rows) ? rows.length : undefined;
+}
+
+function wrapQueries(target: object, queries: QueryRecorder): void {
+  wrapMethod(target, 'query', (query) => (text, values, ...rest) => {
+    const execution = queries.begin('postgresql', String(text), {
+      values: Array.isArray(values) ? values : undefined,
+    });
+    return queries.follow(execution, query(text, values, ...rest) as Promise<unknown>, rowsOf);
+  });
+  wrapMethod(target, 'exec', (exec) => (text, ...rest) => {
+    const execution = queries.begin('postgresql', String(text));
+    return queries.follow(execution, exec(text, ...rest) as Promise<unknown>);
+  });
+}
+
+/** Wraps a database and the transactions it opens. */
+export function instrumentPglite(database: PgliteDatabase, queries: QueryRecorder): void {
+  if (!claim(database)) return;
+  wrapQueries(database, queries);
+  wrapMethod(
+    database,
+    'transaction',
+    (transaction) => (callback) =>
+      transaction((open: object) => {
+        wrapQueries(open, queries);
+        return (callback as AnyFunction)(open);
+      }),
+  );
+}
