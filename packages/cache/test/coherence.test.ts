@@ -136,7 +136,7 @@ describe('a lost subscriber', () => {
     const cache = await instance();
     await cache.getOrSet('k', () => 1);
     expect(await inL1(cache, 'k')).toBe(true);
-    await redis.client('KILL', 'TYPE', 'pubsub');
+    await redis.call('CLIENT', 'KILL', 'TYPE', 'pubsub');
     await vi.waitFor(async () => expect(await inL1(cache, 'k')).toBe(false));
     expect(await cache.ready()).toBe(true);
     await cache.get('k');
@@ -152,7 +152,7 @@ describe('a lost subscriber', () => {
       return gate.promise;
     });
     await started.promise;
-    await redis.client('KILL', 'TYPE', 'pubsub');
+    await redis.call('CLIENT', 'KILL', 'TYPE', 'pubsub');
     await redis.ping();
     await vi.waitFor(async () =>
       expect(await redis.pubsub('NUMSUB', 'weir:shop@1:bus')).toEqual(['weir:shop@1:bus', 0]),
