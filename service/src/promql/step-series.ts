@@ -14,7 +14,8 @@ export interface StepSeries {
   readonly present: Uint8Array;
 }
 
-const chunkCells = 1 << 16;
+const firstChunk = 256;
+const largestChunk = 1 << 16;
 
 /** Hands out arrays of one length, cut from few large ones: many small allocations cost more than the work on them. */
 export class StepArrays {
@@ -34,7 +35,8 @@ export class StepArrays {
     const steps = this.#steps;
     this.#budget.take(steps);
     if (this.#used + steps > this.#values.length) {
-      const cells = Math.max(steps, Math.floor(chunkCells / steps) * steps);
+      const wanted = Math.min(largestChunk, Math.max(firstChunk, this.#values.length * 4));
+      const cells = Math.max(steps, Math.floor(wanted / steps) * steps);
       this.#values = new Float64Array(cells);
       this.#present = new Uint8Array(cells);
       this.#used = 0;

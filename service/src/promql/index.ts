@@ -1,0 +1,11 @@
+export { PromqlError, type PromqlErrorType } from './errors.ts';
+export { evaluateInstant, evaluateRange, type QueryRange } from './evaluate.ts';
+export { format } from './format.ts';
+export { Labels } from './labels.ts';
+export { createMatcher, type Matcher, type MatchOperator } from './matcher.ts';
+export { parse, parseMetricSelector } from './parser.ts';
+export type { QueryOptions } from './query-options.ts';
+export { formatValue, type MatrixSeries, type QueryResult, type VectorSample } from './query-result.ts';
+export type { Queryable, SelectLimits, Series } from './queryable.ts';
+export { type QueryNames, selectors } from './selectors.ts';
+export { isStale, writeStale } from './stale.ts';
