@@ -38,8 +38,7 @@ export const migrations: readonly { readonly name: string; readonly sql: string 
         line int not null,
         product_id int not null,
         quantity int not null check (quantity > 0),
-        unit_price_minor int not null check (unit_price_minor > 0),
-        primary key (order_id, line)
+        unit_price_minor int not null check (unit_price_minor > 0)
       );
     `,
   },
@@ -53,6 +52,7 @@ export const afterSeed: readonly string[] = [
   'create index orders_placed_at on orders (placed_at desc)',
   'alter table products add foreign key (category_id) references categories',
   'alter table reviews add foreign key (product_id) references products',
+  'alter table order_lines add primary key (order_id, line)',
   'alter table order_lines add foreign key (order_id) references orders',
   'analyze',
 ];

@@ -57,7 +57,7 @@ const hash = (id: string, salt: string) =>
 
 /** SQL of a product's id; squaring makes the first ids the popular ones, as in a real shop. */
 const popularProduct = (id: string, salt: string) =>
-  `1 + floor(${seedCounts.products} * power(${hash(id, salt)} / 268435456.0, 2))::int`;
+  `1 + floor(${seedCounts.products} * ((${hash(id, salt)}) / 268435456::float8) ^ 2)::int`;
 
 /** One statement a table, in the order that their references allow. */
 export const seedStatements: readonly string[] = [

@@ -27,9 +27,9 @@ const words = [
 
 /** Weights of the kinds, in thousandths. The flaws and the lost are rare, as in a healthy shop. */
 const mix: readonly (readonly [weight: number, make: (random: Random) => Arrival])[] = [
-  [430, (random) => ({ path: `/products/${popularProduct(random)}`, client: visitor(random) })],
+  [360, (random) => ({ path: `/products/${popularProduct(random)}`, client: visitor(random) })],
   [
-    180,
+    150,
     (random) => ({
       path: `/products?category=${pick(random, categorySlugs)}&page=${integer(random, 1, 4)}`,
       client: visitor(random),
@@ -39,8 +39,8 @@ const mix: readonly (readonly [weight: number, make: (random: Random) => Arrival
     90,
     (random) => ({ path: `/search?q=${encodeURIComponent(pick(random, words))}`, client: visitor(random) }),
   ],
-  // With 12 requests a second these are 2.6, where the limit lets 2 through.
-  [220, (random) => ({ path: `/search?q=${encodeURIComponent(pick(random, words))}`, client: crawler })],
+  // With 12 requests a second these are 3.8, where the limit lets 2 through.
+  [320, (random) => ({ path: `/search?q=${encodeURIComponent(pick(random, words))}`, client: crawler })],
   [30, changeStock],
   [
     20,
