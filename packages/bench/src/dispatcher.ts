@@ -165,11 +165,13 @@ export class Dispatcher {
    */
   #refused(): void {
     this.#openNotBeforeMs = this.#options.now() + reconnectDelayMs;
-    let exchange: Exchange | undefined;
-    do {
-      exchange = this.#nextWaiting();
-      if (exchange !== undefined) this.#fail(exchange, 'refused');
-    } while (exchange !== undefined && this.#flights.size + this.#opening.size === 0);
+    // Only those that wait now: each failure may begin another exchange.
+    let left = this.#flights.size + this.#opening.size === 0 ? this.#waiting.length - this.#waitingFrom : 1;
+    for (; left > 0; left -= 1) {
+      const exchange = this.#nextWaiting();
+      if (exchange === undefined) return;
+      this.#fail(exchange, 'refused');
+    }
   }
 
   #fail(exchange: Exchange, kind: FailureKind): void {

@@ -10,6 +10,7 @@ export {
 export { type DistrustLimits, type Doubt, doubtComparison } from './compare/distrust.ts';
 export type { ArmName, ArmSample, PairConditions, PairSample } from './compare/duet-plan.ts';
 export type { Arm } from './compare/measure-pair.ts';
+export type { RunConditions } from './conditions.ts';
 export {
   ArmError,
   BenchError,
@@ -23,9 +24,12 @@ export {
   TargetRefusedError,
   TargetUnreachableError,
 } from './errors.ts';
+export type { Auth, Flow, FlowStep, SaveSource, StepCheck } from './flow/flow.ts';
+export type { CheckCounts, StepSummary } from './flow/flow-report.ts';
 export type { LatencySummary } from './latency-histogram.ts';
 export { loadScenario } from './load-scenario.ts';
 export type { FailureKind } from './measurement.ts';
+export { checkObjective, type Objective, type ObjectiveOutcome, parseObjective } from './objective.ts';
 export type { CpuPinning } from './process/cpu-pinning.ts';
 export { type StartedTarget, type StartTargetOptions, startTarget } from './process/start-target.ts';
 export type {

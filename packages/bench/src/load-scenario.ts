@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { extname, resolve } from 'node:path';
+import { dirname, extname, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { ScenarioError, ScenarioFileError } from './errors.ts';
 import { parseScenario, type ResolvedScenario } from './scenario.ts';
@@ -16,11 +16,20 @@ const modules = new Set(['.js', '.mjs', '.cjs', '.ts', '.mts', '.cts']);
  */
 export async function loadScenario(file: string): Promise<ResolvedScenario> {
   const extension = extname(file);
-  if (extension === '.json') return parseScenario(await readJson(file), file);
-  if (modules.has(extension)) return parseScenario(await importDefault(file), file);
+  if (extension === '.json') return beside(file, parseScenario(await readJson(file), file));
+  if (modules.has(extension)) return beside(file, parseScenario(await importDefault(file), file));
   throw new ScenarioFileError(
     `${file}: expected a .json, .ts or .js file, got \`${extension || 'no extension'}\`.`,
   );
+}
+
+/** Feeds are named relative to the scenario's file. */
+function beside(file: string, scenario: ResolvedScenario): ResolvedScenario {
+  if (scenario.feeds === undefined) return scenario;
+  const feeds = Object.entries(scenario.feeds).map(
+    ([name, feed]) => [name, resolve(dirname(file), feed)] as const,
+  );
+  return Object.freeze({ ...scenario, feeds: Object.freeze(Object.fromEntries(feeds)) });
 }
 
 async function readJson(file: string): Promise<unknown> {

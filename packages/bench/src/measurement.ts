@@ -85,6 +85,11 @@ export class Measurement {
     this.#latestMs = Math.max(this.#latestMs, byMs);
   }
 
+  /** Whether a request that begins then is counted. */
+  measures(startMs: number): boolean {
+    return startMs >= this.#measureMs - roundingMs && startMs < this.#endMs - roundingMs;
+  }
+
   /** Cuts the measured time short; requests that begin later no longer count. */
   end(nowMs: number): void {
     this.#endMs = Math.max(this.#measureMs, Math.min(nowMs, this.plannedEndMs));

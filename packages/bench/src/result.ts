@@ -1,6 +1,10 @@
 import type { RateStage } from './arrival-schedule.ts';
+import type { Doubt } from './compare/distrust.ts';
+import type { RunConditions } from './conditions.ts';
+import type { CheckCounts, StepSummary } from './flow/flow-report.ts';
 import type { LatencySummary } from './latency-histogram.ts';
 import type { FailureKind } from './measurement.ts';
+import type { ObjectiveOutcome } from './objective.ts';
 
 /** Reported while a benchmark runs, about twice a second and once at its end. */
 export interface BenchmarkProgress {
@@ -106,6 +110,13 @@ export interface BenchmarkResult {
   readonly failures: Readonly<Partial<Record<FailureKind, number>>>;
   /** Of an open loop only. */
   readonly arrivals?: ArrivalCounts;
+  /** Of a run with flows. */
+  readonly checks?: CheckCounts;
+  readonly steps?: readonly StepSummary[];
+  readonly objectives: readonly ObjectiveOutcome[];
+  /** Reasons not to believe this run; empty for a sound one. */
+  readonly doubts: readonly Doubt[];
+  readonly conditions?: RunConditions;
   /** Received, headers included. */
   readonly bytesPerSecond: number;
   readonly timeline: readonly TimelinePoint[];

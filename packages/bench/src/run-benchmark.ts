@@ -1,8 +1,13 @@
 import type { RateStage } from './arrival-schedule.ts';
 import { runClosedLoop } from './closed-loop.ts';
+import { doubtRun, type RunConditions, watchConditions } from './conditions.ts';
 import { probeTarget } from './connect-target.ts';
 import { describeEnvironment } from './environment.ts';
+import { authHeader } from './flow/auth.ts';
+import { FlowReport } from './flow/flow-report.ts';
+import { runFlows } from './flow/run-flows.ts';
 import { Measurement } from './measurement.ts';
+import { checkObjective, parseObjective } from './objective.ts';
 import { startTarget } from './process/start-target.ts';
 import type {
   ArrivalCounts,
@@ -12,7 +17,13 @@ import type {
   BenchmarkResult,
   RequestCounts,
 } from './result.ts';
-import { parseScenario, type ResolvedScenario, type Scenario, stagesOf } from './scenario.ts';
+import {
+  parseScenario,
+  type ResolvedRequest,
+  type ResolvedScenario,
+  type Scenario,
+  stagesOf,
+} from './scenario.ts';
 import { runSharedOpenLoop } from './shared-open-loop.ts';
 import { assertTargetAllowed } from './target-policy.ts';
 
@@ -64,33 +75,55 @@ async function measure(
   const environment = await describeEnvironment();
   await probeTarget(new URL(resolved.target), resolved.timeoutMs, signal);
 
+  const authorised = { ...resolved, requests: withAuth(resolved) };
   const measurement = new Measurement(now(), resolved.warmupMs, resolved.durationMs);
   const startedAt = new Date(Date.now() + resolved.warmupMs).toISOString();
+  const watch = watchConditions(now);
+  const report = new FlowReport();
   const end = (): void => measurement.end(now());
   if (signal.aborted) end();
   signal.addEventListener('abort', end, { once: true });
   const ticker = setInterval(() => onProgress?.(measurement.progress(now())), progressMs);
+  const warm = setTimeout(() => void watch.begin(), resolved.warmupMs);
   try {
-    const load = { scenario: resolved, measurement, now, signal };
-    await (stagesOf(resolved) === undefined ? runClosedLoop(load) : runSharedOpenLoop(load));
+    const load = { scenario: authorised, measurement, now, signal };
+    if (resolved.flows !== undefined) await runFlows({ ...load, report });
+    else if (stagesOf(resolved) === undefined) await runClosedLoop(load);
+    else await runSharedOpenLoop(load);
   } finally {
     clearInterval(ticker);
+    clearTimeout(warm);
     signal.removeEventListener('abort', end);
   }
   onProgress?.(measurement.progress(now()));
-  return summarise(resolved, measurement, startedAt, environment);
+  const conditions = await watch.end();
+  return summarise(resolved, measurement, { startedAt, environment, conditions, report });
+}
+
+function withAuth({ auth, requests }: ResolvedScenario): readonly ResolvedRequest[] {
+  const header = authHeader(auth);
+  return requests.map((request) => ({ ...request, headers: { ...header, ...request.headers } }));
+}
+
+interface Surroundings {
+  readonly startedAt: string;
+  readonly environment: BenchmarkEnvironment;
+  readonly conditions: RunConditions | undefined;
+  readonly report: FlowReport;
 }
 
 function summarise(
   scenario: ResolvedScenario,
   measurement: Measurement,
-  startedAt: string,
-  environment: BenchmarkEnvironment,
+  around: Surroundings,
 ): BenchmarkResult {
+  const { startedAt, environment, conditions, report } = around;
   const requests = measurement.counts();
   const failures = measurement.failures();
   const stages = stagesOf(scenario);
-  return {
+  const arrivals =
+    stages === undefined ? undefined : countArrivals(requests, failures.dropped ?? 0, measurement);
+  const result: BenchmarkResult = {
     schemaVersion: 1,
     name: scenario.name,
     target: scenario.target,
@@ -102,13 +135,17 @@ function summarise(
     latencyMs: measurement.latency(),
     statusCodes: measurement.statusCodes(),
     failures,
-    ...(stages === undefined
-      ? {}
-      : { arrivals: countArrivals(requests, failures.dropped ?? 0, measurement) }),
+    ...(arrivals === undefined ? {} : { arrivals }),
+    ...(scenario.flows === undefined ? {} : { checks: report.checks(), steps: report.steps() }),
+    objectives: [],
+    doubts: doubtRun(conditions, arrivals),
+    ...(conditions === undefined ? {} : { conditions }),
     bytesPerSecond: measurement.bytesPerSecond(),
     timeline: measurement.timeline(),
     environment,
   };
+  const objectives = scenario.objectives.map((text) => checkObjective(parseObjective(text), result));
+  return { ...result, objectives };
 }
 
 function describeLoad(scenario: ResolvedScenario, stages: readonly RateStage[] | undefined): BenchmarkLoad {

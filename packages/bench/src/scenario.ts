@@ -1,6 +1,10 @@
 import * as z from 'zod';
 import type { RateStage } from './arrival-schedule.ts';
 import { ScenarioError, type ScenarioIssue } from './errors.ts';
+import type { Auth, Flow } from './flow/flow.ts';
+import { authSchema, feedsSchema, flowsSchema } from './flow/flow-schema.ts';
+import { explainObjective } from './objective.ts';
+import { headersSchema, methodSchema, pathSchema, wholeMs } from './request-schema.ts';
 
 /** One request of a scenario. Each connection sends the list in order, then begins again. */
 export interface ScenarioRequest {
@@ -36,7 +40,16 @@ export interface Scenario {
   readonly name: string;
   /** Origin only, e.g. `http://127.0.0.1:4041`. */
   readonly target: string;
-  readonly requests: readonly ScenarioRequest[];
+  /** Sent in order by each connection, then again. Either these or `flows`. */
+  readonly requests?: readonly ScenarioRequest[];
+  /** Sessions of several steps with values of their own. */
+  readonly flows?: readonly Flow[];
+  /** CSV or JSON files; each session gets the next row of each, under the feed's name. */
+  readonly feeds?: Readonly<Record<string, string>>;
+  /** Sent with every request. */
+  readonly auth?: Auth;
+  /** What must hold, e.g. `p99 < 250ms`; a missed one makes `weir-bench run` exit with 1. @defaultValue `[]` */
+  readonly objectives?: readonly string[];
   /** Requests per second, evenly spaced, whether or not earlier ones were answered. Makes the load an open loop. */
   readonly rate?: number;
   /** An open loop whose rate changes. Their durations make up the measured time, so `durationMs` is left out. */
@@ -62,12 +75,14 @@ export interface Scenario {
 }
 
 /** A scenario with every default filled in, validated and frozen. */
-export type ResolvedScenario = Required<Omit<Scenario, 'requests' | 'rate' | 'stages' | 'start'>> & {
-  readonly requests: readonly ResolvedRequest[];
-  readonly rate?: number;
-  readonly stages?: readonly RateStage[];
-  readonly start?: StartSpec;
-};
+export type ResolvedScenario = Required<Omit<Scenario, 'requests' | OptionalKey>> &
+  Pick<Scenario, 'rate' | 'stages' | 'flows' | 'feeds' | 'auth'> & {
+    /** Empty when there are flows. */
+    readonly requests: readonly ResolvedRequest[];
+    readonly start?: StartSpec;
+  };
+
+type OptionalKey = 'rate' | 'stages' | 'start' | 'flows' | 'feeds' | 'auth';
 
 /** A request with its defaults filled in. */
 export interface ResolvedRequest {
@@ -77,40 +92,10 @@ export interface ResolvedRequest {
   readonly body?: string;
 }
 
-const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const;
-const token = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
-const printable = /^[\t\x20-\x7e\x80-\xff]*$/;
-const hopHeaders = new Set([
-  'connection',
-  'content-length',
-  'transfer-encoding',
-  'keep-alive',
-  'upgrade',
-  'expect',
-]);
-
-const wholeMs = (minimum: number, maximum: number): z.ZodNumber =>
-  z.number().int('expected whole milliseconds').min(minimum).max(maximum);
-
-const pathSchema = z
-  .string()
-  .regex(
-    /^\/[\x21-\x7e]*$/,
-    'expected a path that begins with `/` and has every other character percent-encoded',
-  );
-
 const requestSchema = z.strictObject({
-  method: z.enum(methods).default('GET'),
+  method: methodSchema.default('GET'),
   path: pathSchema,
-  headers: z
-    .record(
-      z
-        .string()
-        .regex(token, 'expected a header name')
-        .refine((name) => !hopHeaders.has(name.toLowerCase()), 'is set by the generator; remove it'),
-      z.string().regex(printable, 'expected a header value without line breaks'),
-    )
-    .default({}),
+  headers: headersSchema().default({}),
   body: z.string().optional(),
 });
 
@@ -120,6 +105,11 @@ const stageSchema = z.strictObject({
   durationMs: wholeMs(1, 86_400_000),
   rate: ratePerSecond,
   from: ratePerSecond.optional(),
+});
+
+const objectiveSchema = z.string().superRefine((text, context) => {
+  const message = explainObjective(text);
+  if (message !== undefined) context.addIssue({ code: 'custom', message });
 });
 
 const startSchema = z.strictObject({
@@ -138,7 +128,11 @@ const scenarioSchema = z.strictObject({
   target: z
     .string()
     .refine(isOrigin, 'expected an origin such as `http://127.0.0.1:4041`, without path or credentials'),
-  requests: z.array(requestSchema).min(1, 'expected at least one request').max(1_000),
+  requests: z.array(requestSchema).max(1_000).default([]),
+  flows: flowsSchema.optional(),
+  feeds: feedsSchema.optional(),
+  auth: authSchema.optional(),
+  objectives: z.array(objectiveSchema).max(100).default([]),
   start: startSchema.optional(),
   rate: ratePerSecond.optional(),
   stages: z.array(stageSchema).min(1).max(1_000).optional(),
@@ -181,10 +175,18 @@ export function parseScenario(value: unknown, source?: string): ResolvedScenario
 type ParsedScenario = z.output<typeof scenarioSchema>;
 
 function findContradictions(scenario: ParsedScenario): ScenarioIssue[] {
-  const { rate, stages, workers, pipelining, durationMs } = scenario;
+  const { rate, stages, workers, pipelining, durationMs, requests, flows, feeds } = scenario;
   const issues: ScenarioIssue[] = [];
   const open = rate !== undefined || stages !== undefined;
   const refuse = (path: string, message: string): number => issues.push({ path, message });
+  if (requests.length === 0 && flows === undefined) {
+    refuse('requests', 'expected at least one request, unless there are `flows`');
+  }
+  if (requests.length > 0 && flows !== undefined)
+    refuse('flows', 'stand instead of `requests`; remove one of them');
+  if (feeds !== undefined && flows === undefined) refuse('feeds', 'feed `flows`; add them or remove it');
+  if (flows !== undefined && pipelining !== 1) refuse('pipelining', 'flows do not pipeline; remove it');
+  if (flows !== undefined && workers !== 1) refuse('workers', 'flows run on one thread; remove it');
   if (rate !== undefined && stages !== undefined) refuse('rate', 'is set by `stages`; remove one of them');
   if (open && pipelining !== 1) refuse('pipelining', 'an open loop does not pipeline; remove it');
   if (!open && workers !== 1) refuse('workers', 'share an open loop only; add `rate` or remove it');
@@ -195,32 +197,32 @@ function findContradictions(scenario: ParsedScenario): ScenarioIssue[] {
   return issues;
 }
 
-function resolve({ rate, stages, start, ...scenario }: ParsedScenario): ResolvedScenario {
+function resolve(scenario: ParsedScenario): ResolvedScenario {
+  const { stages } = scenario;
   const stagesMs = stages?.reduce((sum, stage) => sum + stage.durationMs, 0);
-  const open = rate !== undefined || stages !== undefined;
-  return Object.freeze({
-    ...scenario,
-    target: new URL(scenario.target).origin,
-    requests: Object.freeze(scenario.requests.map(freezeRequest)),
-    ...(start === undefined ? {} : { start: Object.freeze(withoutUndefined(start)) }),
-    ...(rate === undefined ? {} : { rate }),
-    ...(stages === undefined
-      ? {}
-      : { stages: Object.freeze(stages.map((stage) => Object.freeze(withoutUndefined(stage)))) }),
-    connections: scenario.connections ?? (open ? 500 : 10),
-    durationMs: stagesMs ?? scenario.durationMs ?? 10_000,
-  });
+  const open = scenario.rate !== undefined || stages !== undefined;
+  return freezeDeep(
+    withoutUndefined({
+      ...scenario,
+      target: new URL(scenario.target).origin,
+      connections: scenario.connections ?? (open ? 500 : 10),
+      durationMs: stagesMs ?? scenario.durationMs ?? 10_000,
+    }),
+  ) as ResolvedScenario;
 }
 
-/** Optional keys that a schema left undefined are absent instead. */
-function withoutUndefined<T extends object>(value: T): Defined<T> {
-  return Object.fromEntries(Object.entries(value).filter(([, entry]) => entry !== undefined)) as Defined<T>;
+/** Optional keys that a schema left undefined become absent, at every depth. */
+function withoutUndefined(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutUndefined);
+  if (typeof value !== 'object' || value === null) return value;
+  const entries = Object.entries(value).filter(([, entry]) => entry !== undefined);
+  return Object.fromEntries(entries.map(([key, entry]) => [key, withoutUndefined(entry)]));
 }
 
-type Defined<T> = { [Key in keyof T]: Exclude<T[Key], undefined> };
-
-function freezeRequest(request: z.output<typeof requestSchema>): ResolvedRequest {
-  return Object.freeze(withoutUndefined({ ...request, headers: Object.freeze(request.headers) }));
+function freezeDeep(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  for (const entry of Object.values(value)) freezeDeep(entry);
+  return Object.freeze(value);
 }
 
 /**
@@ -236,6 +238,14 @@ export function defineBench(scenario: Scenario): ResolvedScenario {
 export function stagesOf(scenario: ResolvedScenario): readonly RateStage[] | undefined {
   if (scenario.stages !== undefined) return scenario.stages;
   return scenario.rate === undefined ? undefined : [{ durationMs: scenario.durationMs, rate: scenario.rate }];
+}
+
+/** What arrives when, the warm-up at the first stage's rate before it; `undefined` for a closed loop. */
+export function arrivalStages(scenario: ResolvedScenario): readonly RateStage[] | undefined {
+  const stages = stagesOf(scenario);
+  const first = stages?.[0];
+  if (stages === undefined || first === undefined || scenario.warmupMs === 0) return stages;
+  return [{ durationMs: scenario.warmupMs, rate: first.from ?? first.rate }, ...stages];
 }
 
 function describeIssue(issue: z.core.$ZodIssue): ScenarioIssue[] {

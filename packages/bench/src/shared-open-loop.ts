@@ -6,7 +6,7 @@ import type { Measurement } from './measurement.ts';
 import { type OpenLoopPlan, runOpenLoop } from './open-loop.ts';
 import { replayOutcomes } from './outcome-batch.ts';
 import type { ResolvedScenario } from './scenario.ts';
-import { stagesOf } from './scenario.ts';
+import { arrivalStages } from './scenario.ts';
 
 /** Options of {@link runSharedOpenLoop}. */
 export interface SharedOpenLoopOptions {
@@ -26,16 +26,10 @@ export interface OpenLoopWorkerData {
 /** Runs an open loop on this thread, or shares it among worker threads while this one only counts. */
 export async function runSharedOpenLoop(options: SharedOpenLoopOptions): Promise<void> {
   const { scenario, measurement, now, signal } = options;
-  const stages = stagesOf(scenario) ?? [];
-  const first = stages[0];
-  const warmup =
-    first === undefined || scenario.warmupMs === 0
-      ? []
-      : [{ durationMs: scenario.warmupMs, rate: first.from ?? first.rate }];
   const plan = {
     target: scenario.target,
     requests: scenario.requests,
-    stages: [...warmup, ...stages],
+    stages: arrivalStages(scenario) ?? [],
     timeoutMs: scenario.timeoutMs,
     shares: scenario.workers,
   };

@@ -11,7 +11,8 @@ let directory: string;
 let server: ScriptedServer;
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'weir-bench-'));
-  server = await startScriptedServer((socket) => socket.write(plainAnswer));
+  // Slow enough that the generator is never the limit.
+  server = await startScriptedServer((socket) => setTimeout(() => socket.write(plainAnswer), 5));
 });
 afterAll(async () => {
   await server.close();
@@ -64,10 +65,20 @@ test('run prints a table, writes JSON and reports progress in plain lines withou
     'latencyMs',
     'statusCodes',
     'failures',
+    'objectives',
+    'doubts',
+    'conditions',
     'bytesPerSecond',
     'timeline',
     'environment',
   ]);
+});
+
+test('a missed objective is a regression, and says by how much', async () => {
+  const file = await scenarioFile('slo', { objectives: ['p50 < 1ms', 'errors < 1%'] });
+  const { code, stdout } = await weirBench(['run', file, '--quiet', '--slo', 'p99 < 60s']);
+  expect(code).toBe(1);
+  expect(stdout).toMatch(/MISSED p50 < 1ms: [\d.]+ ms\nmet {4}errors < 1%: 0\.00 %\nmet {4}p99 < 60s/);
 });
 
 test('--json - prints the result alone', async () => {

@@ -24,6 +24,7 @@ test('defaults are filled in, and the scenario is frozen to its depth', () => {
     connections: 10,
     pipelining: 1,
     workers: 1,
+    objectives: [],
     durationMs: 10_000,
     warmupMs: 2_000,
     timeoutMs: 10_000,

@@ -5,6 +5,7 @@ import { liveProgress } from '../report/live.ts';
 import { renderTable } from '../report/table.ts';
 import type { BenchmarkResult } from '../result.ts';
 import { runBenchmark } from '../run-benchmark.ts';
+import { parseScenario } from '../scenario.ts';
 import type { Command, CommandContext } from './command.ts';
 import { exitCode } from './exit-code.ts';
 import { UsageError } from './usage-error.ts';
@@ -14,6 +15,7 @@ const usage = `weir-bench run <file> [options]
 Runs the scenario of a .json, .ts or .js file and prints what it measured.
 
   --json <file>    write the result as JSON (- for standard output, then nothing else is printed there)
+  --slo <text>     an objective beside the scenario's, e.g. "p99 < 250ms" (repeatable)
   --allow <host>   a target besides loopback: host, host:port or *.domain (repeatable)
   --quiet          no progress`;
 
@@ -23,6 +25,7 @@ async function run(args: readonly string[], context: CommandContext): Promise<nu
     allowPositionals: true,
     options: {
       json: { type: 'string' },
+      slo: { type: 'string', multiple: true },
       allow: { type: 'string', multiple: true },
       quiet: { type: 'boolean', default: false },
     },
@@ -30,7 +33,8 @@ async function run(args: readonly string[], context: CommandContext): Promise<nu
   const [file, ...rest] = positionals;
   if (file === undefined) throw new UsageError('expected a scenario file: weir-bench run <file>');
   if (rest.length > 0) throw new UsageError(`expected one scenario file, got also \`${rest[0]}\``);
-  const scenario = await loadScenario(file);
+  const loaded = await loadScenario(file);
+  const scenario = parseScenario({ ...loaded, objectives: [...loaded.objectives, ...(values.slo ?? [])] });
   const live = liveProgress(context.stderr);
   const result = await runBenchmark(scenario, {
     signal: context.signal,
@@ -46,9 +50,12 @@ async function run(args: readonly string[], context: CommandContext): Promise<nu
 
 function exitCodeOfResult(result: BenchmarkResult, context: CommandContext): number {
   if (context.signal.aborted) return exitCode.interrupted;
-  if (result.requests.ok + result.requests.non2xx > 0) return exitCode.pass;
-  context.stderr.write('weir-bench: not one request was answered; this run measured nothing.\n');
-  return exitCode.invalid;
+  if (result.requests.ok + result.requests.non2xx === 0) {
+    context.stderr.write('weir-bench: not one request was answered; this run measured nothing.\n');
+    return exitCode.invalid;
+  }
+  if (result.doubts.length > 0) return exitCode.invalid;
+  return result.objectives.every((objective) => objective.met) ? exitCode.pass : exitCode.regression;
 }
 
 /** `weir-bench run`: 0 when the run is whole and something was answered. */

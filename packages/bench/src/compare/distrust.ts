@@ -2,7 +2,7 @@ import type { PairSample } from './duet-plan.ts';
 
 /** A reason not to believe a pair, or a whole comparison. */
 export interface Doubt {
-  readonly code: 'generator-saturated' | 'generator-starved' | 'cpu-steal' | 'errors';
+  readonly code: 'generator-saturated' | 'generator-starved' | 'generator-late' | 'cpu-steal' | 'errors';
   readonly message: string;
 }
 

@@ -1,3 +1,4 @@
+import { describeObjective } from '../objective.ts';
 import type { BenchmarkLoad, BenchmarkResult } from '../result.ts';
 import { formatBytes, formatCount, formatLatency } from './format.ts';
 
@@ -32,6 +33,21 @@ export function renderTable(result: BenchmarkResult): string {
   if (codes.length > 0) {
     lines.push('', `status ${codes.map(([status, count]) => `${status}: ${formatCount(count)}`).join(', ')}`);
   }
+  for (const step of result.steps ?? []) {
+    const { p50, p95, p99 } = step.latencyMs;
+    const latencies = `p50 ${formatLatency(p50)}  p95 ${formatLatency(p95)}  p99 ${formatLatency(p99)}`;
+    lines.push(`  ${step.name.padEnd(32)} ${formatCount(step.answered).padStart(9)}  ${latencies}`);
+  }
+  if (result.checks !== undefined) {
+    const { passed, failed, failures } = result.checks;
+    lines.push('', `checks ${formatCount(passed)} passed, ${formatCount(failed)} failed`);
+    for (const [reason, count] of Object.entries(failures)) lines.push(`  ${formatCount(count)} × ${reason}`);
+  }
+  if (result.objectives.length > 0) lines.push('');
+  for (const objective of result.objectives) {
+    lines.push(`${objective.met ? 'met   ' : 'MISSED'} ${describeObjective(objective)}`);
+  }
+  for (const doubt of result.doubts) lines.push('', `not to be believed: ${doubt.message}`);
   return lines.join('\n');
 }
 

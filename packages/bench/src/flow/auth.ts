@@ -1,0 +1,22 @@
+import { OptionError } from '../errors.ts';
+import type { Auth } from './flow.ts';
+import { compileTemplate } from './template.ts';
+
+/**
+ * The header that carries the credentials, or none.
+ *
+ * @throws {@link OptionError} when a variable of the environment is missing
+ */
+export function authHeader(auth: Auth | undefined): Readonly<Record<string, string>> {
+  if (auth === undefined) return {};
+  const render = (text: string): string => {
+    try {
+      return compileTemplate(text).render({ env: process.env });
+    } catch (error) {
+      throw new OptionError(`auth: ${(error as Error).message}. Set the variable in the environment.`);
+    }
+  };
+  if ('bearer' in auth) return { authorization: `Bearer ${render(auth.bearer)}` };
+  const pair = `${render(auth.basic.user)}:${render(auth.basic.password)}`;
+  return { authorization: `Basic ${Buffer.from(pair, 'utf8').toString('base64')}` };
+}
