@@ -8,8 +8,7 @@ export interface FunctionSignature {
 }
 
 const vectorToVector = [
-  'abs absent acos acosh asin asinh atan atanh ceil cos cosh deg exp floor histogram_avg histogram_count',
-  'histogram_stddev histogram_stdvar histogram_sum ln log10 log2 rad sgn sin sinh sort sort_desc sqrt tan tanh timestamp',
+  'abs absent acos acosh asin asinh atan atanh ceil cos cosh deg exp floor ln log10 log2 rad sgn sin sinh sort sort_desc sqrt tan tanh timestamp',
 ];
 const dates = ['days_in_month day_of_month day_of_week day_of_year hour minute month year'];
 const matrixToVector = [
@@ -17,7 +16,7 @@ const matrixToVector = [
   'last_over_time max_over_time min_over_time present_over_time rate resets stddev_over_time stdvar_over_time sum_over_time',
 ];
 
-/** Prometheus 3's stable functions. Prometheus' native-histogram functions are among them: they see floats only here. */
+/** Prometheus 3's stable functions on floats. */
 export const functionSignatures: ReadonlyMap<string, FunctionSignature> = new Map<string, FunctionSignature>([
   ...each(vectorToVector, ['vector']),
   ...each(dates, ['vector'], 1),
@@ -45,6 +44,11 @@ export const experimentalFunctions: ReadonlySet<string> = new Set(
     'sort_by_label_desc start start_timestamp step ts_of_first_over_time ts_of_last_over_time ts_of_max_over_time ' +
     'ts_of_min_over_time'
   ).split(' '),
+);
+
+/** Functions that read nothing but native histograms: refused by name. */
+export const nativeHistogramFunctions: ReadonlySet<string> = new Set(
+  'histogram_avg histogram_count histogram_stddev histogram_stdvar histogram_sum'.split(' '),
 );
 
 function one(

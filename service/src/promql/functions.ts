@@ -37,14 +37,6 @@ export function evaluateCall(evaluation: Evaluation, call: Call): StepSeries[] {
       return histogramQuantile(evaluation, call);
     case 'histogram_fraction':
       return histogramFraction(evaluation, call);
-    case 'histogram_avg':
-    case 'histogram_count':
-    case 'histogram_stddev':
-    case 'histogram_stdvar':
-    case 'histogram_sum':
-      // They see native histograms alone, and pass over floats.
-      evaluation.vector(args[0] as Expression);
-      return [];
     case 'label_join':
       return labelJoin(evaluation, call);
     case 'label_replace':

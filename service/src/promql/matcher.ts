@@ -1,4 +1,5 @@
 import { RE2JS } from 're2js';
+import { literalAlternation } from './literal-alternation.ts';
 
 export type MatchOperator = '=' | '!=' | '=~' | '!~';
 
@@ -13,13 +14,18 @@ export interface Matcher {
   readonly matches: (value: string) => boolean;
   /**
    * The only values that can pass (`=`) or fail (`!=`), where the matcher amounts to such a set: equality, and
-   * regular expressions that are plain alternations (`a|b|c`). A store can look them up in an index.
+   * regular expressions that are plain alternations (`a|b`, `(a|b)`). A store can look them up in an index.
    */
   readonly set: readonly string[] | undefined;
 }
 
+interface Compiled {
+  readonly test: (value: string) => boolean;
+  readonly set: readonly string[] | undefined;
+}
+
 const cacheCapacity = 1_000;
-const compiled = new Map<string, { test: (value: string) => boolean; set: readonly string[] | undefined }>();
+const cache = new Map<string, Compiled>();
 
 /**
  * @throws The regular expression library's own error when the pattern is not RE2. The parser turns it into a
@@ -42,30 +48,39 @@ export function createMatcher(name: string, operator: MatchOperator, value: stri
   }
 }
 
-function compile(pattern: string): { test: (value: string) => boolean; set: readonly string[] | undefined } {
-  const cached = compiled.get(pattern);
-  if (cached !== undefined) {
-    compiled.delete(pattern);
-    compiled.set(pattern, cached);
-    return cached;
-  }
-  const fresh = build(pattern);
-  compiled.set(pattern, fresh);
-  if (compiled.size > cacheCapacity) compiled.delete(compiled.keys().next().value as string);
-  return fresh;
+/** The least recently used of a thousand patterns gives way. */
+function compile(pattern: string): Compiled {
+  const known = cache.get(pattern);
+  if (known !== undefined) cache.delete(pattern);
+  const compiled = known ?? build(pattern);
+  cache.set(pattern, compiled);
+  if (cache.size > cacheCapacity) cache.delete(cache.keys().next().value as string);
+  return compiled;
 }
 
-function build(pattern: string): { test: (value: string) => boolean; set: readonly string[] | undefined } {
-  if (/^[^\\^$.*+?()[\]{}]*$/.test(pattern)) {
-    const set = [...new Set(pattern.split('|'))];
+function build(pattern: string): Compiled {
+  const set = literalAlternation(pattern);
+  if (set !== undefined) {
     const members = new Set(set);
     return { test: (value) => members.has(value), set };
   }
-  if (pattern === '.*')
-    return { test: (value) => !value.includes('\n') || dotAll.test(value), set: undefined };
+  if (pattern === '.*') return { test: () => true, set: undefined };
   if (pattern === '.+') return { test: (value) => value !== '', set: undefined };
-  const re = RE2JS.compile(pattern, RE2JS.DOTALL);
-  return { test: (value) => re.matches(value), set: undefined };
+  const expression = RE2JS.compile(pattern, RE2JS.DOTALL);
+  return { test: remembered((value) => expression.matches(value)), set: undefined };
 }
 
-const dotAll = /^.*$/s;
+const verdictCapacity = 10_000;
+
+/** Series share their labels' values: each is matched once, until the memory is full and starts anew. */
+function remembered(test: (value: string) => boolean): (value: string) => boolean {
+  const verdicts = new Map<string, boolean>();
+  return (value) => {
+    const known = verdicts.get(value);
+    if (known !== undefined) return known;
+    if (verdicts.size >= verdictCapacity) verdicts.clear();
+    const verdict = test(value);
+    verdicts.set(value, verdict);
+    return verdict;
+  };
+}

@@ -10,7 +10,11 @@ import type {
 } from './ast.ts';
 import { isSetOperator } from './ast.ts';
 import { checkTypes } from './check-types.ts';
-import { experimentalFunctions, functionSignatures } from './function-signatures.ts';
+import {
+  experimentalFunctions,
+  functionSignatures,
+  nativeHistogramFunctions,
+} from './function-signatures.ts';
 import type { Matcher } from './matcher.ts';
 import { isLiteral, isNamedNumber, parseNumberLiteral } from './parse-literal.ts';
 import { parsePostfix, parseSelector } from './parse-selector.ts';
@@ -44,6 +48,7 @@ const precedences: Readonly<Record<string, number>> = {
   '^': 6,
 };
 const powerPrecedence = 6;
+const nativeOnly = 'works on native histograms, which are not supported';
 
 /** Parses and type-checks a query. @throws {PromqlError} `bad_data`, with the position of the first fault. */
 export function parse(query: string): Expression {
@@ -88,7 +93,7 @@ function infixOperator(cursor: TokenCursor): string | undefined {
 function parseOperation(cursor: TokenCursor, left: Expression, operator: string, precedence: number): Binary {
   const operatorPosition = cursor.next().position;
   if (operator === '</' || operator === '>/')
-    throw cursor.unsupported(operatorPosition, `the operator ${operator} of native histograms`);
+    throw cursor.unsupported(operatorPosition, `the operator ${operator}`, nativeOnly);
   const returnBool = cursor.acceptWord('bool');
   const matching = parseMatching(cursor, operator as BinaryOperator);
   if (/^fill(?:_left|_right)?$/.test(cursor.word()) && cursor.isPunctuation('(', 1))
@@ -196,6 +201,8 @@ function parseCall(cursor: TokenCursor): Call {
   const token = cursor.next();
   const name = token.text;
   if (experimentalFunctions.has(name)) throw cursor.unsupported(token.position, `the function ${name}()`);
+  if (nativeHistogramFunctions.has(name))
+    throw cursor.unsupported(token.position, `the function ${name}()`, nativeOnly);
   if (!functionSignatures.has(name))
     throw cursor.error(token.position, `unknown function with name "${name}"`);
   const args = parseArguments(cursor, 'function call');

@@ -4,7 +4,7 @@ import { release } from './evaluation.ts';
 import { gridOf, timeAt } from './grid.ts';
 import type { Labels } from './labels.ts';
 import type { Series } from './queryable.ts';
-import { lowerBound, referenceTime, selectSeries } from './select.ts';
+import { hasSamples, lowerBound, referenceTime, selectSeries } from './select.ts';
 import { isStale } from './stale.ts';
 import type { StepSeries } from './step-series.ts';
 
@@ -30,7 +30,9 @@ export function rangeSource(evaluation: Evaluation, range: MatrixSelector | Subq
   const { rangeMs } = range;
   const series =
     range.kind === 'range'
-      ? selectSeries(query, range.selector, firstEndMs - rangeMs + 1, lastEndMs).map(withoutStale)
+      ? selectSeries(query, range.selector, firstEndMs - rangeMs + 1, lastEndMs)
+          .filter((series) => hasSamples(series, firstEndMs - rangeMs + 1, lastEndMs))
+          .map(withoutStale)
       : subquerySeries(evaluation, range, firstEndMs - rangeMs, lastEndMs);
   return { series, rangeMs, firstEndMs, stepMs: modifiers.at === undefined ? grid.stepMs : 0 };
 }

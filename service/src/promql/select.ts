@@ -35,6 +35,12 @@ export function referenceTime(
   return (at === 'start' ? query.startMs : at === 'end' ? query.endMs : at) - offsetMs;
 }
 
+/** Whether any sample lies between two times, both inclusive: most that a store keeps of old series does not. */
+export function hasSamples({ timestamps }: Series, startMs: number, endMs: number): boolean {
+  const index = lowerBound(timestamps, startMs);
+  return index < timestamps.length && (timestamps[index] as number) <= endMs;
+}
+
 /** The first index whose time is not before `timeMs`. */
 export function lowerBound(timestamps: Float64Array, timeMs: number): number {
   let low = 0;
@@ -64,6 +70,7 @@ export function evaluateSelector(
   const found: StepSeries[] = [];
   for (const series of selectSeries(query, selector, first - lookbackMs + 1, last)) {
     query.budget.check();
+    if (!hasSamples(series, first - lookbackMs + 1, last)) continue;
     const { values, present } = arrays.next();
     const stepMs = selector.at === undefined ? grid.stepMs : 0;
     const any = sampleAtSteps(series, { firstMs: first, stepMs, lookbackMs, timestamps }, values, present);

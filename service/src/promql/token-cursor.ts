@@ -72,11 +72,9 @@ export class TokenCursor {
     return parseError(this.query, position, message, { cause });
   }
 
-  /** Refuses what Prometheus has behind a feature flag. */
-  unsupported(position: Position, what: string): PromqlError {
-    return parseError(this.query, position, `${what} is experimental and not supported`, {
-      unsupported: true,
-    });
+  /** Refuses what Prometheus knows and this engine leaves out. */
+  unsupported(position: Position, what: string, why = 'is experimental and not supported'): PromqlError {
+    return parseError(this.query, position, `${what} ${why}`, { unsupported: true });
   }
 
   /** Runs a step of the recursive descent, within the depth limit. */

@@ -135,6 +135,7 @@ describe('a query that is wrong', () => {
   it('is refused where a regular expression is not RE2', () => {
     expect(failure('foo{a=~"(?=x)"}').errorType).toBe('bad_data');
     expect(failure(String.raw`foo{a=~"(x)\\1"}`).errorType).toBe('bad_data');
+    expect(failure('foo{a=~"(?<=x)y"}').errorType).toBe('bad_data');
   });
 
   it.each([

@@ -1,6 +1,7 @@
 import { PromqlError } from '../../../src/promql/errors.ts';
 import { evaluateInstant, evaluateRange } from '../../../src/promql/evaluate.ts';
 import type { QueryResult } from '../../../src/promql/query-result.ts';
+import { atVariants } from './at-variants.ts';
 import { compareAnnotations, compareResult } from './compare-result.ts';
 import { ScriptData, Unsupported } from './script-data.ts';
 import { type Evaluation, parseTestScript } from './test-script.ts';
@@ -23,6 +24,13 @@ export function runScript(source: string): Verdict[] {
   for (const statement of parseTestScript(source)) {
     if (statement.kind === 'clear') data = new ScriptData();
     else if (statement.kind === 'load') data.load(statement);
+    else if (statement.kind === 'unreadable')
+      verdicts.push({
+        line: statement.line,
+        query: statement.text,
+        outcome: 'failed',
+        reason: statement.why,
+      });
     else verdicts.push(judge(data, statement));
   }
   return verdicts;
@@ -46,39 +54,59 @@ function judge(data: ScriptData, evaluation: Evaluation): Verdict {
 }
 
 function check(data: ScriptData, evaluation: Evaluation): string | undefined {
-  const { query, startMs, endMs, stepMs, expectations } = evaluation;
+  const { query, startMs, endMs, stepMs } = evaluation;
+  if (stepMs !== undefined)
+    return attempt(evaluation, () => evaluateRange(data, query, { startMs, endMs, stepMs }, options)).wrong;
+  const first = checkInstant(data, evaluation, query, startMs);
+  if (first.wrong !== undefined || first.result === undefined) return first.wrong;
+  for (const variant of atVariants(query, startMs)) {
+    const { wrong } = checkInstant(data, evaluation, variant.query, variant.timeMs);
+    if (wrong !== undefined) return `as ${variant.query} at ${variant.timeMs}: ${wrong}`;
+  }
+  return undefined;
+}
+
+interface Attempt {
+  readonly wrong: string | undefined;
+  /** `undefined` where the query failed, rightly or not. */
+  readonly result: QueryResult | undefined;
+}
+
+function attempt(evaluation: Evaluation, evaluate: () => QueryResult): Attempt {
+  const { expectations } = evaluation;
   const failure = expectations.find((one) => one.kind === 'fail');
   let result: QueryResult;
   try {
-    result =
-      stepMs === undefined
-        ? evaluateInstant(data, query, startMs, options)
-        : evaluateRange(data, query, { startMs, endMs, stepMs }, options);
+    result = evaluate();
   } catch (error) {
     if (failure === undefined || !(error instanceof PromqlError) || error.unsupported) throw error;
-    return failure.matches(error.message) ? undefined : `failed otherwise than expected: ${error.message}`;
+    const wrong = failure.matches(error.message)
+      ? undefined
+      : `failed otherwise than expected: ${error.message}`;
+    return { wrong, result: undefined };
   }
-  if (failure !== undefined) return 'expected a failure';
-  const wrong = compareAnnotations(expectations, result) ?? compareResult(evaluation, result);
-  return wrong ?? (stepMs === undefined ? checkAsRange(data, evaluation, result) : undefined);
+  if (failure !== undefined) return { wrong: 'expected a failure', result };
+  return { wrong: compareAnnotations(expectations, result) ?? compareResult(evaluation, result), result };
 }
 
-/** An instant query has to answer the same in the middle of a range query. */
-function checkAsRange(data: ScriptData, evaluation: Evaluation, instant: QueryResult): string | undefined {
-  const { query, startMs, expectations } = evaluation;
-  if (instant.type === 'matrix' || instant.type === 'string') return undefined;
-  const range = { startMs: startMs - 60_000, endMs: startMs + 60_000, stepMs: 60_000 };
-  const result = evaluateRange(data, query, range, options);
-  if (expectations.some((one) => one.kind === 'ordered') || result.type !== 'matrix') return undefined;
-  const samples = result.series.flatMap(({ labels, timestamps, values }) => {
-    const at = timestamps.indexOf(startMs);
-    return at < 0 ? [] : [{ labels, timeMs: startMs, value: values[at] as number }];
+/** An instant query, which has to answer the same in the middle of a range query. */
+function checkInstant(data: ScriptData, evaluation: Evaluation, query: string, timeMs: number): Attempt {
+  const { wrong, result } = attempt(evaluation, () => evaluateInstant(data, query, timeMs, options));
+  if (wrong !== undefined || result === undefined || result.type === 'matrix' || result.type === 'string')
+    return { wrong, result };
+  const range = { startMs: timeMs - 60_000, endMs: timeMs + 60_000, stepMs: 60_000 };
+  const asRange = evaluateRange(data, query, range, options);
+  if (evaluation.expectations.some((one) => one.kind === 'ordered') || asRange.type !== 'matrix')
+    return { wrong, result };
+  const samples = asRange.series.flatMap(({ labels, timestamps, values }) => {
+    const at = timestamps.indexOf(timeMs);
+    return at < 0 ? [] : [{ labels, timeMs, value: values[at] as number }];
   });
   const notes = { warnings: [], infos: [] };
   const middle: QueryResult =
-    instant.type === 'scalar'
-      ? { type: 'scalar', timeMs: startMs, value: samples[0]?.value ?? Number.NaN, ...notes }
+    result.type === 'scalar'
+      ? { type: 'scalar', timeMs, value: samples[0]?.value ?? Number.NaN, ...notes }
       : { type: 'vector', samples, ...notes };
-  const wrong = compareResult(evaluation, middle);
-  return wrong === undefined ? undefined : `as a range query: ${wrong}`;
+  const differs = compareResult(evaluation, middle);
+  return { wrong: differs === undefined ? undefined : `as a range query: ${differs}`, result };
 }

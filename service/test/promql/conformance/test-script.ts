@@ -1,3 +1,4 @@
+import { RE2JS } from 're2js';
 import { parseDuration } from '../../../src/promql/duration.ts';
 import { unquote } from '../../../src/promql/string-literal.ts';
 import { parseNumber, parseSeriesDescription, type SeriesDescription } from './series-description.ts';
@@ -31,12 +32,13 @@ export type Statement =
       readonly customBuckets: boolean;
       readonly series: readonly SeriesDescription[];
     }
+  | { readonly kind: 'unreadable'; readonly line: number; readonly text: string; readonly why: string }
   | Evaluation;
 
 const instantPattern = /^eval(?:_(fail|warn|ordered|info))?\s+instant\s+(?:at\s+(.+?))?\s+(.+)$/;
 const rangePattern = /^eval(?:_(fail|warn|info))?\s+range\s+from\s+(.+)\s+to\s+(.+)\s+step\s+(.+?)\s+(.+)$/;
 
-/** Reads a `.test` file of the Prometheus test language. @throws With the line of what it cannot read. */
+/** Reads a `.test` file of the Prometheus test language. What it cannot read is a statement of its own. */
 export function parseTestScript(source: string): Statement[] {
   const lines = source.split('\n').map((line) => (line.trim().startsWith('#') ? '' : line.trim()));
   const statements: Statement[] = [];
@@ -47,19 +49,23 @@ export function parseTestScript(source: string): Statement[] {
     while (lines[end] !== undefined && lines[end] !== '') end++;
     const body = lines.slice(i + 1, end);
     try {
-      if (/^clear\b/i.test(line)) statements.push({ kind: 'clear' });
-      else if (/^load/i.test(line)) {
-        statements.push(parseLoad(line, body));
-        i = end - 1;
-      } else if (/^eval/i.test(line)) {
-        statements.push(parseEvaluation(line, body, i + 1));
-        i = end - 1;
-      } else throw new Error(`Expected load, clear or eval, got \`${line}\`.`);
+      if (/^clear\b/i.test(line)) {
+        statements.push({ kind: 'clear' });
+        continue;
+      }
+      statements.push(parseStatement(line, body, i + 1));
     } catch (error) {
-      throw new Error(`Line ${i + 1}: ${(error as Error).message}`, { cause: error });
+      statements.push({ kind: 'unreadable', line: i + 1, text: line, why: (error as Error).message });
     }
+    i = end - 1;
   }
   return statements;
+}
+
+function parseStatement(line: string, body: readonly string[], number: number): Statement {
+  if (/^load/i.test(line)) return parseLoad(line, body);
+  if (/^eval/i.test(line)) return parseEvaluation(line, body, number);
+  throw new Error(`Expected load, clear or eval, got \`${line}\`.`);
 }
 
 function parseLoad(line: string, body: readonly string[]): Statement {
@@ -126,8 +132,8 @@ function matching(mode: string | undefined, text: string): (given: string) => bo
   const wanted = text.trim();
   if (mode === undefined) return () => true;
   if (mode === 'msg') return (given) => given === wanted;
-  const pattern = new RegExp(wanted);
-  return (given) => pattern.test(given);
+  const pattern = RE2JS.compile(wanted);
+  return (given) => pattern.matcher(given).find();
 }
 
 function duration(text: string): number {
