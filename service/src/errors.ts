@@ -12,6 +12,9 @@ export const errorCodes = [
   'ERR_WEIR_SERVICE_SCRAPE',
   'ERR_WEIR_SERVICE_SCENARIO',
   'ERR_WEIR_SERVICE_ADDRESS_REFUSED',
+  'ERR_WEIR_SERVICE_DELIVERY',
+  'ERR_WEIR_SERVICE_PUSH',
+  'ERR_WEIR_SERVICE_REQUEST',
 ] as const;
 
 export type ErrorCode = (typeof errorCodes)[number];

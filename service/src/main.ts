@@ -1,51 +1,80 @@
 #!/usr/bin/env node
 import { parseArgs } from 'node:util';
-import { pino } from 'pino';
-import { loadConfig } from './config/load-config.ts';
+import { checkConfig, newToken, query, targets } from './cli/commands.ts';
+import { serve } from './cli/serve.ts';
 import { messageOf, ServiceError } from './errors.ts';
-import { startService } from './start-service.ts';
 
-// `node main.js --config weir.config.json`. Exit codes: 0 stopped on request, 1 failed, 2 wrong use or configuration.
+// The command `weir`. Exit codes: 0 done, 1 failed, 2 wrong use or configuration.
 
-const usage = 'Usage: weir-service [--config weir.config.json]';
-const stopWithinMs = 5_000;
+const usage = `Usage: weir [serve] [--config weir.config.json]
+       weir check-config [--config weir.config.json]
+       weir query <expression> [--time <seconds>] [--url http://127.0.0.1:4040] [--token <token>]
+       weir targets [--url http://127.0.0.1:4040] [--token <token>]
+       weir token --name <name> --role push|read|bench|admin
+WEIR_URL and WEIR_TOKEN stand for --url and --token, PORT for listen.port, LOG_LEVEL for the log's level.`;
 
-async function main(): Promise<void> {
-  const config = loadConfig(readArguments(), process.env);
-  const logger = pino({ level: process.env.LOG_LEVEL ?? 'info' }, pino.destination({ dest: 2, sync: true }));
-  const service = await startService({ config, logger });
-  process.stdout.write(`Weir is ready on ${service.url}\n`);
-  let isStopping = false;
-  const stop = (): void => {
-    if (isStopping) return;
-    isStopping = true;
-    // What is not over by then is not worth waiting for: the store is durable at every moment.
-    setTimeout(() => process.exit(1), stopWithinMs - 500).unref();
-    service.close().then(
-      () => process.exit(0),
-      (thrown: unknown) => fail(thrown),
-    );
+async function main(): Promise<number> {
+  const { values, positionals } = readArguments();
+  const config = values.config ?? 'weir.config.json';
+  const address = {
+    url: values.url ?? process.env.WEIR_URL ?? 'http://127.0.0.1:4040',
+    token: values.token ?? process.env.WEIR_TOKEN,
   };
-  process.on('SIGINT', stop);
-  process.on('SIGTERM', stop);
-  await service.engineExited;
-  if (!isStopping) fail(new Error("The store's thread ended. Restart the service."));
-}
-
-function readArguments(): string {
-  try {
-    const { values } = parseArgs({ options: { config: { type: 'string' } } });
-    return values.config ?? 'weir.config.json';
-  } catch (thrown) {
-    throw new ServiceError('ERR_WEIR_SERVICE_ARGUMENTS', `${messageOf(thrown)} ${usage}`, thrown);
+  const [command = 'serve', expression] = positionals;
+  if (values.help === true) return print(usage);
+  switch (command) {
+    case 'serve':
+      return await serve(config);
+    case 'check-config':
+      return print(checkConfig(config));
+    case 'targets':
+      return print(await targets(address));
+    case 'query':
+      if (expression === undefined) throw misuse('Expected an expression after `query`.');
+      return print(await query(address, expression, values.time));
+    case 'token':
+      if (values.name === undefined) throw misuse('Expected --name, which the audit log shows.');
+      return print(newToken(values.name, values.role ?? 'read'));
+    default:
+      throw misuse(`Unknown command \`${command}\`.`);
   }
 }
 
-function fail(thrown: unknown): never {
-  const isMisuse = thrown instanceof ServiceError && /CONFIG|ARGUMENTS/.test(thrown.code);
-  const text = isMisuse ? thrown.message : messageOf(thrown);
-  process.stderr.write(`weir: ${text.replaceAll('\n', '\nweir: ')}\n`);
-  process.exit(isMisuse ? 2 : 1);
+function readArguments() {
+  const text = { type: 'string' } as const;
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        config: text,
+        url: text,
+        token: text,
+        time: text,
+        name: text,
+        role: text,
+        help: { type: 'boolean' },
+      },
+    });
+  } catch (thrown) {
+    throw misuse(messageOf(thrown));
+  }
 }
 
-main().catch(fail);
+function misuse(reason: string): ServiceError {
+  return new ServiceError('ERR_WEIR_SERVICE_ARGUMENTS', `${reason}\n${usage}`);
+}
+
+function print(text: string): number {
+  process.stdout.write(`${text}\n`);
+  return 0;
+}
+
+main().then(
+  (code) => process.exit(code),
+  (thrown: unknown) => {
+    const isMisuse = thrown instanceof ServiceError && /CONFIG|ARGUMENTS/.test(thrown.code);
+    const text = isMisuse ? thrown.message : messageOf(thrown);
+    process.stderr.write(`weir: ${text.replaceAll('\n', '\nweir: ')}\n`);
+    process.exit(isMisuse ? 2 : 1);
+  },
+);

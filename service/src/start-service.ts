@@ -4,14 +4,20 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { FastifyInstance } from 'fastify';
 import { type Logger, pino } from 'pino';
+import { AuditLog } from './auth/audit-log.ts';
 import { BenchmarkRunner } from './benchmarks/benchmark-runner.ts';
 import { RunStore } from './benchmarks/run-store.ts';
-import type { Config, TargetConfig } from './config/config.ts';
+import type { Config } from './config/config.ts';
 import { EngineClient } from './engine/engine-client.ts';
 import { messageOf, ServiceError } from './errors.ts';
 import { createApp } from './http/create-app.ts';
+import { GuardedClient } from './network/guarded-request.ts';
+import { PushedJobs } from './push/pushed-jobs.ts';
+import { RemoteWriter } from './remote/remote-writer.ts';
+import { RuleScheduler } from './rules/rule-scheduler.ts';
 import { TargetPool } from './scrape/target-pool.ts';
 import { SelfMetrics } from './self-metrics.ts';
+import { ServiceParts } from './service-parts.ts';
 import { version } from './version.ts';
 
 export interface StartServiceOptions {
@@ -23,80 +29,115 @@ export interface StartServiceOptions {
 export interface Service {
   /** Where it listens, such as `http://127.0.0.1:4040`. */
   readonly url: string;
+  /** Takes another configuration over without a pause; `listen` and `store` need a restart. */
+  reload(config: Config): Promise<void>;
   /** Stops scraping and load, answers what is under way, closes the store. */
   close(): Promise<void>;
   /** Settles when the store's thread has ended. */
   readonly engineExited: Promise<void>;
 }
 
+const queryLimits = { timeoutMs: 30_000, maxSamples: 50_000_000, maxSeries: 100_000 } as const;
+
 /**
  * Starts everything: listens first, so that `/healthz` answers while the store opens.
  * @throws ServiceError `ERR_WEIR_SERVICE_LISTEN`, `ERR_WEIR_SERVICE_STORE_OPEN`
  */
-export async function startService({
-  config,
-  logger = pino({ level: 'silent' }),
-}: StartServiceOptions): Promise<Service> {
+export async function startService(options: StartServiceOptions): Promise<Service> {
+  const { config: first, logger = pino({ level: 'silent' }) } = options;
+  let config = first;
   const now = Date.now;
-  const runs = new RunStore(join(config.store.path, 'benchmarks.db'), now);
+  const report = (what: string) => (reason: string) => logger.error({ reason }, what);
+  const { path, retentionMs, retentionBytes, maxSeries } = config.store;
+  const runs = new RunStore(join(path, 'benchmarks.db'), now);
   if (runs.setAside !== undefined)
     logger.error({ file: runs.setAside }, 'damaged benchmark history set aside');
   const engine = new EngineClient({
     store: {
-      path: join(config.store.path, 'metrics.db'),
-      retentionMs: config.store.retentionMs,
-      ...(config.store.retentionBytes === undefined ? {} : { retentionBytes: config.store.retentionBytes }),
-      maxSeries: config.store.maxSeries,
+      path: join(path, 'metrics.db'),
+      retentionMs,
+      ...(retentionBytes === undefined ? {} : { retentionBytes }),
+      maxSeries,
     },
-    query: { timeoutMs: 30_000, maxSamples: 50_000_000, maxSeries: 100_000 },
+    query: queryLimits,
   });
-  const targets = new TargetPool({
+  const client = new GuardedClient();
+  const targets = new TargetPool({ engine, client, now, onError: report('scrape not stored') });
+  const runner = new BenchmarkRunner({ store: runs, now, createId: randomUUID });
+  const metrics = new SelfMetrics({ engine, runs, benchmarks: () => runner.benchmarks });
+  const pushed = new PushedJobs({
     engine,
     now,
-    onError: (message) => logger.error({ reason: message }, 'scrape not stored'),
+    settings: () => ({ scrape: config.scrape, expiryMs: config.push.expiryMs }),
+    onError: report('push not stored'),
   });
-  const runner = new BenchmarkRunner({
-    store: runs,
-    benchmarks: config.benchmarks,
-    allowTargets: [],
-    now,
-    createId: randomUUID,
-  });
-  const metrics = new SelfMetrics({ engine, runs, benchmarks: () => runner.benchmarks });
+  const audit = new AuditLog(join(path, 'audit.log'), now);
   const app = await createApp({
     engine,
+    client,
     targets,
     runner,
     runs,
     metrics,
+    pushed,
+    audit,
     logger: logger.child({}, { level: 'warn' }),
     now,
     version,
-    scrapeIntervalMs: config.scrape.intervalMs,
-    scrapeTimeoutMs: config.scrape.timeoutMs,
+    config: () => config,
+    startedMs: now(),
     webRoot: fileURLToPath(new URL('../web/dist', import.meta.url)),
   });
+  let parts: ServiceParts | undefined;
   const close = async (): Promise<void> => {
-    await Promise.all([targets.stop(), runner.close()]);
+    pushed.stop();
+    await Promise.all([parts?.stop(), targets.stop(), runner.close()]);
     await app.close();
     await engine.close();
     runs.close();
+    client.close();
   };
   try {
     await listen(app, config);
     const { setAside } = await engine.ready();
     if (setAside !== undefined)
       logger.error({ file: setAside }, 'damaged metric store set aside; started a new one');
+    const url = urlOf(app);
+    const post = async (to: URL, body: string, signal: AbortSignal): Promise<void> =>
+      client.post(to, { body, signal, timeoutMs: 10_000, headers: { 'content-type': 'application/json' } });
+    const rules = new RuleScheduler({
+      engine,
+      now,
+      post,
+      onError: report('rules'),
+      externalUrl: () => config.rules.externalUrl ?? url,
+    });
+    const writer = new RemoteWriter({ engine, client, onError: report('remote write') });
+    const started = new ServiceParts({
+      url,
+      targets,
+      runner,
+      rules,
+      writer,
+      metrics,
+      onError: report('discovery'),
+    });
+    parts = started;
+    await started.update(config);
+    const reload = async (next: Config): Promise<void> => {
+      // What cannot change while running stays as it is.
+      config = Object.freeze({
+        ...next,
+        listen: { ...next.listen, host: config.listen.host, port: config.listen.port },
+        store: config.store,
+      });
+      await started.update(config);
+    };
+    return { url, reload, close, engineExited: engine.exited };
   } catch (thrown) {
     await close();
     throw thrown;
   }
-  const url = urlOf(app);
-  targets.update(config.scrape, config.targets, {
-    target: ownTarget(url),
-    read: async () => ({ body: new TextEncoder().encode(await metrics.render()), contentType: 'text/plain' }),
-  });
-  return { url, close, engineExited: engine.exited };
 }
 
 async function listen(app: FastifyInstance, { listen: { host, port } }: Config): Promise<void> {
@@ -115,9 +156,4 @@ async function listen(app: FastifyInstance, { listen: { host, port } }: Config):
 function urlOf(app: FastifyInstance): string {
   const { address, family, port } = app.server.address() as AddressInfo;
   return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;
-}
-
-// Read in-process: its benchmark results belong into the store whatever the configuration names.
-function ownTarget(url: string): TargetConfig {
-  return { job: 'weir', url: new URL('/metrics', url), labels: {} };
 }

@@ -1,12 +1,13 @@
 import { type BenchmarkProgress, type BenchmarkResult, loadScenario, runBenchmark } from '@weir/bench';
 import { messageOf } from '../errors.ts';
+import { assertWithinLimits, type LoadLimits, pinLookups, resolveAllowed } from './load-policy.ts';
 
 // The process that generates load: one scenario, then it ends. Without its parent it stops at once.
 
 /** What the parent sends once. */
 export interface BenchRequest {
   readonly file: string;
-  readonly allowTargets: readonly string[];
+  readonly limits: LoadLimits;
 }
 
 export type BenchMessage =
@@ -28,12 +29,15 @@ process.on('message', (message: BenchRequest | 'cancel') => {
   else void run(message);
 });
 
-async function run({ file, allowTargets }: BenchRequest): Promise<void> {
+async function run({ file, limits }: BenchRequest): Promise<void> {
   try {
     const scenario = await loadScenario(file);
+    assertWithinLimits(scenario, limits);
+    const { host, port, addresses } = await resolveAllowed(scenario.target, limits.allow);
+    pinLookups(host, addresses);
     const result = await runBenchmark(scenario, {
       signal: abort.signal,
-      allowTargets,
+      allowTargets: [host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`],
       onProgress: (progress) => send({ type: 'progress', progress }),
     });
     send({ type: 'result', result });

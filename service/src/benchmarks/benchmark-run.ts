@@ -25,7 +25,7 @@ export class BenchmarkRun {
   #error: string | undefined;
   #isCancelled = false;
 
-  constructor({ file, allowTargets, onProgress }: BenchmarkRunOptions) {
+  constructor({ file, limits, onProgress }: BenchmarkRunOptions) {
     const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
     // The service's secrets are none of the scenario's business.
     const { PATH, HOME, TMPDIR, TZ } = process.env;
@@ -43,7 +43,7 @@ export class BenchmarkRun {
       this.#child.on('error', (error) => resolve({ status: 'failed', result: null, error: error.message }));
       this.#child.on('exit', (code, signal) => resolve(this.#end(code, signal)));
     });
-    this.#child.send({ file, allowTargets } satisfies BenchRequest, () => {});
+    this.#child.send({ file, limits } satisfies BenchRequest, () => {});
   }
 
   /** Ends the load; `ended` settles soon after. */

@@ -1,93 +1,114 @@
 import { EventEmitter } from 'node:events';
 import type { BenchmarkProgress } from '@weir/bench';
-import type { BenchmarkConfig } from '../config/config.ts';
+import { Cron } from 'croner';
+import type { BenchmarkConfig, LoadConfig } from '../config/config.ts';
 import { BenchmarkRun } from './benchmark-run.ts';
 import type { Run, RunStore } from './run-store.ts';
 
 export interface BenchmarkRunnerOptions {
   readonly store: RunStore;
-  readonly benchmarks: readonly BenchmarkConfig[];
-  /** Hosts besides loopback that may be loaded. */
-  readonly allowTargets: readonly string[];
   readonly now: () => number;
   readonly createId: () => string;
 }
 
+type Events = EventEmitter<{ progress: [BenchmarkProgress]; end: [Run] }>;
+
 interface Active {
-  readonly run: Run;
-  readonly process: BenchmarkRun;
-  readonly events: EventEmitter<{ progress: [BenchmarkProgress]; end: [Run] }>;
-  readonly ended: Promise<void>;
+  run: Run;
+  readonly benchmark: BenchmarkConfig;
+  readonly events: Events;
+  /** `undefined` while queued. */
+  process: BenchmarkRun | undefined;
   last: BenchmarkProgress | undefined;
 }
 
-/** What a reader of a run under way gets; `stop` ends it. */
+/** What a reader of a run under way gets. */
 export interface RunListener {
   readonly onProgress: (progress: BenchmarkProgress) => void;
   readonly onEnd: (run: Run) => void;
 }
 
-/** Starts and ends benchmark runs, at most one of each benchmark at a time. */
+export type StartOutcome = { readonly run: Run } | { readonly refused: 'active' | 'load-off' };
+
+/**
+ * Starts and ends benchmark runs, on demand and by schedule: one of each benchmark at a time, and of all only one under
+ * load, since two loads on one machine measure each other. Further ones wait in a queue.
+ */
 export class BenchmarkRunner {
   readonly #options: BenchmarkRunnerOptions;
+  /** By benchmark, in the order of their start. */
   readonly #active = new Map<string, Active>();
+  #benchmarks: readonly BenchmarkConfig[] = [];
+  #load: LoadConfig = { enabled: false, allow: [], maxConnections: 1, maxDurationMs: 1 };
+  #schedules: Cron[] = [];
 
   constructor(options: BenchmarkRunnerOptions) {
     this.#options = Object.freeze({ ...options });
   }
 
   get benchmarks(): readonly BenchmarkConfig[] {
-    return this.#options.benchmarks;
+    return this.#benchmarks;
   }
 
+  /** Takes a configuration over. With `load.enabled` off, what runs is ended. */
+  update(benchmarks: readonly BenchmarkConfig[], load: LoadConfig): void {
+    this.#benchmarks = benchmarks;
+    this.#load = load;
+    for (const schedule of this.#schedules) schedule.stop();
+    this.#schedules = benchmarks.flatMap((benchmark) =>
+      benchmark.schedule === undefined
+        ? []
+        : [new Cron(benchmark.schedule, { unref: true }, () => void this.start(benchmark))],
+    );
+    if (!load.enabled) this.cancelAll();
+  }
+
+  /** The run of a benchmark that is queued or under way. */
   running(benchmark: string): Run | undefined {
     return this.#active.get(benchmark)?.run;
   }
 
-  /** The new run, or `undefined` when one of this benchmark is under way. */
-  start(benchmark: BenchmarkConfig): Run | undefined {
-    if (this.#active.has(benchmark.name)) return undefined;
-    const { store, now, createId, allowTargets } = this.#options;
+  start(benchmark: BenchmarkConfig): StartOutcome {
+    if (!this.#load.enabled) return { refused: 'load-off' };
+    if (this.#active.has(benchmark.name)) return { refused: 'active' };
+    const { store, now, createId } = this.#options;
+    const isBusy = this.#active.size > 0;
     const run: Run = {
       id: createId(),
       benchmark: benchmark.name,
-      status: 'running',
+      status: isBusy ? 'queued' : 'running',
       startedAt: new Date(now()).toISOString(),
       endedAt: null,
       result: null,
       error: null,
     };
     store.add(run);
-    const events: Active['events'] = new EventEmitter();
+    const events: Events = new EventEmitter();
     events.setMaxListeners(0);
-    const process = new BenchmarkRun({
-      file: benchmark.file,
-      allowTargets,
-      onProgress: (progress) => {
-        active.last = progress;
-        events.emit('progress', progress);
-      },
-    });
-    const ended = process.ended.then((end) => {
-      const finished: Run = { ...run, ...end, endedAt: new Date(now()).toISOString() };
-      store.finish(finished);
-      this.#active.delete(benchmark.name);
-      events.emit('end', finished);
-    });
-    const active: Active = { run, process, events, ended, last: undefined };
+    const active: Active = { run, benchmark, events, process: undefined, last: undefined };
     this.#active.set(benchmark.name, active);
-    return run;
+    if (!isBusy) this.#begin(active);
+    return { run };
   }
 
-  /** Whether this run was under way and is now being ended. */
+  /** Whether this run was queued or under way and is now being ended. */
   cancel(benchmark: string, id: string): boolean {
     const active = this.#active.get(benchmark);
     if (active?.run.id !== id) return false;
-    active.process.cancel();
+    if (active.process === undefined) this.#end(active, { status: 'cancelled', result: null, error: null });
+    else active.process.cancel();
     return true;
   }
 
-  /** Follows a run under way, beginning with its latest progress. Returns how to stop, or `undefined` when it is over. */
+  /** Ends everything that is queued or under way; returns how many. */
+  cancelAll(): number {
+    // The queue first, so that nothing of it begins when the run before it ends.
+    const all = [...this.#active.values()].reverse();
+    for (const { run } of all) this.cancel(run.benchmark, run.id);
+    return all.length;
+  }
+
+  /** Follows a run, beginning with its latest progress. Returns how to stop, or `undefined` when it is over. */
   follow(benchmark: string, id: string, listener: RunListener): (() => void) | undefined {
     const active = this.#active.get(benchmark);
     if (active?.run.id !== id) return undefined;
@@ -102,8 +123,42 @@ export class BenchmarkRunner {
 
   /** Cancels every run; resolves when all have been recorded. */
   async close(): Promise<void> {
-    const all = [...this.#active.values()];
-    for (const { process } of all) process.cancel();
-    await Promise.all(all.map(({ ended }) => ended));
+    for (const schedule of this.#schedules) schedule.stop();
+    this.#load = { ...this.#load, enabled: false };
+    const ends = [...this.#active.values()].map(
+      ({ events }) => new Promise((resolve) => events.once('end', resolve)),
+    );
+    this.cancelAll();
+    await Promise.all(ends);
+  }
+
+  #begin(active: Active): void {
+    const process = new BenchmarkRun({
+      file: active.benchmark.file,
+      limits: this.#load,
+      onProgress: (progress) => {
+        active.last = progress;
+        active.events.emit('progress', progress);
+      },
+    });
+    active.process = process;
+    void process.ended.then((end) => this.#end(active, end));
+  }
+
+  #end(active: Active, end: Pick<Run, 'status' | 'result' | 'error'>): void {
+    const { store, now } = this.#options;
+    const finished: Run = { ...active.run, ...end, endedAt: new Date(now()).toISOString() };
+    store.finish(finished);
+    this.#active.delete(active.run.benchmark);
+    active.events.emit('end', finished);
+    this.#beginNext();
+  }
+
+  #beginNext(): void {
+    const [next] = this.#active.values();
+    if (next === undefined || next.process !== undefined || !this.#load.enabled) return;
+    next.run = { ...next.run, status: 'running', startedAt: new Date(this.#options.now()).toISOString() };
+    this.#options.store.begin(next.run);
+    this.#begin(next);
   }
 }

@@ -2,7 +2,7 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { BenchmarkResult } from '@weir/bench';
 import { openDatabase } from '../store/database.ts';
 
-export type RunStatus = 'running' | 'finished' | 'failed' | 'cancelled';
+export type RunStatus = 'queued' | 'running' | 'finished' | 'failed' | 'cancelled';
 
 /** One run of a benchmark, as the API shows it. Times are ISO 8601. */
 export interface Run {
@@ -36,14 +36,17 @@ export class RunStore {
   readonly setAside: string | undefined;
   readonly #database: DatabaseSync;
   readonly #insert: StatementSync;
+  readonly #begin: StatementSync;
   readonly #update: StatementSync;
 
-  /** Runs that a killed process left as `running` become `failed`. */
+  /** Runs that a killed process left as `running` or `queued` become `failed`. */
   constructor(path: string, now: () => number) {
     const opened = openDatabase(path, now(), (database) => {
       database.exec(`PRAGMA synchronous = FULL; ${schema}`);
       database
-        .prepare(`UPDATE runs SET status = 'failed', ended_at = ?, error = ? WHERE status = 'running'`)
+        .prepare(
+          `UPDATE runs SET status = 'failed', ended_at = ?, error = ? WHERE status IN ('running', 'queued')`,
+        )
         .run(new Date(now()).toISOString(), 'the service stopped during the run');
       return database;
     });
@@ -52,6 +55,7 @@ export class RunStore {
     this.#insert = this.#database.prepare(
       'INSERT INTO runs (id, benchmark, status, started_at) VALUES (?, ?, ?, ?)',
     );
+    this.#begin = this.#database.prepare(`UPDATE runs SET status = 'running', started_at = ? WHERE id = ?`);
     this.#update = this.#database.prepare(
       'UPDATE runs SET status = ?, ended_at = ?, result = ?, error = ? WHERE id = ?',
     );
@@ -59,6 +63,11 @@ export class RunStore {
 
   add(run: Run): void {
     this.#insert.run(run.id, run.benchmark, run.status, run.startedAt);
+  }
+
+  /** A queued run begins. */
+  begin(run: Run): void {
+    this.#begin.run(run.startedAt, run.id);
   }
 
   finish(run: Run): void {

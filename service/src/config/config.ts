@@ -1,33 +1,17 @@
-/** `weir.config.json` as written: what {@link configSchema} lets through. */
-export interface ConfigFile {
-  readonly listen?: { readonly host?: string; readonly port?: number };
-  readonly store?: {
-    readonly path?: string;
-    readonly retention?: string;
-    readonly retentionSize?: string;
-    readonly maxSeries?: number;
-  };
-  readonly scrape?: {
-    readonly interval?: string;
-    readonly timeout?: string;
-    readonly maxBodyBytes?: number;
-    readonly maxSamples?: number;
-    readonly maxLabels?: number;
-    readonly maxLabelValueLength?: number;
-  };
-  readonly targets: readonly {
-    readonly job: string;
-    readonly url: string;
-    readonly labels?: Readonly<Record<string, string>>;
-  }[];
-  readonly benchmarks?: readonly { readonly name: string; readonly file: string }[];
-}
+import type { TokenEntry } from '../auth/tokens.ts';
+import type { RuleGroup } from '../rules/rule-group.ts';
 
-/** The configuration with defaults filled in, durations in milliseconds and paths absolute. */
+/** The configuration with defaults filled in, durations in milliseconds and paths absolute. Frozen. */
 export interface Config {
   /** The file it came from. */
   readonly path: string;
-  readonly listen: { readonly host: string; readonly port: number };
+  readonly listen: {
+    readonly host: string;
+    readonly port: number;
+    /** Lower case. */
+    readonly allowedHosts: readonly string[];
+  };
+  readonly auth: { readonly tokens: readonly TokenEntry[]; readonly anonymous: 'none' | 'read' };
   readonly store: {
     readonly path: string;
     readonly retentionMs: number;
@@ -36,6 +20,16 @@ export interface Config {
   };
   readonly scrape: ScrapeConfig;
   readonly targets: readonly TargetConfig[];
+  readonly discovery: readonly DiscoveryConfig[];
+  readonly push: { readonly enabled: boolean; readonly expiryMs: number };
+  readonly rules: {
+    readonly groups: readonly RuleGroup[];
+    readonly webhook: URL | undefined;
+    readonly externalUrl: string | undefined;
+  };
+  readonly remoteWrite: readonly EndpointConfig[];
+  readonly backend: EndpointConfig | undefined;
+  readonly load: LoadConfig;
   readonly benchmarks: readonly BenchmarkConfig[];
 }
 
@@ -55,8 +49,29 @@ export interface TargetConfig {
   readonly labels: Readonly<Record<string, string>>;
 }
 
+export interface DiscoveryConfig {
+  readonly job: string;
+  readonly directory: string;
+  readonly scheme: 'http' | 'https';
+  readonly path: string;
+}
+
+export interface EndpointConfig {
+  readonly url: URL;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+export interface LoadConfig {
+  readonly enabled: boolean;
+  readonly allow: readonly string[];
+  readonly maxConnections: number;
+  readonly maxDurationMs: number;
+}
+
 export interface BenchmarkConfig {
   readonly name: string;
   /** Absolute path of the scenario. */
   readonly file: string;
+  /** Cron expression, in local time. */
+  readonly schedule: string | undefined;
 }

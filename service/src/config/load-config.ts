@@ -1,9 +1,10 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
 import { Ajv, type ErrorObject } from 'ajv';
 import { messageOf, ServiceError } from '../errors.ts';
-import type { Config, ConfigFile, TargetConfig } from './config.ts';
-import { parseDuration, parseSize } from './duration.ts';
+import { buildConfig } from './build-config.ts';
+import type { Config } from './config.ts';
+import type { ConfigFile } from './config-file.ts';
 import { configSchema } from './schema.ts';
 
 const validate = new Ajv({ allErrors: true, allowUnionTypes: true, verbose: true }).compile<ConfigFile>(
@@ -41,7 +42,10 @@ export function loadConfig(
     throw invalid(file, [`not JSON: ${messageOf(thrown)}`], thrown);
   }
   if (!validate(parsed)) throw invalid(file, [...new Set((validate.errors ?? []).map(describe))]);
-  return build(file, parsed, environment);
+  const mistakes: string[] = [];
+  const config = buildConfig(file, parsed, environment, mistakes);
+  if (mistakes.length > 0) throw invalid(file, mistakes);
+  return deepFreeze(config);
 }
 
 function invalid(file: string, mistakes: readonly string[], cause?: unknown): ServiceError {
@@ -66,6 +70,8 @@ function describe(error: ErrorObject): string {
       return `${at}: expected ${article(String(error.params.type))}${shown}.`;
     case 'pattern':
       return `${at}: expected ${patternName(String(error.parentSchema?.description ?? ''), String(error.params.pattern))}${shown}.`;
+    case 'enum':
+      return `${at}: expected one of ${(error.params.allowedValues as unknown[]).join(', ')}${shown}.`;
     case 'minLength':
       return `${at}: must not be empty.`;
     case 'minimum':
@@ -104,105 +110,6 @@ function readablePath(pointer: string): string {
 function brief(value: unknown): string {
   const text = JSON.stringify(value);
   return text.length > 60 ? `${text.slice(0, 57)}…` : text;
-}
-
-function build(
-  file: string,
-  raw: ConfigFile,
-  environment: Readonly<Record<string, string | undefined>>,
-): Config {
-  const mistakes: string[] = [];
-  const ms = (text: string | undefined, fallback: string, at: string): number => {
-    const value = parseDuration(text ?? fallback) ?? 0;
-    if (value <= 0) mistakes.push(`${at}: expected more than no time, got ${brief(text)}.`);
-    return value;
-  };
-  const directory = dirname(file);
-  const scrape = {
-    intervalMs: ms(raw.scrape?.interval, '5s', 'scrape.interval'),
-    timeoutMs: 0,
-    maxBodyBytes: raw.scrape?.maxBodyBytes ?? 16_777_216,
-    maxSamples: raw.scrape?.maxSamples ?? 200_000,
-    maxLabels: raw.scrape?.maxLabels ?? 64,
-    maxLabelValueLength: raw.scrape?.maxLabelValueLength ?? 4_096,
-  };
-  // The default bows to a short interval; a written timeout has to fit.
-  scrape.timeoutMs =
-    raw.scrape?.timeout === undefined
-      ? Math.min(4_000, scrape.intervalMs)
-      : ms(raw.scrape.timeout, '4s', 'scrape.timeout');
-  if (scrape.timeoutMs > scrape.intervalMs)
-    mistakes.push(
-      `scrape.timeout: expected at most \`scrape.interval\` (${scrape.intervalMs} ms), got ${scrape.timeoutMs} ms.`,
-    );
-  const config: Config = {
-    path: file,
-    listen: {
-      host: raw.listen?.host ?? '127.0.0.1',
-      port: readPort(environment.PORT, mistakes) ?? raw.listen?.port ?? 4040,
-    },
-    store: {
-      path: resolve(directory, raw.store?.path ?? '.weir/data'),
-      retentionMs: ms(raw.store?.retention, '15d', 'store.retention'),
-      retentionBytes: raw.store?.retentionSize === undefined ? undefined : parseSize(raw.store.retentionSize),
-      maxSeries: raw.store?.maxSeries ?? 1_000_000,
-    },
-    scrape,
-    targets: raw.targets.flatMap((target, at) => readTarget(target, `targets[${at}]`, mistakes) ?? []),
-    benchmarks: (raw.benchmarks ?? []).map(({ name, file: scenario }) => ({
-      name,
-      file: resolve(directory, scenario),
-    })),
-  };
-  checkTogether(config, mistakes);
-  if (mistakes.length > 0) throw invalid(file, mistakes);
-  return deepFreeze(config);
-}
-
-function readPort(text: string | undefined, mistakes: string[]): number | undefined {
-  if (text === undefined || text === '') return undefined;
-  if (/^\d{1,5}$/.test(text) && Number(text) <= 65_535) return Number(text);
-  mistakes.push(`environment variable PORT: expected a number from 0 to 65535, got ${brief(text)}.`);
-  return undefined;
-}
-
-/** One entry of `targets`, or `undefined` after adding what is wrong with it to `mistakes`. */
-export function readTarget(
-  target: ConfigFile['targets'][number],
-  at: string,
-  mistakes: string[],
-): TargetConfig | undefined {
-  const url = URL.parse(target.url);
-  if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
-    mistakes.push(
-      `${at}.url: expected an http(s) URL such as "http://127.0.0.1:4041/metrics", got ${brief(target.url)}.`,
-    );
-    return undefined;
-  }
-  for (const reserved of ['job', 'instance', '__name__'])
-    if (target.labels !== undefined && Object.hasOwn(target.labels, reserved))
-      mistakes.push(`${at}.labels: \`${reserved}\` comes from the target itself and cannot be set here.`);
-  return { job: target.job, url, labels: { ...target.labels } };
-}
-
-function checkTogether(config: Config, mistakes: string[]): void {
-  const targets = new Map<string, number>();
-  config.targets.forEach(({ job, url, labels }, at) => {
-    const key = JSON.stringify([job, url.host, Object.entries(labels).sort()]);
-    const twin = targets.get(key);
-    if (twin === undefined) targets.set(key, at);
-    else
-      mistakes.push(
-        `targets[${at}]: same job, instance and labels as targets[${twin}]; their series would clash.`,
-      );
-  });
-  const names = new Set<string>();
-  config.benchmarks.forEach(({ name, file }, at) => {
-    if (names.has(name))
-      mistakes.push(`benchmarks[${at}].name: ${brief(name)} is taken by an earlier benchmark.`);
-    names.add(name);
-    if (!existsSync(file)) mistakes.push(`benchmarks[${at}].file: no file at ${file}.`);
-  });
 }
 
 function deepFreeze<T>(value: T): T {

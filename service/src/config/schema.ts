@@ -1,3 +1,4 @@
+import { roles } from '../auth/roles.ts';
 import { durationPattern, sizePattern } from './duration.ts';
 
 const duration = (description: string, fallback?: string): object => ({
@@ -25,6 +26,20 @@ const section = (
   properties,
   ...(required.length === 0 ? {} : { required }),
 });
+
+const endpoint = (description: string): object =>
+  section(
+    description,
+    {
+      url: { type: 'string', minLength: 1 },
+      headers: {
+        type: 'object',
+        additionalProperties: { type: 'string' },
+        description: 'Sent with every request. Never shown or logged.',
+      },
+    },
+    ['url'],
+  );
 
 const count = (description: string, fallback: number): object => ({
   type: 'integer',
@@ -54,6 +69,31 @@ export const configSchema: object = {
           maximum: 65_535,
           default: 4040,
           description: 'The environment variable PORT overrides it. 0 takes a free port.',
+        },
+        allowedHosts: {
+          type: 'array',
+          items: { type: 'string', minLength: 1 },
+          description: 'Names besides localhost and addresses under which the service may be asked.',
+        },
+      }),
+      auth: section('Who may do what. Without tokens everyone may do everything, on loopback only.', {
+        tokens: {
+          type: 'array',
+          description: 'Made with `weir token`.',
+          items: section(
+            'A token, known by its hash.',
+            {
+              name: { type: 'string', minLength: 1, description: 'Shown in the audit log.' },
+              role: { enum: [...roles] },
+              sha256: { type: 'string', pattern: '^[0-9a-f]{64}$', description: 'Its hash.' },
+            },
+            ['name', 'role', 'sha256'],
+          ),
+        },
+        anonymous: {
+          enum: ['none', 'read'],
+          default: 'none',
+          description: 'What a request without a token may do where tokens are configured.',
         },
       }),
       store: section('Where samples and results are kept.', {
@@ -87,6 +127,47 @@ export const configSchema: object = {
           ['job', 'url'],
         ),
       },
+      discovery: {
+        type: 'array',
+        description: 'Directories of target lists (Prometheus’ file_sd, JSON or YAML), watched for changes.',
+        items: section(
+          'One directory.',
+          {
+            job: { type: 'string', minLength: 1 },
+            directory: { type: 'string', minLength: 1 },
+            scheme: { enum: ['http', 'https'], default: 'http' },
+            path: { type: 'string', pattern: '^/', default: '/metrics' },
+          },
+          ['job', 'directory'],
+        ),
+      },
+      push: section('Samples that are sent to the service.', {
+        enabled: { type: 'boolean', default: true },
+        expiry: duration('How long what a short-lived job pushed is shown after its last push.', '5m'),
+      }),
+      rules: section('Recording and alerting rules in Prometheus’ format.', {
+        files: { type: 'array', items: { type: 'string', minLength: 1 }, description: 'YAML files.' },
+        interval: duration('Evaluation interval of groups without one.', '1m'),
+        webhook: { type: 'string', minLength: 1, description: 'Takes alerts as Alertmanager’s webhooks do.' },
+        externalUrl: { type: 'string', minLength: 1, description: 'Where links in alerts lead.' },
+      }),
+      remoteWrite: {
+        type: 'array',
+        description: 'Prometheus-compatible receivers that get every sample too.',
+        items: endpoint('A receiver.'),
+      },
+      backend: endpoint('A Prometheus-compatible server that answers queries instead of the store.'),
+      load: section('What benchmarks may do.', {
+        enabled: { type: 'boolean', default: true, description: 'Off ends all load and starts none.' },
+        allow: {
+          type: 'array',
+          items: { type: 'string', minLength: 1 },
+          description:
+            'Hosts besides loopback that may be loaded: `host`, `host:port`, `10.0.0.0/8` or `10.0.0.0/8:8080`.',
+        },
+        maxConnections: count('Connections of a scenario.', 1_000),
+        maxDuration: duration('Duration of a scenario with its warm-up.', '15m'),
+      }),
       benchmarks: {
         type: 'array',
         description: 'Benchmarks that can be run by name.',
@@ -95,6 +176,11 @@ export const configSchema: object = {
           {
             name: { type: 'string', pattern: '^[a-zA-Z0-9][a-zA-Z0-9._-]{0,99}$' },
             file: { type: 'string', minLength: 1, description: 'A scenario file: .json, .ts or .js.' },
+            schedule: {
+              type: 'string',
+              minLength: 1,
+              description: 'When to run by itself, as cron: "0 3 * * *".',
+            },
           },
           ['name', 'file'],
         ),

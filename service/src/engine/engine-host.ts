@@ -1,10 +1,16 @@
 import { evaluateInstant, evaluateRange } from '../promql/evaluate.ts';
 import type { Matcher } from '../promql/matcher.ts';
 import { parseMetricSelector } from '../promql/parser.ts';
+import { ingestOtlp, type OtlpOutcome, type OtlpReport } from '../push/otlp-ingester.ts';
+import { encodeWriteRequest, type WriteSample } from '../remote/write-request.ts';
+import type { AlertNotice } from '../rules/alert-state.ts';
+import { RuleEvaluator } from '../rules/rule-evaluator.ts';
+import type { RuleGroup } from '../rules/rule-group.ts';
 import { ScrapeIngester, type ScrapeOutcome, type ScrapeReport } from '../scrape/scrape-ingester.ts';
 import type { MetricStore } from '../store/metric-store.ts';
 import type { MemorySeries } from '../store/series.ts';
 import type { ApiData, EngineMethods, EngineOptions, EngineStats, SelectorQuery } from './engine-protocol.ts';
+import { queryExemplars } from './query-exemplars.ts';
 import { renderResult } from './render-result.ts';
 
 /** The methods of the store's thread. */
@@ -12,15 +18,21 @@ export class EngineHost implements EngineMethods {
   readonly #store: MetricStore;
   readonly #options: EngineOptions;
   readonly #ingester: ScrapeIngester;
+  readonly #rules: RuleEvaluator;
 
   constructor(store: MetricStore, options: EngineOptions) {
     this.#store = store;
     this.#options = options;
     this.#ingester = new ScrapeIngester(store);
+    this.#rules = new RuleEvaluator(store, options.query);
   }
 
   scrape(report: ScrapeReport): ScrapeOutcome {
     return this.#ingester.ingest(report);
+  }
+
+  otlp(report: OtlpReport): OtlpOutcome {
+    return ingestOtlp(this.#store, report);
   }
 
   forgetTarget(request: Parameters<EngineMethods['forgetTarget']>[0]): void {
@@ -75,6 +87,69 @@ export class EngineHost implements EngineMethods {
       result[metric] = [{ type, unit, help }];
     }
     return { data: encode(result), warnings: [], infos: [] };
+  }
+
+  exemplars({ query, startMs, endMs }: Parameters<EngineMethods['exemplars']>[0]): ApiData {
+    return list(queryExemplars(this.#store, query, startMs, endMs), 0);
+  }
+
+  tsdbStatus({ limit }: { limit: number }): ApiData {
+    const { index } = this.#store;
+    const most = limit === 0 ? 10 : limit;
+    const { series, oldestMs } = this.#store.stats();
+    const status = {
+      headStats: {
+        numSeries: series,
+        numLabelPairs: index.cardinality().reduce((sum, { value }) => sum + value, 0),
+        chunkCount: series,
+        minTime: oldestMs ?? this.#store.sealedMs,
+        maxTime: Math.max(...[...index.all()].map(({ lastMs }) => lastMs).slice(-1_000)),
+      },
+      seriesCountByMetricName: index.seriesCountBy('__name__').slice(0, most),
+      labelValueCountByLabelName: index.cardinality().slice(0, most),
+      memoryInBytesByLabelName: index.memoryByLabel().slice(0, most),
+      seriesCountByLabelValuePair: index.seriesCountByPair(most),
+    };
+    return { data: encode(status), warnings: [], infos: [] };
+  }
+
+  setRules(groups: readonly RuleGroup[]): void {
+    this.#rules.setGroups(groups);
+  }
+
+  evaluateRules({ group, timeMs }: { group: number; timeMs: number }): AlertNotice[] {
+    return this.#rules.evaluate(group, timeMs);
+  }
+
+  setReceivers(receivers: readonly string[]): void {
+    this.#store.outbox.setReceivers(receivers);
+  }
+
+  nextOutgoing({ receiver, limit }: { receiver: string; limit: number }): {
+    data: Uint8Array;
+    through: number;
+  } {
+    const { records, through } = this.#store.outbox.next(receiver, limit);
+    const samples: WriteSample[] = [];
+    for (const { ids, times, values } of records)
+      for (let at = 0; at < ids.length; at++) {
+        const series = this.#store.index.byId(ids[at] as number);
+        if (series !== undefined)
+          samples.push({ labels: series.labels, timeMs: times[at] as number, values, at });
+      }
+    return { data: encodeWriteRequest(samples), through };
+  }
+
+  confirmOutgoing({ receiver, through }: { receiver: string; through: number }): void {
+    this.#store.outbox.confirm(receiver, through);
+  }
+
+  rules(): ApiData {
+    return { data: encode({ groups: this.#rules.describe() }), warnings: [], infos: [] };
+  }
+
+  alerts(): ApiData {
+    return { data: encode({ alerts: this.#rules.alerts() }), warnings: [], infos: [] };
   }
 
   stats(): EngineStats {

@@ -1,3 +1,6 @@
+import type { OtlpOutcome, OtlpReport } from '../push/otlp-ingester.ts';
+import type { AlertNotice } from '../rules/alert-state.ts';
+import type { RuleGroup } from '../rules/rule-group.ts';
 import type { ScrapeOutcome, ScrapeReport } from '../scrape/scrape-ingester.ts';
 import type { MetricStoreOptions } from '../store/metric-store.ts';
 
@@ -41,6 +44,7 @@ export interface EngineStats {
 /** Everything the other threads may ask of the store's thread; arguments and results cross as structured clones. */
 export interface EngineMethods {
   scrape(report: ScrapeReport): ScrapeOutcome;
+  otlp(report: OtlpReport): OtlpOutcome;
   forgetTarget(request: { key: string; labels: Readonly<Record<string, string>>; timeMs: number }): void;
   query(request: { query: string; timeMs: number; timeoutMs: number | undefined; limit: number }): ApiData;
   queryRange(request: {
@@ -55,6 +59,17 @@ export interface EngineMethods {
   labelValues(request: SelectorQuery & { name: string }): ApiData;
   series(request: SelectorQuery): ApiData;
   metadata(request: { metric: string | undefined; limit: number; limitPerMetric: number }): ApiData;
+  exemplars(request: { query: string; startMs: number; endMs: number }): ApiData;
+  /** `/api/v1/status/tsdb`. */
+  tsdbStatus(request: { limit: number }): ApiData;
+  setRules(groups: readonly RuleGroup[]): void;
+  evaluateRules(request: { group: number; timeMs: number }): AlertNotice[];
+  setReceivers(receivers: readonly string[]): void;
+  /** A remote write request with what the receiver lacks; `through` is 0 when it lacks nothing. */
+  nextOutgoing(request: { receiver: string; limit: number }): { data: Uint8Array; through: number };
+  confirmOutgoing(request: { receiver: string; through: number }): void;
+  rules(): ApiData;
+  alerts(): ApiData;
   stats(): EngineStats;
 }
 

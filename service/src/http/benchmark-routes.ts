@@ -1,4 +1,5 @@
-import type { FastifyInstance, FastifyReply } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { AuditLog } from '../auth/audit-log.ts';
 import type { BenchmarkRunner } from '../benchmarks/benchmark-runner.ts';
 import type { Run, RunStore } from '../benchmarks/run-store.ts';
 import type { BenchmarkConfig } from '../config/config.ts';
@@ -8,8 +9,17 @@ import { sendProblem } from './problem.ts';
 type Named = { Params: { name: string } };
 type OneRun = { Params: { name: string; id: string } };
 
+export interface BenchmarkRoutesOptions {
+  readonly runner: BenchmarkRunner;
+  readonly runs: RunStore;
+  readonly audit: AuditLog;
+}
+
 /** `/benchmarks`: the list, runs on demand, their history and live progress. */
-export function addBenchmarkRoutes(app: FastifyInstance, runner: BenchmarkRunner, store: RunStore): void {
+export function addBenchmarkRoutes(
+  app: FastifyInstance,
+  { runner, runs: store, audit }: BenchmarkRoutesOptions,
+): void {
   const find = (name: string): BenchmarkConfig | undefined =>
     runner.benchmarks.find((benchmark) => benchmark.name === name);
   const unknownBenchmark = (reply: FastifyReply, name: string): FastifyReply =>
@@ -26,16 +36,24 @@ export function addBenchmarkRoutes(app: FastifyInstance, runner: BenchmarkRunner
     runner.benchmarks.map(({ name, file }) => ({
       name,
       scenario: file,
-      lastRun: store.list(name, 2).find(({ status }) => status !== 'running') ?? null,
+      lastRun: store.list(name, 2).find(({ endedAt }) => endedAt !== null) ?? null,
       running: runner.running(name) ?? null,
     })),
   );
 
-  app.post<Named>('/benchmarks/:name/runs', async (request, reply) => {
+  const bench = { config: { role: 'bench' } } as const;
+  const log = (request: FastifyRequest, action: string, subject: string, outcome: string): void =>
+    void audit.write({ caller: request.caller, address: request.ip, action, subject, outcome });
+
+  app.post<Named>('/benchmarks/:name/runs', bench, async (request, reply) => {
     const benchmark = find(request.params.name);
     if (benchmark === undefined) return unknownBenchmark(reply, request.params.name);
-    const run = runner.start(benchmark);
-    if (run === undefined) {
+    const outcome = runner.start(benchmark);
+    const refusal = 'refused' in outcome ? outcome.refused : undefined;
+    log(request, 'benchmark.start', benchmark.name, refusal ?? 'started');
+    if (refusal === 'load-off')
+      return sendProblem(reply, 403, 'Load is off', 'Set `load.enabled` and reload the configuration.');
+    if (!('run' in outcome)) {
       return sendProblem(
         reply,
         409,
@@ -43,6 +61,7 @@ export function addBenchmarkRoutes(app: FastifyInstance, runner: BenchmarkRunner
         `A run of ${benchmark.name} is under way: ${runner.running(benchmark.name)?.id ?? ''}. Wait for its end or DELETE it.`,
       );
     }
+    const { run } = outcome;
     return reply.code(202).header('location', `/benchmarks/${run.benchmark}/runs/${run.id}`).send(run);
   });
 
@@ -65,7 +84,7 @@ export function addBenchmarkRoutes(app: FastifyInstance, runner: BenchmarkRunner
     return store.get(name, id) ?? unknownRun(reply, name);
   });
 
-  app.delete<OneRun>('/benchmarks/:name/runs/:id', async (request, reply) => {
+  app.delete<OneRun>('/benchmarks/:name/runs/:id', bench, async (request, reply) => {
     const { name, id } = request.params;
     const run = store.get(name, id);
     if (run === undefined) return unknownRun(reply, name);
@@ -77,7 +96,14 @@ export function addBenchmarkRoutes(app: FastifyInstance, runner: BenchmarkRunner
         `The run ended as ${run.status}; there is nothing to cancel.`,
       );
     }
+    log(request, 'benchmark.cancel', name, id);
     return reply.code(202).send(run);
+  });
+
+  app.delete('/benchmarks/runs', bench, async (request) => {
+    const cancelled = runner.cancelAll();
+    log(request, 'benchmark.cancel', 'all', String(cancelled));
+    return { cancelled };
   });
 
   app.get<OneRun>('/benchmarks/:name/runs/:id/events', async (request, reply) => {

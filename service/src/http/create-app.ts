@@ -1,17 +1,24 @@
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
+import type { AuditLog } from '../auth/audit-log.ts';
+import { guardRequests } from '../auth/guard-requests.ts';
 import type { BenchmarkRunner } from '../benchmarks/benchmark-runner.ts';
 import type { RunStore } from '../benchmarks/run-store.ts';
+import type { PushedJobs } from '../push/pushed-jobs.ts';
 import type { SelfMetrics } from '../self-metrics.ts';
 import { addBenchmarkRoutes } from './benchmark-routes.ts';
+import { describeDiscovery } from './describe-targets.ts';
 import { addPageRoutes } from './page-routes.ts';
 import { sendProblem } from './problem.ts';
 import { addPrometheusRoutes, type PrometheusRoutesOptions } from './prometheus-routes.ts';
+import { addPushRoutes } from './push-routes.ts';
 import { addSecurityHeaders } from './security-headers.ts';
 
 export interface AppOptions extends Omit<PrometheusRoutesOptions, 'observeQuery'> {
   readonly runner: BenchmarkRunner;
   readonly runs: RunStore;
   readonly metrics: SelfMetrics;
+  readonly pushed: PushedJobs;
+  readonly audit: AuditLog;
   readonly webRoot: string;
   readonly logger: FastifyBaseLogger;
 }
@@ -27,6 +34,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     routerOptions: { maxParamLength: 1_000 },
   });
   addSecurityHeaders(app);
+  guardRequests(app, options.config);
   app.setErrorHandler((error: Error & { statusCode?: number }, request, reply) => {
     const status = error.statusCode ?? 500;
     if (status < 500) return sendProblem(reply, status, 'Bad request', error.message);
@@ -37,8 +45,8 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     sendProblem(reply, 404, 'Not found', `No route for ${request.method} ${request.url.split('?')[0]}.`),
   );
 
-  app.get('/healthz', async () => ({ status: 'ok' }));
-  app.get('/readyz', async (_request, reply) =>
+  app.get('/healthz', { config: { role: 'public' } }, async () => ({ status: 'ok' }));
+  app.get('/readyz', { config: { role: 'public' } }, async (_request, reply) =>
     engine.isReady
       ? { status: 'ready' }
       : sendProblem(reply, 503, 'Not ready', 'The store is not open. Ask again in a moment.'),
@@ -55,7 +63,9 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     },
     { prefix: '/api/v1' },
   );
-  addBenchmarkRoutes(app, runner, runs);
+  addBenchmarkRoutes(app, { runner, runs, audit: options.audit });
+  addPushRoutes(app, options);
+  app.get('/sd/targets', async () => describeDiscovery(options.targets.states));
   await addPageRoutes(app, options.webRoot);
   return app;
 }

@@ -1,17 +1,14 @@
+import type { ScrapeConfig } from '../config/config.ts';
 import { formatDuration } from '../promql/duration.ts';
 import type { TargetPool } from '../scrape/target-pool.ts';
 
 const never = '0001-01-01T00:00:00Z';
 
 /** The answer of `/api/v1/targets`, field by field as Prometheus names them. */
-export function describeTargets(options: {
-  readonly targets: TargetPool;
-  readonly scrapeIntervalMs: number;
-  readonly scrapeTimeoutMs: number;
-}): object {
-  const scrapeInterval = formatDuration(options.scrapeIntervalMs);
-  const scrapeTimeout = formatDuration(options.scrapeTimeoutMs);
-  const activeTargets = options.targets.states.map((state) => {
+export function describeTargets(targets: TargetPool, scrape: ScrapeConfig): object {
+  const scrapeInterval = formatDuration(scrape.intervalMs);
+  const scrapeTimeout = formatDuration(scrape.timeoutMs);
+  const activeTargets = targets.states.map((state) => {
     const url = new URL(state.url);
     return {
       discoveredLabels: {
@@ -42,4 +39,16 @@ function withoutSecrets(url: URL): string {
   shown.username = '';
   shown.password = '';
   return shown.href;
+}
+
+/** The scraped targets as Prometheus' `http_sd` reads them, so that another server can take them over. */
+export function describeDiscovery(states: TargetPool['states']): object[] {
+  return states.map(({ job, url, labels }) => {
+    const { host, protocol, pathname } = new URL(url);
+    const { instance: _, ...own } = labels;
+    return {
+      targets: [host],
+      labels: { ...own, job, __scheme__: protocol.slice(0, -1), __metrics_path__: pathname },
+    };
+  });
 }

@@ -1,16 +1,24 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Config } from '../config/config.ts';
 import type { EngineClient } from '../engine/engine-client.ts';
 import type { ApiData, SelectorQuery } from '../engine/engine-protocol.ts';
+import type { GuardedClient } from '../network/guarded-request.ts';
+import { format } from '../promql/format.ts';
+import { parse } from '../promql/parser.ts';
+import { proxyToBackend } from '../remote/backend-proxy.ts';
 import type { TargetPool } from '../scrape/target-pool.ts';
 import { ApiParameters } from './api-parameters.ts';
 import { describeTargets } from './describe-targets.ts';
 import { badData, sendData, sendError, sendValue } from './envelope.ts';
+import { addStatusRoutes } from './status-routes.ts';
 
 export interface PrometheusRoutesOptions {
   readonly engine: EngineClient;
+  readonly client: GuardedClient;
   readonly targets: TargetPool;
-  readonly scrapeIntervalMs: number;
-  readonly scrapeTimeoutMs: number;
+  /** The configuration in force. */
+  readonly config: () => Config;
+  readonly startedMs: number;
   readonly version: string;
   readonly now: () => number;
   /** Seconds a query took, for the service's own metrics. */
@@ -43,6 +51,11 @@ export function addPrometheusRoutes(app: FastifyInstance, options: PrometheusRou
     };
   };
   const getAndPost = ['GET', 'POST'];
+  app.addHook('preHandler', async (request, reply) => {
+    const { backend } = options.config();
+    if (backend === undefined || request.routeOptions.url === '/api/v1/targets') return undefined;
+    return proxyToBackend(backend, options.client, request, reply);
+  });
 
   app.route({
     method: getAndPost,
@@ -99,17 +112,45 @@ export function addPrometheusRoutes(app: FastifyInstance, options: PrometheusRou
       }),
     ),
   );
-  app.get('/targets', async (_request, reply) => sendValue(reply, describeTargets(options)));
-  app.get('/status/buildinfo', async (_request, reply) =>
-    sendValue(reply, {
-      version: '3.5.0',
-      revision: `weir-${options.version}`,
-      branch: '',
-      buildUser: '',
-      buildDate: '',
-      goVersion: '',
-    }),
+  app.get('/targets', async (_request, reply) =>
+    sendValue(reply, describeTargets(options.targets, options.config().scrape)),
   );
+  app.route({
+    method: getAndPost,
+    url: '/query_exemplars',
+    handler: query('query_exemplars', (parameters) =>
+      engine.call('exemplars', {
+        query: parameters.required('query'),
+        startMs: parameters.timeMs('start') ?? Number.MIN_SAFE_INTEGER,
+        endMs: parameters.timeMs('end') ?? Number.MAX_SAFE_INTEGER,
+      }),
+    ),
+  });
+  app.get(
+    '/status/tsdb',
+    query('status_tsdb', (parameters) => engine.call('tsdbStatus', { limit: parameters.limit() })),
+  );
+  app.get(
+    '/rules',
+    query('rules', () => engine.call('rules')),
+  );
+  app.get(
+    '/alerts',
+    query('alerts', () => engine.call('alerts')),
+  );
+  app.route({
+    method: getAndPost,
+    url: '/format_query',
+    handler: async (request, reply) => {
+      try {
+        const text = new ApiParameters(request.url, request.body).required('query');
+        return sendValue(reply, format(parse(text)));
+      } catch (thrown) {
+        return sendError(reply, thrown);
+      }
+    },
+  });
+  addStatusRoutes(app, options.config, options.startedMs, options.version);
   app.setNotFoundHandler((_request, reply) =>
     sendError(reply, Object.assign(new Error('no such endpoint'), { statusCode: 404 })),
   );

@@ -1,14 +1,14 @@
-import { type Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
-import { type Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import type { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { messageOf, ServiceError } from '../errors.ts';
+import type { GuardedClient } from '../network/guarded-request.ts';
 
 export interface FetchOptions {
   readonly timeoutMs: number;
   /** Bound on the body after decompression. */
   readonly maxBodyBytes: number;
-  readonly agent: HttpAgent | HttpsAgent;
+  readonly client: GuardedClient;
   readonly signal?: AbortSignal;
 }
 
@@ -28,7 +28,14 @@ export async function fetchExposition(url: URL, options: FetchOptions): Promise<
   const timeout = AbortSignal.timeout(options.timeoutMs);
   const signal = options.signal === undefined ? timeout : AbortSignal.any([timeout, options.signal]);
   try {
-    const response = await get(url, options, signal);
+    const response = await options.client.request(url, {
+      signal,
+      headers: {
+        accept,
+        'accept-encoding': 'gzip',
+        'x-prometheus-scrape-timeout-seconds': String(options.timeoutMs / 1000),
+      },
+    });
     if (response.statusCode !== 200) {
       response.resume();
       const location = response.headers.location;
@@ -45,28 +52,6 @@ export async function fetchExposition(url: URL, options: FetchOptions): Promise<
     if (thrown instanceof ServiceError) throw thrown;
     throw failure(messageOf(thrown), thrown);
   }
-}
-
-function get(url: URL, options: FetchOptions, signal: AbortSignal): Promise<IncomingMessage> {
-  return new Promise((resolve, reject) => {
-    const request = url.protocol === 'https:' ? httpsRequest : httpRequest;
-    request(
-      url,
-      {
-        agent: options.agent,
-        signal,
-        headers: {
-          accept,
-          'accept-encoding': 'gzip',
-          'user-agent': 'weir/0.1.0',
-          'x-prometheus-scrape-timeout-seconds': String(options.timeoutMs / 1000),
-        },
-      },
-      resolve,
-    )
-      .on('error', reject)
-      .end();
-  });
 }
 
 function decompressed(response: IncomingMessage): Readable {

@@ -1,10 +1,12 @@
 import { messageOf, ServiceError } from '../errors.ts';
 import { Labels } from '../promql/labels.ts';
+import type { Exemplar } from '../store/exemplars.ts';
 import type { MetricStore } from '../store/metric-store.ts';
 import { SampleBatch } from '../store/sample-batch.ts';
 import type { MemorySeries } from '../store/series.ts';
+import { checkLabels, type ScrapeLimits } from './check-labels.ts';
 import { ExpositionParser, expositionFormat } from './exposition-parser.ts';
-import { parseSeriesText } from './series-text.ts';
+import { parseLabelSet, parseSeriesText } from './series-text.ts';
 
 /** One attempt to scrape a target, as the scraper hands it to the store's thread. */
 export interface ScrapeReport {
@@ -18,12 +20,8 @@ export interface ScrapeReport {
   readonly body?: Uint8Array;
   readonly contentType?: string;
   readonly limits: ScrapeLimits;
-}
-
-export interface ScrapeLimits {
-  readonly maxSamples: number;
-  readonly maxLabels: number;
-  readonly maxLabelValueLength: number;
+  /** Without `up` and `scrape_*`: the body was pushed and says nothing about a target's health. */
+  readonly isPush?: boolean;
 }
 
 export interface ScrapeOutcome {
@@ -71,11 +69,11 @@ export class ScrapeIngester {
       ['scrape_samples_post_metric_relabeling', count],
       ['scrape_series_added', added],
     ];
-    for (const [name, value] of own) {
+    for (const [name, value] of report.isPush === true ? [] : own) {
       const series = this.#store.resolve(Labels.from({ ...report.labels, __name__: name }));
       if (series !== undefined) batch.add(series, report.timeMs, value);
     }
-    this.#store.append(batch);
+    this.#store.append(batch, good?.exemplars);
     seen.live = live;
     return { samples: count, error: attempt?.error };
   }
@@ -95,7 +93,14 @@ export class ScrapeIngester {
   }
 
   #parse(report: ScrapeReport, body: Uint8Array, seen: Seen): Parsed {
-    const parsed: Parsed = { batch: new SampleBatch(), live: new Set(), samples: 0, error: undefined };
+    const parsed: Parsed = {
+      batch: new SampleBatch(),
+      exemplars: [],
+      live: new Set(),
+      samples: 0,
+      error: undefined,
+    };
+    let last: MemorySeries | undefined;
     const described = new Map<string, { type: string; help: string; unit: string }>();
     const parser = new ExpositionParser(expositionFormat(report.contentType), {
       sample: (text, value, timeMs) => {
@@ -106,8 +111,14 @@ export class ScrapeIngester {
           );
         }
         const series = this.#resolve(text, report, seen);
+        last = series;
         parsed.batch.add(series, timeMs ?? report.timeMs, value);
         if (timeMs === undefined) parsed.live.add(series);
+      },
+      exemplar: (text, value, timeMs) => {
+        if (last === undefined) return;
+        const labels = parseLabelSet(text);
+        parsed.exemplars.push({ series: last, labels, value, timeMs: timeMs ?? report.timeMs });
       },
       metadata: (metric, kind, text) => {
         const entry = described.get(metric) ?? { type: 'unknown', help: '', unit: '' };
@@ -149,6 +160,7 @@ export class ScrapeIngester {
 
 interface Parsed {
   readonly batch: SampleBatch<MemorySeries>;
+  readonly exemplars: Exemplar[];
   readonly live: Set<MemorySeries>;
   samples: number;
   readonly error: string | undefined;
@@ -174,18 +186,4 @@ function withTargetLabels(own: Labels, target: Readonly<Record<string, string>>)
     merged.set(name, value);
   }
   return Labels.from(merged);
-}
-
-function checkLabels(labels: Labels, limits: ScrapeLimits): void {
-  if (labels.size > limits.maxLabels + 1)
-    throw new ServiceError(
-      'ERR_WEIR_SERVICE_EXPOSITION',
-      `${labels.get('__name__')} has more than ${limits.maxLabels} labels. Raise \`scrape.maxLabels\` or drop some.`,
-    );
-  for (const [name, value] of labels)
-    if (value.length > limits.maxLabelValueLength || name.length > limits.maxLabelValueLength)
-      throw new ServiceError(
-        'ERR_WEIR_SERVICE_EXPOSITION',
-        `a label of ${labels.get('__name__').slice(0, 100)} is longer than ${limits.maxLabelValueLength} characters.`,
-      );
 }

@@ -1,8 +1,7 @@
-import { Agent as HttpAgent } from 'node:http';
-import { Agent as HttpsAgent } from 'node:https';
 import type { ScrapeConfig, TargetConfig } from '../config/config.ts';
 import type { EngineClient } from '../engine/engine-client.ts';
 import { messageOf } from '../errors.ts';
+import type { GuardedClient } from '../network/guarded-request.ts';
 import type { Exposition } from './fetch-exposition.ts';
 import { fetchExposition } from './fetch-exposition.ts';
 import { ScrapeLoop } from './scrape-loop.ts';
@@ -21,6 +20,7 @@ export interface TargetState {
 
 export interface TargetPoolOptions {
   readonly engine: EngineClient;
+  readonly client: GuardedClient;
   readonly now: () => number;
   /** Called when the thread of the store refused a scrape. */
   readonly onError: (message: string) => void;
@@ -45,7 +45,6 @@ const fresh: Entry['state'] = {
 /** All targets with a loop each. `update` starts and stops loops so that they match a configuration. */
 export class TargetPool {
   readonly #options: TargetPoolOptions;
-  readonly #agents = { http: new HttpAgent({ keepAlive: true }), https: new HttpsAgent({ keepAlive: true }) };
   readonly #entries = new Map<string, Entry>();
   #generation = '';
 
@@ -92,17 +91,14 @@ export class TargetPool {
   /** Ends every loop; resolves when no scrape is under way. */
   async stop(): Promise<void> {
     await Promise.all([...this.#entries.values()].map(({ loop }) => loop.stop()));
-    this.#agents.http.destroy();
-    this.#agents.https.destroy();
   }
 
   #reader(target: TargetConfig, scrape: ScrapeConfig): Entry['read'] {
-    const agent = target.url.protocol === 'https:' ? this.#agents.https : this.#agents.http;
     return (signal) =>
       fetchExposition(target.url, {
         timeoutMs: scrape.timeoutMs,
         maxBodyBytes: scrape.maxBodyBytes,
-        agent,
+        client: this.#options.client,
         signal,
       });
   }

@@ -3,9 +3,11 @@ import { PromqlError } from '../promql/errors.ts';
 import { Labels } from '../promql/labels.ts';
 import type { Matcher } from '../promql/matcher.ts';
 import type { Queryable, SelectLimits, Series } from '../promql/queryable.ts';
+import { Outbox } from '../remote/outbox.ts';
 import { BlockReader } from './block-reader.ts';
 import { highWord, lowWord } from './chunk.ts';
 import { inTransaction, openDatabase, sqliteCode } from './database.ts';
+import { type Exemplar, ExemplarStore } from './exemplars.ts';
 import { decodeRecord, encodeRecord } from './journal-record.ts';
 import { MetricDatabase } from './metric-database.ts';
 import { SampleBatch } from './sample-batch.ts';
@@ -54,6 +56,9 @@ export class MetricStore implements Queryable {
   readonly metadata: Map<string, MetadataEntry> = new Map();
   /** Where a damaged file was moved to when this store opened, or `undefined`. */
   readonly setAside: string | undefined;
+  readonly exemplars: ExemplarStore;
+  /** What receivers of remote write have yet to get. */
+  readonly outbox: Outbox;
   /** Why the last append was refused by the disk, or `undefined` while all is well. */
   failure: string | undefined;
   samplesAppended = 0;
@@ -77,6 +82,8 @@ export class MetricStore implements Queryable {
     });
     this.#database = opened.value.database;
     this.setAside = opened.setAside;
+    this.outbox = new Outbox(this.#database.connection);
+    this.exemplars = new ExemplarStore(this.#database.connection);
     this.sealedMs = this.#database.sealedMs;
     this.#reader = new BlockReader(this.#database, opened.value.blocks, this.blockMs);
     this.#maintenance = new StoreMaintenance(this, this.#database, this.#reader, options);
@@ -143,7 +150,7 @@ export class MetricStore implements Queryable {
    * @throws ServiceError `ERR_WEIR_SERVICE_STORE_FULL` when the disk refuses; nothing of the batch is kept then, and
    * a later append may succeed.
    */
-  append(batch: SampleBatch<MemorySeries>): AppendResult {
+  append(batch: SampleBatch<MemorySeries>, exemplars: readonly Exemplar[] = []): AppendResult {
     const kept = new SampleBatch<MemorySeries>();
     const before: number[] = [];
     let outOfOrder = 0;
@@ -165,7 +172,7 @@ export class MetricStore implements Queryable {
       }
     }
     try {
-      this.#persist(kept, maxMs);
+      this.#persist(kept, maxMs, exemplars);
     } catch (thrown) {
       for (let i = kept.size - 1; i >= 0; i--) (kept.keys[i] as MemorySeries).lastMs = before[i] as number;
       this.failure = messageOf(thrown);
@@ -176,9 +183,10 @@ export class MetricStore implements Queryable {
       );
     }
     this.failure = undefined;
+    const keptTimes = kept.times;
     for (let i = 0; i < kept.size; i++)
       (kept.keys[i] as MemorySeries).append(
-        kept.times[i] as number,
+        keptTimes[i] as number,
         kept.highAt(i),
         kept.lowAt(i),
         this.blockMs,
@@ -187,7 +195,7 @@ export class MetricStore implements Queryable {
     return { accepted: kept.size, outOfOrder, outOfBounds };
   }
 
-  #persist(batch: SampleBatch<MemorySeries>, maxMs: number): void {
+  #persist(batch: SampleBatch<MemorySeries>, maxMs: number, exemplars: readonly Exemplar[]): void {
     if (batch.size === 0 && this.#pendingSeries.length === 0 && this.#pendingMetadata.size === 0) return;
     inTransaction(this.#database.connection, () => {
       for (const { id, labels } of this.#pendingSeries)
@@ -196,10 +204,13 @@ export class MetricStore implements Queryable {
         const { type, help, unit } = this.metadata.get(metric) as MetadataEntry;
         this.#database.putMetadata(metric, type, help, unit);
       }
+      this.exemplars.add(exemplars);
       if (batch.size === 0) return;
       const { times, values } = batch;
       const ids = batch.keys.map((series) => series.id);
-      this.#database.appendJournal(maxMs, encodeRecord({ ids, times, values }));
+      const record = encodeRecord({ ids, times, values });
+      this.#database.appendJournal(maxMs, record);
+      this.outbox.add(record);
     });
     this.#pendingSeries = [];
     this.#pendingMetadata.clear();

@@ -72,6 +72,23 @@ export class SeriesIndex {
       .sort((a, b) => b.value - a.value);
   }
 
+  /** Bytes of the values of each label, most first. */
+  memoryByLabel(): { name: string; value: number }[] {
+    const size = (values: Map<string, Set<MemorySeries>>): number =>
+      [...values.keys()].reduce((sum, value) => sum + Buffer.byteLength(value), 0);
+    return [...this.#postings]
+      .map(([name, values]) => ({ name, value: size(values) }))
+      .sort((a, b) => b.value - a.value);
+  }
+
+  /** The label pairs that most series have. */
+  seriesCountByPair(limit: number): { name: string; value: number }[] {
+    const pairs: { name: string; value: number }[] = [];
+    for (const [name, values] of this.#postings)
+      for (const [value, { size }] of values) pairs.push({ name: `${name}=${value}`, value: size });
+    return pairs.sort((a, b) => b.value - a.value).slice(0, limit);
+  }
+
   /** Series for which every matcher passes. Starts from the matcher that leaves the fewest. */
   select(matchers: readonly Matcher[]): MemorySeries[] {
     let narrowest: Iterable<MemorySeries> = this.#byId.values();

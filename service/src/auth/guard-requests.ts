@@ -1,0 +1,107 @@
+import { isIP } from 'node:net';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Config } from '../config/config.ts';
+import { sendProblem } from '../http/problem.ts';
+import { allows, type Role } from './roles.ts';
+import { findToken, tokenOf } from './tokens.ts';
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Role that the route wants [`read`]; `public` for routes that answer everyone. */
+    role?: Role | 'public';
+  }
+  interface FastifyRequest {
+    /** Name of the token that was used, `anonymous`, or `local` where no tokens are configured. For the audit log. */
+    caller: string;
+  }
+}
+
+/**
+ * Lets a request through when its token has the role that its route wants. Without configured tokens everyone may
+ * do everything, which is why the service then listens on loopback only; against web pages of others that reach it
+ * through a person's browser, the Host has to be ours (DNS rebinding) and a change has to come from our own origin (CSRF).
+ */
+export function guardRequests(app: FastifyInstance, config: () => Config): void {
+  app.decorateRequest('caller', 'local');
+  app.addHook('onRequest', async (request, reply) => {
+    const { auth, listen } = config();
+    const wanted = request.routeOptions.config.role ?? 'read';
+    if (!isOwnHost(request.host, listen)) {
+      return refuse(
+        request,
+        reply,
+        421,
+        'Unknown host',
+        'Add the name to `listen.allowedHosts` to serve it.',
+      );
+    }
+    const isChange = request.method !== 'GET' && request.method !== 'HEAD' && wanted !== 'read';
+    if (isChange && isCrossSite(request)) {
+      return refuse(
+        request,
+        reply,
+        403,
+        'Cross-site request',
+        'Changes are taken from the service’s own pages only.',
+      );
+    }
+    if (auth.tokens.length === 0 || wanted === 'public') return undefined;
+    const token = tokenOf(request.headers.authorization);
+    const entry = token === undefined ? undefined : findToken(token, auth.tokens);
+    request.caller = entry?.name ?? 'anonymous';
+    const role = entry?.role ?? (token === undefined && auth.anonymous === 'read' ? 'read' : undefined);
+    if (role === undefined) {
+      reply.header('www-authenticate', 'Basic realm="Weir", charset="UTF-8"');
+      return refuse(
+        request,
+        reply,
+        401,
+        'Token required',
+        'Send a token of the configuration as Bearer, or as Basic password.',
+      );
+    }
+    if (allows(role, wanted)) return undefined;
+    return refuse(
+      request,
+      reply,
+      403,
+      'Role required',
+      `The route wants the role \`${wanted}\`; this token has \`${role}\`.`,
+    );
+  });
+}
+
+function refuse(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  status: number,
+  title: string,
+  detail: string,
+): FastifyReply {
+  if (!request.url.startsWith('/api/v1/')) return sendProblem(reply, status, title, detail);
+  const error = { status: 'error', errorType: 'unauthorized', error: `${title}: ${detail}` };
+  return reply.code(status).type('application/json').send(JSON.stringify(error));
+}
+
+function isOwnHost(host: string, listen: Config['listen']): boolean {
+  const name = host
+    .replace(/:\d+$/, '')
+    .replace(/^\[|\]$/g, '')
+    .toLowerCase();
+  // An address cannot be rebound; only names can.
+  if (isIP(name) !== 0 || name === 'localhost' || name.endsWith('.localhost')) return true;
+  return name === listen.host.toLowerCase() || listen.allowedHosts.includes(name);
+}
+
+function isCrossSite(request: FastifyRequest): boolean {
+  // Not from a browser, or one that sends a token on purpose.
+  if (
+    tokenOf(request.headers.authorization) !== undefined &&
+    /^bearer/i.test(request.headers.authorization ?? '')
+  )
+    return false;
+  const site = request.headers['sec-fetch-site'];
+  if (site !== undefined && site !== 'same-origin' && site !== 'none') return true;
+  const { origin } = request.headers;
+  return origin !== undefined && URL.parse(origin)?.host !== request.host;
+}

@@ -1,0 +1,194 @@
+import { existsSync } from 'node:fs';
+import { BlockList, isIP } from 'node:net';
+import { dirname, resolve } from 'node:path';
+import { Cron } from 'croner';
+import { messageOf } from '../errors.ts';
+import { readRuleFile } from '../rules/rule-group.ts';
+import type { Config, EndpointConfig, ScrapeConfig, TargetConfig } from './config.ts';
+import type { ConfigFile, EndpointEntry, TargetEntry } from './config-file.ts';
+import { parseDuration, parseSize } from './duration.ts';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Fills in defaults and checks what a schema cannot. What is wrong goes to `mistakes`, a line each. */
+export function buildConfig(
+  file: string,
+  raw: ConfigFile,
+  environment: Environment,
+  mistakes: string[],
+): Config {
+  const directory = dirname(file);
+  const duration = durationReader(mistakes);
+  const config: Config = {
+    path: file,
+    listen: {
+      host: raw.listen?.host ?? '127.0.0.1',
+      port: readPort(environment.PORT, mistakes) ?? raw.listen?.port ?? 4040,
+      allowedHosts: (raw.listen?.allowedHosts ?? []).map((name) => name.toLowerCase()),
+    },
+    auth: { tokens: raw.auth?.tokens ?? [], anonymous: raw.auth?.anonymous ?? 'none' },
+    store: {
+      path: resolve(directory, raw.store?.path ?? '.weir/data'),
+      retentionMs: duration(raw.store?.retention, '15d', 'store.retention'),
+      retentionBytes: raw.store?.retentionSize === undefined ? undefined : parseSize(raw.store.retentionSize),
+      maxSeries: raw.store?.maxSeries ?? 1_000_000,
+    },
+    scrape: buildScrape(raw.scrape, mistakes),
+    targets: raw.targets.flatMap((target, at) => readTarget(target, `targets[${at}]`, mistakes) ?? []),
+    discovery: (raw.discovery ?? []).map(
+      ({ job, directory: watched, scheme = 'http', path = '/metrics' }) => ({
+        job,
+        directory: resolve(directory, watched),
+        scheme,
+        path,
+      }),
+    ),
+    push: {
+      enabled: raw.push?.enabled ?? true,
+      expiryMs: duration(raw.push?.expiry, '5m', 'push.expiry'),
+    },
+    rules: buildRules(raw.rules, directory, mistakes),
+    remoteWrite: (raw.remoteWrite ?? []).flatMap(
+      (entry, at) => readEndpoint(entry, `remoteWrite[${at}]`, mistakes) ?? [],
+    ),
+    backend: raw.backend === undefined ? undefined : readEndpoint(raw.backend, 'backend', mistakes),
+    load: {
+      enabled: raw.load?.enabled ?? true,
+      allow: raw.load?.allow ?? [],
+      maxConnections: raw.load?.maxConnections ?? 1_000,
+      maxDurationMs: duration(raw.load?.maxDuration, '15m', 'load.maxDuration'),
+    },
+    benchmarks: (raw.benchmarks ?? []).map(({ name, file: scenario, schedule }) => ({
+      name,
+      file: resolve(directory, scenario),
+      schedule,
+    })),
+  };
+  checkTargets(config, mistakes);
+  checkBenchmarks(config, mistakes);
+  checkListen(config, mistakes);
+  return config;
+}
+
+function durationReader(mistakes: string[]) {
+  return (text: string | undefined, fallback: string, at: string): number => {
+    const value = parseDuration(text ?? fallback) ?? 0;
+    if (value <= 0) mistakes.push(`${at}: expected more than no time, got ${brief(text)}.`);
+    return value;
+  };
+}
+
+function buildScrape(raw: ConfigFile['scrape'], mistakes: string[]): ScrapeConfig {
+  const duration = durationReader(mistakes);
+  const intervalMs = duration(raw?.interval, '5s', 'scrape.interval');
+  // The default bows to a short interval; a written timeout has to fit.
+  const timeoutMs =
+    raw?.timeout === undefined ? Math.min(4_000, intervalMs) : duration(raw.timeout, '4s', 'scrape.timeout');
+  if (timeoutMs > intervalMs)
+    mistakes.push(
+      `scrape.timeout: expected at most \`scrape.interval\` (${intervalMs} ms), got ${timeoutMs} ms.`,
+    );
+  return {
+    intervalMs,
+    timeoutMs,
+    maxBodyBytes: raw?.maxBodyBytes ?? 16_777_216,
+    maxSamples: raw?.maxSamples ?? 200_000,
+    maxLabels: raw?.maxLabels ?? 64,
+    maxLabelValueLength: raw?.maxLabelValueLength ?? 4_096,
+  };
+}
+
+function buildRules(raw: ConfigFile['rules'], directory: string, mistakes: string[]): Config['rules'] {
+  const intervalMs = durationReader(mistakes)(raw?.interval, '1m', 'rules.interval');
+  const url = (text: string | undefined, at: string): URL | undefined =>
+    text === undefined ? undefined : readEndpoint({ url: text }, at, mistakes)?.url;
+  return {
+    groups: (raw?.files ?? []).flatMap((file) =>
+      readRuleFile(resolve(directory, file), intervalMs, mistakes),
+    ),
+    webhook: url(raw?.webhook, 'rules.webhook'),
+    externalUrl: url(raw?.externalUrl, 'rules.externalUrl')?.href.replace(/\/$/, ''),
+  };
+}
+
+function readPort(text: string | undefined, mistakes: string[]): number | undefined {
+  if (text === undefined || text === '') return undefined;
+  if (/^\d{1,5}$/.test(text) && Number(text) <= 65_535) return Number(text);
+  mistakes.push(`environment variable PORT: expected a number from 0 to 65535, got ${brief(text)}.`);
+  return undefined;
+}
+
+function readHttpUrl(text: string, at: string, example: string, mistakes: string[]): URL | undefined {
+  const url = URL.parse(text);
+  if (url !== null && (url.protocol === 'http:' || url.protocol === 'https:')) return url;
+  mistakes.push(`${at}: expected an http(s) URL such as "${example}", got ${brief(text)}.`);
+  return undefined;
+}
+
+function readEndpoint(entry: EndpointEntry, at: string, mistakes: string[]): EndpointConfig | undefined {
+  const url = readHttpUrl(
+    entry.url,
+    at.endsWith(']') || at === 'backend' ? `${at}.url` : at,
+    'http://127.0.0.1:9090',
+    mistakes,
+  );
+  return url === undefined ? undefined : { url, headers: { ...entry.headers } };
+}
+
+/** One entry of `targets`, or `undefined` after adding what is wrong with it to `mistakes`. */
+export function readTarget(target: TargetEntry, at: string, mistakes: string[]): TargetConfig | undefined {
+  const url = readHttpUrl(target.url, `${at}.url`, 'http://127.0.0.1:4041/metrics', mistakes);
+  for (const reserved of ['job', 'instance', '__name__'])
+    if (target.labels !== undefined && Object.hasOwn(target.labels, reserved))
+      mistakes.push(`${at}.labels: \`${reserved}\` comes from the target itself and cannot be set here.`);
+  return url === undefined ? undefined : { job: target.job, url, labels: { ...target.labels } };
+}
+
+function checkTargets(config: Config, mistakes: string[]): void {
+  const targets = new Map<string, number>();
+  config.targets.forEach(({ job, url, labels }, at) => {
+    const key = JSON.stringify([job, url.host, Object.entries(labels).sort()]);
+    const twin = targets.get(key);
+    if (twin === undefined) targets.set(key, at);
+    else
+      mistakes.push(
+        `targets[${at}]: same job, instance and labels as targets[${twin}]; their series would clash.`,
+      );
+  });
+}
+
+function checkBenchmarks({ benchmarks }: Config, mistakes: string[]): void {
+  const names = new Set<string>();
+  benchmarks.forEach(({ name, file, schedule }, at) => {
+    if (names.has(name))
+      mistakes.push(`benchmarks[${at}].name: ${brief(name)} is taken by an earlier benchmark.`);
+    names.add(name);
+    if (!existsSync(file)) mistakes.push(`benchmarks[${at}].file: no file at ${file}.`);
+    if (schedule === undefined) return;
+    try {
+      new Cron(schedule, { paused: true });
+    } catch (thrown) {
+      mistakes.push(`benchmarks[${at}].schedule: ${messageOf(thrown)}`);
+    }
+  });
+}
+
+const loopback = new BlockList();
+loopback.addSubnet('127.0.0.0', 8, 'ipv4');
+loopback.addAddress('::1', 'ipv6');
+
+function checkListen({ listen, auth }: Config, mistakes: string[]): void {
+  const { host } = listen;
+  const family = isIP(host);
+  const isLoopback =
+    family === 0 ? host.toLowerCase() === 'localhost' : loopback.check(host, family === 4 ? 'ipv4' : 'ipv6');
+  if (isLoopback || auth.tokens.length > 0) return;
+  mistakes.push(
+    `listen.host: ${brief(host)} is not loopback, and without \`auth.tokens\` everyone there could do everything. Add a token (\`weir token\`) or listen on 127.0.0.1.`,
+  );
+}
+
+function brief(value: unknown): string {
+  const text = JSON.stringify(value) ?? 'nothing';
+  return text.length > 60 ? `${text.slice(0, 57)}…` : text;
+}

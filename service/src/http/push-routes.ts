@@ -1,0 +1,160 @@
+import { createGunzip } from 'node:zlib';
+import type { FastifyInstance } from 'fastify';
+import type { AuditLog } from '../auth/audit-log.ts';
+import type { Config } from '../config/config.ts';
+import type { EngineClient } from '../engine/engine-client.ts';
+import { messageOf, ServiceError } from '../errors.ts';
+import type { PushedJobs } from '../push/pushed-jobs.ts';
+import { sendProblem } from './problem.ts';
+
+export interface PushRoutesOptions {
+  readonly engine: EngineClient;
+  readonly pushed: PushedJobs;
+  readonly config: () => Config;
+  readonly audit: AuditLog;
+  readonly now: () => number;
+}
+
+const jobName = '^[a-zA-Z0-9][a-zA-Z0-9._:/-]{0,199}$';
+
+/** OTLP/HTTP and the push for short-lived jobs. */
+export function addPushRoutes(app: FastifyInstance, options: PushRoutesOptions): void {
+  app.register((api, _options, done) => {
+    api.removeAllContentTypeParsers();
+    api.addContentTypeParser('*', (request, payload, parsed) => {
+      const { maxBodyBytes } = options.config().scrape;
+      const stream = request.headers['content-encoding'] === 'gzip' ? payload.pipe(createGunzip()) : payload;
+      readBounded(stream, maxBodyBytes).then(
+        (body) => parsed(null, body),
+        (thrown: unknown) => parsed(thrown as Error),
+      );
+    });
+    api.addHook('preParsing', async (_request, reply) => {
+      if (!options.config().push.enabled)
+        return void sendProblem(reply, 403, 'Push is off', 'Set `push.enabled`.');
+      return undefined;
+    });
+    api.setErrorHandler((error, _request, reply) => {
+      const status =
+        error instanceof ServiceError ? (error.code === 'ERR_WEIR_SERVICE_PUSH' ? 400 : 503) : 400;
+      return sendProblem(reply, status, status === 503 ? 'Not taken' : 'Bad push', messageOf(error));
+    });
+    addOtlp(api, options);
+    addJobs(api, options);
+    done();
+  });
+}
+
+function addOtlp(api: FastifyInstance, { engine, config, now }: PushRoutesOptions): void {
+  for (const url of ['/v1/metrics', '/api/v1/otlp/v1/metrics'])
+    api.post(url, { config: { role: 'push' } }, async (request, reply) => {
+      const type = request.headers['content-type']?.split(';')[0]?.trim();
+      if (type !== 'application/x-protobuf' && type !== 'application/json')
+        return sendProblem(
+          reply,
+          415,
+          'Unknown encoding',
+          'Send application/x-protobuf or application/json.',
+        );
+      const outcome = await engine.call('otlp', {
+        body: request.body as Uint8Array,
+        encoding: type === 'application/json' ? 'json' : 'protobuf',
+        timeMs: now(),
+        limits: config().scrape,
+      });
+      const { rejected, message } = outcome;
+      if (type === 'application/json')
+        return rejected === 0
+          ? {}
+          : { partialSuccess: { rejectedDataPoints: String(rejected), errorMessage: message } };
+      return reply.type(type).send(rejected === 0 ? Buffer.alloc(0) : partialSuccess(rejected, message));
+    });
+}
+
+function addJobs(api: FastifyInstance, { pushed, audit }: PushRoutesOptions): void {
+  const schema = {
+    params: {
+      type: 'object',
+      properties: {
+        job: { type: 'string', pattern: jobName },
+        instance: { type: 'string', pattern: jobName },
+      },
+    },
+  };
+  for (const url of ['/push/:job', '/push/:job/:instance']) {
+    api.route<{ Params: { job: string; instance?: string } }>({
+      method: ['POST', 'PUT'],
+      url,
+      schema,
+      config: { role: 'push' },
+      handler: async (request, reply) => {
+        const { job, instance = '' } = request.params;
+        const body = request.body instanceof Uint8Array ? request.body : new Uint8Array();
+        await pushed.push(job, instance, body, request.headers['content-type']);
+        audit.write({
+          caller: request.caller,
+          address: request.ip,
+          action: 'push',
+          subject: job,
+          outcome: 'taken',
+        });
+        return reply.code(204).send();
+      },
+    });
+    api.delete<{ Params: { job: string; instance?: string } }>(
+      url,
+      { schema, config: { role: 'push' } },
+      async (request, reply) => {
+        const { job, instance = '' } = request.params;
+        const found = await pushed.delete(job, instance);
+        return found
+          ? reply.code(204).send()
+          : sendProblem(reply, 404, 'Unknown job', 'Nothing of it is shown.');
+      },
+    );
+  }
+}
+
+async function readBounded(stream: AsyncIterable<Buffer>, maxBytes: number): Promise<Uint8Array> {
+  const parts: Buffer[] = [];
+  let total = 0;
+  for await (const part of stream) {
+    total += part.length;
+    if (total > maxBytes)
+      throw new ServiceError(
+        'ERR_WEIR_SERVICE_PUSH',
+        `the body is longer than ${maxBytes} bytes (\`scrape.maxBodyBytes\`)`,
+      );
+    parts.push(part);
+  }
+  const body = new Uint8Array(total);
+  let at = 0;
+  for (const part of parts) {
+    body.set(part, at);
+    at += part.length;
+  }
+  return body;
+}
+
+// ExportMetricsServiceResponse { partial_success = 1 { rejected_data_points = 1, error_message = 2 } }
+function partialSuccess(rejected: number, message: string): Buffer {
+  const text = Buffer.from(message);
+  const inner = Buffer.concat([
+    Buffer.from([8]),
+    varint(rejected),
+    Buffer.from([18]),
+    varint(text.length),
+    text,
+  ]);
+  return Buffer.concat([Buffer.from([10]), varint(inner.length), inner]);
+}
+
+function varint(value: number): Buffer {
+  const bytes: number[] = [];
+  let rest = value;
+  while (rest >= 128) {
+    bytes.push((rest % 128) | 128);
+    rest = Math.floor(rest / 128);
+  }
+  return Buffer.from([...bytes, rest]);
+}

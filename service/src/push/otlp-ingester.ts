@@ -1,0 +1,103 @@
+import { messageOf, ServiceError } from '../errors.ts';
+import { Labels } from '../promql/labels.ts';
+import { checkLabels, type ScrapeLimits } from '../scrape/check-labels.ts';
+import type { Exemplar } from '../store/exemplars.ts';
+import type { MetricStore } from '../store/metric-store.ts';
+import { SampleBatch } from '../store/sample-batch.ts';
+import type { MemorySeries } from '../store/series.ts';
+import { exportMetricsRequest } from './otlp-messages.ts';
+import { readMessage } from './protobuf.ts';
+import { type OtlpSample, translateOtlp } from './translate-otlp.ts';
+
+export interface OtlpReport {
+  readonly body: Uint8Array;
+  readonly encoding: 'protobuf' | 'json';
+  readonly timeMs: number;
+  readonly limits: ScrapeLimits;
+}
+
+export interface OtlpOutcome {
+  readonly accepted: number;
+  readonly rejected: number;
+  /** Why points were rejected, or ''. */
+  readonly message: string;
+}
+
+/**
+ * Writes one export request in one transaction.
+ * @throws ServiceError `ERR_WEIR_SERVICE_PUSH` when the body is no export request, `ERR_WEIR_SERVICE_STORE_FULL`
+ */
+export function ingestOtlp(store: MetricStore, report: OtlpReport): OtlpOutcome {
+  const { samples, metadata, rejectedPoints, reasons } = translateOtlp(decode(report), report.timeMs);
+  if (samples.length > report.limits.maxSamples) {
+    throw new ServiceError(
+      'ERR_WEIR_SERVICE_PUSH',
+      `more than ${report.limits.maxSamples} samples. Export smaller batches or raise \`scrape.maxSamples\`.`,
+    );
+  }
+  const batch = new SampleBatch<MemorySeries>();
+  const exemplars: Exemplar[] = [];
+  const refused = new Set(reasons);
+  let rejected = rejectedPoints;
+  for (const sample of samples) {
+    try {
+      addSample(store, sample, report, batch, exemplars);
+    } catch (thrown) {
+      if (!(thrown instanceof ServiceError)) throw thrown;
+      rejected++;
+      refused.add(messageOf(thrown));
+    }
+  }
+  for (const { metric, ...entry } of metadata)
+    store.describe(metric, { ...entry, help: entry.help.slice(0, 1_024) });
+  const { accepted, outOfOrder, outOfBounds } = store.append(batch, exemplars);
+  if (outOfOrder > 0) refused.add(`${outOfOrder} samples are not newer than what is stored`);
+  if (outOfBounds > 0) refused.add(`${outOfBounds} samples are too old or in the future`);
+  return {
+    accepted,
+    rejected: rejected + outOfOrder + outOfBounds,
+    message: [...refused].slice(0, 5).join('; '),
+  };
+}
+
+function addSample(
+  store: MetricStore,
+  sample: OtlpSample,
+  { limits }: OtlpReport,
+  batch: SampleBatch<MemorySeries>,
+  exemplars: Exemplar[],
+): void {
+  const labels = Labels.from({ ...sample.labels, __name__: sample.name });
+  checkLabels(labels, limits);
+  const series = store.resolve(labels);
+  if (series === undefined)
+    throw new ServiceError(
+      'ERR_WEIR_SERVICE_PUSH',
+      'the store holds as many series as it may (`store.maxSeries`)',
+    );
+  if (sample.value === undefined) batch.addStale(series, sample.timeMs);
+  else batch.add(series, sample.timeMs, sample.value);
+  for (const exemplar of sample.exemplars ?? [])
+    exemplars.push({
+      series,
+      labels: Labels.from(exemplar.labels),
+      value: exemplar.value,
+      timeMs: exemplar.timeMs === 0 ? sample.timeMs : exemplar.timeMs,
+    });
+}
+
+function decode({ body, encoding }: OtlpReport): Readonly<Record<string, unknown>> {
+  try {
+    if (encoding === 'protobuf') return readMessage(body, exportMetricsRequest);
+    const parsed: unknown = JSON.parse(Buffer.from(body).toString('utf8'));
+    if (typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed))
+      return parsed as Record<string, unknown>;
+    throw new RangeError('expected an object');
+  } catch (thrown) {
+    throw new ServiceError(
+      'ERR_WEIR_SERVICE_PUSH',
+      `not an OTLP export request: ${messageOf(thrown)}`,
+      thrown,
+    );
+  }
+}

@@ -1,0 +1,256 @@
+import { messageOf } from '../errors.ts';
+import { evaluateInstant } from '../promql/evaluate.ts';
+import { Labels } from '../promql/labels.ts';
+import { createMatcher } from '../promql/matcher.ts';
+import type { QueryOptions } from '../promql/query-options.ts';
+import { formatValue, type VectorSample } from '../promql/query-result.ts';
+import { isStale } from '../promql/stale.ts';
+import type { MetricStore } from '../store/metric-store.ts';
+import { SampleBatch } from '../store/sample-batch.ts';
+import type { MemorySeries } from '../store/series.ts';
+import { type Alert, type AlertNotice, advanceAlert, noticeOf } from './alert-state.ts';
+import { expandTemplate } from './expand-template.ts';
+import type { Rule, RuleGroup } from './rule-group.ts';
+
+interface RuleState {
+  readonly rule: Rule;
+  readonly alerts: Map<string, Alert>;
+  /** Series the last evaluation wrote; those not written again get a stale marker. */
+  written: Set<MemorySeries>;
+  health: 'unknown' | 'ok' | 'err';
+  lastError: string;
+  evaluatedMs: number | undefined;
+  durationMs: number;
+}
+
+interface GroupState {
+  readonly group: RuleGroup;
+  readonly rules: readonly RuleState[];
+  evaluatedMs: number | undefined;
+  durationMs: number;
+}
+
+/** How far back a restarted service looks for the alerts it had. */
+const restoreMs = 3_600_000;
+
+/** Evaluates recording and alerting rules against the store and writes what they yield into it. */
+export class RuleEvaluator {
+  readonly #store: MetricStore;
+  readonly #options: QueryOptions;
+  #groups: GroupState[] = [];
+
+  constructor(store: MetricStore, options: QueryOptions) {
+    this.#store = store;
+    this.#options = options;
+  }
+
+  /** Groups that are unchanged keep their alerts. */
+  setGroups(groups: readonly RuleGroup[]): void {
+    const known = new Map(this.#groups.map((state) => [JSON.stringify(state.group), state]));
+    this.#groups = groups.map(
+      (group) =>
+        known.get(JSON.stringify(group)) ?? {
+          group,
+          rules: group.rules.map((rule) => ({
+            rule,
+            alerts: new Map(),
+            written: new Set(),
+            health: 'unknown',
+            lastError: '',
+            evaluatedMs: undefined,
+            durationMs: 0,
+          })),
+          evaluatedMs: undefined,
+          durationMs: 0,
+        },
+    );
+  }
+
+  /** Evaluates the group at a place in the list once; returns the notices that are due. */
+  evaluate(index: number, timeMs: number): AlertNotice[] {
+    const state = this.#groups[index];
+    if (state === undefined) return [];
+    const started = performance.now();
+    const notices: AlertNotice[] = [];
+    for (const rule of state.rules) {
+      const ruleStarted = performance.now();
+      try {
+        notices.push(...this.#evaluateRule(rule, state.group, timeMs));
+        rule.health = 'ok';
+        rule.lastError = '';
+      } catch (thrown) {
+        rule.health = 'err';
+        rule.lastError = messageOf(thrown);
+      }
+      rule.evaluatedMs = timeMs;
+      rule.durationMs = performance.now() - ruleStarted;
+    }
+    state.evaluatedMs = timeMs;
+    state.durationMs = performance.now() - started;
+    return notices;
+  }
+
+  /** The groups in the shape of `/api/v1/rules`. */
+  describe(): object[] {
+    return this.#groups.map(({ group, rules, evaluatedMs, durationMs }) => ({
+      name: group.name,
+      file: group.file,
+      rules: rules.map(describeRule),
+      interval: group.intervalMs / 1000,
+      limit: group.limit,
+      evaluationTime: durationMs / 1000,
+      lastEvaluation: timestamp(evaluatedMs),
+    }));
+  }
+
+  /** Pending and firing alerts in the shape of `/api/v1/alerts`. */
+  alerts(): object[] {
+    return this.#groups.flatMap(({ rules }) => rules.flatMap(({ alerts }) => describeAlerts(alerts)));
+  }
+
+  #evaluateRule(state: RuleState, group: RuleGroup, timeMs: number): AlertNotice[] {
+    const result = evaluateInstant(this.#store, state.rule.query, timeMs, this.#options);
+    let samples: readonly VectorSample[];
+    if (result.type === 'vector') samples = result.samples;
+    else if (result.type === 'scalar') samples = [{ labels: Labels.empty, timeMs, value: result.value }];
+    else throw new Error(`expected a vector or a scalar, got a ${result.type}`);
+    if (group.limit > 0 && samples.length > group.limit)
+      throw new Error(`exceeded limit of ${group.limit} with ${samples.length} series`);
+    return state.rule.kind === 'recording'
+      ? this.#record(state, samples, timeMs)
+      : this.#alert(state, samples, timeMs);
+  }
+
+  #record(state: RuleState, samples: readonly VectorSample[], timeMs: number): AlertNotice[] {
+    const { name, labels } = state.rule;
+    const wanted = samples.map((sample): [Labels, number] => [
+      sample.labels.with({ ...labels, __name__: name }),
+      sample.value,
+    ]);
+    if (new Set(wanted.map(([own]) => own.signature)).size !== wanted.length)
+      throw new Error('vector contains metrics with the same labelset after applying rule labels');
+    this.#write(state, wanted, timeMs);
+    return [];
+  }
+
+  #alert(state: RuleState, samples: readonly VectorSample[], timeMs: number): AlertNotice[] {
+    const { rule, alerts } = state;
+    const active = new Set<string>();
+    for (const sample of samples) {
+      const data = { labels: sample.labels.toJSON(), value: sample.value };
+      const expand = (templates: Readonly<Record<string, string>>): Record<string, string> =>
+        Object.fromEntries(Object.entries(templates).map(([key, text]) => [key, expandTemplate(text, data)]));
+      const labels = sample.labels.with({ __name__: '', ...expand(rule.labels), alertname: rule.name });
+      if (active.has(labels.signature))
+        throw new Error('vector contains metrics with the same labelset after applying alert labels');
+      active.add(labels.signature);
+      const known = alerts.get(labels.signature);
+      const alert: Alert =
+        known !== undefined && known.state !== 'inactive'
+          ? known
+          : {
+              labels,
+              annotations: {},
+              value: sample.value,
+              state: 'pending',
+              activeMs: this.#restoredMs(state, labels, timeMs) ?? timeMs,
+              firedMs: undefined,
+              resolvedMs: undefined,
+              keepFiringSinceMs: undefined,
+              sent: undefined,
+            };
+      alert.value = sample.value;
+      alert.annotations = expand(rule.annotations);
+      alerts.set(labels.signature, alert);
+    }
+    const notices: AlertNotice[] = [];
+    const written: [Labels, number][] = [];
+    for (const [signature, alert] of alerts) {
+      if (advanceAlert(alert, rule, active.has(signature), timeMs)) alerts.delete(signature);
+      const notice = noticeOf(alert, rule, timeMs);
+      if (notice !== undefined) notices.push(notice);
+      if (alert.state === 'inactive' || !alerts.has(signature)) continue;
+      written.push([alert.labels.with({ __name__: 'ALERTS', alertstate: alert.state }), 1]);
+      written.push([alert.labels.with({ __name__: 'ALERTS_FOR_STATE' }), alert.activeMs / 1000]);
+    }
+    this.#write(state, written, timeMs);
+    return notices;
+  }
+
+  // Since when the alert had been active when the service last ran, so that a restart does not begin `for` anew.
+  #restoredMs(state: RuleState, labels: Labels, timeMs: number): number | undefined {
+    if (state.evaluatedMs !== undefined || state.rule.forMs === 0) return undefined;
+    const matchers = [...labels.with({ __name__: 'ALERTS_FOR_STATE' })].map(([name, value]) =>
+      createMatcher(name, '=', value),
+    );
+    for (const series of this.#store.select(matchers, timeMs - restoreMs, timeMs)) {
+      const last = series.values.length - 1;
+      if (series.labels.size === labels.size + 1 && last >= 0 && !isStale(series.values, last))
+        return (series.values[last] as number) * 1000;
+    }
+    return undefined;
+  }
+
+  #write(state: RuleState, wanted: readonly (readonly [Labels, number])[], timeMs: number): void {
+    const batch = new SampleBatch<MemorySeries>();
+    const written = new Set<MemorySeries>();
+    for (const [labels, value] of wanted) {
+      const series = this.#store.resolve(labels);
+      if (series === undefined) continue;
+      batch.add(series, timeMs, value);
+      written.add(series);
+    }
+    for (const series of state.written)
+      if (!written.has(series) && !series.isRemoved) batch.addStale(series, timeMs);
+    this.#store.append(batch);
+    state.written = written;
+  }
+}
+
+function describeRule({ rule, alerts, health, lastError, evaluatedMs, durationMs }: RuleState): object {
+  const common = {
+    name: rule.name,
+    query: rule.query,
+    labels: rule.labels,
+    health,
+    ...(lastError === '' ? {} : { lastError }),
+    evaluationTime: durationMs / 1000,
+    lastEvaluation: timestamp(evaluatedMs),
+  };
+  if (rule.kind === 'recording') return { ...common, type: 'recording' };
+  const states = new Set([...alerts.values()].map(({ state }) => state));
+  return {
+    state: states.has('firing') ? 'firing' : states.has('pending') ? 'pending' : 'inactive',
+    ...common,
+    duration: rule.forMs / 1000,
+    keepFiringFor: rule.keepFiringForMs / 1000,
+    annotations: rule.annotations,
+    alerts: describeAlerts(alerts),
+    type: 'alerting',
+  };
+}
+
+function describeAlerts(alerts: ReadonlyMap<string, Alert>): object[] {
+  return [...alerts.values()]
+    .filter(({ state }) => state !== 'inactive')
+    .map(({ labels, annotations, state, activeMs, value, keepFiringSinceMs }) => ({
+      labels,
+      annotations,
+      state,
+      activeAt: new Date(activeMs).toISOString(),
+      ...(keepFiringSinceMs === undefined
+        ? {}
+        : { keepFiringSince: new Date(keepFiringSinceMs).toISOString() }),
+      value: formatExponent(value),
+    }));
+}
+
+// Alerts carry their value as Go's `%e` with the shortest digits.
+function formatExponent(value: number): string {
+  if (!Number.isFinite(value)) return formatValue(value);
+  return value.toExponential().replace(/e([+-])(\d)$/, 'e$10$2');
+}
+
+function timestamp(timeMs: number | undefined): string {
+  return timeMs === undefined ? '0001-01-01T00:00:00Z' : new Date(timeMs).toISOString();
+}

@@ -1,0 +1,65 @@
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { Labels } from '../promql/labels.ts';
+import type { MemorySeries } from './series.ts';
+
+/** One example behind a sample, such as the trace of a slow request. */
+export interface Exemplar {
+  readonly series: MemorySeries;
+  readonly labels: Labels;
+  readonly value: number;
+  readonly timeMs: number;
+}
+
+const schema = `
+  CREATE TABLE IF NOT EXISTS exemplars (
+    id INTEGER PRIMARY KEY, series_id INTEGER NOT NULL, time_ms INTEGER NOT NULL, value REAL NOT NULL,
+    labels TEXT NOT NULL);
+  CREATE INDEX IF NOT EXISTS exemplars_by_series ON exemplars (series_id, time_ms);
+`;
+
+/** The newest exemplars of all series, a fixed number in all. */
+export class ExemplarStore {
+  readonly #insert: StatementSync;
+  readonly #trim: StatementSync;
+  readonly #select: StatementSync;
+  readonly #newest = new WeakMap<MemorySeries, string>();
+
+  constructor(connection: DatabaseSync, capacity = 100_000) {
+    connection.exec(schema);
+    this.#insert = connection.prepare(
+      'INSERT INTO exemplars (series_id, time_ms, value, labels) VALUES (?, ?, ?, ?)',
+    );
+    this.#trim = connection.prepare(
+      `DELETE FROM exemplars WHERE id <= (SELECT max(id) FROM exemplars) - ${capacity}`,
+    );
+    this.#select = connection.prepare(
+      'SELECT time_ms, value, labels FROM exemplars WHERE series_id = ? AND time_ms BETWEEN ? AND ? ORDER BY time_ms',
+    );
+  }
+
+  /** Expositions repeat an exemplar until a newer one comes; repetitions are skipped. Call within a transaction. */
+  add(exemplars: readonly Exemplar[]): void {
+    let added = 0;
+    for (const { series, labels, value, timeMs } of exemplars) {
+      const text = JSON.stringify([...labels]);
+      const identity = `${value} ${text}`;
+      if (this.#newest.get(series) === identity) continue;
+      this.#insert.run(series.id, Math.round(timeMs), value, text);
+      this.#newest.set(series, identity);
+      added++;
+    }
+    if (added > 0) this.#trim.run();
+  }
+
+  of(
+    series: MemorySeries,
+    startMs: number,
+    endMs: number,
+  ): { labels: Labels; value: number; timeMs: number }[] {
+    return this.#select.all(series.id, Math.ceil(startMs), Math.floor(endMs)).map((row) => ({
+      labels: Labels.from(JSON.parse(String(row.labels)) as [string, string][]),
+      value: Number(row.value),
+      timeMs: Number(row.time_ms),
+    }));
+  }
+}
