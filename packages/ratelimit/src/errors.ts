@@ -7,6 +7,7 @@ export const errorCatalogue = {
   ERR_WEIR_RATELIMIT_COST_ABOVE_BURST: 'A cost is above what a policy can ever grant at once.',
   ERR_WEIR_RATELIMIT_STORE: 'Redis failed during an operation that has no fallback (peek, reset, block, …).',
   ERR_WEIR_RATELIMIT_CLOSED: 'The limiter was used after close().',
+  ERR_WEIR_RATELIMIT_OVERLOADED: 'Work was refused by a concurrency limiter or an outbound limiter.',
 } as const;
 
 /** A code of {@link errorCatalogue}; stable across minor versions. */

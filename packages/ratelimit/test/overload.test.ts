@@ -1,0 +1,291 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { seededRandom } from '@weir/test-kit';
+import fastify from 'fastify';
+import { describe, expect, test } from 'vitest';
+import {
+  aimdLimit,
+  type ConcurrencyLimit,
+  createConcurrencyLimiter,
+  createLoadShedder,
+  fastifyOverload,
+  gradient2Limit,
+  httpOverload,
+  vegasLimit,
+} from '../src/overload/index.ts';
+import { createManualClock, type SimulationOptions, simulateOverload } from '../src/testing/index.ts';
+
+const workers = 10;
+const serviceMs = 20;
+const capacityPerMs = workers / serviceMs;
+
+interface Result {
+  goodput: number;
+  refused: number;
+  critical: number;
+  p99Ms: number;
+  limits: number[];
+}
+
+/** Runs one limit under a load given in capacities, and reports figures from `fromMs` on. */
+async function under(
+  makeLimit: () => ConcurrencyLimit,
+  load: number,
+  options: Partial<SimulationOptions> & { fromMs?: number } = {},
+): Promise<Result> {
+  const { fromMs = 5000, durationMs = 40_000 } = options;
+  const counts = { good: 0, late: 0, refused: 0 };
+  const critical = { good: 0, all: 0 };
+  const latencies: number[] = [];
+  const limits: number[] = [];
+  let limit: ConcurrencyLimit | undefined;
+  await simulateOverload({
+    workers,
+    serviceMs: () => serviceMs,
+    arrivalsPerMs: () => load * capacityPerMs,
+    timeoutMs: 500,
+    durationMs,
+    random: seededRandom(42),
+    critical: 0.1,
+    limiter: (clock) => {
+      limit = makeLimit();
+      return createConcurrencyLimiter({ limit, clock });
+    },
+    onOutcome: ({ arrivedMs, atMs, tier, result }) => {
+      if (arrivedMs < fromMs) return;
+      counts[result]++;
+      if (tier === 'critical') {
+        critical.all++;
+        if (result === 'good') critical.good++;
+      }
+      if (result !== 'refused') latencies.push(atMs - arrivedMs);
+      if (limits.length < Math.floor((atMs - fromMs) / 1000)) limits.push(limit?.limit ?? 0);
+    },
+    ...options,
+  });
+  latencies.sort((a, b) => a - b);
+  return {
+    goodput: counts.good / (durationMs - fromMs) / capacityPerMs,
+    refused: counts.refused / (counts.good + counts.late + counts.refused),
+    critical: critical.good / critical.all,
+    p99Ms: latencies[Math.floor(latencies.length * 0.99)] ?? 0,
+    limits,
+  };
+}
+
+describe.each([
+  ['Vegas', () => vegasLimit()],
+  ['Gradient2', () => gradient2Limit()],
+  ['AIMD', () => aimdLimit({ latencyMs: 60 })],
+] as const)('%s before a service of known capacity', (_, limit) => {
+  test('serves at least 93 % of capacity at 1.2 and 3 times of it, quickly, and critical requests nearly all', async () => {
+    for (const load of [1.2, 3]) {
+      const { goodput, critical, p99Ms } = await under(limit, load);
+      expect(goodput).toBeGreaterThan(0.93);
+      expect(critical).toBeGreaterThan(0.99);
+      expect(p99Ms).toBeLessThan(300);
+    }
+  });
+
+  test('refuses at most 2 % at 0.7 of capacity', async () => {
+    expect((await under(limit, 0.7)).refused).toBeLessThan(0.02);
+  });
+
+  test('does not drift in 20 minutes at 1.2 of capacity', async () => {
+    const { limits, goodput } = await under(limit, 1.2, { durationMs: 1_200_000, fromMs: 60_000 });
+    const mean = (values: number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
+    const early = mean(limits.slice(0, 120));
+    const late = mean(limits.slice(-120));
+    expect(Math.abs(late - early) / early).toBeLessThan(0.3);
+    expect(goodput).toBeGreaterThan(0.93);
+  });
+
+  test('recovers its goodput after the service was three times slower for 20 s', async () => {
+    const { goodput } = await under(limit, 1.2, {
+      serviceMs: (atMs) => (atMs > 20_000 && atMs < 40_000 ? serviceMs * 3 : serviceMs),
+      durationMs: 80_000,
+      fromMs: 55_000,
+    });
+    expect(goodput).toBeGreaterThan(0.93);
+  });
+});
+
+describe('a concurrency limiter', () => {
+  test('as a bulkhead runs so many at once and refuses the rest without a queue', async () => {
+    const limiter = createConcurrencyLimiter({ limit: 2, tiers: [{ name: 'all' }], queue: false });
+    const permits = await Promise.all([1, 2, 3].map(() => limiter.acquire()));
+    expect(permits.map((permit) => permit !== undefined)).toEqual([true, true, false]);
+    permits[0]?.release();
+    permits[0]?.release();
+    expect(limiter.stats()).toMatchObject({ inFlight: 1, admitted: 2, refused: 1 });
+    await expect(limiter.run(async () => 'done')).resolves.toBe('done');
+    const held = limiter.tryAcquire();
+    await expect(limiter.run(async () => 'never')).rejects.toMatchObject({
+      code: 'ERR_WEIR_RATELIMIT_OVERLOADED',
+    });
+    held?.release();
+    await expect(limiter.run(() => Promise.reject(new Error('own')))).rejects.toThrow('own');
+    expect(limiter.stats().inFlight).toBe(1);
+  });
+
+  test('keeps room that lower tiers cannot take', async () => {
+    const limiter = createConcurrencyLimiter({ limit: 10, queue: false });
+    const normal = await Promise.all(
+      Array.from({ length: 12 }, () => limiter.acquire({ tier: 'background' })),
+    );
+    expect(normal.filter((permit) => permit !== undefined)).toHaveLength(8);
+    const critical = await Promise.all(
+      Array.from({ length: 3 }, () => limiter.acquire({ tier: 'critical' })),
+    );
+    expect(critical.filter((permit) => permit !== undefined)).toHaveLength(2);
+    expect(() => limiter.tryAcquire({ tier: 'typo' })).toThrow(/tier/);
+  });
+
+  test('serves a short queue in order, a standing one newest first, and drops who waited too long', async () => {
+    const clock = createManualClock();
+    const queue = { targetMs: 20, intervalMs: 100 };
+    const limiter = createConcurrencyLimiter({ limit: 1, tiers: [{ name: 'all' }], queue, clock });
+    const order: string[] = [];
+    let held = await limiter.acquire();
+    const wait = (name: string): Promise<void> =>
+      limiter.acquire().then((permit) => {
+        order.push(permit === undefined ? `${name} dropped` : name);
+        if (permit !== undefined) held = permit;
+      });
+    const next = async (): Promise<void> => {
+      held?.release();
+      for (let turn = 0; turn < 5; turn++) await Promise.resolve();
+    };
+    const all = [wait('a'), wait('b'), wait('c')];
+    clock.advance(10);
+    await next();
+    clock.advance(80);
+    all.push(wait('d'));
+    await next();
+    // Not empty for more than the interval: the queue stands. `c` has waited 105 ms, `d` 15 ms, `e` 0.
+    clock.advance(15);
+    all.push(wait('e'));
+    await next();
+    await next();
+    await Promise.all(all);
+    expect(order).toEqual(['a', 'b', 'c dropped', 'e', 'd']);
+  });
+
+  test('a full queue drops the least important first; an aborted request leaves it', async () => {
+    const limiter = createConcurrencyLimiter({ limit: 1, queue: { maxLength: 1 } });
+    const held = await limiter.acquire();
+    const background = limiter.acquire({ tier: 'background' });
+    const abort = new AbortController();
+    const normal = limiter.acquire({ tier: 'normal', signal: abort.signal });
+    expect(await background).toBeUndefined();
+    expect(await limiter.acquire({ tier: 'background' })).toBeUndefined();
+    abort.abort();
+    expect(await normal).toBeUndefined();
+    expect(limiter.stats().queued).toBe(0);
+    held?.release();
+  });
+
+  test.each([0, 1.5, Number.NaN])('refuses the limit %s', (limit) => {
+    expect(() => createConcurrencyLimiter({ limit })).toThrow(/positive whole number/);
+  });
+});
+
+describe('a load shedder', () => {
+  const load = { delayMs: 0, utilization: 0.5 };
+  const make = () => createLoadShedder({ measure: () => load, random: seededRandom(1), sampleMs: 1e9 });
+
+  test('sheds the least important first, holds between its bounds, and ends by steps', () => {
+    const shedder = make();
+    const shares = () =>
+      ['critical', 'normal', 'background'].map((tier) => {
+        let shed = 0;
+        for (let index = 0; index < 1000; index++) shed += Number(shedder.sheds(tier));
+        return Math.round(shed / 100) / 10;
+      });
+    shedder.sample();
+    expect([shedder.level, ...shares()]).toEqual([0, 0, 0, 0]);
+    Object.assign(load, { delayMs: 150, utilization: 1 });
+    for (let index = 0; index < 2; index++) shedder.sample();
+    expect(shares()).toEqual([0, 0, 0.9]);
+    for (let index = 0; index < 2; index++) shedder.sample();
+    const [critical, normal, background] = shares();
+    expect([critical, background]).toEqual([0, 1]);
+    expect(normal).toBeGreaterThan(0.6);
+    const { level } = shedder;
+    Object.assign(load, { delayMs: 80, utilization: 0.9 });
+    for (let index = 0; index < 20; index++) shedder.sample();
+    expect(shedder.level).toBe(level);
+    load.delayMs = 10;
+    for (let index = 0; index < 20; index++) shedder.sample();
+    expect([shedder.level, ...shares()]).toEqual([0, 0, 0, 0]);
+    shedder.close();
+  });
+
+  test('does not shed for one late tick more than its step', () => {
+    const shedder = make();
+    Object.assign(load, { delayMs: 5000, utilization: 1 });
+    shedder.sample();
+    expect(shedder.level).toBeLessThanOrEqual(0.2);
+    shedder.close();
+  });
+
+  test('a busy loop that is not late is no overload', () => {
+    const shedder = make();
+    Object.assign(load, { delayMs: 3, utilization: 1 });
+    for (let index = 0; index < 50; index++) shedder.sample();
+    expect(shedder.level).toBe(0);
+    shedder.close();
+  });
+});
+
+describe('guards of servers', () => {
+  test('answer 503 with the draft’s problem type and Retry-After, and free the permit with the answer', async () => {
+    const limiter = createConcurrencyLimiter({ limit: 1, tiers: [{ name: 'all' }], queue: false });
+    let finish: (() => void) | undefined;
+    const started = Promise.withResolvers<void>();
+    const app = fastify();
+    await app.register(fastifyOverload, { limiter });
+    app.get('/', async () => {
+      await new Promise<void>((resolve) => {
+        finish = resolve;
+        started.resolve();
+      });
+      return 'done';
+    });
+    const url = await app.listen({ port: 0, host: '127.0.0.1' });
+    const first = fetch(url);
+    await started.promise;
+    const refused = await fetch(url);
+    expect(refused.status).toBe(503);
+    expect(refused.headers.get('content-type')).toBe('application/problem+json');
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThanOrEqual(1);
+    expect(await refused.json()).toMatchObject({
+      type: expect.stringMatching(/#temporary-reduced-capacity$/),
+    });
+    finish?.();
+    expect(await (await first).text()).toBe('done');
+    await expect.poll(() => limiter.stats().inFlight).toBe(0);
+    await app.close();
+  });
+
+  test('let critical requests through while others are shed', async () => {
+    const shedder = createLoadShedder({ measure: () => ({ delayMs: 1000, utilization: 1 }), sampleMs: 1e9 });
+    for (let index = 0; index < 3; index++) shedder.sample();
+    const guarded = httpOverload({
+      shedder,
+      tier: ({ url }) => (url === '/health' ? 'critical' : 'background'),
+    });
+    const server: Server = createServer((request, response) => {
+      guarded(request, response).then(
+        (allowed) => void (allowed && response.end('ok')),
+        () => response.destroy(),
+      );
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    expect((await fetch(`${url}/health`)).status).toBe(200);
+    expect((await fetch(url)).status).toBe(503);
+    shedder.close();
+    await new Promise<void>((resolve) => server.close(() => resolve()));
+  });
+});
