@@ -146,12 +146,19 @@ describe('a query that is wrong', () => {
     'foo offset step()',
     'rate(foo[1m] smoothed)',
     'foo + fill(0) bar',
-    'foo </ 5',
     'info(foo)',
   ])('%s is refused by name as experimental', (query) => {
     expect(failure(query)).toMatchObject({ errorType: 'bad_data', unsupported: true });
     expect(failure(query).message).toContain('is experimental and not supported');
   });
+
+  it.each(['foo </ 5', 'histogram_count(foo)', 'histogram_avg(foo)'])(
+    '%s is refused as of native histograms',
+    (query) => {
+      expect(failure(query)).toMatchObject({ errorType: 'bad_data', unsupported: true });
+      expect(failure(query).message).toContain('works on native histograms, which are not supported');
+    },
+  );
 
   it('is refused when it nests deeper than the stack should bear', () => {
     for (const query of [
