@@ -30,7 +30,7 @@ export async function createShopServer({
   const caches = createShopCaches(pool, redis);
   const searchLimiter = createRateLimiter({
     name: 'search',
-    policies: [{ name: 'per-client', algorithm: 'gcra', limit: 20, windowMs: 10_000, burst: 20 }],
+    policies: [{ name: 'per-client', algorithm: 'gcra', limit: 20, windowMs: 10_000, burst: 10 }],
     // A shop that can't count searches still answers them.
     onStoreError: 'open',
     ...(redis === undefined ? {} : { redis }),

@@ -4,7 +4,7 @@ import { type Arrival, nextArrival } from './traffic-mix.ts';
 export interface TrafficOptions {
   /** Origin of the shop. */
   target: string;
-  /** Mean rate; arrivals come at random, as those of independent visitors do. Default 12. */
+  /** Mean rate; arrivals come at random, as those of independent visitors do. Default 20. */
   requestsPerSecond?: number;
   /** Requests waiting for an answer at once; arrivals beyond it are dropped, never queued. Default 8. */
   maxConcurrent?: number;
@@ -29,7 +29,7 @@ const giveUpMs = 15_000;
  * Resolves when `signal` aborts, or once the shop has not answered for 15 s. Never rejects.
  */
 export async function sendTraffic(options: TrafficOptions): Promise<TrafficReport> {
-  const { target, requestsPerSecond = 12, maxConcurrent = 8, random = Math.random, signal } = options;
+  const { target, requestsPerSecond = 20, maxConcurrent = 8, random = Math.random, signal } = options;
   const answers: Record<string, number> = {};
   let dropped = 0;
   const running = new Set<Promise<void>>();

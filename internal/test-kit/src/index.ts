@@ -1,4 +1,4 @@
-export { launchChromium } from './chromium.ts';
+export { type ChromiumPage, launchChromium } from './chromium.ts';
 export {
   type EmbeddedPostgres,
   type StartEmbeddedPostgresOptions,

@@ -7,7 +7,10 @@ const routes = [
   },
   { route: 'PUT /products/{id}/stock', what: 'sets the stock, {"stock": 3}, and deletes the cached page' },
   { route: 'GET /products?category=&page=', what: 'a page of a category; cached for 10 s' },
-  { route: 'GET /search?q=', what: 'full-text search; 20 requests in 10 s for each client' },
+  {
+    route: 'GET /search?q=',
+    what: 'full-text search; 20 requests in 10 s for each client, at most 10 at once',
+  },
   { route: 'GET /flaws/n-plus-one', what: 'wrong on purpose: one query for each order' },
   {
     route: 'GET /flaws/unindexed?category=',
