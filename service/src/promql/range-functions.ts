@@ -43,7 +43,7 @@ export function evaluateRangeFunction(
   call: Call,
   range: MatrixSelector | Subquery,
 ): StepSeries[] {
-  const { query, grid } = evaluation;
+  const { query } = evaluation;
   const forSeries = windowFunctions(evaluation, call, range.rangeMs);
   const source = rangeSource(evaluation, range);
   const arrays = arraysFor(evaluation);
@@ -52,7 +52,7 @@ export function evaluateRangeFunction(
     query.budget.check();
     const out = arrays.next();
     if (overWindows(source, series, forSeries(series), out) === 0) {
-      query.budget.release(grid.steps);
+      arrays.giveBack();
       continue;
     }
     const keep = keepingName.has(call.name) && !series.dropName;

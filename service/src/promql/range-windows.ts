@@ -1,4 +1,5 @@
 import type { MatrixSelector, Subquery } from './ast.ts';
+import type { Budget } from './budget.ts';
 import type { Evaluation } from './evaluation.ts';
 import { release } from './evaluation.ts';
 import { gridOf, timeAt } from './grid.ts';
@@ -15,6 +16,7 @@ export interface RangeSource {
   /** The window's end at the first step, inclusive; its start, `rangeMs` before, is not. */
   readonly firstEndMs: number;
   readonly stepMs: number;
+  readonly budget: Budget;
 }
 
 export interface RangeSeries extends Series {
@@ -34,7 +36,8 @@ export function rangeSource(evaluation: Evaluation, range: MatrixSelector | Subq
           .filter((series) => hasSamples(series, firstEndMs - rangeMs + 1, lastEndMs))
           .map(withoutStale)
       : subquerySeries(evaluation, range, firstEndMs - rangeMs, lastEndMs);
-  return { series, rangeMs, firstEndMs, stepMs: modifiers.at === undefined ? grid.stepMs : 0 };
+  const stepMs = modifiers.at === undefined ? grid.stepMs : 0;
+  return { series, rangeMs, firstEndMs, stepMs, budget: query.budget };
 }
 
 /** Evaluates the inner expression at the multiples of the step in (`afterMs`, `endMs`]. */
@@ -103,6 +106,9 @@ export interface Window {
 
 export type WindowFunction = (window: Window) => number;
 
+// Windows of a long subquery hold many samples each: a few milliseconds' worth of them.
+const samplesBetweenChecks = 1_000_000;
+
 /** Runs a function over every window of a series that holds samples. Returns how many steps have a value. */
 export function overWindows(
   source: RangeSource,
@@ -115,6 +121,7 @@ export function overWindows(
   let from = lowerBound(timestamps, firstEndMs - rangeMs + 1);
   let to = from;
   let results = 0;
+  let unchecked = 0;
   const window: Window = { timestamps, values, from, to, step: 0, startMs: 0, endMs: 0, empty: false };
   for (let step = 0; step < out.values.length; step++) {
     const endMs = firstEndMs + step * stepMs;
@@ -123,6 +130,11 @@ export function overWindows(
     if (to < from) to = from;
     while (to < timestamps.length && (timestamps[to] as number) <= endMs) to++;
     if (from === to) continue;
+    unchecked += to - from;
+    if (unchecked > samplesBetweenChecks) {
+      source.budget.check();
+      unchecked = 0;
+    }
     window.from = from;
     window.to = to;
     window.step = step;

@@ -75,7 +75,7 @@ export function evaluateSelector(
     const stepMs = selector.at === undefined ? grid.stepMs : 0;
     const any = sampleAtSteps(series, { firstMs: first, stepMs, lookbackMs, timestamps }, values, present);
     if (any) found.push({ labels: series.labels, dropName: false, values, present });
-    else query.budget.release(grid.steps);
+    else arrays.giveBack();
   }
   return found;
 }

@@ -30,6 +30,12 @@ export class StepArrays {
     this.#budget = budget;
   }
 
+  /** Takes back the arrays handed out last, which nobody has written to. */
+  giveBack(): void {
+    this.#used -= this.#steps;
+    this.#budget.release(this.#steps);
+  }
+
   /** Zeroed arrays, charged to the budget. */
   next(): { values: Float64Array; present: Uint8Array } {
     const steps = this.#steps;

@@ -94,8 +94,9 @@ class Join {
     this.#operation = operationOf(node.operator, node.returnBool);
   }
 
-  group({ many, ones }: MatchGroup): void {
-    if (many.length === 0 || ones.length === 0) return;
+  group({ many, ones: given }: MatchGroup): void {
+    if (many.length === 0 || given.length === 0) return;
+    const ones = this.#joined(given);
     // Steps taken so far, by what must not occur twice at a step: in one-to-one the group, else the resulting labels.
     const taken = new Map<string, Uint8Array>();
     const watch = many.length > 1;
@@ -106,6 +107,20 @@ class Join {
         this.#pair(element, one, labels);
       }
     }
+  }
+
+  /** No two of them are present at one step: those that lend the same labels make one series. */
+  #joined(ones: readonly StepSeries[]): readonly StepSeries[] {
+    if (ones.length === 1) return ones;
+    const { include } = this.#node.matching;
+    const byLent = new Map<string, StepSeries>();
+    for (const one of ones) {
+      const key = one.labels.signatureOf((name) => include.includes(name));
+      const known = byLent.get(key);
+      if (known === undefined) byLent.set(key, one);
+      else fillIn(known, one);
+    }
+    return [...byLent.values()];
   }
 
   #refuseSecond(taken: Map<string, Uint8Array>, labels: Labels, element: StepSeries, one: StepSeries): void {
@@ -141,7 +156,7 @@ class Join {
     }
     const result = { labels, dropName: this.#node.returnBool, ...out };
     if (isPresent(result)) this.results.push(result);
-    else this.#evaluation.query.budget.release(out.values.length);
+    else this.#arrays.giveBack();
   }
 
   #labels(many: Labels, one: Labels): Labels {
@@ -155,5 +170,13 @@ class Join {
     }
     if (matching.include.length === 0) return labels;
     return labels.with(matching.include.map((name) => [name, one.get(name)] as const));
+  }
+}
+
+function fillIn(target: StepSeries, source: StepSeries): void {
+  for (let i = 0; i < target.present.length; i++) {
+    if (source.present[i] === 0) continue;
+    target.present[i] = 1;
+    target.values[i] = source.values[i] as number;
   }
 }

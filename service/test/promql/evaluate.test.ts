@@ -164,6 +164,13 @@ describe('the limits of a query', () => {
     expect(failure('requests_total', { timeoutMs: 5, clock })).toMatchObject({ errorType: 'timeout' });
   });
 
+  it('stop it within a window function, where one series alone takes long', () => {
+    let now = 0;
+    const clock = (): number => now++;
+    const query = 'max_over_time(max_over_time(vector(1)[1h:1s])[1h:1s])';
+    expect(failure(query, { timeoutMs: 15, clock })).toMatchObject({ errorType: 'timeout' });
+  });
+
   it('stop it when it is canceled', () => {
     expect(failure('requests_total', { isCanceled: () => true })).toMatchObject({ errorType: 'canceled' });
   });
