@@ -26,12 +26,15 @@ export {
 } from './errors.ts';
 export type { Auth, Flow, FlowStep, SaveSource, StepCheck } from './flow/flow.ts';
 export type { CheckCounts, StepSummary } from './flow/flow-report.ts';
+export { appendHistory, type History, listHistory, readHistory } from './history/history.ts';
+export { findHistoryChanges, type HistoryChange } from './history/history-changes.ts';
 export type { LatencySummary } from './latency-histogram.ts';
 export { loadScenario } from './load-scenario.ts';
 export type { FailureKind } from './measurement.ts';
 export { checkObjective, type Objective, type ObjectiveOutcome, parseObjective } from './objective.ts';
 export type { CpuPinning } from './process/cpu-pinning.ts';
 export { type StartedTarget, type StartTargetOptions, startTarget } from './process/start-target.ts';
+export { type ReportKind, type ReportSubject, renderReport } from './report/write-reports.ts';
 export type {
   ArrivalCounts,
   BenchmarkEnvironment,
@@ -52,6 +55,7 @@ export {
   type StartOptions,
   type StartSpec,
 } from './scenario.ts';
+export { type ChangePoint, type ChangePointOptions, findChangePoints } from './stats/change-points.ts';
 export { hodgesLehmann, type LocationEstimate } from './stats/hodges-lehmann.ts';
 export { holm } from './stats/holm.ts';
 export { type Look, look, type SequentialPlan } from './stats/sequential.ts';

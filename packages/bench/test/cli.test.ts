@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { liveProgress } from '../src/report/live.ts';
+import { explainResult } from '../src/result-schema.ts';
 import { plainAnswer, type ScriptedServer, startScriptedServer } from './scripted-server.ts';
 
 const cli = join(import.meta.dirname, '../src/cli/main.ts');
@@ -47,12 +48,19 @@ async function scenarioFile(name: string, overrides: object): Promise<string> {
 
 test('run prints a table, writes JSON and reports progress in plain lines without a terminal', async () => {
   const json = join(directory, 'result.json');
-  const { code, stdout, stderr } = await weirBench(['run', await scenarioFile('plain', {}), '--json', json]);
+  const { code, stdout, stderr } = await weirBench([
+    'run',
+    await scenarioFile('plain', {}),
+    '--json',
+    json,
+    '--ignore-doubts',
+  ]);
   expect(code).toBe(0);
   expect(stdout).toMatch(/^plain {2}http:\/\/127\.0\.0\.1:\d+\n10 connections, 0\.3 s measured\n/);
   expect(stdout).toMatch(/p50 +p90 +p95 +p99/);
   expect(stderr).toMatch(/^running 0\/0 s {2}[\d,]+ req\/s {2}p50 .* {2}p99 .*\n$/);
   const result = JSON.parse(await readFile(json, 'utf8'));
+  expect(explainResult(result)).toBeUndefined();
   expect(Object.keys(result)).toEqual([
     'schemaVersion',
     'name',
@@ -76,7 +84,7 @@ test('run prints a table, writes JSON and reports progress in plain lines withou
 
 test('a missed objective is a regression, and says by how much', async () => {
   const file = await scenarioFile('slo', { objectives: ['p50 < 1ms', 'errors < 1%'] });
-  const { code, stdout } = await weirBench(['run', file, '--quiet', '--slo', 'p99 < 60s']);
+  const { code, stdout } = await weirBench(['run', file, '--quiet', '--ignore-doubts', '--slo', 'p99 < 60s']);
   expect(code).toBe(1);
   expect(stdout).toMatch(/MISSED p50 < 1ms: [\d.]+ ms\nmet {4}errors < 1%: 0\.00 %\nmet {4}p99 < 60s/);
 });

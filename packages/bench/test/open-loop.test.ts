@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
 import { runBenchmark, type Scenario } from '../src/index.ts';
+import { explainResult } from '../src/result-schema.ts';
 import { plainAnswer, type Script, type ScriptedServer, startScriptedServer } from './scripted-server.ts';
 
 let server: ScriptedServer | undefined;
@@ -23,6 +24,7 @@ async function load(script: Script, scenario: Partial<Scenario>) {
 
 test('every arrival of the schedule is sent once and counted once', async () => {
   const result = await load((socket) => socket.write(plainAnswer), { rate: 500, durationMs: 600 });
+  expect(explainResult(JSON.parse(JSON.stringify(result)))).toBeUndefined();
   expect(result.requests).toMatchObject({ total: 300, ok: 300, errors: 0 });
   expect(server?.arrivals).toHaveLength(300);
   expect(result.arrivals).toMatchObject({ intended: 300, dropped: 0, achieved: 1 });

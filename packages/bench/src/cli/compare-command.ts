@@ -4,6 +4,7 @@ import { type PreparedArm, prepareArm } from '../compare/arm.ts';
 import { type CompareResult, compareBuilds } from '../compare/compare-builds.ts';
 import { loadScenario } from '../load-scenario.ts';
 import { renderComparison, signed } from '../report/compare-table.ts';
+import { parseReport, writeReports } from '../report/write-reports.ts';
 import type { Command, CommandContext } from './command.ts';
 import { exitCode } from './exit-code.ts';
 import { numberOption } from './number-option.ts';
@@ -24,6 +25,7 @@ says how a directory or commit is set up and started; it must listen on the port
   --connections <n>   to each build (default 8)
   --effect <percent>  the change that matters: "same" means within it (default 5)
   --json <file>       write the result as JSON (- for standard output)
+  --report <kind>=<file>  html, markdown, junit, csv, json (repeatable)
   --quiet             no progress`;
 
 async function run(args: readonly string[], context: CommandContext): Promise<number> {
@@ -40,6 +42,7 @@ async function run(args: readonly string[], context: CommandContext): Promise<nu
       connections: { type: 'string', default: '8' },
       effect: { type: 'string', default: '5' },
       json: { type: 'string' },
+      report: { type: 'string', multiple: true },
       quiet: { type: 'boolean', default: false },
     },
   });
@@ -58,6 +61,7 @@ async function run(args: readonly string[], context: CommandContext): Promise<nu
     warmupMs: numberOption('--warmup', values.warmup, { min: 0 }) * 1_000,
     durationMs: numberOption('--measure', values.measure, { min: 0.05 }) * 1_000,
   };
+  const reports = (values.report ?? []).map(parseReport);
   const effect = numberOption('--effect', values.effect, { min: 0.1 }) / 100;
   const scenario = await loadScenario(file);
   const prepared: PreparedArm[] = [];
@@ -84,6 +88,7 @@ async function run(args: readonly string[], context: CommandContext): Promise<nu
     const json = `${JSON.stringify(result, null, 2)}\n`;
     context.stdout.write(values.json === '-' ? json : `${renderComparison(result)}\n`);
     if (values.json !== undefined && values.json !== '-') await writeFile(values.json, json);
+    await writeReports({ kind: 'comparison', result }, reports, { env: process.env, stdout: context.stdout });
     return context.signal.aborted ? exitCode.interrupted : exitCodeOfVerdict(result.verdict);
   } finally {
     for (const arm of prepared) await arm.dispose();

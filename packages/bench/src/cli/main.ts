@@ -7,12 +7,14 @@ import { UsageError } from './usage-error.ts';
 /** Loaded when called: a wrong argument should not wait for the load generator to be parsed. */
 const commands: Readonly<Record<string, () => Promise<Command>>> = {
   run: async () => (await import('./run-command.ts')).runCommand,
+  history: async () => (await import('./history-command.ts')).historyCommand,
   compare: async () => (await import('./compare-command.ts')).compareCommand,
 };
 
 const overview = `weir-bench <command>
 
   run <file>                     run a benchmark and report it
+  history <dir> <name>           tell where a history of runs changed
   compare <file> --base <build>  judge a build against another
 
 weir-bench <command> --help tells a command's options.

@@ -60,7 +60,7 @@ test('turning every sign around swaps the two sides and mirrors the estimate', (
       const estimate = hodgesLehmann(sample, 0.9);
       const other = hodgesLehmann(mirrored, 0.9);
       expect(other.estimate + 0).toBeCloseTo(-estimate.estimate + 0, 12);
-      expect(other.high).toBe(-estimate.low + 0);
+      expect(other.high + 0).toBe(-estimate.low + 0);
     }),
   );
 });

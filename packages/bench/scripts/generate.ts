@@ -1,0 +1,11 @@
+import { resultJsonSchema } from '../src/result-schema.ts';
+import { scenarioJsonSchema } from '../src/scenario-schema.ts';
+
+/** The published JSON schemas. */
+export async function generate(): Promise<Map<string, string>> {
+  const text = (schema: object): string => `${JSON.stringify(schema, null, 2)}\n`;
+  return new Map([
+    ['packages/bench/schema/scenario.schema.json', text(scenarioJsonSchema())],
+    ['packages/bench/schema/result.schema.json', text(resultJsonSchema())],
+  ]);
+}

@@ -1,0 +1,66 @@
+import { appendFile, mkdir, readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ScenarioFileError } from '../errors.ts';
+import type { BenchmarkResult } from '../result.ts';
+
+/** Results of one benchmark in the order in which they were appended, which is that of their runs. */
+export interface History {
+  readonly results: readonly BenchmarkResult[];
+  /** Lines that could not be read: a write that was cut off, or another format. */
+  readonly skippedLines: number;
+}
+
+/**
+ * Appends a result to `<directory>/<name>.jsonl`, one JSON object a line. A single write of a whole line: several processes may
+ * append, and one that dies leaves at most a line that is skipped. The directory can be committed to a git branch.
+ */
+export async function appendHistory(directory: string, result: BenchmarkResult): Promise<string> {
+  await mkdir(directory, { recursive: true });
+  const file = historyFile(directory, result.name);
+  const text = await readFile(file, 'utf8').catch(() => '');
+  const newline = text === '' || text.endsWith('\n') ? '' : '\n';
+  await appendFile(file, `${newline}${JSON.stringify(result)}\n`);
+  return file;
+}
+
+/** @throws {@link ScenarioFileError} when there is no history of that name */
+export async function readHistory(directory: string, name: string): Promise<History> {
+  const file = historyFile(directory, name);
+  const text = await readFile(file, 'utf8').catch((cause) => {
+    throw new ScenarioFileError(
+      `${file}: cannot be read (${cause.code}). Append a run with \`weir-bench run --history\`.`,
+      { cause },
+    );
+  });
+  const results: BenchmarkResult[] = [];
+  let skippedLines = 0;
+  for (const line of text.split('\n')) {
+    if (line.trim() === '') continue;
+    const result = parseResult(line);
+    if (result === undefined) skippedLines += 1;
+    else results.push(result);
+  }
+  return { results, skippedLines };
+}
+
+/** Names of the benchmarks that a directory holds; none when it does not exist. */
+export async function listHistory(directory: string): Promise<string[]> {
+  const files = await readdir(directory).catch(() => []);
+  return files
+    .filter((file) => file.endsWith('.jsonl'))
+    .map((file) => decodeURIComponent(file.slice(0, -6)))
+    .sort();
+}
+
+function historyFile(directory: string, name: string): string {
+  return join(directory, `${encodeURIComponent(name)}.jsonl`);
+}
+
+function parseResult(line: string): BenchmarkResult | undefined {
+  try {
+    const value = JSON.parse(line) as BenchmarkResult;
+    return value.schemaVersion === 1 && typeof value.requests?.perSecond === 'number' ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,76 @@
+import type { CompareResult } from '../compare/compare-builds.ts';
+import { describeObjective } from '../objective.ts';
+import type { BenchmarkResult } from '../result.ts';
+import { headline, labelOf, medianOf, signed } from './compare-table.ts';
+import { formatCount, formatLatency } from './format.ts';
+
+const marks = { faster: '🟢', same: '🟢', slower: '🔴', inconclusive: '🟡', invalid: '⚪' } as const;
+
+/** A comparison for a pull request. */
+export function renderComparisonMarkdown(result: CompareResult): string {
+  const rows = result.metrics.map((metric) => {
+    const interval = `${signed(metric.interval[0])} … ${signed(metric.interval[1])}`;
+    const cells = [
+      labelOf(metric),
+      medianOf(result, 'base', metric.name),
+      medianOf(result, 'head', metric.name),
+    ];
+    return `| ${[...cells, signed(metric.effect), interval, metric.p.toPrecision(2), metric.verdict].join(' | ')} |`;
+  });
+  return [
+    `### ${marks[result.verdict]} ${escapeText(headline(result))}`,
+    '',
+    `${code(result.base)} against ${code(result.head)}, ${result.pairs.length} pairs in ${(result.durationMs / 1_000).toFixed(0)} s.`,
+    '',
+    '| metric | base | head | worse by | 98 % interval | p | verdict |',
+    '| --- | ---: | ---: | ---: | ---: | ---: | --- |',
+    ...rows,
+    ...result.doubts.map((doubt) => `\n> **Not to be believed**: ${escapeText(doubt.message)}`),
+    '',
+    environmentLine(result.environment),
+    '',
+  ].join('\n');
+}
+
+/** A run for a pull request or a job summary. */
+export function renderRunMarkdown(result: BenchmarkResult): string {
+  const { requests, latencyMs: latency } = result;
+  const met = result.objectives.every((objective) => objective.met);
+  const mark = result.doubts.length > 0 ? marks.invalid : met ? marks.same : marks.slower;
+  return [
+    `### ${mark} ${escapeText(result.name)}: ${formatCount(requests.perSecond)} answers/s, p99 ${formatLatency(latency.p99)}`,
+    '',
+    '| requests | 2xx | other status | no answer | p50 | p90 | p95 | p99 | p99.9 | max |',
+    '| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |',
+    `| ${[requests.total, requests.ok, requests.non2xx, requests.errors].map(formatCount).join(' | ')} | ${[latency.p50, latency.p90, latency.p95, latency.p99, latency.p999, latency.max].map(formatLatency).join(' | ')} |`,
+    '',
+    ...result.objectives.map(
+      (objective) => `- ${objective.met ? '🟢' : '🔴'} ${escapeText(describeObjective(objective))}`,
+    ),
+    ...result.doubts.map((doubt) => `\n> **Not to be believed**: ${escapeText(doubt.message)}`),
+    '',
+    environmentLine(result.environment),
+    '',
+  ].join('\n');
+}
+
+function environmentLine({
+  node,
+  platform,
+  arch,
+  cpu,
+  cores,
+  commit,
+}: BenchmarkResult['environment']): string {
+  const at = commit === undefined ? '' : `, commit ${commit.slice(0, 10)}`;
+  return `<sub>Node ${node} on ${platform} ${arch}, ${cores} × ${escapeText(cpu)}${at}</sub>`;
+}
+
+function code(text: string): string {
+  return `\`${text.replaceAll('`', "'")}\``;
+}
+
+/** Names and messages come from scenarios and servers; in a table they must stay text. */
+function escapeText(text: string): string {
+  return text.replace(/[\\`*_{}[\]<>|#]/g, '\\$&').replace(/\s+/g, ' ');
+}

@@ -1,0 +1,73 @@
+import { appendFile, writeFile } from 'node:fs/promises';
+import type { CompareResult } from '../compare/compare-builds.ts';
+import { OptionError } from '../errors.ts';
+import type { BenchmarkResult } from '../result.ts';
+import { renderComparisonCsv, renderRunCsv } from './csv.ts';
+import { comparisonAnnotations, runAnnotations } from './github.ts';
+import { renderComparisonHtml, renderRunHtml } from './html.ts';
+import { renderComparisonJunit, renderRunJunit } from './junit.ts';
+import { renderComparisonMarkdown, renderRunMarkdown } from './markdown.ts';
+import { renderPrometheus } from './prometheus.ts';
+
+/** Kinds of report that go into a file. */
+export type ReportKind = 'html' | 'markdown' | 'junit' | 'csv' | 'prometheus' | 'json';
+
+/** A report and where it goes. */
+export interface ReportRequest {
+  readonly kind: ReportKind;
+  readonly file: string;
+}
+
+/** What a report is about. */
+export type ReportSubject =
+  | { readonly kind: 'run'; readonly result: BenchmarkResult }
+  | { readonly kind: 'comparison'; readonly result: CompareResult };
+
+const kinds: readonly ReportKind[] = ['html', 'markdown', 'junit', 'csv', 'prometheus', 'json'];
+
+/** Reads `html=report.html`. @throws {@link OptionError} */
+export function parseReport(text: string): ReportRequest {
+  const equals = text.indexOf('=');
+  const kind = kinds.find((known) => known === text.slice(0, equals));
+  if (kind === undefined || equals === text.length - 1) {
+    throw new OptionError(`Expected a report as <kind>=<file>, got \`${text}\`. Kinds: ${kinds.join(', ')}.`);
+  }
+  return { kind, file: text.slice(equals + 1) };
+}
+
+/** One report as text. @throws {@link OptionError} for Prometheus text of a comparison, which has no single run to tell of */
+export function renderReport(subject: ReportSubject, kind: ReportKind): string {
+  const { result } = subject;
+  switch (kind) {
+    case 'json':
+      return `${JSON.stringify(result, null, 2)}\n`;
+    case 'html':
+      return subject.kind === 'run' ? renderRunHtml(subject.result) : renderComparisonHtml(subject.result);
+    case 'markdown':
+      return subject.kind === 'run'
+        ? renderRunMarkdown(subject.result)
+        : renderComparisonMarkdown(subject.result);
+    case 'junit':
+      return subject.kind === 'run' ? renderRunJunit(subject.result) : renderComparisonJunit(subject.result);
+    case 'csv':
+      return subject.kind === 'run' ? renderRunCsv(subject.result) : renderComparisonCsv(subject.result);
+    case 'prometheus':
+      if (subject.kind === 'run') return renderPrometheus(subject.result);
+      throw new OptionError('A comparison has no Prometheus report. Report a run, or use json.');
+  }
+}
+
+/** Writes every report, and under GitHub Actions the annotations and the step summary. */
+export async function writeReports(
+  subject: ReportSubject,
+  requests: readonly ReportRequest[],
+  environment: { readonly env: NodeJS.ProcessEnv; readonly stdout: { write(text: string): unknown } },
+): Promise<void> {
+  for (const { kind, file } of requests) await writeFile(file, renderReport(subject, kind));
+  const { env, stdout } = environment;
+  if (env.GITHUB_ACTIONS !== 'true') return;
+  stdout.write(
+    subject.kind === 'run' ? runAnnotations(subject.result) : comparisonAnnotations(subject.result),
+  );
+  if (env.GITHUB_STEP_SUMMARY) await appendFile(env.GITHUB_STEP_SUMMARY, renderReport(subject, 'markdown'));
+}

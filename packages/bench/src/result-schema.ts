@@ -1,0 +1,89 @@
+import * as z from 'zod';
+
+const count = z.int().min(0);
+const share = z.number().min(0);
+const latency = z.strictObject({
+  min: z.number(),
+  mean: z.number(),
+  p50: z.number(),
+  p90: z.number(),
+  p95: z.number(),
+  p99: z.number(),
+  p999: z.number(),
+  max: z.number(),
+});
+const stage = z.strictObject({ durationMs: z.number(), rate: z.number(), from: z.number().optional() });
+const failure = z.enum(['timeout', 'cut', 'refused', 'malformed', 'dropped']);
+
+const resultSchema = z.strictObject({
+  schemaVersion: z.literal(1),
+  name: z.string(),
+  target: z.string(),
+  startedAt: z.iso.datetime(),
+  durationMs: z.number().min(0),
+  partial: z.boolean(),
+  load: z.discriminatedUnion('mode', [
+    z.strictObject({ mode: z.literal('closed'), connections: count, pipelining: count }),
+    z.strictObject({
+      mode: z.literal('open'),
+      rate: z.number(),
+      stages: z.array(stage),
+      connections: count,
+      workers: count,
+    }),
+  ]),
+  requests: z.strictObject({
+    total: count,
+    ok: count,
+    non2xx: count,
+    errors: count,
+    timeouts: count,
+    perSecond: z.number(),
+  }),
+  latencyMs: latency,
+  statusCodes: z.record(z.string(), count),
+  failures: z.partialRecord(failure, count),
+  arrivals: z
+    .strictObject({ intended: count, late: count, latestMs: z.number(), dropped: count, achieved: share })
+    .optional(),
+  checks: z.strictObject({ passed: count, failed: count, failures: z.record(z.string(), count) }).optional(),
+  steps: z.array(z.strictObject({ name: z.string(), answered: count, latencyMs: latency })).optional(),
+  objectives: z.array(
+    z.strictObject({ expression: z.string(), met: z.boolean(), actual: z.number().nullable() }),
+  ),
+  doubts: z.array(z.strictObject({ code: z.string(), message: z.string() })),
+  conditions: z
+    .strictObject({ generatorBusy: share, generatorWaited: share.optional(), steal: share.optional() })
+    .optional(),
+  bytesPerSecond: z.number(),
+  timeline: z.array(
+    z.strictObject({
+      atMs: z.number(),
+      requestsPerSecond: z.number(),
+      p50Ms: z.number(),
+      p99Ms: z.number(),
+      errors: count,
+    }),
+  ),
+  environment: z.strictObject({
+    node: z.string(),
+    platform: z.string(),
+    arch: z.string(),
+    cpu: z.string(),
+    cores: count,
+    commit: z.string().optional(),
+  }),
+});
+
+/** The JSON Schema of a benchmark result. */
+export function resultJsonSchema(): object {
+  return z.toJSONSchema(resultSchema);
+}
+
+/** Whether a value of unknown origin is a result, and if not, the first thing that is wrong. */
+export function explainResult(value: unknown): string | undefined {
+  const parsed = resultSchema.safeParse(value);
+  if (parsed.success) return undefined;
+  const [issue] = parsed.error.issues;
+  return `${issue?.path.map(String).join('.')}: ${issue?.message}`;
+}

@@ -1,0 +1,50 @@
+import { seededRandom } from '@weir/test-kit';
+import { expect, test } from 'vitest';
+import { findChangePoints } from '../../src/stats/change-points.ts';
+
+function noise(seed: number, length: number, level = 100, sd = 2): number[] {
+  const random = seededRandom(seed);
+  const normal = () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
+  return Array.from({ length }, () => level + sd * normal());
+}
+
+test('200 stationary series of noise have no change points', () => {
+  let found = 0;
+  for (let seed = 0; seed < 200; seed += 1) found += findChangePoints(noise(seed, 60)).length;
+  expect(found).toBe(0);
+});
+
+test('injected steps are found within two runs of where they are', () => {
+  for (const [seed, step] of [
+    [1, 10],
+    [2, -10],
+    [3, 20],
+  ] as const) {
+    const series = [...noise(seed, 40), ...noise(seed + 100, 40, 100 + step)];
+    const [point, ...more] = findChangePoints(series);
+    expect(more).toEqual([]);
+    expect(Math.abs((point?.index ?? 0) - 40)).toBeLessThanOrEqual(2);
+    expect(point?.change).toBeCloseTo(step / 100, 1);
+  }
+});
+
+test('several steps are told apart, and the same series always gives the same answer', () => {
+  const series = [...noise(1, 30), ...noise(2, 30, 120), ...noise(3, 30, 90)];
+  const points = findChangePoints(series);
+  expect(points.map((point) => Math.round(point.index / 30))).toEqual([1, 2]);
+  expect(findChangePoints(series)).toEqual(points);
+});
+
+test('a single outlier is no change, nor is a series too short or constant', () => {
+  const series = noise(5, 40);
+  series[20] = 500;
+  expect(findChangePoints(series)).toEqual([]);
+  expect(findChangePoints([1, 2, 3])).toEqual([]);
+  expect(findChangePoints(Array.from({ length: 40 }, () => 7))).toEqual([]);
+});
+
+test('a change that is certain but too small is not worth a word', () => {
+  const series = [...noise(6, 40, 100, 0.1), ...noise(7, 40, 101, 0.1)];
+  expect(findChangePoints(series)).toEqual([]);
+  expect(findChangePoints(series, { minChange: 0.005 })).toHaveLength(1);
+});
