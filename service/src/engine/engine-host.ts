@@ -96,14 +96,19 @@ export class EngineHost implements EngineMethods {
   tsdbStatus({ limit }: { limit: number }): ApiData {
     const { index } = this.#store;
     const most = limit === 0 ? 10 : limit;
-    const { series, oldestMs } = this.#store.stats();
+    const { series } = this.#store.stats();
+    let [firstMs, lastMs] = [Number.MAX_SAFE_INTEGER, Number.MIN_SAFE_INTEGER];
+    for (const one of index.all()) {
+      firstMs = Math.min(firstMs, one.firstMs);
+      lastMs = Math.max(lastMs, one.lastMs);
+    }
     const status = {
       headStats: {
         numSeries: series,
         numLabelPairs: index.cardinality().reduce((sum, { value }) => sum + value, 0),
         chunkCount: series,
-        minTime: oldestMs ?? this.#store.sealedMs,
-        maxTime: Math.max(...[...index.all()].map(({ lastMs }) => lastMs).slice(-1_000)),
+        minTime: firstMs,
+        maxTime: lastMs,
       },
       seriesCountByMetricName: index.seriesCountBy('__name__').slice(0, most),
       labelValueCountByLabelName: index.cardinality().slice(0, most),

@@ -10,6 +10,7 @@ export function describeTargets(targets: TargetPool, scrape: ScrapeConfig): obje
   const scrapeTimeout = formatDuration(scrape.timeoutMs);
   const activeTargets = targets.states.map((state) => {
     const url = new URL(state.url);
+    const { instance: _, ...discovered } = state.labels;
     return {
       discoveredLabels: {
         __address__: url.host,
@@ -17,7 +18,7 @@ export function describeTargets(targets: TargetPool, scrape: ScrapeConfig): obje
         __scheme__: url.protocol.slice(0, -1),
         __scrape_interval__: scrapeInterval,
         __scrape_timeout__: scrapeTimeout,
-        ...state.labels,
+        ...discovered,
       },
       labels: state.labels,
       scrapePool: state.job,
