@@ -6,5 +6,40 @@ export const index: readonly { readonly uid: string; readonly title: string; rea
     "uid": "weir-overview",
     "title": "Weir overview",
     "description": "Is the fleet well, and if not, which part of it? Requests, saturation, cache, limits and database of every service at a glance."
+  },
+  {
+    "uid": "weir-http",
+    "title": "Weir HTTP",
+    "description": "Do requests succeed, and soon enough? Rate, errors and duration by route, against the objectives."
+  },
+  {
+    "uid": "weir-cache",
+    "title": "Weir cache",
+    "description": "Do the caches keep load away from the source, and is Redis behind them well?"
+  },
+  {
+    "uid": "weir-ratelimit",
+    "title": "Weir rate limits",
+    "description": "Who is turned away, by which policy, and do the limiters decide on full knowledge?"
+  },
+  {
+    "uid": "weir-database",
+    "title": "Weir database",
+    "description": "Which statements load the database, which are slow or repeated, and does the pool suffice?"
+  },
+  {
+    "uid": "weir-runtime",
+    "title": "Weir Node.js runtime",
+    "description": "Is the process itself the bottleneck? Utilisation and saturation of event loop, CPU, memory and descriptors."
+  },
+  {
+    "uid": "weir-benchmarks",
+    "title": "Weir benchmark history",
+    "description": "Did it become slower, and what limited it: the load offered, or the server under it?"
+  },
+  {
+    "uid": "weir-service",
+    "title": "Weir service",
+    "description": "Can the other dashboards be believed? Scrapes, the store, and the answers to queries."
   }
 ];

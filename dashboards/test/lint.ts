@@ -1,12 +1,10 @@
 import { metricCatalogue } from '@weir/metrics';
+import { serviceCatalogue } from '../../service/src/catalogue.ts';
 import { type DashboardJson, type PanelJson, panelsOf, type Target } from './dashboard-json.ts';
 
-/** Metrics the service writes for every target, as Prometheus does. */
-const scrapeMetrics = ['up', 'scrape_duration_seconds', 'scrape_samples_scraped'];
-
 const counters = new Set<string>();
-const known = new Set<string>(scrapeMetrics);
-for (const { name, type } of metricCatalogue) {
+const known = new Set<string>();
+for (const { name, type } of [...metricCatalogue, ...serviceCatalogue]) {
   if (type === 'histogram') {
     for (const suffix of ['_bucket', '_sum', '_count']) {
       known.add(name + suffix);

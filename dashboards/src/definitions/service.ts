@@ -1,0 +1,145 @@
+import type { DashboardDefinition } from '../grafana/dashboard.ts';
+import { quantile, rate, select } from '../grafana/query.ts';
+import { stat } from '../grafana/stat.ts';
+import { timeSeries } from '../grafana/time-series.ts';
+import { instanceLegend } from './saturation.ts';
+
+const queries = 'weir_query_duration_seconds';
+
+/** Can what the other dashboards show be believed? */
+export const service: DashboardDefinition = {
+  uid: 'weir-service',
+  title: 'Weir service',
+  description: 'Can the other dashboards be believed? Scrapes, the store, and the answers to queries.',
+  from: 'now-30m',
+  top: [
+    stat({
+      title: 'Targets up',
+      description: 'Targets whose last scrape succeeded.',
+      unit: 'short',
+      noData: 'No targets',
+      width: 5,
+      decimals: 0,
+      base: 'red',
+      steps: [{ from: 1, color: 'green' }],
+      queries: [{ expr: `sum(${select('up')})`, legend: 'up' }],
+    }),
+    stat({
+      title: 'Targets down',
+      description: 'Targets whose last scrape failed.',
+      unit: 'short',
+      noData: 'No targets',
+      width: 5,
+      decimals: 0,
+      steps: [{ from: 1, color: 'red' }],
+      queries: [{ expr: `sum(1 - ${select('up')})`, legend: 'down' }],
+    }),
+    stat({
+      title: 'Series',
+      description: 'Series in the store. A steep climb means a label that is not bounded.',
+      unit: 'short',
+      noData: 'Not a Weir store',
+      width: 5,
+      base: 'text',
+      queries: [{ expr: `sum(${select('weir_store_series')})`, legend: 'series' }],
+    }),
+    stat({
+      title: 'Size on disk',
+      description: 'Bytes that the store uses.',
+      unit: 'bytes',
+      noData: 'Not a Weir store',
+      width: 5,
+      base: 'text',
+      queries: [{ expr: `sum(${select('weir_store_size_bytes')})`, legend: 'size' }],
+    }),
+    stat({
+      title: 'Query p99',
+      description: '99 % of queries are answered within this time. Amber from 1 s, red from 5 s.',
+      unit: 's',
+      noData: 'No queries',
+      width: 4,
+      steps: [
+        { from: 1, color: 'orange' },
+        { from: 5, color: 'red' },
+      ],
+      queries: [{ expr: quantile(0.99, queries), legend: 'p99' }],
+    }),
+  ],
+  rows: [
+    {
+      title: 'Scrapes',
+      panels: [
+        timeSeries({
+          title: 'Targets',
+          description: '1 where the scrape succeeded, 0 where it failed.',
+          unit: 'short',
+          noData: 'No targets',
+          width: 8,
+          max: 1,
+          queries: [{ expr: `min by (job, instance) (${select('up')})`, legend: instanceLegend }],
+        }),
+        timeSeries({
+          title: 'Scrape duration',
+          description: 'How long each target takes to answer. Near the time-out, scrapes begin to fail.',
+          unit: 's',
+          noData: 'No targets',
+          width: 8,
+          queries: [
+            {
+              expr: `max by (job, instance) (${select('scrape_duration_seconds')})`,
+              legend: instanceLegend,
+            },
+          ],
+        }),
+        timeSeries({
+          title: 'Samples per scrape',
+          description: 'How many samples each target exposes.',
+          unit: 'short',
+          noData: 'No targets',
+          width: 8,
+          queries: [
+            {
+              expr: `sum by (job, instance) (${select('scrape_samples_scraped')})`,
+              legend: instanceLegend,
+            },
+          ],
+        }),
+      ],
+    },
+    {
+      title: 'Store and queries',
+      panels: [
+        timeSeries({
+          title: 'Samples taken in',
+          description: 'Samples per second that the store takes in.',
+          unit: 'cps',
+          noData: 'Not a Weir store',
+          width: 8,
+          queries: [
+            {
+              expr: `sum by (job, instance) (${rate('weir_store_samples_total')})`,
+              legend: instanceLegend,
+            },
+          ],
+        }),
+        timeSeries({
+          title: 'Queries by endpoint',
+          description: 'Queries answered per second.',
+          unit: 'reqps',
+          noData: 'No queries in this range',
+          width: 8,
+          stacked: true,
+          queries: [{ expr: `sum by (endpoint) (${rate(`${queries}_count`)})`, legend: '{{endpoint}}' }],
+        }),
+        timeSeries({
+          title: 'Query time (p95)',
+          description: '95 % of queries are answered within this time, by endpoint.',
+          unit: 's',
+          noData: 'No queries in this range',
+          width: 8,
+          queries: [{ expr: quantile(0.95, queries, ['endpoint']), legend: '{{endpoint}}' }],
+        }),
+      ],
+    },
+  ],
+};
