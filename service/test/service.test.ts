@@ -157,6 +157,7 @@ test('wrong requests are answered, each in the way of its part of the API', asyn
   };
   const problem = 'application/problem+json; charset=utf-8';
   expect(await ask('/nothing')).toMatchObject([404, problem, { title: 'Not found', status: 404 }]);
+  expect(await ask('/%ff')).toMatchObject([400, problem, { title: 'Bad request', status: 400 }]);
   expect(await ask('/benchmarks/none/runs', { method: 'POST' })).toMatchObject([404, problem, {}]);
   const json = { method: 'POST', body: '{', headers: { 'content-type': 'application/json' } };
   expect(await ask('/benchmarks/none/runs', json)).toMatchObject([400, problem, { status: 400 }]);

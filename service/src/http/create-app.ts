@@ -32,6 +32,9 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     bodyLimit: 1_048_576,
     forceCloseConnections: true,
     routerOptions: { maxParamLength: 1_000 },
+    // What fails before routing (a malformed escape in the path) passes neither error nor not-found handler.
+    frameworkErrors: (error, _request, reply) =>
+      sendProblem(reply, error.statusCode ?? 400, 'Bad request', error.message),
   });
   addSecurityHeaders(app);
   guardRequests(app, options.config);
