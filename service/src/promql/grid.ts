@@ -9,10 +9,6 @@ export function timeAt(grid: Grid, step: number): number {
   return grid.startMs + step * grid.stepMs;
 }
 
-export function lastTime(grid: Grid): number {
-  return timeAt(grid, grid.steps - 1);
-}
-
 /** All times from `startMs` to `endMs`; none when the end lies before the start. */
 export function gridOf(startMs: number, endMs: number, stepMs: number): Grid {
   return { startMs, stepMs, steps: endMs < startMs ? 0 : Math.floor((endMs - startMs) / stepMs) + 1 };

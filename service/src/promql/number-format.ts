@@ -1,9 +1,9 @@
-/** As Go prints a float by `%v` and `%g`: shortest, with an exponent below 1e-4 and from 1e21 on. */
+/** As Go prints a float by `%v` and `%g`: shortest, with an exponent below 1e-4 and from a million on. */
 export function formatGo(value: number): string {
   if (Number.isNaN(value)) return 'NaN';
   if (!Number.isFinite(value)) return value > 0 ? '+Inf' : '-Inf';
   const magnitude = Math.abs(value);
-  if (magnitude !== 0 && (magnitude < 1e-4 || magnitude >= 1e21)) return goExponent(value.toExponential());
+  if (magnitude !== 0 && (magnitude < 1e-4 || magnitude >= 1e6)) return goExponent(value.toExponential());
   return Object.is(value, -0) ? '-0' : String(value);
 }
 
