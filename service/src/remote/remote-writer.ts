@@ -1,3 +1,4 @@
+/// <reference path="./snappyjs.d.ts" />
 import { setTimeout as sleep } from 'node:timers/promises';
 import { compress } from 'snappyjs';
 import type { EndpointConfig } from '../config/config.ts';

@@ -60,7 +60,11 @@ function lookUp(text: string, { labels, value }: TemplateData): unknown {
 }
 
 function significant(value: number): string {
-  return Number.isFinite(value) ? String(Number(value.toPrecision(4))) : String(value);
+  if (!Number.isFinite(value) || value === 0) return String(value);
+  const [digits = '', exponent = '0'] = value.toExponential(3).split('e');
+  // Go's %.4g.
+  if (Number(exponent) >= -4 && Number(exponent) < 4) return String(Number(value.toPrecision(4)));
+  return `${Number(digits)}e${exponent.startsWith('-') ? '-' : '+'}${exponent.slice(1).padStart(2, '0')}`;
 }
 
 function humanize(value: number, base: number, names: readonly string[]): string {

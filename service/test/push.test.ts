@@ -1,0 +1,222 @@
+import { gzipSync } from 'node:zlib';
+import { expect, test } from 'vitest';
+import { eventually, getJson, instant } from './support/service-process.ts';
+import { startTestService } from './support/test-service.ts';
+
+const nano = (timeMs: number): string => `${timeMs}000000`;
+const attribute = (key: string, value: string) => ({ key, value: { stringValue: value } });
+
+function exportRequest(timeMs: number) {
+  const time = { timeUnixNano: nano(timeMs) };
+  return {
+    resourceMetrics: [
+      {
+        resource: {
+          attributes: [
+            attribute('service.name', 'shop'),
+            attribute('service.namespace', 'demo'),
+            attribute('service.instance.id', 'shop-1'),
+            attribute('host.name', 'box'),
+          ],
+        },
+        scopeMetrics: [
+          {
+            metrics: [
+              {
+                name: 'http.server.requests',
+                description: 'Requests',
+                unit: '{request}',
+                sum: {
+                  aggregationTemporality: 2,
+                  isMonotonic: true,
+                  dataPoints: [
+                    {
+                      ...time,
+                      asInt: '12',
+                      attributes: [attribute('http.route', '/a'), attribute('job', 'mine')],
+                    },
+                  ],
+                },
+              },
+              {
+                name: 'http.server.request.duration',
+                unit: 's',
+                histogram: {
+                  aggregationTemporality: 'AGGREGATION_TEMPORALITY_CUMULATIVE',
+                  dataPoints: [
+                    {
+                      ...time,
+                      count: '6',
+                      sum: 1.5,
+                      bucketCounts: ['1', '2', '3'],
+                      explicitBounds: [0.1, 1],
+                      exemplars: [{ ...time, asDouble: 0.5, traceId: 'aa', spanId: 'bb' }],
+                    },
+                  ],
+                },
+              },
+              { name: 'memory.utilization', unit: '1', gauge: { dataPoints: [{ ...time, asDouble: 0.25 }] } },
+              {
+                name: 'old',
+                sum: { aggregationTemporality: 1, isMonotonic: true, dataPoints: [{ ...time, asInt: '1' }] },
+              },
+            ],
+          },
+        ],
+      },
+    ],
+  };
+}
+
+test('an OTLP export in JSON is stored under the names of Prometheus, and what is refused is told', async () => {
+  const service = await startTestService();
+  const timeMs = Date.now();
+  const response = await fetch(`${service.url}/v1/metrics`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'content-encoding': 'gzip' },
+    body: gzipSync(JSON.stringify(exportRequest(timeMs))),
+  });
+  expect(response.status).toBe(200);
+  expect(await response.json()).toMatchObject({
+    partialSuccess: { rejectedDataPoints: '1', errorMessage: expect.stringContaining('cumulative') },
+  });
+  const target = { job: 'demo/shop', instance: 'shop-1' };
+  expect(await instant(service, 'http_server_requests_total')).toEqual([
+    [{ __name__: 'http_server_requests_total', http_route: '/a', ...target }, '12'],
+  ]);
+  expect(await instant(service, 'http_server_request_duration_seconds_bucket')).toEqual(
+    expect.arrayContaining([
+      [{ __name__: 'http_server_request_duration_seconds_bucket', le: '0.1', ...target }, '1'],
+      [{ __name__: 'http_server_request_duration_seconds_bucket', le: '1', ...target }, '3'],
+      [{ __name__: 'http_server_request_duration_seconds_bucket', le: '+Inf', ...target }, '6'],
+    ]),
+  );
+  expect((await instant(service, 'memory_utilization_ratio'))[0]?.[1]).toBe('0.25');
+  expect(await instant(service, 'target_info')).toEqual([
+    [{ __name__: 'target_info', host_name: 'box', ...target }, '1'],
+  ]);
+  const exemplars = await getJson<{ data: { exemplars: unknown[] }[] }>(
+    `${service.url}/api/v1/query_exemplars?query=http_server_request_duration_seconds_bucket&start=0&end=${timeMs / 1000 + 1}`,
+  );
+  expect(exemplars.data).toHaveLength(1);
+  expect(exemplars.data[0]?.exemplars).toEqual([
+    { labels: { span_id: 'bb', trace_id: 'aa' }, value: '0.5', timestamp: timeMs / 1000 },
+  ]);
+});
+
+// Field by field as the wire format has it, so that the test does not share the code it tests.
+function protobufExport(timeMs: number): Uint8Array {
+  const length = (value: number): number[] =>
+    value < 128 ? [value] : [(value & 127) | 128, ...length(value >> 7)];
+  const bytes = (field: number, body: Buffer): Buffer =>
+    Buffer.concat([Buffer.from([(field << 3) | 2, ...length(body.length)]), body]);
+  const text = (field: number, value: string): Buffer => bytes(field, Buffer.from(value));
+  const pair = (key: string, value: string): Buffer =>
+    Buffer.concat([text(1, key), bytes(2, text(1, value))]);
+  const fixed = (field: number, value: bigint): Buffer => {
+    const body = Buffer.alloc(9);
+    body[0] = (field << 3) | 1;
+    body.writeBigInt64LE(value, 1);
+    return body;
+  };
+  const double = (field: number, value: number): Buffer => {
+    const body = Buffer.alloc(9);
+    body[0] = (field << 3) | 1;
+    body.writeDoubleLE(value, 1);
+    return body;
+  };
+  const point = Buffer.concat([
+    fixed(3, BigInt(timeMs) * 1_000_000n),
+    fixed(6, -5n),
+    bytes(7, pair('k.x', 'v')),
+  ]);
+  const gauge = Buffer.concat([text(1, 'level'), text(3, 'By'), bytes(5, bytes(1, point))]);
+  const histogramPoint = Buffer.concat([
+    fixed(3, BigInt(timeMs) * 1_000_000n),
+    fixed(4, 3n),
+    double(5, 2.5),
+    bytes(6, Buffer.concat([fixed(0, 1n).subarray(1), fixed(0, 2n).subarray(1)])),
+    bytes(7, double(0, 0.5).subarray(1)),
+  ]);
+  const histogram = Buffer.concat([
+    text(1, 'time'),
+    bytes(9, Buffer.concat([bytes(1, histogramPoint), Buffer.from([0x10, 2])])),
+  ]);
+  const scope = Buffer.concat([bytes(2, gauge), bytes(2, histogram)]);
+  const resource = bytes(1, pair('service.name', 'box'));
+  return bytes(1, Buffer.concat([bytes(1, resource), bytes(2, scope)]));
+}
+
+test('an OTLP export in protobuf is stored, and the answer is an empty message', async () => {
+  const service = await startTestService();
+  const response = await fetch(`${service.url}/api/v1/otlp/v1/metrics`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/x-protobuf' },
+    body: Buffer.from(protobufExport(Date.now())),
+  });
+  expect([response.status, response.headers.get('content-type')]).toEqual([200, 'application/x-protobuf']);
+  expect((await response.arrayBuffer()).byteLength).toBe(0);
+  expect(await instant(service, 'level_bytes')).toEqual([
+    [{ __name__: 'level_bytes', job: 'box', k_x: 'v' }, '-5'],
+  ]);
+  expect((await instant(service, 'time_bucket{le="0.5"}'))[0]?.[1]).toBe('1');
+  expect((await instant(service, 'time_bucket{le="+Inf"}'))[0]?.[1]).toBe('3');
+});
+
+test('bodies that are no export are refused with a problem, and too long ones too', async () => {
+  const service = await startTestService({ scrape: { interval: '1s', maxBodyBytes: 1_000 } });
+  const send = async (type: string, body: string | Uint8Array, encoding?: string): Promise<number> => {
+    const headers = {
+      'content-type': type,
+      ...(encoding === undefined ? {} : { 'content-encoding': encoding }),
+    };
+    const response = await fetch(`${service.url}/v1/metrics`, {
+      method: 'POST',
+      headers,
+      body: body as string,
+    });
+    await response.text();
+    return response.status;
+  };
+  expect(await send('application/json', '{')).toBe(400);
+  expect(await send('application/json', '[]')).toBe(400);
+  expect(await send('application/x-protobuf', new Uint8Array([10, 200]))).toBe(400);
+  expect(await send('text/plain', 'x')).toBe(415);
+  expect(await send('application/json', 'x'.repeat(2_000))).toBe(400);
+  // A bomb: small on the wire, long when unpacked.
+  expect(await send('application/json', gzipSync('x'.repeat(1_000_000)), 'gzip')).toBe(400);
+  expect(await send('application/json', 'no gzip', 'gzip')).toBe(400);
+});
+
+test('a short-lived job is shown until its push expires, under the labels of its path', async () => {
+  const service = await startTestService({ push: { expiry: '1s' } });
+  const push = (body: string) => fetch(`${service.url}/push/nightly/run-1`, { method: 'POST', body });
+  expect((await push('rows_total{job="forged"} 7\n')).status).toBe(204);
+  const labels = { __name__: 'rows_total', job: 'nightly', instance: 'run-1', exported_job: 'forged' };
+  expect(await instant(service, 'rows_total')).toEqual([[labels, '7']]);
+  expect(await instant(service, 'up{job="nightly"}')).toEqual([]);
+  await eventually(
+    () => instant(service, 'count_over_time(rows_total[1m])'),
+    (answer) => Number(answer[0]?.[1]) >= 3,
+  );
+  await eventually(
+    () => instant(service, 'rows_total'),
+    (answer) => answer.length === 0,
+  );
+  const bad = await push('rows_total{ 7');
+  expect([bad.status, ((await bad.json()) as { detail: string }).detail]).toEqual([
+    400,
+    'line 1: expected "}" after the labels',
+  ]);
+});
+
+test('a pushed job can be taken back, and pushing can be switched off', async () => {
+  const service = await startTestService();
+  const url = `${service.url}/push/nightly`;
+  await fetch(url, { method: 'PUT', body: 'done 1\n' });
+  expect((await fetch(url, { method: 'DELETE' })).status).toBe(204);
+  expect(await instant(service, 'done')).toEqual([]);
+  expect((await fetch(url, { method: 'DELETE' })).status).toBe(404);
+  await service.change({ push: { enabled: false } });
+  expect((await fetch(url, { method: 'POST', body: 'done 1\n' })).status).toBe(403);
+});
