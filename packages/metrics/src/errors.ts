@@ -12,7 +12,8 @@ const messages = {
     `\`${name}\` has ${expected} labels, got ${got} values. Pass one value a label, in the order of the definition.`,
   ERR_WEIR_METRICS_CLIENT: () =>
     'This client is of no kind that `instrument` knows. Pass the pool or client object itself; docs/metrics/queries.md lists the drivers.',
-  ERR_WEIR_METRICS_CLOSED: () => 'These metrics are closed. Create new ones with `createMetrics`.',
+  ERR_WEIR_METRICS_TRACING: () =>
+    'Tracing runs in this process already. Start it once, by `--import @weir/metrics/register` or by `startTracing`, not by both.',
 } as const;
 
 /** A stable code of this package's error catalogue. */

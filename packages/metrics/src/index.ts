@@ -9,5 +9,5 @@ export type { PromRegistry } from './exposition/prom-bridge.ts';
 export type { HttpExchange, HttpOutcome, HttpRecorder } from './http/recorder.ts';
 export type { Counter, CounterSeries } from './instruments/counter.ts';
 export type { Gauge, GaugeSeries } from './instruments/gauge.ts';
-export type { Exemplar, Histogram, HistogramSeries, TraceSource } from './instruments/histogram.ts';
+export type { Exemplar, Histogram, HistogramSeries } from './instruments/histogram.ts';
 export type { FamilyOptions, MetricRegistry } from './registry.ts';

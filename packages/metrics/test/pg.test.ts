@@ -37,10 +37,19 @@ async function withPool<T>(
   const pool = metrics.instrument(new pg.Pool({ connectionString: database.url, max: options.max ?? 4 }), {
     name: 'shop',
   });
+  let open = 0;
+  pool.on('connect', () => {
+    open += 1;
+  });
+  pool.on('remove', () => {
+    open -= 1;
+  });
   try {
     return await use(pool, metrics);
   } finally {
     await pool.end();
+    // `end` resolves before the last connection is closed, and the server must not stop under it.
+    await expect.poll(() => open).toBe(0);
     await metrics.close();
   }
 }

@@ -111,7 +111,7 @@ function watch(prototype: object): void {
 export function expressMetrics(options: ExpressMetricsOptions): RequestHandler {
   const { http } = options.metrics;
   return (request: TrackedRequest, response, next) => {
-    const exchange = http.begin(request.method);
+    const exchange = http.begin(request.method, request.headers);
     watch((request.app as unknown as { readonly request: object }).request);
     const baseUrl = request.baseUrl ?? '';
     // The router assigned these before the accessors were there, or to a request that was not followed yet.

@@ -1,7 +1,12 @@
 /** HTTP metrics and the scrape route for Fastify 5. */
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import type { Metrics } from '../create-metrics.ts';
-import { endResponse, exchangeOf, trackResponse } from '../http/track-response.ts';
+import type { HttpExchange } from '../http/recorder.ts';
+import { contentLength, trackAbort, trackResponse, untrackAbort } from '../http/track-response.ts';
+
+const current: unique symbol = Symbol('weir.metrics.exchange');
+
+type TrackedRequest = FastifyRequest & { [current]?: HttpExchange };
 
 /** Options of {@link fastifyMetrics}. */
 export interface FastifyMetricsOptions {
@@ -14,23 +19,29 @@ const plugin: FastifyPluginAsync<FastifyMetricsOptions> = async (app: FastifyIns
   const { metrics, path = '/metrics' } = options;
   const { http } = metrics;
 
-  app.addHook('onRequest', (request: FastifyRequest, reply: FastifyReply, done) => {
-    const exchange = http.begin(request.method);
+  app.decorateRequest(current, null);
+  app.addHook('onRequest', (request: TrackedRequest, reply: FastifyReply, done) => {
+    const exchange = http.begin(request.method, request.headers);
     exchange.route = request.routeOptions.url;
-    trackResponse(http, exchange, reply.raw);
+    request[current] = exchange;
+    if (request.raw.httpVersionMajor === 1) trackAbort(http, exchange, request.raw.socket);
+    else trackResponse(http, exchange, reply.raw);
     http.run(exchange, done);
   });
 
   // A body is parsed on events of the socket, whose context is not the request's.
-  app.addHook('preValidation', (_request, reply, done) => {
-    const exchange = exchangeOf(reply.raw);
-    if (exchange === undefined || http.contexts === undefined) done();
-    else http.run(exchange, done);
+  app.addHook('preValidation', (request: TrackedRequest, _reply, done) => {
+    http.run(request[current] as HttpExchange, done);
   });
 
-  // Injected requests never finish on a socket: there only this hook tells a whole response from an abort.
-  app.addHook('onResponse', (_request, reply, done) => {
-    endResponse(reply.raw, true);
+  app.addHook('onResponse', (request: TrackedRequest, reply, done) => {
+    const exchange = request[current] as HttpExchange;
+    untrackAbort(exchange, request.raw.socket);
+    http.end(exchange, {
+      statusCode: reply.raw.statusCode,
+      requestBytes: contentLength(request.raw.headers['content-length']),
+      responseBytes: contentLength(reply.getHeader('content-length')),
+    });
     done();
   });
 

@@ -21,7 +21,7 @@ function templateOf(context: Context): string | undefined {
 export function honoMetrics(options: HonoMetricsOptions): MiddlewareHandler {
   const { http } = options.metrics;
   return async (context, next) => {
-    const exchange = http.begin(context.req.method);
+    const exchange = http.begin(context.req.method, context.req.header());
     const outgoing = (context.env as { readonly outgoing?: ServerResponse } | undefined)?.outgoing;
     if (outgoing !== undefined) trackResponse(http, exchange, outgoing);
     exchange.routeSource = () => templateOf(context);

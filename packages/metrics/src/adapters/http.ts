@@ -14,7 +14,7 @@ export interface HttpMetricsOptions {
 export function withHttpMetrics(options: HttpMetricsOptions, listener: RequestListener): RequestListener {
   const { http } = options.metrics;
   return (request, response) => {
-    const exchange = http.begin(request.method ?? '');
+    const exchange = http.begin(request.method ?? '', request.headers);
     exchange.route = options.route?.(request);
     trackResponse(http, exchange, response);
     http.run(exchange, () => listener(request, response));

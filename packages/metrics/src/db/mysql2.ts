@@ -3,7 +3,6 @@
  * wrapped. Its diagnostics channels are not used: they fire with values inlined, and in the context of whoever gave the
  * connection back. Contexts are captured at the pool instead.
  */
-import { AsyncResource } from 'node:async_hooks';
 import type { SqlSystem } from './dialect.ts';
 import { type AnyFunction, claim, wrapMethod } from './instrumented.ts';
 import type { PoolRecorder } from './pool-recorder.ts';
@@ -104,7 +103,7 @@ export function instrumentMysqlPool(
   wrapMethod(pool, 'getConnection', (original) => (callback) => {
     const startMs = now();
     const isPoolQuery = noticed;
-    const bound = AsyncResource.bind(callback as Callback);
+    const bound = queries.bind(callback as Callback);
     return original((error: unknown, connection: unknown) => {
       wait.observe((now() - startMs) / 1_000);
       if (connection) instrumentMysqlConnection(connection as object, queries);
@@ -148,7 +147,7 @@ function systemOf(connection: MysqlConnection): SqlSystem {
 }
 
 function timed(callback: Callback, execution: QueryExecution, queries: QueryRecorder): Callback {
-  const bound = AsyncResource.bind(callback);
+  const bound = queries.bind(callback);
   return (error, ...rest) => {
     queries.end(execution, { failed: Boolean(error), rows: rowsOf(rest[0]) });
     bound(error, ...rest);

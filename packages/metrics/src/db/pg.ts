@@ -5,7 +5,6 @@
  * async context. Contexts are therefore captured at `pool.connect`, which `pool.query` goes through, and restored
  * in its callback: each query sees the request that asked for it.
  */
-import { AsyncResource } from 'node:async_hooks';
 import { type AnyFunction, claim } from './instrumented.ts';
 import type { PoolRecorder } from './pool-recorder.ts';
 import type { QueryExecution, QueryRecorder } from './query-recorder.ts';
@@ -84,7 +83,7 @@ export function instrumentPgPool(
       if (client !== undefined) instrumentPgClient(client as PgClient, queries);
     };
     if (typeof callback === 'function') {
-      const bound = AsyncResource.bind(callback as Callback);
+      const bound = queries.bind(callback as Callback);
       return connect((error: unknown, client: unknown, ...rest: unknown[]) => {
         acquired(client);
         withNoticed(isPoolQuery, () => bound(error, client, ...rest));
@@ -153,7 +152,7 @@ function withCallback(args: unknown[], execution: QueryExecution, queries: Query
 
 // A result arrives in the connection's context; the caller's code gets its own back.
 function timed(callback: Callback, execution: QueryExecution, queries: QueryRecorder): Callback {
-  const bound = AsyncResource.bind(callback);
+  const bound = queries.bind(callback);
   return (error, result, ...rest) => {
     queries.end(execution, { failed: Boolean(error), rows: rowsOf(result) });
     bound(error, result, ...rest);

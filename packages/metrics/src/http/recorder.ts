@@ -6,8 +6,9 @@ import type { AsyncLocalStorage } from 'node:async_hooks';
 import { definitionOf, labelCatalogue, OVERFLOW, UNMATCHED_ROUTE } from '../catalogue.ts';
 import type { StatementRepetition } from '../db/n-plus-one.ts';
 import type { Gauge, GaugeSeries } from '../instruments/gauge.ts';
-import type { Histogram, HistogramSeries, TraceSource } from '../instruments/histogram.ts';
+import type { Histogram, HistogramSeries } from '../instruments/histogram.ts';
 import type { MetricRegistry } from '../registry.ts';
+import { globalTracing, type RequestSpan, type TracingHooks } from '../tracing/hooks.ts';
 
 /** Status code of a request whose client left before the response ended; no server sends it. */
 export const CLIENT_CLOSED = 499;
@@ -32,6 +33,8 @@ export class HttpExchange {
   /** What this request asked of databases, for N+1 detection. */
   statements: Map<string, StatementRepetition> | undefined;
   readonly active: GaugeSeries;
+  /** The server span, where tracing runs. */
+  span: RequestSpan | undefined;
 
   constructor(method: string, startMs: number, active: GaugeSeries) {
     this.method = method;
@@ -63,9 +66,6 @@ export class HttpRecorder {
   readonly #activeOf = new Map<string, GaugeSeries>();
   /** Carries the exchange to the queries of its request; set once something needs it. */
   contexts: AsyncLocalStorage<HttpExchange> | undefined;
-  /** The trace an observation belongs to; set once tracing runs. */
-  traceSource: TraceSource | undefined;
-
   constructor(registry: MetricRegistry, options: { readonly now: () => number; readonly maxSeries: number }) {
     const { now, maxSeries } = options;
     this.#now = now;
@@ -79,8 +79,8 @@ export class HttpRecorder {
     });
   }
 
-  /** Begins an exchange; unknown methods become `_OTHER`. */
-  begin(method: string): HttpExchange {
+  /** Begins an exchange; unknown methods become `_OTHER`. `headers` carry the caller's trace. */
+  begin(method: string, headers: Parameters<TracingHooks['startRequest']>[1] = {}): HttpExchange {
     const known = METHODS.has(method) ? method : OVERFLOW;
     let active = this.#activeOf.get(known);
     if (active === undefined) {
@@ -88,7 +88,10 @@ export class HttpRecorder {
       this.#activeOf.set(known, active);
     }
     active.inc();
-    return new HttpExchange(known, this.#now(), active);
+    const exchange = new HttpExchange(known, this.#now(), active);
+    const tracing = globalTracing();
+    if (tracing !== undefined) exchange.span = tracing.startRequest(known, headers);
+    return exchange;
   }
 
   /** Ends an exchange; only the first end of an exchange counts. */
@@ -101,14 +104,20 @@ export class HttpRecorder {
     bound.duration.observe(seconds);
     if (outcome.requestBytes !== undefined) bound.requestSize.observe(outcome.requestBytes);
     if (outcome.responseBytes !== undefined) bound.responseSize.observe(outcome.responseBytes);
-    const trace = this.traceSource?.();
-    if (trace !== undefined)
-      bound.duration.setExemplar({ ...trace, value: seconds, timestamp: Date.now() / 1_000 });
+    const { span } = exchange;
+    if (span === undefined) return;
+    const { statusCode } = outcome;
+    span.end({ route: exchange.template, statusCode, aborted: statusCode === CLIENT_CLOSED });
+    if (span.ids !== undefined)
+      bound.duration.setExemplar({ ...span.ids, value: seconds, timestamp: Date.now() / 1_000 });
   }
 
-  /** Runs `next` with the exchange as the current one for the queries under it, and gives what it gives. */
+  /** Runs `next` with the exchange, and its span, as the current ones, and gives what it gives. */
   run<T>(exchange: HttpExchange, next: () => T): T {
-    return this.contexts === undefined ? next() : this.contexts.run(exchange, next);
+    const { contexts } = this;
+    const { span } = exchange;
+    if (span === undefined) return contexts === undefined ? next() : contexts.run(exchange, next);
+    return span.run(() => (contexts === undefined ? next() : contexts.run(exchange, next)));
   }
 
   #seriesOf(method: string, route: string, status: number): Bound {

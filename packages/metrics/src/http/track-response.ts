@@ -4,6 +4,7 @@
  * under keep-alive.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { CLIENT_CLOSED, type HttpExchange, type HttpRecorder } from './recorder.ts';
 
 const tracked: unique symbol = Symbol('weir.metrics.exchange');
@@ -26,8 +27,8 @@ function onClose(this: TrackedResponse): void {
   endResponse(this, this.writableFinished);
 }
 
-/** Ends the exchange of a response; where it has not `finished` the client left early. */
-export function endResponse(response: ServerResponse, finished: boolean): void {
+// Where it has not finished the client left early.
+function endResponse(response: ServerResponse, finished: boolean): void {
   const state = (response as TrackedResponse)[tracked];
   if (state === undefined || state.exchange.ended) return;
   const request = response.req as IncomingMessage | undefined;
@@ -36,6 +37,35 @@ export function endResponse(response: ServerResponse, finished: boolean): void {
     requestBytes: contentLength(request?.headers['content-length']),
     responseBytes: finished ? contentLength(response.getHeader('content-length')) : undefined,
   });
+}
+
+const inFlight: unique symbol = Symbol('weir.metrics.inFlight');
+
+type TrackedSocket = Socket & { [inFlight]?: Set<HttpExchange> };
+
+/**
+ * For servers that tell the end of a response themselves: ends `exchange` as aborted when its connection closes first. One listener a
+ * connection, none a request; call {@link untrackAbort} when the response has ended. HTTP/2 streams end without
+ * their connection and need {@link trackResponse}.
+ */
+export function trackAbort(recorder: HttpRecorder, exchange: HttpExchange, socket: Socket): void {
+  const tracked = socket as TrackedSocket;
+  let exchanges = tracked[inFlight];
+  if (exchanges === undefined) {
+    exchanges = new Set();
+    tracked[inFlight] = exchanges;
+    const own = exchanges;
+    socket.once('close', () => {
+      for (const open of own) recorder.end(open, { statusCode: CLIENT_CLOSED });
+      own.clear();
+    });
+  }
+  exchanges.add(exchange);
+}
+
+/** Forgets an exchange whose response has ended. */
+export function untrackAbort(exchange: HttpExchange, socket: Socket | null): void {
+  (socket as TrackedSocket | null)?.[inFlight]?.delete(exchange);
 }
 
 /** Ends `exchange` when `response` closes. */

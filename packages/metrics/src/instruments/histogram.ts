@@ -15,9 +15,6 @@ export interface Exemplar {
   readonly timestamp: number;
 }
 
-/** Gives the current trace, if there is a sampled one; looked at only for values that are recorded as exemplars. */
-export type TraceSource = () => { readonly traceId: string; readonly spanId: string } | undefined;
-
 /** The distribution of one label set. */
 export class HistogramSeries implements Series {
   readonly labelValues: readonly string[];

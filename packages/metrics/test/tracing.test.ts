@@ -1,0 +1,162 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { listen, startOtlpReceiver } from './otlp-receiver.ts';
+
+const app = join(import.meta.dirname, 'fixtures/traced-app.ts');
+const register = join(import.meta.dirname, '../src/register.ts');
+
+let receiver: Awaited<ReturnType<typeof startOtlpReceiver>>;
+let child: ChildProcess | undefined;
+
+beforeEach(async () => {
+  receiver = await startOtlpReceiver();
+});
+afterEach(async () => {
+  if (child !== undefined && child.exitCode === null && child.signalCode === null) {
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+  }
+  await receiver.stop();
+});
+
+async function start(env: Record<string, string> = {}): Promise<string> {
+  child = spawn(process.execPath, ['--conditions=@weir/source', '--import', register, app], {
+    env: { ...process.env, OTEL_SERVICE_NAME: 'traced', OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url, ...env },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const [line] = (await once(child.stdout as NodeJS.ReadableStream, 'data')) as [Buffer];
+  return line.toString().trim();
+}
+
+async function terminate(): Promise<{ signal: string | null; elapsedMs: number }> {
+  const startMs = performance.now();
+  child?.kill('SIGTERM');
+  const [, signal] = (await once(child as ChildProcess, 'exit')) as [number | null, string | null];
+  return { signal, elapsedMs: performance.now() - startMs };
+}
+
+async function loadUntil(
+  origin: string,
+  enough: (finished: number) => boolean,
+  stop: () => Promise<void>,
+): Promise<number> {
+  let finished = 0;
+  const lane = async (): Promise<void> => {
+    for (;;) {
+      try {
+        await fetch(`${origin}/items/7`).then((response) => response.text());
+        finished += 1;
+      } catch {
+        return;
+      }
+    }
+  };
+  const lanes = Array.from({ length: 8 }, lane);
+  await expect.poll(() => enough(finished), { timeout: 20_000 }).toBe(true);
+  await stop();
+  await Promise.all(lanes);
+  return finished;
+}
+
+test('where the app closes its server on SIGTERM under load, the span of every request it answered arrives', async () => {
+  const origin = await start({ GRACEFUL: '1' });
+  const finished = await loadUntil(
+    origin,
+    (count) => count > 200,
+    async () => {
+      expect((await terminate()).elapsedMs).toBeLessThan(10_000);
+    },
+  );
+  const servers = receiver.spans.filter(({ name }) => name === 'GET /items/:id');
+  expect(servers.length).toBe(finished);
+  const ids = new Set(servers.map(({ spanId }) => spanId));
+  const queries = receiver.spans.filter(({ name }) => name === 'select');
+  expect(new Set(queries.map(({ parentSpanId }) => parentSpanId))).toEqual(ids);
+  expect(receiver.spans.map(({ raw }) => raw).join('')).not.toContain('s3cr3t');
+});
+
+test('where nobody else listens, every span that ended before SIGTERM arrives, and the process ends by the signal', async () => {
+  const origin = await start();
+  let before = 0;
+  await loadUntil(
+    origin,
+    (count) => {
+      before = count;
+      return count > 200;
+    },
+    async () => {
+      const { signal, elapsedMs } = await terminate();
+      expect(signal).toBe('SIGTERM');
+      expect(elapsedMs).toBeLessThan(10_000);
+    },
+  );
+  expect(receiver.spans.filter(({ name }) => name === 'GET /items/:id').length).toBeGreaterThanOrEqual(
+    before,
+  );
+});
+
+test('an incoming trace is carried on, inwards and outwards, and logs and exemplars carry its ids', async () => {
+  const echo = await listen((request, response) => response.end(request.headers.traceparent));
+  const origin = await start();
+  const traceId = '0af7651916cd43dd8448eb211c80319c';
+  const headers = { traceparent: `00-${traceId}-b7ad6b7169203331-01` };
+  const logged = (await fetch(`${origin}/items/7`, { headers }).then((response) => response.json())) as {
+    trace_id: string;
+    span_id: string;
+  };
+  const sent = (await fetch(`${origin}/calls?to=${encodeURIComponent(echo.url)}`, { headers }).then(
+    (response) => response.json(),
+  )) as { traceparent: string };
+  const scrape = await fetch(`${origin}/metrics`, {
+    headers: { accept: 'application/openmetrics-text' },
+  }).then((response) => response.text());
+  await terminate();
+  await echo.stop();
+
+  const named = (name: string) =>
+    receiver.spans.find((span) => span.name === name && span.traceId === traceId);
+  const server = named('GET /items/:id');
+  expect(server).toMatchObject({ parentSpanId: 'b7ad6b7169203331', kind: 2 });
+  expect(logged).toEqual({ trace_id: traceId, span_id: server?.spanId });
+  const outgoing = receiver.spans.find(({ kind, name }) => kind === 3 && name === 'GET');
+  expect(outgoing?.parentSpanId).toBe(named('GET /calls')?.spanId);
+  expect(sent.traceparent).toBe(`00-${traceId}-${outgoing?.spanId}-01`);
+  const exemplars = [
+    ...scrape.matchAll(/http_route="\/items\/:id".* # \{trace_id="(\w+)",span_id="(\w+)"\}/g),
+  ];
+  expect(exemplars.map(([, trace, span]) => [trace, span])).toEqual([[traceId, server?.spanId]]);
+});
+
+test('of traces that are not sampled the slow and the failed ones arrive, and no others', async () => {
+  const origin = await start({
+    OTEL_TRACES_SAMPLER: 'parentbased_traceidratio',
+    OTEL_TRACES_SAMPLER_ARG: '0',
+    WEIR_TRACING_KEEP_SLOW_MS: '40',
+  });
+  expect(await fetch(`${origin}/items/7`).then((response) => response.json())).toEqual({});
+  await fetch(`${origin}/fails`);
+  await fetch(`${origin}/slow`);
+  await terminate();
+  const names = new Set(receiver.spans.map(({ name }) => name));
+  expect(names.has('GET /fails') && names.has('GET /slow')).toBe(true);
+});
+
+test('a collector that never answers holds neither requests nor the end', async () => {
+  const hole = await listen(() => {});
+  const origin = await start({ OTEL_EXPORTER_OTLP_ENDPOINT: hole.url });
+  for (let index = 0; index < 20; index += 1)
+    await fetch(`${origin}/items/7`).then((response) => response.text());
+  const { signal, elapsedMs } = await terminate();
+  await hole.stop();
+  expect(signal).toBe('SIGTERM');
+  expect(elapsedMs).toBeLessThan(10_000);
+});
+
+test('a disabled SDK leaves the app as it was', async () => {
+  const origin = await start({ OTEL_SDK_DISABLED: 'true' });
+  expect(await fetch(`${origin}/items/7`).then((response) => response.json())).toEqual({});
+  expect((await terminate()).signal).toBe('SIGTERM');
+  expect(receiver.spans).toEqual([]);
+});
