@@ -140,6 +140,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
     },
     close: async () => {
       for (const stop of stops.splice(0)) stop();
+      await queries.close();
       registry.close();
     },
   });

@@ -2,6 +2,7 @@ export type { LabelDefinition, MetricDefinition, MetricType, MetricUnit } from '
 export { definitionOf, labelCatalogue, metricCatalogue, OVERFLOW, UNMATCHED_ROUTE } from './catalogue.ts';
 export type { Metrics, MetricsOptions, OwnMetric } from './create-metrics.ts';
 export { createMetrics } from './create-metrics.ts';
+export type { ExplainClient, ExplainOptions, ExplainPool, IndexHint, PlanEvent } from './db/explain.ts';
 export type { NPlusOneEvent } from './db/n-plus-one.ts';
 export type { QueryOptions, SlowQueryEvent } from './db/query-recorder.ts';
 export { MetricsError, type MetricsErrorCode } from './errors.ts';

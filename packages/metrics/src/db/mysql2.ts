@@ -6,7 +6,7 @@
 import type { SqlSystem } from './dialect.ts';
 import { type AnyFunction, claim, wrapMethod } from './instrumented.ts';
 import type { PoolRecorder } from './pool-recorder.ts';
-import type { QueryExecution, QueryRecorder } from './query-recorder.ts';
+import type { Notice, QueryExecution, QueryRecorder } from './query-recorder.ts';
 
 type Callback = (error: unknown, ...rest: unknown[]) => void;
 
@@ -34,9 +34,9 @@ interface Command {
   emit?: AnyFunction;
 }
 
-let noticed = false;
+let noticed: Notice | undefined;
 
-function withNoticed<T>(value: boolean, run: () => T): T {
+function withNoticed<T>(value: Notice | undefined, run: () => T): T {
   const before = noticed;
   noticed = value;
   try {
@@ -102,19 +102,19 @@ export function instrumentMysqlPool(
   pool.on('connection', (connection) => instrumentMysqlConnection(connection, queries));
   wrapMethod(pool, 'getConnection', (original) => (callback) => {
     const startMs = now();
-    const isPoolQuery = noticed;
+    const notice = noticed;
     const bound = queries.bind(callback as Callback);
     return original((error: unknown, connection: unknown) => {
       wait.observe((now() - startMs) / 1_000);
       if (connection) instrumentMysqlConnection(connection as object, queries);
-      withNoticed(isPoolQuery, () => bound(error, connection));
+      withNoticed(notice, () => bound(error, connection));
     });
   });
   for (const method of ['query', 'execute']) {
     wrapMethod(pool, method, (original) => (...args) => {
       const text = textOf(args[0]);
-      if (text !== undefined) queries.notice('mysql', text, valuesOf(args));
-      return withNoticed(true, () => original(...args));
+      const notice = text === undefined ? undefined : queries.notice('mysql', text, valuesOf(args));
+      return withNoticed(notice, () => original(...args));
     });
   }
 }

@@ -7,7 +7,7 @@
  */
 import { type AnyFunction, claim } from './instrumented.ts';
 import type { PoolRecorder } from './pool-recorder.ts';
-import type { QueryExecution, QueryRecorder } from './query-recorder.ts';
+import type { Notice, QueryExecution, QueryRecorder } from './query-recorder.ts';
 
 type Callback = (error: unknown, result?: unknown, ...rest: unknown[]) => void;
 
@@ -28,9 +28,9 @@ export interface PgPool extends PgClient {
 
 // `pool.query` reaches `client.query` through synchronous calls on either side of the wait for a connection. Within them this
 // says that the query's caller was looked at already.
-let noticed = false;
+let noticed: Notice | undefined;
 
-function withNoticed<T>(value: boolean, run: () => T): T {
+function withNoticed<T>(value: Notice | undefined, run: () => T): T {
   const before = noticed;
   noticed = value;
   try {
@@ -72,12 +72,12 @@ export function instrumentPgPool(
   const query = pool.query.bind(pool) as AnyFunction;
   pool.query = (...args: unknown[]): unknown => {
     const text = textOf(args[0]);
-    if (text !== undefined) queries.notice('postgresql', text, valuesOf(args));
-    return withNoticed(true, () => query(...args));
+    const notice = text === undefined ? undefined : queries.notice('postgresql', text, valuesOf(args));
+    return withNoticed(notice, () => query(...args));
   };
   pool.connect = (callback?: unknown): unknown => {
     const startMs = now();
-    const isPoolQuery = noticed;
+    const notice = noticed;
     const acquired = (client: unknown): void => {
       wait.observe((now() - startMs) / 1_000);
       if (client !== undefined) instrumentPgClient(client as PgClient, queries);
@@ -86,7 +86,7 @@ export function instrumentPgPool(
       const bound = queries.bind(callback as Callback);
       return connect((error: unknown, client: unknown, ...rest: unknown[]) => {
         acquired(client);
-        withNoticed(isPoolQuery, () => bound(error, client, ...rest));
+        withNoticed(notice, () => bound(error, client, ...rest));
       });
     }
     return (connect() as Promise<unknown>).then(

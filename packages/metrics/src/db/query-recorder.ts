@@ -6,7 +6,9 @@ import type { Counter } from '../instruments/counter.ts';
 import type { Histogram, HistogramSeries } from '../instruments/histogram.ts';
 import type { MetricRegistry } from '../registry.ts';
 import { globalTracing, type QuerySpan } from '../tracing/hooks.ts';
+import { callSite } from './call-site.ts';
 import { dialects, type SqlSystem } from './dialect.ts';
+import { Explainer, type ExplainOptions } from './explain.ts';
 import { NPlusOneDetector, type NPlusOneEvent } from './n-plus-one.ts';
 import { type Statement, StatementCache } from './statements.ts';
 
@@ -23,6 +25,8 @@ export interface SlowQueryEvent {
   /** Whether it failed. */
   readonly failed: boolean;
   readonly route: string | undefined;
+  /** The caller's line; known from the second slow execution of a statement on. */
+  readonly callSite: string | undefined;
   readonly traceId: string | undefined;
   readonly spanId: string | undefined;
 }
@@ -35,9 +39,19 @@ export interface QueryOptions {
   readonly nPlusOneThreshold?: number;
   /** Statements with series of their own; the rest share the overflow series. Default 500. */
   readonly maxStatements?: number;
+  /** Plans of slow reads of PostgreSQL, with a hint where an index is missing. Off by default. */
+  readonly explain?: ExplainOptions;
   readonly onSlowQuery?: (event: SlowQueryEvent) => void;
   readonly onNPlusOne?: (event: NPlusOneEvent) => void;
 }
+
+/** What was learnt of a query at its caller's call. */
+export interface Notice {
+  readonly callSite: string | undefined;
+}
+
+const UNSEEN: Notice = Object.freeze({ callSite: undefined });
+const MAX_SLOW = 500;
 
 /** A statement being executed. */
 export interface QueryExecution {
@@ -47,6 +61,9 @@ export interface QueryExecution {
   readonly startMs: number;
   readonly exchange: HttpExchange | undefined;
   readonly span: QuerySpan | undefined;
+  readonly callSite: string | undefined;
+  /** The statement as sent; stays inside the process. */
+  readonly text: string | undefined;
 }
 
 /** How an execution ended. */
@@ -64,6 +81,8 @@ export class QueryRecorder {
   readonly #slow: Counter;
   readonly #nPlusOne: Counter;
   readonly #detector: NPlusOneDetector;
+  readonly #explainer: Explainer | undefined;
+  readonly #slowOnes = new Set<string>();
   readonly #caches = new Map<SqlSystem, StatementCache>();
   readonly #series = new Map<string, HistogramSeries>();
 
@@ -75,6 +94,7 @@ export class QueryRecorder {
     const { slowQueryMs = 100, nPlusOneThreshold = 10, maxStatements = 500 } = options;
     this.#now = now;
     this.#http = http;
+    this.#explainer = options.explain === undefined ? undefined : new Explainer(options.explain, now);
     this.#options = { ...options, slowQueryMs, nPlusOneThreshold };
     this.#duration = registry.histogram(definitionOf('db_client_operation_duration_seconds'), {
       maxSeries: maxStatements,
@@ -85,6 +105,11 @@ export class QueryRecorder {
       this.#nPlusOne.labels(event.route ?? UNMATCHED_ROUTE, event.summary).inc();
       options.onNPlusOne?.(event);
     });
+  }
+
+  /** Resolves when nothing is under way any more. */
+  async close(): Promise<void> {
+    await this.#explainer?.idle();
   }
 
   /** Makes requests known to their queries; called once a client is instrumented. */
@@ -108,20 +133,24 @@ export class QueryRecorder {
    * Looks for N+1 where the caller's own stack still stands. Drivers that queue a query before they start it call this at the
    * caller's call and pass `noticed` to `begin`.
    */
-  notice(system: SqlSystem, text: string, values: readonly unknown[] | undefined): void {
+  notice(system: SqlSystem, text: string, values: readonly unknown[] | undefined): Notice {
+    const statement = this.#statementOf(system, text);
     const exchange = this.#http.contexts?.getStore();
-    if (exchange === undefined || this.#options.nPlusOneThreshold === Infinity) return;
-    this.#detector.observe(exchange, this.#statementOf(system, text), values, text);
+    if (exchange !== undefined && this.#options.nPlusOneThreshold < Infinity) {
+      this.#detector.observe(exchange, statement, values, text);
+    }
+    return this.#slowOnes.has(statement.fingerprint) ? { callSite: callSite() } : UNSEEN;
   }
 
   /** Begins an execution in the context of its caller. */
   begin(
     system: SqlSystem,
     text: string,
-    options: { readonly values?: readonly unknown[] | undefined; readonly noticed?: boolean } = {},
+    options: { readonly values?: readonly unknown[] | undefined; readonly noticed?: Notice | undefined } = {},
   ): QueryExecution {
-    if (options.noticed !== true) this.notice(system, text, options.values);
-    return this.beginStatement(system, this.#statementOf(system, text));
+    const notice = options.noticed ?? this.notice(system, text, options.values);
+    const execution = this.beginStatement(system, this.#statementOf(system, text));
+    return { ...execution, text, callSite: notice.callSite };
   }
 
   /** Begins an execution of what is no SQL: its statement was made literal-free by its driver's instrumentation. */
@@ -133,6 +162,8 @@ export class QueryRecorder {
       startMs: this.#now(),
       exchange: this.#http.contexts?.getStore(),
       span: globalTracing()?.startQuery(system, statement),
+      callSite: undefined,
+      text: undefined,
     };
   }
 
@@ -163,6 +194,9 @@ export class QueryRecorder {
       series.setExemplar({ ...trace, value: durationMs / 1_000, timestamp: Date.now() / 1_000 });
     if (durationMs <= this.#options.slowQueryMs) return;
     this.#slow.labels(system, statement.summary).inc();
+    if (this.#slowOnes.size < MAX_SLOW) this.#slowOnes.add(statement.fingerprint);
+    if (system === 'postgresql' && execution.text !== undefined)
+      this.#explainer?.consider(execution.text, statement);
     this.#options.onSlowQuery?.({
       system,
       summary: statement.summary,
@@ -172,6 +206,7 @@ export class QueryRecorder {
       rows: outcome.rows,
       failed: outcome.failed,
       route: exchange?.template,
+      callSite: execution.callSite,
       traceId: trace?.traceId,
       spanId: trace?.spanId,
     });
