@@ -212,6 +212,20 @@ export const metricCatalogue: readonly MetricDefinition[] = Object.freeze([
   ),
   define('gauge', 'weir_ratelimit_keys', ['limiter'], 'Keys the limiter holds in memory now'),
 
+  define('gauge', 'weir_health_check_up', ['check'], 'Whether the last run of the readiness check passed'),
+  define('histogram', 'weir_health_check_duration_seconds', ['check'], 'Time of readiness checks', {
+    buckets: DB_SECONDS,
+  }),
+  define('counter', 'weir_slo_events_total', ['slo'], 'Events the objective counts'),
+  define(
+    'counter',
+    'weir_slo_good_events_total',
+    ['slo'],
+    'Events that did not fail and took at most the threshold',
+  ),
+  define('counter', 'weir_slo_apdex_events_total', ['slo', 'zone'], 'Events by Apdex zone'),
+  define('gauge', 'weir_slo_objective_ratio', ['slo'], 'Share of events that shall be good'),
+
   define(
     'counter',
     'weir_metrics_overflow_total',
@@ -267,6 +281,9 @@ export const labelCatalogue: Readonly<Record<string, LabelDefinition>> = Object.
     values: ['memory', 'redis', 'lease', 'deny_cache', 'local', 'open', 'closed'],
   },
   policy: { help: 'Name of the policy' },
+  check: { help: 'Name of the readiness check' },
+  slo: { help: 'Name of the objective' },
+  zone: { help: 'Apdex zone', values: ['satisfied', 'tolerating', 'frustrated'] },
   metric: { help: 'Name of the metric family at its budget' },
 });
 

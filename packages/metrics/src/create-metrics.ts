@@ -8,6 +8,8 @@ import { type QueryOptions, QueryRecorder } from './db/query-recorder.ts';
 import { metricsError } from './errors.ts';
 import { negotiate } from './exposition/negotiate.ts';
 import type { PromRegistry } from './exposition/prom-bridge.ts';
+import { createHealth, type Health, type HealthOptions } from './health/health.ts';
+import { type Slo, type SloOptions, SloRecorder } from './health/slo.ts';
 import { HttpRecorder } from './http/recorder.ts';
 import type { Counter } from './instruments/counter.ts';
 import { DEFAULT_MAX_SERIES } from './instruments/family.ts';
@@ -53,6 +55,10 @@ export interface Metrics {
   gauge(metric: OwnMetric): Gauge;
   /** `buckets` default to those of HTTP durations in seconds. */
   histogram(metric: OwnMetric & { readonly buckets?: readonly number[] }): Histogram;
+  /** Liveness and readiness; call it once. */
+  health(options: HealthOptions): Health;
+  /** Counts requests, or other events, against an objective. */
+  slo(options: SloOptions): Slo;
   /** Times the queries of a client or pool and returns the same object. Throws for a client it does not know. */
   instrument<T extends object>(client: T, options?: { readonly name?: string }): T;
   /** One scrape in the format that suits an Accept header best. */
@@ -111,6 +117,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
     stops.push(startEventLoopMetrics(registry), startGcMetrics(registry), startProcessMetrics(registry));
   }
   followOverflow(registry);
+  let slos: SloRecorder | undefined;
 
   const scrape: Metrics['scrape'] = async (accept) => {
     const { format, contentType } = negotiate(accept);
@@ -129,6 +136,11 @@ export function createMetrics(options: MetricsOptions): Metrics {
       queries.enable();
       instrument(client, { name, queries, pools, now });
       return client;
+    },
+    health: (healthOptions: HealthOptions) => createHealth(registry, healthOptions, now),
+    slo: (sloOptions: SloOptions) => {
+      slos ??= new SloRecorder(registry, http);
+      return slos.create(sloOptions);
     },
     scrape,
     handler: () => (request: IncomingMessage, response: ServerResponse) => {

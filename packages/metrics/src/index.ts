@@ -7,6 +7,8 @@ export type { NPlusOneEvent } from './db/n-plus-one.ts';
 export type { QueryOptions, SlowQueryEvent } from './db/query-recorder.ts';
 export { MetricsError, type MetricsErrorCode } from './errors.ts';
 export type { PromRegistry } from './exposition/prom-bridge.ts';
+export type { CheckResult, Health, HealthCheck, HealthOptions, Readiness } from './health/health.ts';
+export type { Slo, SloOptions } from './health/slo.ts';
 export type { HttpExchange, HttpOutcome, HttpRecorder } from './http/recorder.ts';
 export type { Counter, CounterSeries } from './instruments/counter.ts';
 export type { Gauge, GaugeSeries } from './instruments/gauge.ts';

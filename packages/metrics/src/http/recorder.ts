@@ -55,6 +55,9 @@ export interface HttpOutcome {
   readonly responseBytes?: number | undefined;
 }
 
+/** Told of every end of an exchange. */
+export type EndListener = (exchange: HttpExchange, outcome: HttpOutcome, durationMs: number) => void;
+
 /** Records HTTP metrics for any server framework. */
 export class HttpRecorder {
   readonly #now: () => number;
@@ -64,6 +67,7 @@ export class HttpRecorder {
   readonly #active: Gauge;
   readonly #bound = new Map<string, Map<string, Map<number, Bound>>>();
   readonly #activeOf = new Map<string, GaugeSeries>();
+  readonly #endListeners: EndListener[] = [];
   /** Carries the exchange to the queries of its request; set once something needs it. */
   contexts: AsyncLocalStorage<HttpExchange> | undefined;
   constructor(registry: MetricRegistry, options: { readonly now: () => number; readonly maxSeries: number }) {
@@ -104,12 +108,22 @@ export class HttpRecorder {
     bound.duration.observe(seconds);
     if (outcome.requestBytes !== undefined) bound.requestSize.observe(outcome.requestBytes);
     if (outcome.responseBytes !== undefined) bound.responseSize.observe(outcome.responseBytes);
+    for (const listener of this.#endListeners) listener(exchange, outcome, seconds * 1_000);
     const { span } = exchange;
     if (span === undefined) return;
     const { statusCode } = outcome;
     span.end({ route: exchange.template, statusCode, aborted: statusCode === CLIENT_CLOSED });
     if (span.ids !== undefined)
       bound.duration.setExemplar({ ...span.ids, value: seconds, timestamp: Date.now() / 1_000 });
+  }
+
+  /** Tells `listener` of every end; call the result to stop. */
+  onEnd(listener: EndListener): () => void {
+    this.#endListeners.push(listener);
+    return () => {
+      const index = this.#endListeners.indexOf(listener);
+      if (index !== -1) this.#endListeners.splice(index, 1);
+    };
   }
 
   /** Runs `next` with the exchange, and its span, as the current ones, and gives what it gives. */

@@ -1,0 +1,97 @@
+import { createServer } from 'node:http';
+import { createManualClock } from '@weir/test-kit';
+import { expect, test } from 'vitest';
+import { createMetrics } from '../src/index.ts';
+import { samplesOf } from './samples.ts';
+
+const quiet = { service: 'test', runtime: false } as const;
+
+test('readiness follows its checks, hides their messages, and is kept for a moment', async () => {
+  const clock = createManualClock();
+  const metrics = createMetrics({ ...quiet, now: () => clock.now() });
+  let works = true;
+  let runs = 0;
+  const health = metrics.health({
+    keepMs: 500,
+    checks: {
+      database: () => {
+        runs += 1;
+        if (!works) throw new Error('password s3cr3t is wrong');
+      },
+      queue: async () => {},
+    },
+  });
+  const readiness = health.readiness();
+  const server = createServer((request, response) => readiness(request, response));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const ask = async (): Promise<[number, string]> => {
+    const response = await fetch(`http://127.0.0.1:${(server.address() as { port: number }).port}`);
+    return [response.status, await response.text()];
+  };
+  expect(await ask()).toEqual([200, '{"status":"ready","checks":{"database":"ok","queue":"ok"}}']);
+  works = false;
+  expect((await ask())[0]).toBe(200);
+  expect(runs).toBe(1);
+  clock.advance(500);
+  expect(await ask()).toEqual([503, '{"status":"failed","checks":{"database":"failed","queue":"ok"}}']);
+  const samples = await samplesOf(metrics);
+  expect(samples.get('weir_health_check_up{check="database"}')).toBe(0);
+  expect(samples.get('weir_health_check_up{check="queue"}')).toBe(1);
+  works = true;
+  clock.advance(500);
+  health.drain();
+  expect(await ask()).toEqual([503, '{"status":"draining","checks":{"database":"ok","queue":"ok"}}']);
+  server.close();
+  await metrics.close();
+});
+
+test('a check that hangs fails by its timeout, with its signal told', async () => {
+  const metrics = createMetrics(quiet);
+  let aborted = false;
+  const health = metrics.health({
+    timeoutMs: 20,
+    checks: {
+      hangs: ({ signal }) =>
+        new Promise(() => {
+          signal.addEventListener('abort', () => {
+            aborted = true;
+          });
+        }),
+    },
+  });
+  const { ready, checks } = await health.check();
+  expect([ready, checks[0]?.ok, aborted]).toEqual([false, false, true]);
+  await metrics.close();
+});
+
+test('an objective counts good events and Apdex zones of its routes alone', async () => {
+  const clock = createManualClock();
+  const metrics = createMetrics({ ...quiet, now: () => clock.now() });
+  metrics.slo({ name: 'shop', objective: 0.99, thresholdMs: 100, routes: ['/buy', '/cart/*'] });
+  const jobs = metrics.slo({ name: 'jobs', objective: 0.9, thresholdMs: 1_000, routes: false });
+  const serve = (route: string | undefined, durationMs: number, statusCode: number): void => {
+    const exchange = metrics.http.begin('GET');
+    exchange.route = route;
+    clock.advance(durationMs);
+    metrics.http.end(exchange, { statusCode });
+  };
+  serve('/buy', 100, 200); // good, satisfied
+  serve('/cart/:id', 101, 404); // slow, tolerating
+  serve('/buy', 10, 500); // failed, frustrated
+  serve('/buy', 401, 200); // frustrated
+  serve('/buy', 50, 499); // the client left early: not counted
+  serve('/other', 1, 200);
+  serve(undefined, 1, 404);
+  jobs.record({ durationMs: 900, failed: false });
+  const samples = await samplesOf(metrics);
+  const of = (name: string): (number | undefined)[] =>
+    ['shop', 'jobs'].map((slo) => samples.get(`${name}{slo="${slo}"}`));
+  expect(of('weir_slo_events_total')).toEqual([4, 1]);
+  expect(of('weir_slo_good_events_total')).toEqual([1, 1]);
+  expect(of('weir_slo_objective_ratio')).toEqual([0.99, 0.9]);
+  const zones = ['satisfied', 'tolerating', 'frustrated'].map((zone) =>
+    samples.get(`weir_slo_apdex_events_total{slo="shop",zone="${zone}"}`),
+  );
+  expect(zones).toEqual([1, 1, 2]);
+  await metrics.close();
+});
