@@ -35,6 +35,18 @@ export function loadConfig(
       thrown,
     );
   }
+  return parseConfig(file, text, environment);
+}
+
+/**
+ * The configuration that `text` holds; `file` names it in mistakes and is what its paths are relative to.
+ * @throws ServiceError `ERR_WEIR_SERVICE_CONFIG_INVALID` with one line for every mistake.
+ */
+export function parseConfig(
+  file: string,
+  text: string,
+  environment: Readonly<Record<string, string | undefined>> = {},
+): Config {
   let parsed: unknown;
   try {
     parsed = JSON.parse(text);
