@@ -1,5 +1,7 @@
 import { metricCatalogue } from '@weir/metrics';
 import { serviceCatalogue } from '../../service/src/catalogue.ts';
+import { parse } from '../../service/src/promql/parser.ts';
+import { selectors } from '../../service/src/promql/selectors.ts';
 import { type DashboardJson, type PanelJson, panelsOf, type Target } from './dashboard-json.ts';
 
 const counters = new Set<string>();
@@ -109,4 +111,10 @@ function selectorsOf(expr: string): readonly Selector[] {
     range: match[3],
     before: expr.slice(0, match.index),
   }));
+}
+
+/** The metrics of an expression that are neither in a catalogue nor among `recorded`. */
+export function unknownMetrics(expr: string, recorded: readonly string[]): readonly string[] {
+  const { metrics } = selectors(parse(expr));
+  return [...metrics].filter((metric) => !known.has(metric) && !recorded.includes(metric));
 }

@@ -1,0 +1,89 @@
+import { alert, type RuleGroup } from './rule.ts';
+
+const loop = 'nodejs_eventloop_time_seconds_total';
+
+const runtime: RuleGroup = {
+  name: 'weir-runtime',
+  interval: '30s',
+  rules: [
+    {
+      record: 'job_instance:nodejs_eventloop_utilisation:ratio_rate5m',
+      expr: `sum by (job, instance) (rate(${loop}{nodejs_eventloop_state="active"}[5m])) / sum by (job, instance) (rate(${loop}[5m]))`,
+    },
+    alert({
+      name: 'WeirEventLoopSaturated',
+      severity: 'page',
+      expr: 'job_instance:nodejs_eventloop_utilisation:ratio_rate5m > 0.9',
+      for: '5m',
+      summary:
+        'The event loop of {{ $labels.instance }} is busy {{ $value | humanizePercentage }} of the time',
+      description:
+        'Requests queue inside the process. Add instances now; then find the code with a CPU profile (node --cpu-prof, or clinic flame).',
+    }),
+    alert({
+      name: 'WeirGarbageCollectionPressure',
+      severity: 'ticket',
+      expr: 'sum by (job, instance) (rate(v8js_gc_duration_seconds_sum[10m])) > 0.15',
+      for: '10m',
+      summary:
+        '{{ $labels.instance }} spends {{ $value | humanizePercentage }} of its time collecting garbage',
+      description:
+        'The heap is nearly full or garbage is made too fast. Look at “Heap in use by space”: old space near its limit is a leak, new space at work is allocation.',
+    }),
+    alert({
+      name: 'WeirProcessRestarting',
+      severity: 'ticket',
+      expr: 'changes(process_start_time_seconds[30m]) > 2',
+      for: '0m',
+      summary: '{{ $labels.instance }} started {{ $value }} times in half an hour',
+      description:
+        'The process crashes or is killed. Its log and the exit code tell which; 137 is the memory limit.',
+    }),
+    alert({
+      name: 'WeirSeriesOverflow',
+      severity: 'ticket',
+      expr: 'sum by (job, metric) (rate(weir_metrics_overflow_total[10m])) > 0',
+      for: '10m',
+      summary: '{{ $labels.metric }} of {{ $labels.job }} has more label sets than its budget',
+      description:
+        'Further label sets are folded into one series. Find the label that grows: a path where a route template should be, a statement built by hand.',
+    }),
+  ],
+};
+
+const service: RuleGroup = {
+  name: 'weir-service',
+  interval: '30s',
+  rules: [
+    alert({
+      name: 'WeirTargetDown',
+      severity: 'page',
+      expr: 'up == 0',
+      for: '2m',
+      summary: '{{ $labels.job }} at {{ $labels.instance }} cannot be scraped',
+      description:
+        'The process is down, its port unreachable, or /metrics takes longer than the time-out. The targets page shows the error. Without its metrics no other alert of it can fire.',
+    }),
+    alert({
+      name: 'WeirBenchmarkRegressed',
+      severity: 'ticket',
+      expr: 'weir_bench_requests_per_second < 0.9 * avg_over_time(weir_bench_requests_per_second[7d] offset 10m)',
+      for: '5m',
+      summary: 'Benchmark {{ $labels.benchmark }} fell to {{ $value | humanize }} requests a second',
+      description:
+        'More than a tenth below its mean of seven days. Run it again to rule out noise; then compare the runs on the benchmarks page and bisect between their commits.',
+    }),
+    alert({
+      name: 'WeirBenchmarkFailing',
+      severity: 'ticket',
+      expr: 'weir_bench_error_ratio > 0.01',
+      for: '5m',
+      summary: '{{ $value | humanizePercentage }} of requests of benchmark {{ $labels.benchmark }} failed',
+      description:
+        'Its throughput means nothing while requests fail. Open the run and look at its status codes.',
+    }),
+  ],
+};
+
+/** Alerts on the processes and on the collecting itself. */
+export const processes: readonly RuleGroup[] = [runtime, service];
