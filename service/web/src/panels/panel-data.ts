@@ -1,7 +1,7 @@
-import { queryRange } from '../api/prometheus.ts';
+import { query, queryRange } from '../api/prometheus.ts';
 import type { FieldConfig, Panel, Target } from '../model/dashboard.ts';
 import { fieldConfigFor } from '../model/field-config.ts';
-import { alignValues, timeline } from '../model/frame.ts';
+import { alignValues, type MatrixSeries, timeline } from '../model/frame.ts';
 import { type Labels, legendName } from '../model/legend.ts';
 import { formatDuration } from '../time/duration.ts';
 import { alignRange, rateIntervalFor, stepFor } from '../time/step.ts';
@@ -36,7 +36,11 @@ export async function loadPanelData(
   const times = timeline(range, stepMs);
   const scope = panelScope(dashboard, stepMs);
   const load = async (target: Target): Promise<PanelSeries[]> => {
-    const answer = await queryRange(interpolate(target.expr, scope), range, stepMs, signal);
+    const expr = interpolate(target.expr, scope);
+    const answer =
+      target.instant === true
+        ? await lastValues(expr, range.toMs, signal)
+        : await queryRange(expr, range, stepMs, signal);
     return answer.map((series) => {
       const name = legendName(interpolate(target.legendFormat ?? '', scope), series.metric);
       const identity = { name, refId: target.refId };
@@ -50,6 +54,13 @@ export async function loadPanelData(
   };
   const shown = (panel.targets ?? []).filter((target) => target.hide !== true);
   return { times, series: (await Promise.all(shown.map(load))).flat() };
+}
+
+/** The series of an instant query, each with its one value. */
+async function lastValues(expr: string, timeMs: number, signal: AbortSignal): Promise<MatrixSeries[]> {
+  const answer = await query(expr, timeMs, signal);
+  if (answer.resultType !== 'vector') return [];
+  return answer.result.map(({ metric, value }) => ({ metric, values: [value] }));
 }
 
 /** The dashboard's variables and the intervals that follow from the step. */

@@ -3,10 +3,13 @@ import { useRef } from 'preact/hooks';
 import type { Panel as PanelModel } from '../model/dashboard.ts';
 import { useAsync } from '../ui/use-async.ts';
 import { interpolate } from '../variables/interpolate.ts';
+import { BarGaugePanel } from './bar-gauge-panel.tsx';
 import { type DashboardContext, useDashboard } from './dashboard-context.ts';
+import { HeatMapPanel } from './heat-map-panel.tsx';
 import { loadPanelData, type PanelData } from './panel-data.ts';
 import { PanelFrame, PanelMessage } from './panel-frame.tsx';
 import { StatPanel } from './stat-panel.tsx';
+import { TablePanel } from './table-panel.tsx';
 import { TimeSeriesPanel } from './time-series-panel.tsx';
 import { useVisible } from './use-visible.ts';
 
@@ -20,6 +23,10 @@ export interface PanelView {
 const views: Readonly<Record<string, (view: PanelView) => JSX.Element>> = {
   timeseries: TimeSeriesPanel,
   stat: StatPanel,
+  gauge: StatPanel,
+  bargauge: BarGaugePanel,
+  heatmap: HeatMapPanel,
+  table: TablePanel,
 };
 
 /** One panel of a Grafana dashboard: asks, waits, and shows the answer, its absence or its failure in words. */

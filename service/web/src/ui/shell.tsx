@@ -4,8 +4,7 @@ import { listDashboards } from '../api/dashboards.ts';
 import { applyTheme, storedTheme, type Theme } from './theme.ts';
 import { useAsync } from './use-async.ts';
 
-const pages: readonly { readonly href: string; readonly label: string }[] = [
-  { href: '/', label: 'Overview' },
+const tools: readonly { readonly href: string; readonly label: string }[] = [
   { href: '/ui/targets', label: 'Targets' },
   { href: '/ui/benchmarks', label: 'Benchmarks' },
 ];
@@ -24,12 +23,12 @@ export function Shell(props: { readonly path: string; readonly children: Compone
           <span>Weir</span>
         </a>
         <nav aria-label="Pages" class="pages">
-          {pages.map(({ href, label }) => (
-            <a key={href} href={href} aria-current={path === href ? 'page' : undefined}>
-              {label}
-            </a>
+          <PageLink href="/" label="Overview" path={path} />
+          <DashboardLinks path={path} />
+          <span class="pages-rule" aria-hidden="true" />
+          {tools.map(({ href, label }) => (
+            <PageLink key={href} href={href} label={label} path={path} />
           ))}
-          <DashboardMenu path={path} />
         </nav>
         <ThemeSwitch />
       </header>
@@ -51,21 +50,28 @@ function BrandMark(): JSX.Element {
   );
 }
 
+function PageLink(props: {
+  readonly href: string;
+  readonly label: string;
+  readonly path: string;
+}): JSX.Element {
+  const { href, label, path } = props;
+  return (
+    <a href={href} aria-current={path === href ? 'page' : undefined}>
+      {label}
+    </a>
+  );
+}
+
 /** Every dashboard but the overview, which is the first page. */
-function DashboardMenu({ path }: { readonly path: string }): JSX.Element | null {
+function DashboardLinks({ path }: { readonly path: string }): JSX.Element {
   const { data = [] } = useAsync(listDashboards, []);
   const others = data.filter(({ uid }) => uid !== 'weir-overview');
   return (
     <>
-      {others.map(({ uid, title }) => {
-        const href = `/ui/dashboards/${uid}`;
-        const current = path === href ? 'page' : undefined;
-        return (
-          <a key={uid} href={href} aria-current={current}>
-            {dashboardLabel(title)}
-          </a>
-        );
-      })}
+      {others.map(({ uid, title }) => (
+        <PageLink key={uid} href={`/ui/dashboards/${uid}`} label={dashboardLabel(title)} path={path} />
+      ))}
     </>
   );
 }

@@ -1,0 +1,60 @@
+import { formatValue } from '../format/format-value.ts';
+import type { HeatMapCells } from '../model/heat-map.ts';
+import { cssColor } from '../ui/theme.ts';
+import { resolveColor } from './colors.ts';
+
+/** Space for the labels of the axes in CSS pixels; the style sheet leaves the same to the plot. */
+export const heatMapMargin = { left: 58, bottom: 22, top: 8, right: 8 } as const;
+
+/** Paints the cells at the canvas's present size. Opacity grows with the root of the count, so that few still show. */
+export function drawHeatMap(canvas: HTMLCanvasElement, cells: HeatMapCells, unit: string | undefined): void {
+  const { clientWidth: width, clientHeight: height } = canvas;
+  const ratio = devicePixelRatio;
+  canvas.width = Math.round(width * ratio);
+  canvas.height = Math.round(height * ratio);
+  const context = canvas.getContext('2d');
+  if (context === null || width === 0) return;
+  context.scale(ratio, ratio);
+  const { left, top, right, bottom } = heatMapMargin;
+  const plot = { width: width - left - right, height: height - top - bottom };
+  const cell = { width: plot.width / cells.times.length, height: plot.height / cells.counts.length };
+  const y = (bucket: number): number => top + plot.height - (bucket + 1) * cell.height;
+
+  context.fillStyle = resolveColor('var(--accent)');
+  cells.counts.forEach((values, bucket) => {
+    values.forEach((value, column) => {
+      if (value === null || value === 0 || cells.highest === 0) return;
+      context.globalAlpha = 0.1 + 0.9 * Math.sqrt(value / cells.highest);
+      const x = left + column * cell.width;
+      context.fillRect(x, y(bucket), Math.max(1, cell.width - 0.5), Math.max(1, cell.height - 1));
+    });
+  });
+  context.globalAlpha = 1;
+  drawLabels(context, cells, unit, { ...plot, cellHeight: cell.height });
+}
+
+function drawLabels(
+  context: CanvasRenderingContext2D,
+  { times, bounds, floor }: HeatMapCells,
+  unit: string | undefined,
+  plot: { readonly width: number; readonly height: number; readonly cellHeight: number },
+): void {
+  const { left, top } = heatMapMargin;
+  context.fillStyle = cssColor('--ink-3');
+  context.font = "500 11px 'Barlow Semi Condensed', system-ui, sans-serif";
+  context.textAlign = 'right';
+  context.textBaseline = 'middle';
+  const every = Math.ceil(16 / plot.cellHeight);
+  for (let edge = 0; edge <= bounds.length; edge += every) {
+    const value = edge === 0 ? floor : bounds[edge - 1];
+    context.fillText(formatValue(value, unit), left - 6, top + plot.height - edge * plot.cellHeight);
+  }
+  context.textAlign = 'center';
+  context.textBaseline = 'top';
+  const marks = Math.max(1, Math.floor(plot.width / 90));
+  for (let mark = 0; mark < marks; mark++) {
+    const column = Math.floor(((mark + 0.5) / marks) * times.length);
+    const label = new Date((times[column] ?? 0) * 1000).toLocaleTimeString('en-GB').slice(0, 5);
+    context.fillText(label, left + ((mark + 0.5) / marks) * plot.width, top + plot.height + 5);
+  }
+}
