@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { startPrometheus } from '@weir/test-kit';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { listen, startOtlpReceiver } from './otlp-receiver.ts';
 
@@ -129,7 +130,36 @@ test('an incoming trace is carried on, inwards and outwards, and logs and exempl
   expect(exemplars.map(([, trace, span]) => [trace, span])).toEqual([[traceId, server?.spanId]]);
 });
 
-test('of traces that are not sampled the slow and the failed ones arrive, and no others', async () => {
+test('the exemplars that a real Prometheus stores are spans that an independent receiver got', async () => {
+  const origin = await start();
+  const prometheus = await startPrometheus({
+    targets: [{ job: 'traced', address: new URL(origin).host }],
+    scrapeInterval: '1s',
+    args: ['--enable-feature=exemplar-storage'],
+  });
+  try {
+    const stored = async (): Promise<{ trace_id: string; span_id: string }[]> => {
+      await fetch(`${origin}/items/7`);
+      const query = 'http_server_request_duration_seconds_bucket{http_route="/items/:id"}';
+      const url = `${prometheus.url}/api/v1/query_exemplars?query=${encodeURIComponent(query)}&start=${Date.now() / 1_000 - 600}&end=${Date.now() / 1_000 + 60}`;
+      const { data } = (await fetch(url).then((response) => response.json())) as {
+        data: { exemplars: { labels: { trace_id: string; span_id: string } }[] }[];
+      };
+      return data.flatMap(({ exemplars }) => exemplars.map(({ labels }) => labels));
+    };
+    await expect
+      .poll(async () => (await stored()).length, { timeout: 20_000, interval: 300 })
+      .toBeGreaterThan(1);
+    const exemplars = await stored();
+    await terminate();
+    const spans = new Set(receiver.spans.map(({ traceId, spanId }) => `${traceId} ${spanId}`));
+    for (const { trace_id, span_id } of exemplars) expect(spans).toContain(`${trace_id} ${span_id}`);
+  } finally {
+    await prometheus.stop();
+  }
+});
+
+test('of traces that are not sampled the slow and the failed ones arrive', async () => {
   const origin = await start({
     OTEL_TRACES_SAMPLER: 'parentbased_traceidratio',
     OTEL_TRACES_SAMPLER_ARG: '0',
