@@ -1,9 +1,10 @@
-import { RE2JS } from 're2js';
+import type { RE2JS } from 're2js';
 import type { Call, Expression } from './ast.ts';
 import { unwrap } from './ast.ts';
 import { PromqlError } from './errors.ts';
 import type { Evaluation } from './evaluation.ts';
 import type { Labels } from './labels.ts';
+import { compileRegularExpression } from './regular-expression.ts';
 import { mergeEqual, type StepSeries } from './step-series.ts';
 import { quote } from './string-literal.ts';
 
@@ -74,7 +75,7 @@ function groupOf(matcher: ReturnType<RE2JS['matcher']>, name: string): string {
 
 function compile(pattern: string): RE2JS {
   try {
-    return RE2JS.compile(pattern, RE2JS.DOTALL);
+    return compileRegularExpression(pattern);
   } catch (error) {
     throw new PromqlError('execution', `invalid regular expression in label_replace(): ${pattern}`, {
       cause: error,

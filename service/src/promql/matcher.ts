@@ -1,5 +1,5 @@
-import { RE2JS } from 're2js';
 import { literalAlternation } from './literal-alternation.ts';
+import { compileRegularExpression } from './regular-expression.ts';
 
 export type MatchOperator = '=' | '!=' | '=~' | '!~';
 
@@ -66,7 +66,7 @@ function build(pattern: string): Compiled {
   }
   if (pattern === '.*') return { test: () => true, set: undefined };
   if (pattern === '.+') return { test: (value) => value !== '', set: undefined };
-  const expression = RE2JS.compile(pattern, RE2JS.DOTALL);
+  const expression = compileRegularExpression(pattern);
   return { test: remembered((value) => expression.matches(value)), set: undefined };
 }
 

@@ -37,6 +37,16 @@ describe('a regular expression matcher', () => {
     expect(matches('a'.repeat(20_000))).toBe(false);
   });
 
+  it('is refused where it is too long or expands too far', () => {
+    expect(() => createMatcher('job', '=~', `${'x'.repeat(10_001)}.*`)).toThrow(
+      /more than the limit of 10000/,
+    );
+    expect(() => createMatcher('job', '=~', '((a{100}){10}|b{1000})'.repeat(50))).toThrow(/too complex/);
+    expect(() =>
+      createMatcher('job', '=~', Array.from({ length: 5_000 }, (_, i) => `host${i}`).join('|')),
+    ).not.toThrow();
+  });
+
   it('answers the same when asked again and after many other values', () => {
     const { matches } = createMatcher('job', '=~', 'v[0-9]*5');
     const values = Array.from({ length: 25_000 }, (_, index) => `v${index}`);
