@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { onRunnerGone } from './package-runner.ts';
 import { type System, SystemError, startSystem } from './system.ts';
 
 // The main job: PostgreSQL, the shop, the service and gentle traffic, until Ctrl-C. Arguments: [--config weir.config.json].
@@ -16,10 +17,10 @@ async function end(code: number): Promise<never> {
   process.exit(code);
 }
 
-function endOn(signal: NodeJS.Signals): void {
+function endOn(reason: string): void {
   // A second signal means: now.
   if (ending) process.exit(1);
-  console.log(`weir: ends on ${signal}`);
+  console.log(`weir: ends on ${reason}`);
   void end(0);
 }
 
@@ -31,6 +32,9 @@ function fail(reason: string): Promise<never> {
 process.on('SIGINT', endOn);
 process.on('SIGTERM', endOn);
 process.on('SIGHUP', endOn);
+onRunnerGone(() => {
+  if (!ending) endOn('the end of what started it');
+});
 
 /** Gives the history its first run; a failure to do so is no reason to end. */
 async function runFirstBenchmark(serviceUrl: string): Promise<void> {

@@ -1,8 +1,9 @@
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { run } from '@weir/test-kit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import {
@@ -152,6 +153,15 @@ test('SIGKILL of the service ends the rest in one line and loses neither samples
   expect(await runsOf()).toEqual(before.runs);
 });
 
+/** Runs its arguments, and like npx ends on a signal without passing it on. */
+async function writeRunner(): Promise<string> {
+  const path = join(workplace.directory, 'npx.cjs');
+  const script =
+    "require('node:child_process').spawn(process.execPath, process.argv.slice(2), { stdio: 'inherit' });";
+  await writeFile(path, script);
+  return path;
+}
+
 test.each(['SIGINT', 'SIGTERM'] as const)('%s ends every process', async (signal) => {
   await system.ready;
   const parts = await system.descendants();
@@ -160,6 +170,15 @@ test.each(['SIGINT', 'SIGTERM'] as const)('%s ends every process', async (signal
   expect([code, stderr]).toEqual([0, '']);
   expect(stdout).toContain(`weir: ends on ${signal}\n`);
   expect(await stillRunning(parts)).toEqual([]);
+  // The next test's system is started through npx.
+  system = start(workplace, signal === 'SIGTERM' ? { through: await writeRunner() } : {});
+});
+
+test('the end of the npx that started it ends every process, though npx passes no signal on', async () => {
+  await system.ready;
+  const parts = await system.descendants();
+  process.kill(system.pid, 'SIGTERM');
+  await expect.poll(() => stillRunning([system.pid, ...parts]), { timeout: 15_000 }).toEqual([]);
   system = start(workplace);
 });
 

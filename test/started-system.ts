@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { freePort, run } from '@weir/test-kit';
@@ -19,6 +19,8 @@ export interface Workplace {
 /** A directory with a configuration that scrapes every second, on free ports, and a benchmark of one second. */
 export async function createWorkplace(): Promise<Workplace> {
   const directory = await mkdtemp(join(tmpdir(), 'weir-start-'));
+  // Else PostgreSQL, which root runs as someone else, keeps its data where nobody cleans up.
+  await chmod(directory, 0o711);
   const [port, shopPort] = [await freePort(), await freePort()];
   const shopUrl = `http://127.0.0.1:${shopPort}`;
   const scenario = {
@@ -64,11 +66,15 @@ export interface StartedSystem {
   descendants(): Promise<number[]>;
 }
 
-/** Runs `scripts/start.ts` as `pnpm start` does, from source. */
-export function start(workplace: Pick<Workplace, 'env' | 'configPath'>): StartedSystem {
+/** Runs `scripts/start.ts` as `pnpm start` does, from source; `through` is a script that runs its arguments with Node. */
+export function start(
+  workplace: Pick<Workplace, 'env' | 'configPath'>,
+  options: { through?: string } = {},
+): StartedSystem {
+  const command = [join(root, 'scripts/start.ts'), '--config', workplace.configPath];
   const child = spawn(
     process.execPath,
-    ['--conditions=@weir/source', join(root, 'scripts/start.ts'), '--config', workplace.configPath],
+    [...(options.through === undefined ? [] : [options.through]), '--conditions=@weir/source', ...command],
     { env: workplace.env, stdio: ['ignore', 'pipe', 'pipe'] },
   );
   let [stdout, stderr] = ['', ''];

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -105,6 +105,7 @@ test.each(['SIGTERM', 'SIGINT'] as const)(
 
 test('without DATABASE_URL the shop brings its own PostgreSQL, keeps its data and takes it along when it ends', async () => {
   const state = await mkdtemp(join(tmpdir(), 'weir-shop-'));
+  await chmod(state, 0o711);
   try {
     for (const expected of [{ stock: expect.any(Number) }, { stock: 12_345 }]) {
       const { child, exited, listening } = start({ DATABASE_URL: '', WEIR_STATE: state });

