@@ -9,6 +9,7 @@
  * | `ERR_WEIR_BENCH_UNREACHABLE` | nothing answers at the target |
  * | `ERR_WEIR_BENCH_START` | a start or set-up command failed, or its server never answered |
  * | `ERR_WEIR_BENCH_GENERATOR` | the process that makes the load ended early |
+ * | `ERR_WEIR_BENCH_PROFILE` | a build could not be profiled |
  * | `ERR_WEIR_BENCH_ARM` | an arm of a comparison is no directory, commit or command |
  * | `ERR_WEIR_BENCH_OPTION` | an option has a value that cannot be used |
  */
@@ -19,6 +20,7 @@ export type BenchErrorCode =
   | 'ERR_WEIR_BENCH_UNREACHABLE'
   | 'ERR_WEIR_BENCH_START'
   | 'ERR_WEIR_BENCH_GENERATOR'
+  | 'ERR_WEIR_BENCH_PROFILE'
   | 'ERR_WEIR_BENCH_ARM'
   | 'ERR_WEIR_BENCH_OPTION';
 
@@ -126,5 +128,14 @@ export class GeneratorError extends BenchError {
       'ERR_WEIR_BENCH_GENERATOR',
       `The load generator ${reason}. Look at what it wrote to standard error, and run again.`,
     );
+  }
+}
+
+/** A build could not be profiled. */
+export class ProfileError extends BenchError {
+  override readonly name = 'ProfileError';
+
+  constructor(reason: string, options?: ErrorOptions) {
+    super('ERR_WEIR_BENCH_PROFILE', `Cannot profile: ${reason}.`, options);
   }
 }

@@ -17,6 +17,7 @@ export {
   type BenchErrorCode,
   GeneratorError,
   OptionError,
+  ProfileError,
   ScenarioError,
   ScenarioFileError,
   type ScenarioIssue,
@@ -34,6 +35,15 @@ export type { FailureKind } from './measurement.ts';
 export { checkObjective, type Objective, type ObjectiveOutcome, parseObjective } from './objective.ts';
 export type { CpuPinning } from './process/cpu-pinning.ts';
 export { type StartedTarget, type StartTargetOptions, startTarget } from './process/start-target.ts';
+export {
+  type Culprit,
+  findCulprits,
+  type ProfileDifference,
+  type ProfiledArm,
+  type ProfiledPair,
+} from './profile/culprits.ts';
+export { renderFlameGraph, renderSpeedscope } from './profile/flame-graph.ts';
+export { type ProfileOptions, type ProfileResult, profileBuilds } from './profile/profile-builds.ts';
 export { type ReportKind, type ReportSubject, renderReport } from './report/write-reports.ts';
 export type {
   ArrivalCounts,

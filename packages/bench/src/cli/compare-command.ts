@@ -8,6 +8,7 @@ import { parseReport, writeReports } from '../report/write-reports.ts';
 import type { Command, CommandContext } from './command.ts';
 import { exitCode } from './exit-code.ts';
 import { numberOption } from './number-option.ts';
+import { profileInto } from './profile-command.ts';
 import { UsageError } from './usage-error.ts';
 
 const usage = `weir-bench compare <file> --base <build> [--head <build>] [options]
@@ -26,6 +27,7 @@ says how a directory or commit is set up and started; it must listen on the port
   --effect <percent>  the change that matters: "same" means within it (default 5)
   --json <file>       write the result as JSON (- for standard output)
   --report <kind>=<file>  html, markdown, junit, csv, json (repeatable)
+  --profile <dir>     when head is slower, profile both and name the culprits
   --quiet             no progress`;
 
 async function run(args: readonly string[], context: CommandContext): Promise<number> {
@@ -43,6 +45,7 @@ async function run(args: readonly string[], context: CommandContext): Promise<nu
       effect: { type: 'string', default: '5' },
       json: { type: 'string' },
       report: { type: 'string', multiple: true },
+      profile: { type: 'string' },
       quiet: { type: 'boolean', default: false },
     },
   });
@@ -89,6 +92,9 @@ async function run(args: readonly string[], context: CommandContext): Promise<nu
     context.stdout.write(values.json === '-' ? json : `${renderComparison(result)}\n`);
     if (values.json !== undefined && values.json !== '-') await writeFile(values.json, json);
     await writeReports({ kind: 'comparison', result }, reports, { env: process.env, stdout: context.stdout });
+    if (result.verdict === 'slower' && values.profile !== undefined) {
+      await profileInto(values.profile, { base, head, scenario }, context);
+    }
     return context.signal.aborted ? exitCode.interrupted : exitCodeOfVerdict(result.verdict);
   } finally {
     for (const arm of prepared) await arm.dispose();

@@ -37,6 +37,7 @@ export function exitCodeOf(error: unknown): number | undefined {
     case 'ERR_WEIR_BENCH_UNREACHABLE':
     case 'ERR_WEIR_BENCH_START':
     case 'ERR_WEIR_BENCH_GENERATOR':
+    case 'ERR_WEIR_BENCH_PROFILE':
       return exitCode.invalid;
   }
 }

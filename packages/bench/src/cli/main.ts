@@ -7,6 +7,7 @@ import { UsageError } from './usage-error.ts';
 /** Loaded when called: a wrong argument should not wait for the load generator to be parsed. */
 const commands: Readonly<Record<string, () => Promise<Command>>> = {
   run: async () => (await import('./run-command.ts')).runCommand,
+  profile: async () => (await import('./profile-command.ts')).profileCommand,
   history: async () => (await import('./history-command.ts')).historyCommand,
   compare: async () => (await import('./compare-command.ts')).compareCommand,
 };
@@ -14,6 +15,7 @@ const commands: Readonly<Record<string, () => Promise<Command>>> = {
 const overview = `weir-bench <command>
 
   run <file>                     run a benchmark and report it
+  profile <file> --base <build>  name what makes a build slower
   history <dir> <name>           tell where a history of runs changed
   compare <file> --base <build>  judge a build against another
 

@@ -131,7 +131,8 @@ export function gatedMetrics(pairs: readonly PairSample[]): PairedMetric[] {
   return metrics;
 }
 
-function duetScenario(scenario: Scenario, load: DuetLoad = {}): ResolvedScenario {
+/** A scenario with a pair's load. @throws {@link OptionError} for an open loop */
+export function duetScenario(scenario: Scenario, load: DuetLoad = {}): ResolvedScenario {
   const resolved = parseScenario({ ...scenario, ...duetDefaults, ...load });
   if (stagesOf(resolved) !== undefined) {
     throw new OptionError(

@@ -37,6 +37,7 @@ interface Snapshot {
 }
 
 async function snapshot(plan: DuetPlan): Promise<Snapshot> {
+  for (const pid of plan.signalPids ?? []) process.kill(pid, 'SIGUSR2');
   const targets = await Promise.all(
     plan.arms.map(async ({ pid }) => [pid, (await readCpuTime(pid))?.runNs] as const),
   );

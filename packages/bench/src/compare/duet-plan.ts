@@ -8,6 +8,8 @@ export interface DuetPlan {
     readonly scenario: ResolvedScenario;
     readonly pid: number;
   }[];
+  /** Processes that get SIGUSR2 when the measured time begins and again when it ends. */
+  readonly signalPids?: readonly number[];
 }
 
 /** The two builds of a comparison. */

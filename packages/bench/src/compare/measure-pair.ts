@@ -54,7 +54,8 @@ export async function measurePair(options: MeasurePairOptions): Promise<PairSamp
   }
 }
 
-function generate(
+/** Runs the generator of one pair in a process of its own. */
+export function generate(
   plan: DuetPlan,
   cpu: number | undefined,
   signal: AbortSignal | undefined,

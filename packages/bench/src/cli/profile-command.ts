@@ -1,0 +1,107 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { type PreparedArm, prepareArm } from '../compare/arm.ts';
+import type { Arm } from '../compare/measure-pair.ts';
+import { loadScenario } from '../load-scenario.ts';
+import type { Culprit } from '../profile/culprits.ts';
+import { renderFlameGraph, renderSpeedscope } from '../profile/flame-graph.ts';
+import { profileBuilds } from '../profile/profile-builds.ts';
+import type { Scenario } from '../scenario.ts';
+import type { Command, CommandContext } from './command.ts';
+import { exitCode } from './exit-code.ts';
+import { numberOption } from './number-option.ts';
+import { UsageError } from './usage-error.ts';
+
+const usage = `weir-bench profile <file> --base <build> [--head <build>] [options]
+
+Profiles two builds under load at the same time and names the functions and lines that take more.
+
+  --base <build>   a directory, a commit or a command
+  --head <build>   (default: the working directory)
+  --kind <kind>    cpu or heap (default cpu)
+  --rounds <n>     duets; a culprit must show in each (default 3)
+  --warmup <s>     (default 4)
+  --measure <s>    (default 2)
+  --out <dir>      where flame.svg and profile.speedscope.json go (default .weir/profile)`;
+
+async function run(args: readonly string[], context: CommandContext): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: {
+      base: { type: 'string' },
+      head: { type: 'string', default: '.' },
+      kind: { type: 'string', default: 'cpu' },
+      rounds: { type: 'string', default: '3' },
+      warmup: { type: 'string', default: '4' },
+      measure: { type: 'string', default: '2' },
+      out: { type: 'string', default: '.weir/profile' },
+    },
+  });
+  const [file, ...rest] = positionals;
+  if (file === undefined || rest.length > 0)
+    throw new UsageError('expected one scenario file: weir-bench profile <file> --base <build>');
+  if (values.base === undefined)
+    throw new UsageError('expected --base with a directory, a commit or a command');
+  if (values.kind !== 'cpu' && values.kind !== 'heap')
+    throw new UsageError(`expected --kind cpu or heap, got \`${values.kind}\``);
+  const load = {
+    warmupMs: numberOption('--warmup', values.warmup, { min: 0 }) * 1_000,
+    durationMs: numberOption('--measure', values.measure, { min: 0.05 }) * 1_000,
+  };
+  const rounds = numberOption('--rounds', values.rounds, { min: 1, whole: true });
+  const scenario = await loadScenario(file);
+  const prepared: PreparedArm[] = [];
+  try {
+    for (const source of [values.base, values.head]) {
+      prepared.push(
+        await prepareArm({ source, directory: process.cwd(), start: scenario.start, signal: context.signal }),
+      );
+    }
+    const [base, head] = prepared as [PreparedArm, PreparedArm];
+    await profileInto(values.out, { base, head, scenario, kind: values.kind, load, rounds }, context);
+    return context.signal.aborted ? exitCode.interrupted : exitCode.pass;
+  } finally {
+    for (const arm of prepared) await arm.dispose();
+  }
+}
+
+/** Profiles, writes both files, and prints the culprits. */
+export async function profileInto(
+  directory: string,
+  options: {
+    readonly base: Arm;
+    readonly head: Arm;
+    readonly scenario: Scenario;
+    readonly kind?: 'cpu' | 'heap';
+    readonly load?: { readonly warmupMs: number; readonly durationMs: number };
+    readonly rounds?: number;
+  },
+  context: CommandContext,
+): Promise<void> {
+  const result = await profileBuilds({
+    ...options,
+    signal: context.signal,
+    onRound: (round) => context.stderr.write(`profiled duet ${round}\n`),
+  });
+  await mkdir(directory, { recursive: true });
+  await writeFile(join(directory, 'flame.svg'), renderFlameGraph(result.pairs, result.unit));
+  await writeFile(
+    join(directory, 'profile.speedscope.json'),
+    renderSpeedscope(result.pairs, options.scenario.name, result.unit),
+  );
+  const line = ({ name, deltaUs, baseUs, headUs }: Culprit): string =>
+    `  +${deltaUs.toFixed(2)} ${result.unit} a request  ${name}  (${baseUs.toFixed(2)} → ${headUs.toFixed(2)})\n`;
+  if (result.functions.length === 0) context.stdout.write('no function takes more in every duet\n');
+  else context.stdout.write(`takes more in head:\n${result.functions.slice(0, 5).map(line).join('')}`);
+  const [first] = result.functions;
+  if (first?.path !== undefined) context.stdout.write(`called by ${first.path.slice(-6, -1).join(' > ')}\n`);
+  if (result.lines.length > 0) context.stdout.write(`lines:\n${result.lines.slice(0, 5).map(line).join('')}`);
+  context.stdout.write(
+    `wrote ${join(directory, 'flame.svg')} and ${join(directory, 'profile.speedscope.json')}\n`,
+  );
+}
+
+/** `weir-bench profile`. */
+export const profileCommand: Command = { usage, run };
