@@ -68,6 +68,13 @@ export const serviceCatalogue = [
     help: 'Share of requests of the last finished run that failed or were not answered 2xx',
   },
   {
+    name: 'weir_bench_objective_met',
+    type: 'gauge',
+    unit: '',
+    labels: ['benchmark', 'objective'],
+    help: '1 when the last finished run met the objective, 0 when it missed it',
+  },
+  {
     name: 'weir_store_samples_total',
     type: 'counter',
     unit: '',

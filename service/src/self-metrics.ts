@@ -118,6 +118,12 @@ export class SelfMetrics {
           gauge.set({ benchmark, quantile }, latencyMs[field] / 1000);
       }),
     );
+    this.#gauge('weir_bench_objective_met', (gauge) =>
+      last((benchmark, { objectives }) => {
+        for (const { expression, met } of objectives ?? [])
+          gauge.set({ benchmark, objective: expression }, met ? 1 : 0);
+      }),
+    );
     this.#gauge('weir_bench_error_ratio', (gauge) =>
       last((benchmark, { requests: { total, ok, errors, timeouts } }) => {
         const attempts = Math.max(total, ok + errors + timeouts);

@@ -5,6 +5,7 @@ import type { BenchmarkRunner } from '../benchmarks/benchmark-runner.ts';
 import type { RunStore } from '../benchmarks/run-store.ts';
 import type { PushedJobs } from '../push/pushed-jobs.ts';
 import type { SelfMetrics } from '../self-metrics.ts';
+import { addBenchmarkHistoryRoutes } from './benchmark-history-routes.ts';
 import { addBenchmarkRoutes } from './benchmark-routes.ts';
 import { describeDiscovery } from './describe-targets.ts';
 import { addPageRoutes } from './page-routes.ts';
@@ -67,6 +68,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     { prefix: '/api/v1' },
   );
   addBenchmarkRoutes(app, { runner, runs, audit: options.audit });
+  addBenchmarkHistoryRoutes(app, runs);
   addPushRoutes(app, options);
   app.get('/sd/targets', async () => describeDiscovery(options.targets.states));
   await addPageRoutes(app, options.webRoot);

@@ -1,0 +1,131 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { BenchmarkResult } from '@weir/bench';
+import { expect, test } from 'vitest';
+import { compareRuns } from '../src/benchmarks/compare-runs.ts';
+import type { Run } from '../src/benchmarks/run-store.ts';
+import { writeScenario } from './support/bench-scenario.ts';
+import { startFakeTarget } from './support/fake-target.ts';
+import { eventually, getJson, startServiceProcess } from './support/service-process.ts';
+import { temporaryDirectory } from './support/temporary-directory.ts';
+
+const start = async (url: string, name: string): Promise<{ status: number; run: Run }> => {
+  const response = await fetch(`${url}/benchmarks/${name}/runs`, { method: 'POST' });
+  return { status: response.status, run: (await response.json()) as Run };
+};
+const ended = (url: string, { benchmark, id }: Run): Promise<Run> =>
+  eventually(
+    () => getJson<Run>(`${url}/benchmarks/${benchmark}/runs/${id}`),
+    ({ endedAt }) => endedAt !== null,
+  );
+
+test('another benchmark waits until the first is over, everything can be ended at once, and load can be switched off', async () => {
+  const directory = temporaryDirectory();
+  const target = await startFakeTarget('hello');
+  const file = writeScenario(directory, target.url, 60_000);
+  const config = {
+    targets: [],
+    benchmarks: ['a', 'b', 'c'].map((name) => ({ name, file })),
+  };
+  const service = await startServiceProcess(directory, config);
+  const [a, b, c] = [
+    await start(service.url, 'a'),
+    await start(service.url, 'b'),
+    await start(service.url, 'c'),
+  ];
+  expect([a.run.status, b.run.status, c.run.status]).toEqual(['running', 'queued', 'queued']);
+  expect((await start(service.url, 'b')).status).toBe(409);
+  await fetch(`${service.url}/benchmarks/c/runs/${c.run.id}`, { method: 'DELETE' });
+  expect((await ended(service.url, c.run)).status).toBe('cancelled');
+  await fetch(`${service.url}/benchmarks/a/runs/${a.run.id}`, { method: 'DELETE' });
+  expect((await ended(service.url, a.run)).status).toBe('cancelled');
+  await eventually(
+    () => getJson<Run>(`${service.url}/benchmarks/b/runs/${b.run.id}`),
+    ({ status }) => status === 'running',
+  );
+  writeFileSync(join(directory, 'weir.config.json'), JSON.stringify({ ...config, load: { enabled: false } }));
+  process.kill(service.pid, 'SIGHUP');
+  expect((await ended(service.url, b.run)).status).toBe('cancelled');
+  expect((await start(service.url, 'a')).status).toBe(403);
+});
+
+test('a scenario beyond its limits or its allow-list fails with the reason, without load', async () => {
+  const directory = temporaryDirectory();
+  const target = await startFakeTarget('hello');
+  const long = writeScenario(directory, target.url, 60_000);
+  const far = {
+    name: 'far',
+    target: 'http://10.255.255.1:9',
+    requests: [{ path: '/' }],
+    durationMs: 500,
+    warmupMs: 100,
+  };
+  writeFileSync(join(directory, 'far.json'), JSON.stringify(far));
+  const meta = { ...far, target: 'http://[::ffff:169.254.169.254]' };
+  writeFileSync(join(directory, 'meta.json'), JSON.stringify(meta));
+  const service = await startServiceProcess(directory, {
+    targets: [],
+    load: { maxDuration: '5s', allow: ['169.254.169.254', '0.0.0.0/0:80'] },
+    benchmarks: [
+      { name: 'long', file: long },
+      { name: 'far', file: 'far.json' },
+      { name: 'meta', file: 'meta.json' },
+    ],
+  });
+  const errorOf = async (name: string): Promise<string | null> =>
+    (await ended(service.url, (await start(service.url, name)).run)).error;
+  expect(await errorOf('long')).toContain('`load.maxDuration` is 5000 ms');
+  expect(await errorOf('far')).toContain('Refused to load http://10.255.255.1:9');
+  expect(await errorOf('meta')).toContain('Refused to load');
+  expect(target.requests).toBe(0);
+});
+
+test('a scheduled benchmark runs by itself; a run has a report and can be compared', async () => {
+  const directory = temporaryDirectory();
+  const target = await startFakeTarget('hello');
+  const file = writeScenario(directory, target.url, 200);
+  const service = await startServiceProcess(directory, {
+    targets: [],
+    benchmarks: [{ name: 'quick', file, schedule: '* * * * * *' }],
+  });
+  const runs = await eventually(
+    () => getJson<Run[]>(`${service.url}/benchmarks/quick/runs`),
+    (list) => list.filter(({ status }) => status === 'finished').length >= 2,
+  );
+  const [head, base] = runs.filter(({ status }) => status === 'finished') as [Run, Run];
+  const report = await fetch(`${service.url}/benchmarks/quick/runs/${head.id}/report`);
+  expect([report.status, await report.text()]).toEqual([200, expect.stringContaining('<html')]);
+  expect(report.headers.get('content-security-policy')).toContain('sandbox');
+  const comparison = await getJson<{ metrics: { metric: string }[] }>(
+    `${service.url}/benchmarks/quick/comparison?base=${base.id}&head=${head.id}`,
+  );
+  expect(comparison.metrics.map(({ metric }) => metric)).toContain('p99Ms');
+  expect((await fetch(`${service.url}/benchmarks/quick/comparison?base=x&head=y`)).status).toBe(404);
+  expect(await getJson(`${service.url}/benchmarks/quick/changes`)).toEqual([]);
+});
+
+test('a difference counts when it exceeds what the history varies by anyway', () => {
+  const result = (perSecond: number, p99: number): BenchmarkResult =>
+    ({
+      partial: false,
+      requests: { total: 100, ok: 100, perSecond },
+      latencyMs: { p50: 1, p90: 2, p99, p999: 4 },
+    }) as unknown as BenchmarkResult;
+  const history = [1_000, 1_010, 990, 1_005, 995].map(
+    (rate) => ({ result: result(rate, 3) }) as unknown as Run,
+  );
+  const verdicts = (base: BenchmarkResult, head: BenchmarkResult, past = history) =>
+    Object.fromEntries(compareRuns(base, head, past).map(({ metric, verdict }) => [metric, verdict]));
+  expect(verdicts(result(1_000, 3), result(800, 3))).toMatchObject({
+    requestsPerSecond: 'worse',
+    p99Ms: 'within noise',
+  });
+  expect(verdicts(result(1_000, 3), result(1_200, 2))).toMatchObject({
+    requestsPerSecond: 'better',
+    p99Ms: 'better',
+  });
+  expect(verdicts(result(1_000, 3), result(1_008, 3))).toMatchObject({ requestsPerSecond: 'within noise' });
+  expect(verdicts(result(1_000, 3), result(800, 3), history.slice(0, 3))).toMatchObject({
+    requestsPerSecond: 'unknown',
+  });
+});
