@@ -84,6 +84,7 @@ export class QueryRecorder {
   readonly #explainer: Explainer | undefined;
   readonly #slowOnes = new Set<string>();
   readonly #caches = new Map<SqlSystem, StatementCache>();
+  readonly #seriesOfStatement = new WeakMap<Statement, HistogramSeries>();
   readonly #series = new Map<string, HistogramSeries>();
 
   constructor(
@@ -149,12 +150,20 @@ export class QueryRecorder {
     options: { readonly values?: readonly unknown[] | undefined; readonly noticed?: Notice | undefined } = {},
   ): QueryExecution {
     const notice = options.noticed ?? this.notice(system, text, options.values);
-    const execution = this.beginStatement(system, this.#statementOf(system, text));
-    return { ...execution, text, callSite: notice.callSite };
+    return this.#start(system, this.#statementOf(system, text), text, notice.callSite);
   }
 
   /** Begins an execution of what is no SQL: its statement was made literal-free by its driver's instrumentation. */
   beginStatement(system: string, statement: Statement): QueryExecution {
+    return this.#start(system, statement, undefined, undefined);
+  }
+
+  #start(
+    system: string,
+    statement: Statement,
+    text: string | undefined,
+    site: string | undefined,
+  ): QueryExecution {
     return {
       statement,
       series: this.#seriesOf(system, statement),
@@ -162,8 +171,8 @@ export class QueryRecorder {
       startMs: this.#now(),
       exchange: this.#http.contexts?.getStore(),
       span: globalTracing()?.startQuery(system, statement),
-      callSite: undefined,
-      text: undefined,
+      callSite: site,
+      text,
     };
   }
 
@@ -221,14 +230,21 @@ export class QueryRecorder {
     return cache.get(text);
   }
 
-  // One fingerprint has one summary here, whatever the letter case of later texts.
   #seriesOf(system: string, statement: Statement): HistogramSeries {
-    const key = system + statement.fingerprint;
-    const known = this.#series.get(key);
-    if (known !== undefined) return known;
-    const keep = this.#duration.hasRoom;
-    const series = this.#duration.labels(system, statement.summary, statement.fingerprint);
-    if (keep) this.#series.set(key, series);
+    return this.#seriesOfStatement.get(statement) ?? this.#bind(system, statement);
+  }
+
+  // One fingerprint has one summary here, whatever the letter case of later texts.
+  #bind(system: string, statement: Statement): HistogramSeries {
+    const key = `${system} ${statement.fingerprint}`;
+    let series = this.#series.get(key);
+    if (series === undefined) {
+      const keep = this.#duration.hasRoom;
+      series = this.#duration.labels(system, statement.summary, statement.fingerprint);
+      if (!keep) return series;
+      this.#series.set(key, series);
+    }
+    this.#seriesOfStatement.set(statement, series);
     return series;
   }
 }

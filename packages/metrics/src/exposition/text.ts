@@ -14,9 +14,6 @@ export type TextFormat = 'text' | 'openmetrics';
 /** Any family of this package. */
 export type AnyFamily = Counter | Gauge | Histogram;
 
-type Prefixes = { readonly [F in TextFormat]?: readonly string[] };
-const prefixesOf = new WeakMap<Series, Prefixes>();
-
 /** A number as both formats spell it. */
 export function formatValue(value: number): string {
   if (value === Infinity) return '+Inf';
@@ -64,8 +61,7 @@ export function renderExemplar({ traceId, spanId, value, timestamp }: Exemplar):
 }
 
 function prefixes(family: AnyFamily, series: Series, format: TextFormat): readonly string[] {
-  const known = prefixesOf.get(series);
-  const cached = known?.[format];
+  const cached = series.rendered?.[format];
   if (cached !== undefined) return cached;
   const { name, labels, type } = family.definition;
   let made: readonly string[];
@@ -85,7 +81,7 @@ function prefixes(family: AnyFamily, series: Series, format: TextFormat): readon
       format === 'openmetrics' && type === 'counter' && !name.endsWith('_total') ? `${name}_total` : name;
     made = [`${full}${renderLabels(labels, series.labelValues)} `];
   }
-  prefixesOf.set(series, { ...known, [format]: made });
+  series.rendered = { ...series.rendered, [format]: made };
   return made;
 }
 

@@ -4,6 +4,7 @@ import { Family, type Series } from './family.ts';
 /** A number that only grows. */
 export class CounterSeries implements Series {
   readonly labelValues: readonly string[];
+  rendered: Series['rendered'];
   readonly #name: string;
   readonly #onObserve: (() => void) | undefined;
   readonly #cell = new Float64Array(1);

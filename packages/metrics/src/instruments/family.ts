@@ -10,6 +10,8 @@ type Node<S> = Map<string, Node<S> | S>;
 /** One label set of a family. `overflow` marks the series that stands for all label sets past the budget. */
 export interface Series {
   readonly labelValues: readonly string[];
+  /** All of the series' lines but their values, by format; made by the first scrape that needs them. */
+  rendered: { readonly text?: readonly string[]; readonly openmetrics?: readonly string[] } | undefined;
 }
 
 /** Label sets a family keeps when nothing else is asked for. */

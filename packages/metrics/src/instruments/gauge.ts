@@ -3,6 +3,7 @@ import { Family, type Series } from './family.ts';
 /** A number that goes up and down. */
 export class GaugeSeries implements Series {
   readonly labelValues: readonly string[];
+  rendered: Series['rendered'];
   readonly #onObserve: (() => void) | undefined;
   readonly #cell = new Float64Array(1);
 

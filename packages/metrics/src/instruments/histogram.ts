@@ -18,6 +18,7 @@ export interface Exemplar {
 /** The distribution of one label set. */
 export class HistogramSeries implements Series {
   readonly labelValues: readonly string[];
+  rendered: Series['rendered'];
   readonly bounds: Float64Array;
   readonly #name: string;
   readonly #cells: Float64Array;
