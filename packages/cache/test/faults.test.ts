@@ -23,11 +23,11 @@ afterEach(async () => {
   expect(unhandled).not.toHaveBeenCalled();
 });
 
-async function instance(): Promise<Cache> {
+async function instance(deadlineMs = 200): Promise<Cache> {
   const client = new Redis(server.url, { retryStrategy: () => 20 });
   client.on('error', () => {});
   clients.push(client);
-  const l2 = { deadlineMs: 30, breakerFailures: 3, breakerOpenMs: 50, leaseMs: 300 };
+  const l2 = { deadlineMs, breakerFailures: 3, breakerOpenMs: 50, leaseMs: 300 };
   const cache = createCache({ name: 'shop', redis: client, l2 });
   caches.push(cache);
   expect(await cache.ready()).toBe(true);
@@ -92,7 +92,7 @@ it('a Redis that never answered holds nobody up', async () => {
 });
 
 it('the lease of a process that died is granted to the next within the lease time', async () => {
-  const [a, b] = [await instance(), await instance()];
+  const [a, b] = [await instance(5_000), await instance(5_000)];
   const started = Promise.withResolvers<void>();
   a.getOrSet('k', () => {
     started.resolve();
@@ -104,7 +104,7 @@ it('the lease of a process that died is granted to the next within the lease tim
 });
 
 it('a load that outlives its lease keeps it, so that nobody loads beside it', async () => {
-  const [a, b] = [await instance(), await instance()];
+  const [a, b] = [await instance(5_000), await instance(5_000)];
   const gate = Promise.withResolvers<string>();
   const first = a.getOrSet('k', () => gate.promise);
   setTimeout(() => gate.resolve('long'), 700);
@@ -123,7 +123,7 @@ it('when more deletes fail than are remembered, the whole cache is cleared on re
   const client = new Redis(server.url, { retryStrategy: () => 20 });
   client.on('error', () => {});
   clients.push(client);
-  const l2 = { deadlineMs: 30, breakerFailures: 2, breakerOpenMs: 50, recoveryMax: 2 };
+  const l2 = { deadlineMs: 200, breakerFailures: 2, breakerOpenMs: 50, recoveryMax: 2 };
   const a = createCache({ name: 'shop', redis: client, l2 });
   caches.push(a);
   const b = await instance();

@@ -1,0 +1,176 @@
+import { inspect } from 'node:util';
+import { createCache } from '../cache.ts';
+import { decode, type Envelope } from '../codec/envelope.ts';
+import { busKey, splitBusKey } from '../coherence/messages.ts';
+import { CliError, exitCodes, usage } from './usage.ts';
+
+export interface CliOptions {
+  readonly url: string;
+  readonly cache: string;
+  readonly version: string;
+  readonly prefix: string;
+  readonly match: string;
+  readonly limit: number;
+  readonly json: boolean;
+  readonly yes: boolean;
+}
+
+type Client = Awaited<ReturnType<typeof connect>>;
+type Print = (line: string) => void;
+
+const codec = { compressFromBytes: Number.POSITIVE_INFINITY, maxExpandedBytes: 64 * 2 ** 20 };
+
+/** Runs one command against Redis and resolves with the exit code. */
+export async function runCommand(
+  command: string,
+  operands: readonly string[],
+  options: CliOptions,
+  print: Print,
+): Promise<number> {
+  const redis = await connect(options.url);
+  const base = `${options.prefix}:${options.cache}@${options.version}:`;
+  try {
+    switch (command) {
+      case 'inspect':
+        return await inspectEntries(redis, base, options, print);
+      case 'get':
+        return await getEntry(redis, base, operandOf(operands), options, print);
+      case 'del':
+        return await deleteEntry(redis, operandOf(operands), options, print);
+      case 'tags':
+        return operands.length === 0
+          ? await listTags(redis, base, options, print)
+          : await invalidateTags(redis, operands, options, print);
+      default:
+        throw new CliError(`Unknown command \`${command}\`.\n\n${usage}`, exitCodes.usage);
+    }
+  } finally {
+    redis.disconnect();
+  }
+}
+
+async function connect(url: string) {
+  const { Redis } = await import('ioredis').catch(() => {
+    throw new CliError('Cannot import `ioredis`. Install it beside `@weir/cache`.', exitCodes.failed);
+  });
+  const redis = new Redis(url, { lazyConnect: true, retryStrategy: () => null, maxRetriesPerRequest: 1 });
+  redis.on('error', () => {});
+  await redis.connect().catch((error: Error) => {
+    throw new CliError(`Cannot reach Redis (${error.message}). Is \`--url\` right?`, exitCodes.failed);
+  });
+  return redis;
+}
+
+function operandOf(operands: readonly string[]): string {
+  const [operand] = operands;
+  if (operand === undefined || !operand.includes(':')) {
+    throw new CliError('Expected one operand `namespace:key`; ad-hoc keys are `~:key`.', exitCodes.usage);
+  }
+  return operand;
+}
+
+/** At most `limit` names between `start` and `}`, never blocking the server as KEYS would. */
+async function scan(redis: Client, start: string, { match, limit }: CliOptions): Promise<string[]> {
+  const names: string[] = [];
+  const escaped = start.replace(/[*?[\]\\]/g, '\\$&');
+  for await (const keys of redis.scanStream({ match: `${escaped}${match}}`, count: 500 })) {
+    for (const key of new Set(keys as string[])) names.push(key.slice(start.length, -1));
+    if (names.length >= limit) break;
+  }
+  return names.slice(0, limit).sort();
+}
+
+async function inspectEntries(
+  redis: Client,
+  base: string,
+  options: CliOptions,
+  print: Print,
+): Promise<number> {
+  for (const name of await scan(redis, `${base}e:{`, options)) {
+    const key = `${base}e:{${name}}`;
+    const [ttlMs, bytes] = await Promise.all([redis.pttl(key), redis.strlen(key)]);
+    if (options.json) print(JSON.stringify({ key: name, ttlMs, bytes }));
+    else print(`${name}  ${ttlMs < 0 ? 'no expiry' : `${Math.ceil(ttlMs / 1000)} s`}  ${bytes} B`);
+  }
+  return exitCodes.ok;
+}
+
+async function getEntry(
+  redis: Client,
+  base: string,
+  operand: string,
+  options: CliOptions,
+  print: Print,
+): Promise<number> {
+  const { namespace, suffix } = splitBusKey(operand);
+  const key = `${base}e:{${busKey(namespace, suffix)}}`;
+  const [bytes, ttlMs] = await Promise.all([redis.getBuffer(key), redis.pttl(key)]);
+  if (bytes === null) {
+    print(`No entry \`${operand}\`.`);
+    return exitCodes.notFound;
+  }
+  const { value, ...rest }: Envelope = decode(bytes, codec);
+  const facts = { ttlMs, freshMs: rest.freshMs, staleMs: rest.staleMs, loadMs: rest.loadMs, tags: rest.tags };
+  if (options.json) print(JSON.stringify({ key: operand, ...facts, value: inspect(value, { depth: 20 }) }));
+  else print(`${inspect(facts)}\n${inspect(value, { depth: 20 })}`);
+  return exitCodes.ok;
+}
+
+// Through the cache itself, so that leases die and every instance is told.
+async function withCache<T>(
+  redis: Client,
+  options: CliOptions,
+  body: (cache: ReturnType<typeof createCache>) => Promise<T>,
+) {
+  const { cache: name, version, prefix } = options;
+  const cache = createCache({ name, redis, version, l2: { prefix, deadlineMs: 5_000, coherence: 'bus' } });
+  try {
+    await cache.ready();
+    return await body(cache);
+  } finally {
+    await cache.close();
+  }
+}
+
+async function deleteEntry(
+  redis: Client,
+  operand: string,
+  options: CliOptions,
+  print: Print,
+): Promise<number> {
+  const { namespace, suffix } = splitBusKey(operand);
+  return await withCache(redis, options, async (cache) => {
+    const isDone =
+      namespace === '~'
+        ? await cache.delete(suffix)
+        : await cache.define(namespace, { key: String, load: () => undefined }).delete(suffix);
+    print(
+      isDone ? `Deleted \`${operand}\` everywhere.` : `Deleted \`${operand}\`; not every instance confirmed.`,
+    );
+    return isDone ? exitCodes.ok : exitCodes.failed;
+  });
+}
+
+async function listTags(redis: Client, base: string, options: CliOptions, print: Print): Promise<number> {
+  const start = `${base}t:{t`;
+  for (const tag of await scan(redis, start, options)) {
+    const version = await redis.get(`${start}${tag}}`);
+    print(options.json ? JSON.stringify({ tag, version }) : `${tag}  ${version}`);
+  }
+  return exitCodes.ok;
+}
+
+async function invalidateTags(
+  redis: Client,
+  tags: readonly string[],
+  options: CliOptions,
+  print: Print,
+): Promise<number> {
+  if (!options.yes)
+    throw new CliError('This makes every entry of these tags a miss. Add `--yes`.', exitCodes.usage);
+  return await withCache(redis, options, async (cache) => {
+    const isDone = await cache.invalidateTags(tags);
+    print(isDone ? `Invalidated ${tags.length} tag(s).` : 'Invalidated; not every instance confirmed.');
+    return isDone ? exitCodes.ok : exitCodes.failed;
+  });
+}
