@@ -24,26 +24,6 @@ export const firstOverTime: WindowFunction = ({ values, from }) => values[from] 
 
 export const lastOverTime: WindowFunction = ({ values, to }) => values[to - 1] as number;
 
-/** NaN only where there is nothing else. */
-export const maxOverTime: WindowFunction = ({ values, from, to }) => {
-  let most = values[from] as number;
-  for (let i = from + 1; i < to; i++) {
-    const value = values[i] as number;
-    if (value > most || Number.isNaN(most)) most = value;
-  }
-  return most;
-};
-
-/** NaN only where there is nothing else. */
-export const minOverTime: WindowFunction = ({ values, from, to }) => {
-  let least = values[from] as number;
-  for (let i = from + 1; i < to; i++) {
-    const value = values[i] as number;
-    if (value < least || Number.isNaN(least)) least = value;
-  }
-  return least;
-};
-
 export const changes: WindowFunction = ({ values, from, to }) => {
   let count = 0;
   for (let i = from + 1; i < to; i++) {

@@ -7,6 +7,7 @@ import * as overTime from './over-time.ts';
 import { overWindows, type RangeSeries, rangeSource, type WindowFunction } from './range-windows.ts';
 import { extrapolated, instantChange } from './rate.ts';
 import { derivative, predictLinear } from './regression.ts';
+import { slidingExtreme } from './sliding-extreme.ts';
 import { type StepSeries, sameLabelset } from './step-series.ts';
 
 const plain: Readonly<Record<string, WindowFunction>> = {
@@ -18,8 +19,6 @@ const plain: Readonly<Record<string, WindowFunction>> = {
   idelta: instantChange(false),
   irate: instantChange(true),
   last_over_time: overTime.lastOverTime,
-  max_over_time: overTime.maxOverTime,
-  min_over_time: overTime.minOverTime,
   present_over_time: overTime.presentOverTime,
   resets: overTime.resets,
   stddev_over_time: overTime.deviationOverTime,
@@ -78,6 +77,10 @@ function windowFunctions(
       return extrapolated(rangeMs, { counter: true, perSecond: false });
     case 'delta':
       return extrapolated(rangeMs, { counter: false, perSecond: false });
+    case 'max_over_time':
+      return slidingExtreme((value, other) => value > other);
+    case 'min_over_time':
+      return slidingExtreme((value, other) => value < other);
     case 'predict_linear': {
       const ahead = evaluation.scalar(call.args[1] as Expression);
       const compute = predictLinear(ahead, (step) => timeAt(grid, step));
