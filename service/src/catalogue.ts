@@ -88,6 +88,13 @@ export const serviceCatalogue = [
     labels: [],
     help: 'Bytes in use in the store',
   },
+  {
+    name: 'weir_store_writable',
+    type: 'gauge',
+    unit: '',
+    labels: [],
+    help: '1 while the disk takes samples, 0 while it refuses them',
+  },
   { name: 'weir_store_series', type: 'gauge', unit: '', labels: [], help: 'Series in the store' },
   {
     name: 'weir_query_duration_seconds',

@@ -84,6 +84,9 @@ export class SelfMetrics {
     this.#gauge('weir_store_size_bytes', async (gauge) => {
       if (engine.isReady) gauge.set((await engine.call('stats')).bytes);
     });
+    this.#gauge('weir_store_writable', async (gauge) => {
+      if (engine.isReady) gauge.set((await engine.call('stats')).failure === undefined ? 1 : 0);
+    });
     this.#gauge('weir_store_series', async (gauge) => {
       if (engine.isReady) gauge.set((await engine.call('stats')).series);
     });

@@ -63,7 +63,12 @@ export async function startService(options: StartServiceOptions): Promise<Servic
   });
   const client = new GuardedClient();
   const targets = new TargetPool({ engine, client, now, onError: report('scrape not stored') });
-  const runner = new BenchmarkRunner({ store: runs, now, createId: randomUUID });
+  const runner = new BenchmarkRunner({
+    store: runs,
+    now,
+    createId: randomUUID,
+    onError: report('benchmark'),
+  });
   const metrics = new SelfMetrics({ engine, runs, benchmarks: () => runner.benchmarks });
   const pushed = new PushedJobs({
     engine,

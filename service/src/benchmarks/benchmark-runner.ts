@@ -2,6 +2,7 @@ import { EventEmitter } from 'node:events';
 import type { BenchmarkProgress } from '@weir/bench';
 import { Cron } from 'croner';
 import type { BenchmarkConfig, LoadConfig } from '../config/config.ts';
+import { messageOf } from '../errors.ts';
 import { BenchmarkRun } from './benchmark-run.ts';
 import type { Run, RunStore } from './run-store.ts';
 
@@ -9,7 +10,10 @@ export interface BenchmarkRunnerOptions {
   readonly store: RunStore;
   readonly now: () => number;
   readonly createId: () => string;
+  readonly onError: (message: string) => void;
 }
+
+const retryMs = 5_000;
 
 type Events = EventEmitter<{ progress: [BenchmarkProgress]; end: [Run] }>;
 
@@ -55,10 +59,11 @@ export class BenchmarkRunner {
     this.#benchmarks = benchmarks;
     this.#load = load;
     for (const schedule of this.#schedules) schedule.stop();
+    const report = (thrown: unknown): void => this.#options.onError(`schedule: ${messageOf(thrown)}`);
     this.#schedules = benchmarks.flatMap((benchmark) =>
       benchmark.schedule === undefined
         ? []
-        : [new Cron(benchmark.schedule, { unref: true }, () => void this.start(benchmark))],
+        : [new Cron(benchmark.schedule, { unref: true, catch: report }, () => void this.start(benchmark))],
     );
     if (!load.enabled) this.cancelAll();
   }
@@ -146,19 +151,34 @@ export class BenchmarkRunner {
   }
 
   #end(active: Active, end: Pick<Run, 'status' | 'result' | 'error'>): void {
-    const { store, now } = this.#options;
+    const { now } = this.#options;
     const finished: Run = { ...active.run, ...end, endedAt: new Date(now()).toISOString() };
-    store.finish(finished);
+    this.#record(finished);
     this.#active.delete(active.run.benchmark);
     active.events.emit('end', finished);
     this.#beginNext();
+  }
+
+  // A full disk must not cost the result: it is written when there is room again.
+  #record(finished: Run): void {
+    try {
+      this.#options.store.finish(finished);
+    } catch (thrown) {
+      this.#options.onError(`${finished.benchmark}: result not written yet: ${messageOf(thrown)}`);
+      setTimeout(() => this.#record(finished), retryMs).unref();
+    }
   }
 
   #beginNext(): void {
     const [next] = this.#active.values();
     if (next === undefined || next.process !== undefined || !this.#load.enabled) return;
     next.run = { ...next.run, status: 'running', startedAt: new Date(this.#options.now()).toISOString() };
-    this.#options.store.begin(next.run);
+    try {
+      this.#options.store.begin(next.run);
+    } catch (thrown) {
+      this.#end(next, { status: 'failed', result: null, error: messageOf(thrown) });
+      return;
+    }
     this.#begin(next);
   }
 }

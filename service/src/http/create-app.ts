@@ -3,8 +3,10 @@ import type { AuditLog } from '../auth/audit-log.ts';
 import { guardRequests } from '../auth/guard-requests.ts';
 import type { BenchmarkRunner } from '../benchmarks/benchmark-runner.ts';
 import type { RunStore } from '../benchmarks/run-store.ts';
+import { messageOf } from '../errors.ts';
 import type { PushedJobs } from '../push/pushed-jobs.ts';
 import type { SelfMetrics } from '../self-metrics.ts';
+import { sqliteCode } from '../store/database.ts';
 import { addBenchmarkHistoryRoutes } from './benchmark-history-routes.ts';
 import { addBenchmarkRoutes } from './benchmark-routes.ts';
 import { describeDiscovery } from './describe-targets.ts';
@@ -42,6 +44,8 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   app.setErrorHandler((error: Error & { statusCode?: number }, request, reply) => {
     const status = error.statusCode ?? 500;
     if (status < 500) return sendProblem(reply, status, 'Bad request', error.message);
+    if (sqliteCode(error) !== undefined)
+      return sendProblem(reply, 503, 'Storage refuses', `${messageOf(error)}. Free space on the disk.`);
     request.log.error({ err: error }, 'request failed');
     return sendProblem(reply, 500, 'Internal error', 'The service failed; its log has the reason.');
   });

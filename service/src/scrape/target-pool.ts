@@ -47,6 +47,7 @@ export class TargetPool {
   readonly #options: TargetPoolOptions;
   readonly #entries = new Map<string, Entry>();
   #generation = '';
+  #reported: string | undefined;
 
   constructor(options: TargetPoolOptions) {
     this.#options = Object.freeze({ ...options });
@@ -143,8 +144,9 @@ export class TargetPool {
       error ??= outcome.error;
     } catch (thrown) {
       error ??= messageOf(thrown);
-      this.#options.onError(messageOf(thrown));
+      this.#reportOnce(messageOf(thrown));
     }
+    if (error === undefined) this.#reported = undefined;
     entry.state = {
       health: error === undefined ? 'up' : 'down',
       lastError: error ?? '',
@@ -152,6 +154,12 @@ export class TargetPool {
       lastDurationMs: elapsedMs,
       samples,
     };
+  }
+
+  // A full disk refuses every scrape; one line tells it.
+  #reportOnce(message: string): void {
+    if (message !== this.#reported) this.#options.onError(message);
+    this.#reported = message;
   }
 
   #forget(key: string, { labels, loop }: Entry): void {

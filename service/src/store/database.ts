@@ -59,6 +59,7 @@ function openOnce<T>(path: string, load: (database: DatabaseSync) => T): T {
       PRAGMA locking_mode = EXCLUSIVE;
       PRAGMA journal_mode = WAL;
       PRAGMA synchronous = NORMAL;
+      PRAGMA wal_autocheckpoint = 256;
       PRAGMA cache_size = -16384;
       PRAGMA temp_store = MEMORY;
     `);
