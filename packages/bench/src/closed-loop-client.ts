@@ -16,6 +16,7 @@ export interface EngineClient {
   _doRequest(): void;
   _destroyConnection(): void;
   emit(event: 'connError', error: Error): boolean;
+  removeAllListeners(event: 'response'): this;
   on(event: 'request', listener: () => void): this;
   on(event: 'response', listener: (status: number, bytes: number, durationMs: number) => void): this;
 }
@@ -89,11 +90,11 @@ export function observeClient(client: EngineClient, observer: ClientObserver): v
   };
   client.pipelinedRequests.addBody = () => {};
   client.on('request', () => begun.push(nowMs));
-  client.on('response', (status, bytes, durationMs) => {
+  const onResponse = (status: number, bytes: number, durationMs: number) => {
     const startMs = begun.shift();
     answeredHere += 1;
     if (startMs !== undefined) observer.answered(startMs, durationMs, observer.now(), status, bytes);
-  });
+  };
 
   const open = (): void => {
     if (client.destroyed) return;
@@ -101,11 +102,10 @@ export function observeClient(client: EngineClient, observer: ClientObserver): v
     answeredHere = 0;
     const socket = connectTarget(observer.target);
     client.conn = socket;
-    let failure: FailureKind = 'cut';
+    let failure: FailureKind = 'refused';
     socket.once('connect', () => {
       failure = 'cut';
     });
-    if (socket.connecting) failure = 'refused';
     socket.on('data', (chunk: Buffer) => {
       client.pipelinedRequests.addByteCount(chunk.length);
       if (client.parser.execute(chunk) instanceof Error) {
@@ -130,6 +130,8 @@ export function observeClient(client: EngineClient, observer: ClientObserver): v
   client._connect = () => {
     if (!patched) {
       patched = true;
+      // In place of the engine's own listener, whose counts and whole milliseconds nobody reads; it is added after this call.
+      queueMicrotask(() => client.removeAllListeners('response').on('response', onResponse));
       patchParser(client, () => {
         closing = true;
       });

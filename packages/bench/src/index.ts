@@ -1,4 +1,5 @@
 export type { RateStage } from './arrival-schedule.ts';
+export { type CalibrateOptions, type Calibration, calibrate } from './calibrate/calibrate.ts';
 export { type PrepareArmOptions, type PreparedArm, prepareArm } from './compare/arm.ts';
 export {
   type CompareOptions,
@@ -32,6 +33,8 @@ export { findHistoryChanges, type HistoryChange } from './history/history-change
 export type { LatencySummary } from './latency-histogram.ts';
 export { loadScenario } from './load-scenario.ts';
 export type { FailureKind } from './measurement.ts';
+export { type CompareMicroOptions, compareMicro, type MicroResult } from './micro/compare-micro.ts';
+export { defineMicro, type Micro } from './micro/micro.ts';
 export { checkObjective, type Objective, type ObjectiveOutcome, parseObjective } from './objective.ts';
 export type { CpuPinning } from './process/cpu-pinning.ts';
 export { type StartedTarget, type StartTargetOptions, startTarget } from './process/start-target.ts';

@@ -8,6 +8,8 @@ import { UsageError } from './usage-error.ts';
 const commands: Readonly<Record<string, () => Promise<Command>>> = {
   run: async () => (await import('./run-command.ts')).runCommand,
   profile: async () => (await import('./profile-command.ts')).profileCommand,
+  micro: async () => (await import('./micro-command.ts')).microCommand,
+  calibrate: async () => (await import('./calibrate-command.ts')).calibrateCommand,
   history: async () => (await import('./history-command.ts')).historyCommand,
   compare: async () => (await import('./compare-command.ts')).compareCommand,
 };
@@ -16,6 +18,8 @@ const overview = `weir-bench <command>
 
   run <file>                     run a benchmark and report it
   profile <file> --base <build>  name what makes a build slower
+  micro <file>                   compare two functions
+  calibrate                      tell what this machine can detect
   history <dir> <name>           tell where a history of runs changed
   compare <file> --base <build>  judge a build against another
 

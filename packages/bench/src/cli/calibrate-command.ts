@@ -1,0 +1,42 @@
+import { parseArgs } from 'node:util';
+import { calibrate } from '../calibrate/calibrate.ts';
+import type { Command, CommandContext } from './command.ts';
+import { exitCode } from './exit-code.ts';
+import { numberOption } from './number-option.ts';
+import { UsageError } from './usage-error.ts';
+
+const usage = `weir-bench calibrate [--pairs <n>] [--json]
+
+Compares a small server with itself and tells what slowdown a comparison on this machine can find, in how many seconds.`;
+
+async function run(args: readonly string[], context: CommandContext): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: { pairs: { type: 'string', default: '10' }, json: { type: 'boolean', default: false } },
+  });
+  if (positionals.length > 0) throw new UsageError(`expected no argument, got \`${positionals[0]}\``);
+  const pairs = numberOption('--pairs', values.pairs, { min: 5, whole: true });
+  const result = await calibrate({
+    pairs,
+    signal: context.signal,
+    onPair: (count) => context.stderr.write(`pair ${count}/${pairs}\n`),
+  });
+  if (values.json) context.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
+  else {
+    const spread = Object.entries(result.spread).map(([name, sd]) => `${name} ${(sd * 100).toFixed(1)} %`);
+    context.stdout.write(`two equal builds differ by (standard deviation) ${spread.join(', ')}\n`);
+    context.stdout.write(
+      result.detectable === null
+        ? 'this machine cannot find a slowdown of 30 %; it is too noisy to judge on\n'
+        : `a slowdown of ${(result.detectable * 100).toFixed(0)} % is found in 9 of 10 comparisons, in ${result.seconds} s\n`,
+    );
+    for (const doubt of result.comparison.doubts)
+      context.stdout.write(`not to be believed: ${doubt.message}\n`);
+  }
+  if (context.signal.aborted) return exitCode.interrupted;
+  return result.comparison.doubts.length > 0 ? exitCode.invalid : exitCode.pass;
+}
+
+/** `weir-bench calibrate`. */
+export const calibrateCommand: Command = { usage, run };

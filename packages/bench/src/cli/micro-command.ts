@@ -1,0 +1,47 @@
+import { parseArgs } from 'node:util';
+import { compareMicro } from '../micro/compare-micro.ts';
+import { signed } from '../report/compare-table.ts';
+import { formatLatency } from '../report/format.ts';
+import type { Command, CommandContext } from './command.ts';
+import { exitCode } from './exit-code.ts';
+import { UsageError } from './usage-error.ts';
+
+const usage = `weir-bench micro <file> [--json]
+
+Compares the base and head functions of a file that exports defineMicro({ name, base, head }).`;
+
+async function run(args: readonly string[], context: CommandContext): Promise<number> {
+  const { values, positionals } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: { json: { type: 'boolean', default: false } },
+  });
+  const [file, ...rest] = positionals;
+  if (file === undefined || rest.length > 0)
+    throw new UsageError('expected one file: weir-bench micro <file>');
+  const result = await compareMicro({
+    file,
+    signal: context.signal,
+    onPair: (pairs) => context.stderr.write(`pair ${pairs}\n`),
+  });
+  if (values.json) context.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
+  else {
+    const middle = (arm: 'base' | 'head'): string => {
+      const sorted = result.pairs.map((pair) => pair[arm]).sort((a, b) => a - b);
+      return formatLatency((sorted[sorted.length >> 1] ?? 0) / 1e6);
+    };
+    const { metric } = result;
+    const interval =
+      metric === undefined ? '' : ` (${signed(metric.interval[0])} … ${signed(metric.interval[1])})`;
+    const effect = metric === undefined ? '' : `, worse by ${signed(metric.effect)}${interval}`;
+    context.stdout.write(
+      `${result.name}: ${result.verdict}, base ${middle('base')}, head ${middle('head')}${effect}\n`,
+    );
+  }
+  if (context.signal.aborted) return exitCode.interrupted;
+  if (result.verdict === 'slower') return exitCode.regression;
+  return result.verdict === 'inconclusive' ? exitCode.inconclusive : exitCode.pass;
+}
+
+/** `weir-bench micro`. */
+export const microCommand: Command = { usage, run };
