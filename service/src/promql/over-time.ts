@@ -4,13 +4,38 @@ import type { WindowFunction } from './range-windows.ts';
 const mean = new CompensatedMean();
 const sum = new CompensatedSum();
 
+/**
+ * The compensated sum of a window, in local variables for pace, left in `total` and `correction`. Says whether all stayed
+ * finite: where not, the general forms below decide.
+ */
+function addUp(values: Float64Array, from: number, to: number): boolean {
+  total = values[from] as number;
+  correction = 0;
+  let running = total;
+  let lost = 0;
+  for (let i = from + 1; i < to; i++) {
+    const value = values[i] as number;
+    const next = running + value;
+    lost += Math.abs(running) >= Math.abs(value) ? running - next + value : value - next + running;
+    running = next;
+  }
+  total = running;
+  correction = lost;
+  return Number.isFinite(running) && Number.isFinite(lost);
+}
+
+let total = 0;
+let correction = 0;
+
 export const averageOverTime: WindowFunction = ({ values, from, to }) => {
+  if (addUp(values, from, to)) return total / (to - from) + correction / (to - from);
   mean.reset();
   for (let i = from; i < to; i++) mean.add(values[i] as number);
   return mean.mean;
 };
 
 export const sumOverTime: WindowFunction = ({ values, from, to }) => {
+  if (addUp(values, from, to)) return total + correction;
   sum.reset();
   for (let i = from; i < to; i++) sum.add(values[i] as number);
   return sum.total;

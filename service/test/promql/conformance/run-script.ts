@@ -39,11 +39,11 @@ export function runScript(source: string): Verdict[] {
 function judge(data: ScriptData, evaluation: Evaluation): Verdict {
   const { line, query } = evaluation;
   const about = { line, query };
+  if (evaluation.series.some(({ values }) => values.includes('histogram')))
+    return { ...about, outcome: 'unsupported', reason: 'native histograms' };
   try {
     const problem = check(data, evaluation);
     if (problem !== undefined) return { ...about, outcome: 'failed', reason: problem };
-    if (evaluation.series.some(({ values }) => values.includes('histogram')))
-      return { ...about, outcome: 'unsupported', reason: 'native histograms' };
     return { ...about, outcome: 'passed', reason: '' };
   } catch (error) {
     if (error instanceof Unsupported) return { ...about, outcome: 'unsupported', reason: error.message };

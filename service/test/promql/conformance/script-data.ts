@@ -31,8 +31,8 @@ export class ScriptData implements Queryable {
       if (startTimestamps) this.#mark(labels, 0, 'start timestamps');
       if (points.length > 0) this.#floats.add(labels, points);
       const name = labels.get('__name__');
-      if (!customBuckets || !/_(?:bucket|sum|count)$/.test(name)) continue;
-      const base = labels.with({ __name__: name.replace(/_(?:bucket|sum|count)$/, ''), le: '' });
+      if (!customBuckets || !name.endsWith('_bucket')) continue;
+      const base = labels.with({ __name__: name.slice(0, -'_bucket'.length), le: '' });
       for (const [timeMs] of points) this.#mark(base, timeMs, 'native histograms');
     }
   }
