@@ -3,7 +3,18 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 const directory = join(import.meta.dirname, '../src/lua');
-const parts = ['clock', 'algorithms', 'record', 'decide', 'adjust'];
+const parts = [
+  'clock',
+  'algorithms',
+  'gcra',
+  'fixed-window',
+  'sliding-counter',
+  'sliding-log',
+  'token-bucket',
+  'record',
+  'decide',
+  'adjust',
+];
 
 /** The generated files by path from the repository's root. */
 export async function generate(): Promise<Map<string, string>> {
@@ -15,7 +26,9 @@ export async function generate(): Promise<Map<string, string>> {
     const source = await readFile(join(directory, `${part}.lua`), 'utf8');
     // Comments stay in the sources: Redis keeps every script in memory and compiles it after each flush.
     const code = source.replaceAll(/^\s*--.*\n/gm, '').replaceAll(/^\s+/gm, '');
-    lines.push(`export const ${part}Lua: string = ${JSON.stringify(code)};`);
+    lines.push(
+      `export const ${part.replace(/-(.)/g, (_, letter) => letter.toUpperCase())}Lua: string = ${JSON.stringify(code)};`,
+    );
   }
   return new Map([['packages/ratelimit/src/lua/scripts.gen.ts', `${lines.join('\n')}\n`]]);
 }

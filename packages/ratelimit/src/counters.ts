@@ -30,10 +30,10 @@ export class Counters {
   redisErrors = 0;
   readonly #allowed: Record<DecisionSource, number> = zeros();
   readonly #denied: Record<DecisionSource, number> = zeros();
-  readonly #violations = new Map<string, number>();
+  readonly #violations = new Map<string, { count: number }>();
 
   constructor(policies: readonly string[]) {
-    for (const policy of policies) this.#violations.set(policy, 0);
+    for (const policy of policies) this.#violations.set(policy, { count: 0 });
   }
 
   count(allowed: boolean, source: DecisionSource): void {
@@ -42,7 +42,8 @@ export class Counters {
   }
 
   violate(policy: string): void {
-    this.#violations.set(policy, (this.#violations.get(policy) ?? 0) + 1);
+    const counter = this.#violations.get(policy);
+    if (counter !== undefined) counter.count++;
   }
 
   /** A fresh object. Sources that never decided are left out. */
@@ -53,7 +54,7 @@ export class Counters {
     ]);
     return {
       decisions: decisions.filter(({ count }) => count > 0),
-      violations: [...this.#violations].map(([policy, count]) => ({ policy, count })),
+      violations: [...this.#violations].map(([policy, { count }]) => ({ policy, count })),
       redisErrors: this.redisErrors,
       keys,
     };

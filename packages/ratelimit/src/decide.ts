@@ -41,6 +41,12 @@ export function decide(
   const { fields } = verdict;
   const blockedUs = (cells[base] as number) - now;
   verdict.blockedUs = Math.max(blockedUs, 0);
+  const alone =
+    policies.length === 1 && blockedUs <= 0 ? (policies[0] as (typeof policies)[number]) : undefined;
+  if (alone?.algorithm.decideAlone !== undefined && !alone.shadow) {
+    alone.algorithm.decideAlone(alone.parameters, cells, base + 1, now, cost, count, verdict);
+    return;
+  }
   let granted = blockedUs > 0 ? 0 : count;
   for (let index = 0; index < policies.length; index++) {
     const policy = policies[index] as (typeof policies)[number];
@@ -62,7 +68,7 @@ export function decide(
     const taken = Math.min(granted, Math.floor(available / cost));
     if (taken > 0) {
       algorithm.debit(parameters, cells, at, now, taken * cost);
-      available = algorithm.available(parameters, cells, at, now);
+      available -= taken * cost;
       fields[field] = available;
     }
     fields[field + 1] = available >= cost ? 0 : algorithm.waitUs(parameters, cells, at, now, cost);

@@ -47,6 +47,7 @@ export function decisionOf(
   source: DecisionSource,
 ): Decision {
   const { policies } = plan;
+  if (policies.length === 1) return decisionAlone(plan, verdict, cost, index, source);
   const { fields, granted } = verdict;
   const allowed = index < granted;
   let retryUs = allowed ? 0 : verdict.blockedUs;
@@ -77,6 +78,31 @@ export function decisionOf(
     violated: violated ?? none,
     policies: states,
   };
+}
+
+/** {@link decisionOf} for one policy, which is the usual case and the hot path of memory stores. */
+function decisionAlone(
+  plan: Plan,
+  { fields, granted, blockedUs }: Verdict,
+  cost: number,
+  index: number,
+  source: DecisionSource,
+): Decision {
+  const { name, limit, windowMs, shadow, violation } = plan.policies[0] as Plan['policies'][number];
+  const taken = fields[4] as number;
+  const allowed = index < granted;
+  let remaining = fields[0] as number;
+  let violated: readonly string[] = none;
+  let retryUs = allowed ? 0 : blockedUs;
+  if (index < taken) remaining += (taken - 1 - index) * cost;
+  else if (remaining < cost) {
+    violated = violation;
+    if (!allowed && !shadow && (fields[1] as number) > retryUs) retryUs = fields[1] as number;
+  }
+  const resetMs = Math.ceil((fields[3] as number) / 1000);
+  const nextMs = Math.ceil((fields[2] as number) / 1000);
+  const policies = [{ name, limit, windowMs, remaining, resetMs, nextMs }];
+  return { allowed, source, cost, retryAfterMs: Math.ceil(retryUs / 1000), violated, policies };
 }
 
 /** A decision that no policy took part in. */

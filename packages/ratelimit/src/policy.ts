@@ -45,6 +45,8 @@ export interface CompiledPolicy {
   readonly limit: number;
   readonly windowMs: number;
   readonly shadow: boolean;
+  /** What a decision names when this policy alone is violated. */
+  readonly violation: readonly string[];
 }
 
 /** The most units a limit or burst may have. */
@@ -81,6 +83,7 @@ export function compilePolicy(policy: Policy): CompiledPolicy {
     limit,
     windowMs,
     shadow: policy.shadow ?? false,
+    violation: Object.freeze([name]),
   });
 }
 

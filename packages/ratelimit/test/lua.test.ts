@@ -3,9 +3,10 @@ import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { TIME_ORIGIN_US } from '../src/clock.ts';
 import { createVerdict, decide } from '../src/decide.ts';
-import { adjustLua, algorithmsLua, decideLua, recordLua } from '../src/lua/scripts.gen.ts';
+import { adjustLua, decideLua } from '../src/lua/scripts.gen.ts';
 import { compilePlan } from '../src/plan.ts';
 import type { Policy } from '../src/policy.ts';
+import { luaFor } from '../src/stores/redis-scripts.ts';
 
 let server: RedisServer;
 let redis: Redis;
@@ -22,8 +23,6 @@ afterAll(async () => {
 
 // Time comes as the last argument here; everything else is what runs in production.
 const givenTime = 'local now = tonumber(ARGV[#ARGV])\n';
-const decideScript = givenTime + algorithmsLua + recordLua + decideLua;
-const adjustScript = givenTime + algorithmsLua + recordLua + adjustLua;
 
 const W = 120_000;
 const policies: Record<string, Policy[]> = {
@@ -52,6 +51,8 @@ const policies: Record<string, Policy[]> = {
 describe('the Lua scripts', () => {
   test.each(Object.keys(policies))('decide as the pure functions do: %s', async (name) => {
     const plan = compilePlan(policies[name] as Policy[]);
+    const decideScript = luaFor(plan, givenTime, decideLua);
+    const adjustScript = luaFor(plan, givenTime, adjustLua);
     const random = seededRandom(20_261_122);
     const cells = new Float64Array(plan.width);
     const verdict = createVerdict(plan);

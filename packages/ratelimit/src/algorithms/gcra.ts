@@ -41,6 +41,29 @@ export const gcra: Algorithm = {
     return backlog(parameters, cells[at] as number, now);
   },
 
+  decideAlone({ capacity, intervalUs }, cells, at, now, cost, count, verdict) {
+    const whole = capacity * intervalUs;
+    let behind = (cells[at] as number) - now;
+    if (behind < 0) behind = 0;
+    else if (behind > 2 * whole) behind = 2 * whole;
+    let available = behind >= whole ? 0 : Math.floor((whole - behind) / intervalUs);
+    let granted = count;
+    if (available < count * cost) granted = Math.floor(available / cost);
+    if (granted > 0) {
+      const units = granted * cost;
+      behind += units * intervalUs;
+      available -= units;
+      cells[at] = now + behind;
+    }
+    const { fields } = verdict;
+    verdict.granted = granted;
+    fields[0] = available;
+    fields[1] = available >= cost ? 0 : behind + cost * intervalUs - whole;
+    fields[2] = available >= capacity ? 0 : behind + (available + 1) * intervalUs - whole;
+    fields[3] = behind;
+    fields[4] = granted;
+  },
+
   worstBurst: ({ capacity, windowUs, intervalUs }) => capacity + Math.floor(windowUs / intervalUs),
 };
 

@@ -30,7 +30,7 @@ for index = 1, #KEYS do
     taken[number] = min(granted, floor(free[number] / cost))
     if taken[number] > 0 then
       debit[p.code](p, s, key, now, taken[number] * cost)
-      free[number] = available[p.code](p, s, key, now)
+      free[number] = free[number] - taken[number] * cost
       changed = true
     end
   end

@@ -15,13 +15,13 @@ export class MemorySegment {
   readonly #maxRows: number;
   #capacity: number;
   /** Low and high hash of each row; low 0 means empty. */
-  #hashes: Uint32Array;
+  #hashes: Int32Array;
 
   constructor(width: number, maxRows: number) {
     this.#width = width;
     this.#maxRows = maxRows;
     this.#capacity = Math.min(START_CAPACITY, capacityFor(maxRows));
-    this.#hashes = new Uint32Array(this.#capacity * 2);
+    this.#hashes = new Int32Array(this.#capacity * 2);
     this.cells = new Float64Array((this.#capacity + 1) * width);
   }
 
@@ -106,7 +106,7 @@ export class MemorySegment {
     const hashes = this.#hashes;
     const capacity = this.#capacity;
     this.#capacity = Math.min(Math.ceil(capacity * GROWTH), capacityFor(this.#maxRows));
-    this.#hashes = new Uint32Array(this.#capacity * 2);
+    this.#hashes = new Int32Array(this.#capacity * 2);
     this.cells = new Float64Array((this.#capacity + 1) * width);
     for (let row = 0; row < capacity; row++) {
       const low = hashes[row * 2] as number;
@@ -134,5 +134,5 @@ function capacityFor(rows: number): number {
 }
 
 function place(low: number, capacity: number): number {
-  return Math.floor(low * (capacity / 4294967296));
+  return Math.floor((low >>> 0) * (capacity / 4294967296));
 }

@@ -21,9 +21,15 @@ export interface Script {
   readonly sha: string;
 }
 
-export function createScript(operation: string, parts: readonly string[]): Script {
-  const source = parts.join('');
+export function createScript(operation: string, source: string): Script {
   return { operation, source, sha: createHash('sha1').update(source).digest('hex') };
+}
+
+/** A call under way. An AbortController would cost more than the rest of the call. */
+interface Call {
+  abandoned: boolean;
+  /** Ends what the call still waits for. */
+  release: (() => void) | undefined;
 }
 
 /** Options of {@link RedisScripts}. */
@@ -64,12 +70,13 @@ export class RedisScripts {
     const started = clock.now();
     let outcome: 'ok' | 'error' | 'timeout' = 'error';
     let timer: NodeJS.Timeout | undefined;
-    const abandoned = new AbortController();
+    const call: Call = { abandoned: false, release: undefined };
     try {
       const deadline = new Promise<never>((_, reject) => {
         timer = setTimeout(() => {
           outcome = 'timeout';
-          abandoned.abort();
+          call.abandoned = true;
+          call.release?.();
           reject(
             failed(
               `Redis did not answer within ${deadlineMs} ms. Raise \`deadlineMs\` if that is usual here.`,
@@ -77,7 +84,7 @@ export class RedisScripts {
           );
         }, deadlineMs);
       });
-      const reply = await Promise.race([this.#send(script, keys, argv, started, abandoned.signal), deadline]);
+      const reply = await Promise.race([this.#send(script, keys, argv, started, call), deadline]);
       outcome = 'ok';
       this.#breaker.succeed();
       return reply;
@@ -104,10 +111,10 @@ export class RedisScripts {
     keys: readonly string[],
     argv: readonly (string | number)[],
     startedMs: number,
-    signal: AbortSignal,
+    call: Call,
   ): Promise<number[]> {
     const { redis, clock, deadlineMs } = this.#options;
-    if (redis.status !== 'ready' && redis.status !== 'wait') await ready(redis, signal);
+    if (redis.status !== 'ready' && redis.status !== 'wait') await ready(redis, call);
     // A tenth is left for timers that fire early, so that what was abandoned here can no longer begin there.
     const lastUs = (startedMs + deadlineMs * 0.9) * 1000;
     const notAfter = this.#offsetUs === Number.NEGATIVE_INFINITY ? 0 : Math.ceil(lastUs + this.#offsetUs);
@@ -116,7 +123,7 @@ export class RedisScripts {
     try {
       reply = await redis.evalsha(script.sha, keys.length, ...args);
     } catch (error) {
-      if (signal.aborted || !(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error;
+      if (call.abandoned || !(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error;
       reply = await redis.eval(script.source, keys.length, ...args);
     }
     const numbers = reply as number[];
@@ -130,14 +137,14 @@ export class RedisScripts {
 }
 
 /** Resolves when the client can send. A client that was closed cannot become ready. */
-function ready(redis: RedisLike, signal: AbortSignal): Promise<void> {
+function ready(redis: RedisLike, call: Call): Promise<void> {
   return new Promise((resolve, reject) => {
     if (redis.status === 'end') {
       reject(failed('The Redis client is closed.'));
       return;
     }
     redis.once('ready', resolve);
-    signal.addEventListener('abort', () => redis.removeListener('ready', resolve), { once: true });
+    call.release = () => void redis.removeListener('ready', resolve);
   });
 }
 

@@ -1,11 +1,8 @@
 import { VERDICT_FIELDS, type Verdict } from '../decide.ts';
-import { adjustLua, algorithmsLua, clockLua, decideLua, recordLua } from '../lua/scripts.gen.ts';
 import type { Plan } from '../plan.ts';
-import { createScript, type RedisScripts, type Script } from './redis-client.ts';
+import type { RedisScripts } from './redis-client.ts';
+import { scriptsFor } from './redis-scripts.ts';
 import type { Adjustment } from './store.ts';
-
-const decideScript: Script = createScript('decide', [clockLua, algorithmsLua, recordLua, decideLua]);
-const adjustScript: Script = createScript('adjust', [clockLua, algorithmsLua, recordLua, adjustLua]);
 
 /** Entries one EVALSHA may carry: enough to spread its cost, too few to hold Redis up. */
 const MAX_ENTRIES = 64;
@@ -63,7 +60,11 @@ export class RedisStore {
 
   /** What a request of `cost` would meet now. Debits nothing. */
   async look(plan: Plan, key: string, cost: number): Promise<Verdict> {
-    const reply = await this.#scripts.run(decideScript, [this.#record(plan, key)], [...plan.argv, cost, 0]);
+    const reply = await this.#scripts.run(
+      scriptsFor(plan).decide,
+      [this.#record(plan, key)],
+      [...plan.argv, cost, 0],
+    );
     return verdictAt(plan, reply, 0);
   }
 
@@ -71,7 +72,11 @@ export class RedisStore {
     let amount = 0;
     if ('units' in adjustment) amount = adjustment.units;
     if ('durationMs' in adjustment) amount = adjustment.durationMs * 1000;
-    await this.#scripts.run(adjustScript, [this.#record(plan, key)], [adjustment.kind, amount, ...plan.argv]);
+    await this.#scripts.run(
+      scriptsFor(plan).adjust,
+      [this.#record(plan, key)],
+      [adjustment.kind, amount, ...plan.argv],
+    );
   }
 
   #flush(): void {
@@ -92,7 +97,7 @@ export class RedisStore {
     for (const { cost, count } of entries) argv.push(cost, count);
     let reply: number[];
     try {
-      reply = await this.#scripts.run(decideScript, keys, argv);
+      reply = await this.#scripts.run(scriptsFor(plan).decide, keys, argv);
     } catch (error) {
       for (const { waiters } of entries) for (const waiter of waiters) waiter.reject(error);
       return;

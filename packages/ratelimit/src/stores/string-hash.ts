@@ -6,9 +6,9 @@
  * Read `low` and `high` right after `update`; they are fields, not a result, so that hashing allocates nothing.
  */
 export class StringHash {
-  /** Unsigned 32 bits, never 0. */
+  /** 32 bits, signed so that it is no heap number; never 0. */
   low = 0;
-  /** Unsigned 32 bits. */
+  /** 32 bits, signed. */
   high = 0;
   readonly #k0: number;
   readonly #k1: number;
@@ -56,7 +56,7 @@ export class StringHash {
       v1 = ((v1 << 13) | (v1 >>> 19)) ^ v2;
       v2 = (v2 << 16) | (v2 >>> 16);
     }
-    this.low = (v0 ^ v1) >>> 0 || 1;
-    this.high = (v2 ^ v3) >>> 0;
+    this.low = v0 ^ v1 || 1;
+    this.high = v2 ^ v3;
   }
 }

@@ -1,0 +1,59 @@
+-- Shape, input and output: algorithms.lua.
+-- Sliding log, s[at] = head, ring of p.limit times from byte p.log of the record
+local function entry(p, s, key, index)
+  local offset = p.log + 8 * ((s[p.at] + index) % p.limit)
+  local raw = redis.call('GETRANGE', key, offset, offset + 7)
+  if #raw < 8 then return 0 end
+  return (struct.unpack('<d', raw))
+end
+
+local function gone(p, time, now)
+  return now - time > p.window
+end
+
+local function till(p, time, now)
+  if gone(p, time, now) then return 0 end
+  return min(time + p.window + 1 - now, p.window + 1)
+end
+
+local function write_ring(p, key, from, count, time)
+  if count > 0 then
+    redis.call('SETRANGE', key, p.log + 8 * from, string.rep(struct.pack('<d', time), count))
+  end
+end
+
+function available.l(p, s, key, now)
+  local low, high = 0, p.limit
+  while low < high do
+    local middle = floor((low + high) / 2)
+    if gone(p, entry(p, s, key, middle), now) then low = middle + 1 else high = middle end
+  end
+  return low
+end
+
+function debit.l(p, s, key, now, units)
+  local head = s[p.at]
+  local written = min(units, p.limit)
+  local stamp = max(now, entry(p, s, key, p.limit - 1))
+  local first = min(written, p.limit - head)
+  write_ring(p, key, head, first, stamp)
+  write_ring(p, key, 0, written - first, stamp)
+  s[p.at] = (head + written) % p.limit
+end
+
+function credit.l(p, s, key, now, units)
+  for _ = 1, min(units, p.limit) do
+    if gone(p, entry(p, s, key, p.limit - 1), now) then break end
+    local newest = (s[p.at] + p.limit - 1) % p.limit
+    write_ring(p, key, newest, 1, 0)
+    s[p.at] = newest
+  end
+end
+
+function wait.l(p, s, key, now, units)
+  return till(p, entry(p, s, key, units - 1), now)
+end
+
+function reset.l(p, s, key, now)
+  return till(p, entry(p, s, key, p.limit - 1), now)
+end
