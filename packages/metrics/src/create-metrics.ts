@@ -35,6 +35,8 @@ export interface MetricsOptions {
   readonly registries?: readonly PromRegistry[];
   /** Label sets a family keeps before new ones share its overflow series. Default 2,000. */
   readonly maxSeries?: number;
+  /** Gives every histogram native buckets beside its classic ones; scraped by protobuf only. Default `false`. */
+  readonly nativeHistograms?: boolean;
   /** Monotonic milliseconds. Default `performance.now`. */
   readonly now?: () => number;
 }
@@ -61,8 +63,10 @@ export interface Metrics {
   slo(options: SloOptions): Slo;
   /** Times the queries of a client or pool and returns the same object. Throws for a client it does not know. */
   instrument<T extends object>(client: T, options?: { readonly name?: string }): T;
-  /** One scrape in the format that suits an Accept header best. */
+  /** One scrape in the text format that suits an Accept header best. */
   scrape(accept?: string): Promise<{ readonly contentType: string; readonly body: string }>;
+  /** One scrape in whatever format suits an Accept header best; protobuf is the one that carries native histograms. */
+  expose(accept?: string): Promise<{ readonly contentType: string; readonly body: string | Buffer }>;
   /** Serves the scrape on node:http and what builds on it. */
   handler(): (request: IncomingMessage, response: ServerResponse) => void;
   /** Stops timers, observers and subscriptions, and takes our metrics out of the registries. */
@@ -104,7 +108,7 @@ function validate(options: MetricsOptions): void {
 export function createMetrics(options: MetricsOptions): Metrics {
   validate(options);
   const { now = () => performance.now(), maxSeries = DEFAULT_MAX_SERIES, registries = [] } = options;
-  const registry = new MetricRegistry({ maxSeries, registries });
+  const registry = new MetricRegistry({ maxSeries, registries, native: options.nativeHistograms });
   registry
     .gauge(definitionOf('target_info'))
     .labels(options.service, options.version ?? '')
@@ -121,7 +125,14 @@ export function createMetrics(options: MetricsOptions): Metrics {
 
   const scrape: Metrics['scrape'] = async (accept) => {
     const { format, contentType } = negotiate(accept);
+    // Asked for protobuf alone, text is what every scraper takes.
+    if (format === 'protobuf')
+      return { contentType: negotiate(undefined).contentType, body: await registry.render('text') };
     return { contentType, body: await registry.render(format) };
+  };
+  const expose: Metrics['expose'] = async (accept) => {
+    const { format, contentType } = negotiate(accept);
+    return format === 'protobuf' ? { contentType, body: await registry.renderProtobuf() } : scrape(accept);
   };
   return Object.freeze({
     registry,
@@ -143,8 +154,9 @@ export function createMetrics(options: MetricsOptions): Metrics {
       return slos.create(sloOptions);
     },
     scrape,
+    expose,
     handler: () => (request: IncomingMessage, response: ServerResponse) => {
-      scrape(request.headers.accept).then(
+      expose(request.headers.accept).then(
         ({ contentType, body }) => response.setHeader('content-type', contentType).end(body),
         (error: unknown) =>
           response.writeHead(500, { 'content-type': 'text/plain' }).end(`${String(error)}\n`),

@@ -7,6 +7,8 @@ import {
   type PromRegistry,
   renderForeign,
 } from './exposition/prom-bridge.ts';
+import { ProtoWriter } from './exposition/proto-writer.ts';
+import { writeFamily, writeForeign } from './exposition/protobuf.ts';
 import { type AnyFamily, renderFamily, type TextFormat } from './exposition/text.ts';
 import { Counter } from './instruments/counter.ts';
 import { Gauge } from './instruments/gauge.ts';
@@ -19,11 +21,14 @@ export type Collector = () => void;
 export interface FamilyOptions {
   /** Label sets kept before new ones share the overflow series. Default: the registry's. */
   readonly maxSeries?: number;
+  /** Whether a histogram has native buckets too. Default: the registry's. */
+  readonly native?: boolean;
 }
 
 /** Holds families by name and renders them all as one scrape. */
 export class MetricRegistry {
   readonly #maxSeries: number;
+  readonly #native: boolean;
   readonly #families = new Map<string, AnyFamily>();
   readonly #collectors = new Set<Collector>();
   readonly #registries: readonly PromRegistry[];
@@ -31,7 +36,12 @@ export class MetricRegistry {
   #collected = false;
   #ownScrape = false;
 
-  constructor(options: { readonly maxSeries: number; readonly registries: readonly PromRegistry[] }) {
+  constructor(options: {
+    readonly maxSeries: number;
+    readonly registries: readonly PromRegistry[];
+    readonly native?: boolean | undefined;
+  }) {
+    this.#native = options.native ?? false;
     this.#maxSeries = options.maxSeries;
     this.#registries = options.registries;
   }
@@ -48,7 +58,9 @@ export class MetricRegistry {
 
   /** Registers a histogram. Throws if the name is taken. */
   histogram(definition: MetricDefinition, options?: FamilyOptions): Histogram {
-    return this.#register(new Histogram(definition, options?.maxSeries ?? this.#maxSeries));
+    return this.#register(
+      new Histogram(definition, options?.maxSeries ?? this.#maxSeries, options?.native ?? this.#native),
+    );
   }
 
   /** Whether a family of that name stands here or in one of the team's registries. */
@@ -75,19 +87,22 @@ export class MetricRegistry {
     for (const collector of this.#collectors) collector();
   }
 
-  /** One scrape: our families first, then what else the team's registries hold. */
+  /** One scrape as text: our families first, then what else the team's registries hold. */
   async render(format: TextFormat): Promise<string> {
     this.collect();
     let text = '';
     for (const family of this.#families.values()) text += renderFamily(family, format);
-    for (const registry of this.#registries) {
-      const ours = this.#bridged.get(registry);
-      for (const metric of await this.#foreign(registry)) {
-        if (!ours?.has(metric.name) && !ours?.has(`${metric.name}_total`))
-          text += renderForeign(metric, format);
-      }
-    }
+    for (const metric of await this.#foreign()) text += renderForeign(metric, format);
     return format === 'openmetrics' ? `${text}# EOF\n` : text;
+  }
+
+  /** One scrape as protobuf, the format that carries native histograms. */
+  async renderProtobuf(): Promise<Buffer> {
+    this.collect();
+    const writer = new ProtoWriter();
+    for (const family of this.#families.values()) writeFamily(writer, family);
+    for (const metric of await this.#foreign()) writeForeign(writer, metric);
+    return writer.finish();
   }
 
   /** Takes our families out of the team's registries again. */
@@ -123,15 +138,24 @@ export class MetricRegistry {
     return true;
   }
 
-  async #foreign(registry: PromRegistry): Promise<readonly PromMetricData[]> {
+  async #foreign(): Promise<readonly PromMetricData[]> {
+    const found: PromMetricData[] = [];
+    for (const registry of this.#registries) {
+      const ours = this.#bridged.get(registry);
+      const isTheirs = ({ name }: PromMetricData): boolean => !ours?.has(name) && !ours?.has(`${name}_total`);
+      found.push(...(await this.#jsonOf(registry)).filter(isTheirs));
+    }
+    return found;
+  }
+
+  async #jsonOf(registry: PromRegistry): Promise<readonly PromMetricData[]> {
     this.#ownScrape = true;
     try {
-      return await startSynchronously(
-        () => registry.getMetricsAsJSON() as Promise<readonly PromMetricData[]>,
-        () => {
-          this.#ownScrape = false;
-        },
-      );
+      const start = (): Promise<readonly PromMetricData[]> =>
+        registry.getMetricsAsJSON() as Promise<readonly PromMetricData[]>;
+      return await startSynchronously(start, () => {
+        this.#ownScrape = false;
+      });
     } finally {
       this.#ownScrape = false;
     }

@@ -47,7 +47,7 @@ const plugin: FastifyPluginAsync<FastifyMetricsOptions> = async (app: FastifyIns
 
   if (path === false) return;
   app.get(path, async (request, reply) => {
-    const { contentType, body } = await metrics.scrape(request.headers.accept);
+    const { contentType, body } = await metrics.expose(request.headers.accept);
     return reply.type(contentType).send(body);
   });
 };

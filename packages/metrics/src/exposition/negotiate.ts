@@ -3,7 +3,7 @@ import type { TextFormat } from './text.ts';
 
 /** A format with the Content-Type that announces it. */
 export interface NegotiatedFormat {
-  readonly format: TextFormat;
+  readonly format: TextFormat | 'protobuf';
   readonly contentType: string;
 }
 
@@ -16,36 +16,47 @@ const OPENMETRICS: NegotiatedFormat = Object.freeze({
   contentType: 'application/openmetrics-text; version=1.0.0; charset=utf-8',
 });
 
+const PROTOBUF: NegotiatedFormat = Object.freeze({
+  format: 'protobuf',
+  contentType: 'application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited',
+});
+
 function qualityOf(parameters: readonly string[]): number {
   const quality = parameters.find((parameter) => parameter.trim().startsWith('q='));
   const value = quality === undefined ? 1 : Number(quality.trim().slice(2));
   return Number.isFinite(value) ? value : 0;
 }
 
-/** The best of what the client accepts; the text format where it says nothing of either. Ties go to OpenMetrics. */
+function parameterOf(parameters: readonly string[], name: string): string | undefined {
+  const found = parameters
+    .map((parameter) => parameter.trim())
+    .find((parameter) => parameter.startsWith(`${name}=`));
+  return found?.slice(name.length + 1);
+}
+
+function formatOf(type: string, parameters: readonly string[]): NegotiatedFormat | undefined {
+  if (type === 'text/plain' || type === '*/*' || type === 'text/*') return TEXT;
+  if (type === 'application/openmetrics-text')
+    return ['1.0.0', undefined].includes(parameterOf(parameters, 'version')) ? OPENMETRICS : undefined;
+  const isFamily = parameterOf(parameters, 'proto') === 'io.prometheus.client.MetricFamily';
+  const isDelimited = parameterOf(parameters, 'encoding') === 'delimited';
+  return type === 'application/vnd.google.protobuf' && isFamily && isDelimited ? PROTOBUF : undefined;
+}
+
+const RANK = [TEXT, OPENMETRICS, PROTOBUF];
+
+/** The best of what the client accepts; the text format where it says nothing of any. Ties go to the richer format. */
 export function negotiate(accept: string | undefined): NegotiatedFormat {
   let best = TEXT;
   let bestQuality = 0;
   for (const part of (accept ?? '').split(',')) {
-    const [type, ...parameters] = part.split(';');
+    const [type = '', ...parameters] = part.split(';');
     const quality = qualityOf(parameters);
-    const name = type?.trim().toLowerCase();
-    const version = parameters
-      .find((parameter) => parameter.trim().startsWith('version='))
-      ?.trim()
-      .slice(8);
-    const isOpenMetrics =
-      name === 'application/openmetrics-text' && (version === undefined || version === '1.0.0');
-    const format = isOpenMetrics
-      ? OPENMETRICS
-      : name === 'text/plain' || name === '*/*' || name === 'text/*'
-        ? TEXT
-        : undefined;
-    if (format === undefined || quality <= 0) continue;
-    if (quality > bestQuality || (quality === bestQuality && format === OPENMETRICS)) {
-      best = format;
-      bestQuality = quality;
-    }
+    const format = formatOf(type.trim().toLowerCase(), parameters);
+    if (format === undefined || quality <= 0 || quality < bestQuality) continue;
+    if (quality === bestQuality && RANK.indexOf(format) < RANK.indexOf(best)) continue;
+    best = format;
+    bestQuality = quality;
   }
   return best;
 }

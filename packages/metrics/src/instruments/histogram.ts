@@ -5,6 +5,7 @@
 import type { MetricDefinition } from '../catalogue.ts';
 import { metricsError } from '../errors.ts';
 import { Family, type Series } from './family.ts';
+import { NativeBuckets } from './native-buckets.ts';
 
 /** What ties a single observation to a trace, as OpenMetrics exports it. */
 export interface Exemplar {
@@ -20,6 +21,8 @@ export class HistogramSeries implements Series {
   readonly labelValues: readonly string[];
   rendered: Series['rendered'];
   readonly bounds: Float64Array;
+  /** Exponential buckets beside the classic ones, where the family has them. */
+  readonly native: NativeBuckets | undefined;
   readonly #name: string;
   readonly #cells: Float64Array;
   readonly #onObserve: (() => void) | undefined;
@@ -30,7 +33,9 @@ export class HistogramSeries implements Series {
     bounds: Float64Array,
     labelValues: readonly string[],
     onObserve: (() => void) | undefined,
+    native?: NativeBuckets,
   ) {
+    this.native = native;
     this.#name = name;
     this.bounds = bounds;
     this.#cells = new Float64Array(bounds.length + 2);
@@ -49,6 +54,7 @@ export class HistogramSeries implements Series {
     while (index < length && value > (bounds[index] as number)) index += 1;
     (cells[index] as number) += 1;
     (cells[length + 1] as number) += value;
+    if (this.native !== undefined) this.native.add(value);
     if (this.#onObserve !== undefined) this.#onObserve();
   }
 
@@ -97,9 +103,12 @@ export class HistogramSeries implements Series {
 /** A family of histograms with the same bounds. */
 export class Histogram extends Family<HistogramSeries> {
   readonly bounds: Float64Array;
+  readonly #isNative: boolean;
 
-  constructor(definition: MetricDefinition, maxSeries?: number) {
+  /** `isNative` adds exponential buckets, which only the protobuf format carries. */
+  constructor(definition: MetricDefinition, maxSeries?: number, isNative = false) {
     super(definition, maxSeries);
+    this.#isNative = isNative;
     const buckets = definition.buckets ?? [];
     const ascending = buckets.every(
       (bound, index) => Number.isFinite(bound) && (index === 0 || bound > (buckets[index - 1] as number)),
@@ -124,6 +133,7 @@ export class Histogram extends Family<HistogramSeries> {
     labelValues: readonly string[],
     onObserve: (() => void) | undefined,
   ): HistogramSeries {
-    return new HistogramSeries(this.definition.name, this.bounds, labelValues, onObserve);
+    const native = this.#isNative ? new NativeBuckets() : undefined;
+    return new HistogramSeries(this.definition.name, this.bounds, labelValues, onObserve, native);
   }
 }
