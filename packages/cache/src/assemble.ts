@@ -59,6 +59,7 @@ export function assemble(
     codec: l2,
     measuresBytes,
     now,
+    coarseNow: options.coarseNow,
     random,
     assertOpen,
   };

@@ -123,8 +123,9 @@ class WeirCache implements Cache {
   ): Promise<V> {
     const core = this.#core;
     const entry = this.#adHoc.entries.get(key);
-    if (entry !== undefined && core.now() < entry.hotUntil && entry.epoch === core.memory.epoch) {
-      core.memory.touch(entry);
+    const now = core.coarseNow();
+    if (entry !== undefined && now < entry.hotUntil && entry.epoch === core.memory.epoch) {
+      if (entry.touchedAt !== now) core.memory.touch(entry, now);
       core.counters.l1Hits += 1;
       return entry.promise as Promise<V>;
     }

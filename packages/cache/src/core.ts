@@ -22,6 +22,8 @@ export interface Core {
   readonly codec: CodecOptions;
   readonly measuresBytes: boolean;
   readonly now: () => number;
+  /** `now` at a coarser resolution, for the hot path. */
+  readonly coarseNow: () => number;
   readonly random: () => number;
   /** Throws `ERR_WEIR_CACHE_CLOSED` after `close()`. */
   readonly assertOpen: () => void;

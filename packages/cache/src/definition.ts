@@ -122,8 +122,9 @@ export class CompiledDefinition<A, V> implements Definition<A, V> {
     // The hot path: two look-ups, one comparison of times, one addition, and a promise that already exists.
     const core = this.#core;
     const entry = this.#namespace.entries.get(key);
-    if (entry !== undefined && core.now() < entry.hotUntil && entry.epoch === core.memory.epoch) {
-      core.memory.touch(entry);
+    const now = core.coarseNow();
+    if (entry !== undefined && now < entry.hotUntil && entry.epoch === core.memory.epoch) {
+      if (entry.touchedAt !== now) core.memory.touch(entry, now);
       core.counters.l1Hits += 1;
       return entry.promise as Promise<V>;
     }

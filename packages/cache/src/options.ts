@@ -1,3 +1,4 @@
+import { createCoarseClock } from './clock.ts';
 import { CacheError, invalidOption } from './errors.ts';
 import { checkName } from './keys.ts';
 import {
@@ -69,6 +70,7 @@ export interface ResolvedOptions {
   readonly defaults: Policy;
   readonly version: string;
   readonly now: () => number;
+  readonly coarseNow: () => number;
   readonly random: () => number;
 }
 
@@ -104,6 +106,7 @@ export function resolveOptions(options: CacheOptions): ResolvedOptions {
     defaults: compilePolicy(defaults, defaultPolicy),
     version: checkName('version', version),
     now: clock === undefined ? () => performance.now() : () => clock.now(),
+    coarseNow: clock === undefined ? createCoarseClock() : () => clock.now(),
     random: random ?? Math.random,
   });
 }

@@ -30,7 +30,7 @@ export class ReadThrough {
     if (entry !== undefined && this.#isServable(entry)) {
       const phase = phaseOf(entry, now());
       if (phase === 'fresh' || phase === 'revalidate') {
-        this.#core.memory.touch(entry);
+        this.#core.memory.touch(entry, now());
         const { earlyRefresh } = policy;
         const isDue =
           phase === 'revalidate' ||
@@ -62,7 +62,7 @@ export class ReadThrough {
     assertOpen();
     const entry = this.#candidate(target);
     if (entry !== undefined && this.#isServable(entry) && phaseOf(entry, now()) === 'fresh') {
-      memory.touch(entry);
+      memory.touch(entry, now());
       counters.l1Hits += 1;
       return isolate(entry.value, policy.values);
     }

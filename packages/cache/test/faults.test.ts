@@ -106,7 +106,12 @@ it('the lease of a process that died is granted to the next within the lease tim
 it('a load that outlives its lease keeps it, so that nobody loads beside it', async () => {
   const [a, b] = [await instance(5_000), await instance(5_000)];
   const gate = Promise.withResolvers<string>();
-  const first = a.getOrSet('k', () => gate.promise);
+  const started = Promise.withResolvers<void>();
+  const first = a.getOrSet('k', () => {
+    started.resolve();
+    return gate.promise;
+  });
+  await started.promise;
   setTimeout(() => gate.resolve('long'), 700);
   expect(await b.getOrSet('k', () => 'beside')).toBe('long');
   expect(await first).toBe('long');

@@ -39,6 +39,8 @@ export class Entry implements EntryFields {
   readonly hotUntil: number;
   /** The trust epoch it was written in; an older one than the store's means it has to be checked against Redis. */
   epoch: number;
+  /** When the LRU last heard of a hit: once a millisecond is enough. */
+  touchedAt = -1.5;
 
   constructor(namespace: Namespace, key: string, epoch: number, fields: EntryFields) {
     this.namespace = namespace;

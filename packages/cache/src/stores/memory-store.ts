@@ -68,8 +68,9 @@ export class MemoryStore {
     this.fillEpoch = Number.NaN;
   }
 
-  /** Marks an entry as recently used. */
-  touch(entry: Entry): void {
+  /** Marks an entry as used at `now`. */
+  touch(entry: Entry, now: number): void {
+    entry.touchedAt = now;
     this.#lru.get(entry);
   }
 
