@@ -1,7 +1,10 @@
 import type { JSX } from 'preact';
 import { useEffect } from 'preact/hooks';
+import { AlertsPage } from './pages/alerts-page.tsx';
 import { BenchmarksPage } from './pages/benchmarks-page.tsx';
+import { ConnectPage } from './pages/connect-page.tsx';
 import { DashboardPage } from './pages/dashboard-page.tsx';
+import { ExplorePage } from './pages/explore-page.tsx';
 import { HomePage } from './pages/home-page.tsx';
 import { TargetsPage } from './pages/targets-page.tsx';
 import { interceptLinks, useLocation } from './ui/router.ts';
@@ -29,6 +32,9 @@ function pageOf(path: string): { readonly title: string; readonly content: JSX.E
     return { title: 'Dashboard', content: <DashboardPage key={dashboard} uid={dashboard} /> };
   }
   if (path === '/ui/targets') return { title: 'Targets', content: <TargetsPage /> };
+  if (path === '/ui/explore') return { title: 'Explore', content: <ExplorePage /> };
+  if (path === '/ui/alerts') return { title: 'Alerts', content: <AlertsPage /> };
+  if (path === '/ui/connect') return { title: 'Connect Grafana', content: <ConnectPage /> };
   if (path === '/ui/benchmarks') return { title: 'Benchmarks', content: <BenchmarksPage /> };
   if (path === '/') return { title: '', content: <HomePage /> };
   return {

@@ -70,6 +70,7 @@ export async function startLiveSystem(): Promise<LiveSystem> {
           { job: 'gone', url: 'http://127.0.0.1:9/metrics' },
         ],
         benchmarks: [{ name: 'product-page', file: scenario }],
+        rules: { files: [join(root, 'dashboards/generated/weir.rules.yml')] },
       }),
     );
     const serviceUrl = await start('service/src/main.ts', ['--config', config], /ready on (\S+)/);

@@ -136,7 +136,9 @@ test('the button runs the benchmark, with live progress, to a result on the page
 test.each([
   ['/', 1280, 'light'],
   ['/', 390, 'dark'],
-  ['/ui/targets', 1280, 'dark'],
+  ['/ui/dashboards/weir-http', 1280, 'dark'],
+  ['/ui/explore?expr=up', 1280, 'light'],
+  ['/ui/alerts', 390, 'light'],
   ['/ui/benchmarks', 390, 'light'],
 ] as const)(
   'axe finds no serious fault on %s at %i px in %s, and nothing overflows',
@@ -180,6 +182,32 @@ test('nothing moves once the page stands', async () => {
       }),
   );
   expect(shift).toBeLessThan(0.1);
+  await page.context().close();
+});
+
+test('explore completes a name, draws the answer, and says what is wrong with an expression', async () => {
+  const { page } = await open('/ui/explore');
+  await page.getByText(/metrics are stored/).waitFor();
+  const input = page.getByRole('combobox', { name: 'PromQL expression' });
+  await input.pressSequentially('process_cpu');
+  await page.getByRole('option', { name: 'process_cpu_seconds_total' }).waitFor();
+  await input.press('Enter');
+  await input.press('Enter');
+  await page.getByRole('region', { name: 'Over time' }).locator('canvas').waitFor();
+  await page.getByRole('region', { name: 'Now' }).getByRole('cell', { name: 'shop' }).first().waitFor();
+  expect(new URL(page.url()).searchParams.get('expr')).toBe('process_cpu_seconds_total');
+  await input.fill('sum(');
+  await input.press('Enter');
+  await page.getByRole('alert').first().waitFor();
+  await page.context().close();
+});
+
+test('alerts lists the rules, and a dashboard with a heat map draws it', async () => {
+  const { page, errors } = await open('/ui/alerts');
+  await page.getByText('WeirTargetDown').waitFor();
+  await page.goto(`${system.serviceUrl}/ui/dashboards/weir-http`);
+  await page.getByRole('img', { name: /^Latency distribution: most now between/ }).waitFor();
+  expect(errors).toEqual([]);
   await page.context().close();
 });
 

@@ -84,3 +84,32 @@ export async function targets(signal?: AbortSignal): Promise<readonly Target[]> 
   const init = signal && { signal };
   return (await ask<{ activeTargets: readonly Target[] }>('targets', init)).activeTargets;
 }
+
+/** Every label name within `range`. */
+export function labelNames(range: TimeRange): Promise<string[]> {
+  return ask(`labels?start=${range.fromMs / 1000}&end=${range.toMs / 1000}`);
+}
+
+/** An alerting rule with what it found. */
+export interface AlertRule {
+  readonly type: 'alerting';
+  readonly name: string;
+  readonly query: string;
+  readonly state: 'firing' | 'pending' | 'inactive';
+  readonly labels: Labels;
+  readonly annotations: Labels;
+  readonly alerts: readonly {
+    readonly state: string;
+    readonly activeAt: string;
+    readonly labels: Labels;
+    readonly annotations: Labels;
+  }[];
+}
+
+/** Every alerting rule. */
+export async function alertRules(signal?: AbortSignal): Promise<readonly AlertRule[]> {
+  type Rule = AlertRule | { readonly type: 'recording' };
+  const init = signal && { signal };
+  const { groups } = await ask<{ groups: readonly { readonly rules: readonly Rule[] }[] }>('rules', init);
+  return groups.flatMap(({ rules }) => rules.filter((rule) => rule.type === 'alerting'));
+}

@@ -51,10 +51,20 @@ function drawLabels(
   }
   context.textAlign = 'center';
   context.textBaseline = 'top';
-  const marks = Math.max(1, Math.floor(plot.width / 90));
-  for (let mark = 0; mark < marks; mark++) {
-    const column = Math.floor(((mark + 0.5) / marks) * times.length);
-    const label = new Date((times[column] ?? 0) * 1000).toLocaleTimeString('en-GB').slice(0, 5);
-    context.fillText(label, left + ((mark + 0.5) / marks) * plot.width, top + plot.height + 5);
+  for (const seconds of clockMarks(times, plot.width / 90)) {
+    const share = (seconds - (times[0] ?? 0)) / ((times.at(-1) ?? 1) - (times[0] ?? 0) || 1);
+    const label = new Date(seconds * 1000).toLocaleTimeString('en-GB').slice(0, 5);
+    context.fillText(label, left + share * plot.width, top + plot.height + 5);
   }
+}
+
+/** At most `most` round moments within the times: whole minutes, quarters, hours. */
+function clockMarks(times: readonly number[], most: number): readonly number[] {
+  const [first = 0] = times;
+  const last = times.at(-1) ?? first;
+  const steps = [60, 120, 300, 600, 900, 1800, 3600, 7200, 21_600, 43_200, 86_400];
+  const step = steps.find((one) => (last - first) / one <= most) ?? 604_800;
+  const marks: number[] = [];
+  for (let mark = Math.ceil(first / step) * step; mark <= last; mark += step) marks.push(mark);
+  return marks;
 }

@@ -5,8 +5,11 @@ import { applyTheme, storedTheme, type Theme } from './theme.ts';
 import { useAsync } from './use-async.ts';
 
 const tools: readonly { readonly href: string; readonly label: string }[] = [
+  { href: '/ui/explore', label: 'Explore' },
+  { href: '/ui/alerts', label: 'Alerts' },
   { href: '/ui/targets', label: 'Targets' },
   { href: '/ui/benchmarks', label: 'Benchmarks' },
+  { href: '/ui/connect', label: 'Connect' },
 ];
 
 /** The frame of every page: brand, navigation, theme. */
