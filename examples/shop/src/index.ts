@@ -1,3 +1,10 @@
+export {
+  type ConditionName,
+  type ConditionReport,
+  conditions,
+  type ProvokeOptions,
+  provoke,
+} from './conditions.ts';
 export { readConfig, type ShopConfig } from './config.ts';
 export { ShopError } from './errors.ts';
 export { createShopServer, type ShopServerOptions } from './server.ts';

@@ -6,6 +6,7 @@ import Fastify, { type FastifyInstance, LogController } from 'fastify';
 import type { Redis } from 'ioredis';
 import type { Pool } from 'pg';
 import { createShopCaches } from './caches.ts';
+import { shedOverload } from './overload.ts';
 import { sendProblem, useProblems } from './problem.ts';
 import { flawRoutes } from './routes/flaws.ts';
 import { healthRoutes } from './routes/health.ts';
@@ -48,6 +49,7 @@ export async function createShopServer({
   });
   useProblems(app);
   await app.register(fastifyMetrics, { metrics, path: '/metrics' });
+  shedOverload(app);
   await app.register(fastifyRateLimit);
   homeRoutes(app);
   healthRoutes(app, { pool });

@@ -1,3 +1,4 @@
+import { scryptSync } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
 import type { Pool } from 'pg';
 import { latestOrdersOneByOne, timesSold } from '../orders.ts';
@@ -58,6 +59,29 @@ export function flawRoutes(app: FastifyInstance, { pool }: { pool: Pool }): void
         repair: 'create index on order_lines (product_id);',
       },
       products: await timesSold(pool, request.query.category),
+    }),
+  );
+
+  app.get(
+    '/flaws/blocking',
+    {
+      schema: {
+        response: {
+          200: {
+            type: 'object',
+            required: ['flaw', 'voucher'],
+            properties: { flaw: flawSchema, voucher: { type: 'string' } },
+          },
+        },
+      },
+    },
+    async () => ({
+      flaw: {
+        name: 'Blocking work',
+        what: 'A voucher is hashed by scryptSync: for tens of milliseconds no other request is served.',
+        repair: 'Use scrypt with a callback, which works on a thread of the pool.',
+      },
+      voucher: scryptSync('spring', 'weir-shop', 16).toString('hex'),
     }),
   );
 }

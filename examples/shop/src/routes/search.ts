@@ -1,4 +1,4 @@
-import type { RateLimiter } from '@weir/ratelimit';
+import { ipKey, type RateLimiter } from '@weir/ratelimit';
 import type { FastifyInstance } from 'fastify';
 import type { Pool } from 'pg';
 import { searchProducts } from '../products.ts';
@@ -14,7 +14,7 @@ export function searchRoutes(app: FastifyInstance, { pool, limiter }: SearchRout
   app.get<{ Querystring: { q: string } }>(
     '/search',
     {
-      config: { rateLimit: { limiter, key: (request) => request.ip, cost: 1 } },
+      config: { rateLimit: { limiter, key: (request) => ipKey(request.ip), cost: 1 } },
       schema: {
         querystring: {
           type: 'object',
