@@ -5,7 +5,7 @@ import { scenarioJsonSchema } from '../src/scenario-schema.ts';
 export async function generate(): Promise<Map<string, string>> {
   const text = (schema: object): string => `${JSON.stringify(schema, null, 2)}\n`;
   return new Map([
-    ['packages/bench/schema/scenario.schema.json', text(scenarioJsonSchema())],
-    ['packages/bench/schema/result.schema.json', text(resultJsonSchema())],
+    ['packages/bench/generated/scenario.schema.json', text(scenarioJsonSchema())],
+    ['packages/bench/generated/result.schema.json', text(resultJsonSchema())],
   ]);
 }

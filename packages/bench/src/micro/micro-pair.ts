@@ -48,7 +48,7 @@ function middle(values: readonly number[]): number {
 }
 
 process.once('message', (plan: MicroPlan) => {
-  measure(plan)
+  void measure(plan)
     .catch((error: Error): MicroAnswer => ({ error: error.message.split('\n', 1)[0] ?? 'failed' }))
     .then((answer) => process.send?.(answer, () => process.disconnect()));
 });
