@@ -29,6 +29,9 @@ export class ServiceParts {
   /** Brings every part in line with a configuration; what is unchanged goes on undisturbed. */
   async update(config: Config): Promise<void> {
     const { runner, rules, writer, onError } = this.#options;
+    // First the readers of samples, then their sources: no sample is to pass a receiver by.
+    await writer.update(config.remoteWrite);
+    await rules.update(config.rules.groups, config.rules.webhook);
     this.#discovery?.close();
     this.#discovery = new FileDiscovery({
       directories: config.discovery,
@@ -36,8 +39,6 @@ export class ServiceParts {
       onError,
     });
     runner.update(config.benchmarks, config.load);
-    await rules.update(config.rules.groups, config.rules.webhook);
-    await writer.update(config.remoteWrite);
   }
 
   async stop(): Promise<void> {

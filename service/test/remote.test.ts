@@ -66,7 +66,8 @@ test('remote write brings every sample to a real Prometheus, those of an outage 
         `${url}/api/v1/query?query=ticks_total[1m]&time=${atMs / 1000}`,
       )
     ).data;
-  expect(await range(prometheus.url)).toEqual(await range(again.url));
+  const own = await range(again.url);
+  await expect.poll(() => range(prometheus.url), { timeout: 20_000 }).toEqual(own);
 });
 
 test('with a backend the API answers what that Prometheus answers, errors included', async () => {

@@ -14,13 +14,18 @@ export class Outbox {
   readonly #database: DatabaseSync;
   readonly #insert: StatementSync;
   readonly #capacity: number;
-  #receivers: readonly string[] = [];
+  #receivers: readonly string[];
 
   constructor(database: DatabaseSync, capacity = 100_000) {
     this.#database = database;
     this.#capacity = capacity;
     database.exec(schema);
     this.#insert = database.prepare('INSERT INTO outbox (data) VALUES (?)');
+    // Known from the first batch on, before a configuration names them again.
+    this.#receivers = database
+      .prepare('SELECT receiver FROM outbox_cursors')
+      .all()
+      .map(({ receiver }) => String(receiver));
   }
 
   /** A receiver that is new begins with the next batch. */
