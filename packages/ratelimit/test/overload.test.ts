@@ -268,6 +268,29 @@ describe('guards of servers', () => {
     await app.close();
   });
 
+  test('keep the permit of a request whose client left until its handler is done', async () => {
+    const limiter = createConcurrencyLimiter({ limit: 1, tiers: [{ name: 'all' }], queue: false });
+    const guarded = httpOverload({ limiter });
+    const started = Promise.withResolvers<() => void>();
+    const server: Server = createServer((request, response) => {
+      void guarded(request, response).then(
+        (allowed) => void (allowed && started.resolve(() => response.end('late'))),
+      );
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const abort = new AbortController();
+    const left = fetch(url, { signal: abort.signal }).catch(() => 'left');
+    const finish = await started.promise;
+    abort.abort();
+    expect(await left).toBe('left');
+    expect((await fetch(url)).status).toBe(503);
+    expect(limiter.stats().inFlight).toBe(1);
+    finish();
+    expect(limiter.stats().inFlight).toBe(0);
+    await new Promise<void>((resolve) => server.close(() => resolve()));
+  });
+
   test('let critical requests through while others are shed', async () => {
     const shedder = createLoadShedder({ measure: () => ({ delayMs: 1000, utilization: 1 }), sampleMs: 1e9 });
     for (let index = 0; index < 3; index++) shedder.sample();

@@ -22,8 +22,6 @@ export async function proveOverload(): Promise<boolean> {
     try {
       const line: string[] = [];
       for (const load of [0.5, 0.7, 1.2, 2, 3]) {
-        if (load === 1.2 && guard !== 'vegas' && guard !== 'gradient2' && guard !== 'nothing')
-          await fire(port, 0.3, 1000);
         const phase = await fire(port, load, 6000);
         line.push(shown(`${load}×`, phase));
         if (guard === 'vegas' || guard === 'gradient2') {

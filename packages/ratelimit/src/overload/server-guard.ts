@@ -17,7 +17,7 @@ export interface OverloadGuard {
 
 /**
  * Makes a guard for `node:http` and Express: resolves with false when it answered 503 problem+json itself. The permit
- * is held until the answer is out or the client is gone.
+ * is held until the handler ends its answer.
  * @example if (!(await guarded(request, response))) return;
  */
 export function httpOverload(
@@ -42,7 +42,7 @@ export function httpOverload(
       held.release('ignored');
       return false;
     }
-    response.once('close', () => held.release(completionOf(response)));
+    holdUntilAnswered(response, held);
     return true;
   };
 }
@@ -60,9 +60,28 @@ export const fastifyOverload: FastifyPluginCallback<OverloadGuard> = (app, guard
 // Hooks must reach routes outside this plugin's own scope: this is what `fastify-plugin` sets.
 Object.defineProperty(fastifyOverload, Symbol.for('skip-override'), { value: true });
 
-/** An answer cut short says nothing of latency; 503 and 504 say that something behind is overloaded. */
+/** How long a handler may go on after its client left before its permit is taken from it, in ms. */
+const ORPHAN_MS = 10_000;
+
+/**
+ * Holds the permit until the handler ends the answer, even if the client has left: the work goes on, and to admit
+ * others in its place is how a server that many callers give up on is buried.
+ */
+function holdUntilAnswered(response: ServerResponse, permit: Permit): void {
+  const end = response.end;
+  let orphan: NodeJS.Timeout | undefined;
+  response.end = function ended(this: ServerResponse, ...args: unknown[]): ServerResponse {
+    clearTimeout(orphan);
+    permit.release(completionOf(response));
+    return end.apply(this, args as never);
+  } as typeof end;
+  response.once('close', () => {
+    if (!response.writableEnded) orphan = setTimeout(() => permit.release('ignored'), ORPHAN_MS).unref();
+  });
+}
+
+/** 503 and 504 say that something behind is overloaded. */
 function completionOf(response: ServerResponse): Completion {
-  if (!response.writableFinished) return 'ignored';
   return response.statusCode === 503 || response.statusCode === 504 ? 'dropped' : 'ok';
 }
 

@@ -1,0 +1,186 @@
+import { type Clock, monotonicClock } from '../clock.ts';
+import { RateLimitError, shown } from '../errors.ts';
+import { createRateLimiter, type RateLimiter } from '../limiter.ts';
+import type { Policy } from '../policy.ts';
+import { AdaptiveThrottle } from './adaptive-throttle.ts';
+import { type GetHeader, pauseMs } from './server-hints.ts';
+
+/** Options of `createOutboundLimiter`. */
+export interface OutboundLimiterOptions {
+  readonly name: string;
+  /** What the other side allows, per origin. Give a limiter on Redis as `limiter` to share it between processes. */
+  readonly policies?: readonly Policy[];
+  readonly limiter?: RateLimiter;
+  /** The longest a request may wait for its turn, in ms. Default 30,000. */
+  readonly maxWaitMs?: number;
+  /** The most that wait for one origin. Default 1000. */
+  readonly maxQueue?: number;
+  /** Retries allowed as a share of requests. Default 0.1. */
+  readonly retryRatio?: number;
+  readonly clock?: Clock;
+  readonly random?: () => number;
+}
+
+/** Options of one turn. */
+export interface TurnOptions {
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Spaces this process's requests to other services, and leaves alone a service that asks for it. */
+export interface OutboundLimiter {
+  /**
+   * Resolves when a request to `origin` may go.
+   * @throws {RateLimitError} (rejects) `ERR_WEIR_RATELIMIT_OVERLOADED` when the queue is full, the wait would exceed
+   * `maxWaitMs`, or the service has lately refused so much that this request is dropped here.
+   */
+  turn(origin: string, options?: TurnOptions): Promise<void>;
+  /** Learns from an answer (status 0: none came): pauses the origin if it asks for that. Returns the pause in ms. */
+  observe(origin: string, status: number, header: GetHeader): number;
+  /** Takes one retry from the budget, or says false: retries must not multiply an outage. */
+  mayRetry(): boolean;
+  /** Requests that wait now. */
+  readonly waiting: number;
+}
+
+interface Origin {
+  readonly throttle: AdaptiveThrottle;
+  pausedUntilMs: number;
+  /** The tail of those that wait, each for the one before. */
+  tail: Promise<void>;
+  waiting: number;
+}
+
+/** Origins kept; the one least lately used goes first. */
+const MAX_ORIGINS = 1000;
+/** Retries that a quiet client may save up. */
+const MAX_RETRIES_SAVED = 10;
+
+/** @throws {RateLimitError} `ERR_WEIR_RATELIMIT_OPTIONS`, `ERR_WEIR_RATELIMIT_POLICY`. */
+export function createOutboundLimiter(options: OutboundLimiterOptions): OutboundLimiter {
+  return new Outbound(options);
+}
+
+class Outbound implements OutboundLimiter {
+  readonly #limiter: RateLimiter | undefined;
+  readonly #maxWaitMs: number;
+  readonly #maxQueue: number;
+  readonly #retryRatio: number;
+  readonly #clock: Clock;
+  readonly #random: () => number;
+  readonly #origins = new Map<string, Origin>();
+  #retries = MAX_RETRIES_SAVED;
+
+  constructor(options: OutboundLimiterOptions) {
+    const { name, policies, limiter, maxWaitMs = 30_000, maxQueue = 1000, retryRatio = 0.1 } = options;
+    const { clock = monotonicClock, random = Math.random } = options;
+    for (const [option, value] of Object.entries({ maxWaitMs, maxQueue, retryRatio })) {
+      if (typeof value === 'number' && value >= 0 && Number.isFinite(value)) continue;
+      throw new RateLimitError(
+        'ERR_WEIR_RATELIMIT_OPTIONS',
+        `Expected \`${option}\` to be 0 or more, got ${shown(value)}.`,
+      );
+    }
+    this.#limiter =
+      limiter ?? (policies === undefined ? undefined : createRateLimiter({ name, policies, clock, random }));
+    this.#maxWaitMs = maxWaitMs;
+    this.#maxQueue = maxQueue;
+    this.#retryRatio = retryRatio;
+    this.#clock = clock;
+    this.#random = random;
+  }
+
+  get waiting(): number {
+    let waiting = 0;
+    for (const origin of this.#origins.values()) waiting += origin.waiting;
+    return waiting;
+  }
+
+  async turn(name: string, { signal }: TurnOptions = {}): Promise<void> {
+    signal?.throwIfAborted();
+    const origin = this.#origin(name);
+    const startedMs = this.#clock.now();
+    if (origin.throttle.drops(startedMs, this.#random))
+      throw refused(`${name} has lately refused most requests`);
+    if (origin.waiting >= this.#maxQueue)
+      throw refused(`${origin.waiting} requests wait for ${name} already`);
+    this.#retries = Math.min(MAX_RETRIES_SAVED, this.#retries + this.#retryRatio);
+    origin.waiting++;
+    const before = origin.tail;
+    const mine = Promise.withResolvers<void>();
+    origin.tail = mine.promise;
+    try {
+      await before;
+      await this.#wait(name, origin, startedMs + this.#maxWaitMs, signal);
+    } finally {
+      origin.waiting--;
+      mine.resolve();
+    }
+  }
+
+  observe(name: string, status: number, header: GetHeader): number {
+    const origin = this.#origin(name);
+    const nowMs = this.#clock.now();
+    origin.throttle.answered(nowMs, status !== 0 && status !== 429 && status !== 503);
+    const pause = pauseMs(status, header, Date.now());
+    // Spread upward, so that those who wait do not all return in one instant.
+    if (pause > 0)
+      origin.pausedUntilMs = Math.max(origin.pausedUntilMs, nowMs + pause * (1 + this.#random() / 10));
+    return pause;
+  }
+
+  mayRetry(): boolean {
+    if (this.#retries < 1) return false;
+    this.#retries--;
+    return true;
+  }
+
+  async #wait(
+    name: string,
+    origin: Origin,
+    deadlineMs: number,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    for (;;) {
+      signal?.throwIfAborted();
+      const nowMs = this.#clock.now();
+      let waitMs = origin.pausedUntilMs - nowMs;
+      if (waitMs <= 0) {
+        const decision = await this.#limiter?.consume(name);
+        if (decision === undefined || decision.allowed) return;
+        waitMs = decision.retryAfterMs;
+      }
+      if (nowMs + waitMs > deadlineMs)
+        throw refused(`the next turn for ${name} is ${Math.ceil(waitMs)} ms away`);
+      await sleep(Math.max(1, waitMs), signal);
+    }
+  }
+
+  #origin(name: string): Origin {
+    let origin = this.#origins.get(name);
+    if (origin === undefined) {
+      const throttle = new AdaptiveThrottle(this.#clock.now());
+      origin = { throttle, pausedUntilMs: 0, tail: Promise.resolve(), waiting: 0 };
+    } else this.#origins.delete(name);
+    this.#origins.set(name, origin);
+    if (this.#origins.size > MAX_ORIGINS) this.#origins.delete(this.#origins.keys().next().value as string);
+    return origin;
+  }
+}
+
+function sleep(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const abort = (): void => {
+      clearTimeout(timer);
+      reject(signal?.reason);
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener('abort', abort);
+      resolve();
+    }, ms);
+    signal?.addEventListener('abort', abort, { once: true });
+  });
+}
+
+function refused(reason: string): RateLimitError {
+  return new RateLimitError('ERR_WEIR_RATELIMIT_OVERLOADED', `Not sent: ${reason}. Try later, or elsewhere.`);
+}

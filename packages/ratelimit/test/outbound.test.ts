@@ -1,0 +1,149 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { createManualClock, seededRandom } from '@weir/test-kit';
+import { Agent, request } from 'undici';
+import { afterEach, describe, expect, test } from 'vitest';
+import { AdaptiveThrottle } from '../src/outbound/adaptive-throttle.ts';
+import { createOutboundLimiter, limitedFetch, outboundInterceptor } from '../src/outbound/index.ts';
+import { pauseMs } from '../src/outbound/server-hints.ts';
+
+let server: Server | undefined;
+
+afterEach(async () => {
+  server?.closeAllConnections();
+  await new Promise<void>((resolve) => (server === undefined ? resolve() : server.close(() => resolve())));
+  server = undefined;
+});
+
+async function serve(answer: (request: IncomingMessage, response: ServerResponse) => void): Promise<string> {
+  const listening = createServer(answer);
+  server = listening;
+  await new Promise<void>((resolve) => listening.listen(0, '127.0.0.1', resolve));
+  return `http://127.0.0.1:${(listening.address() as AddressInfo).port}`;
+}
+
+describe('what a server asks for', () => {
+  const now = Date.parse('2026-01-01T00:00:00Z');
+  test.each([
+    [429, { 'retry-after': '7' }, 7000],
+    [503, { 'retry-after': 'Thu, 01 Jan 2026 00:00:09 GMT' }, 9000],
+    [200, { 'retry-after': '7' }, 0],
+    [429, { 'retry-after': 'soon' }, 0],
+    [429, { 'retry-after': '-5' }, 0],
+    [429, { 'retry-after': '99999999999' }, 3_600_000],
+    [200, { ratelimit: '"a";r=0;t=3, "b";r=5;t=60' }, 3000],
+    [200, { ratelimit: '"odd, name";r=0;t=4' }, 4000],
+    [200, { ratelimit: 'limit=5, remaining=0' }, 0],
+    [429, { 'retry-after': '2', ratelimit: '"a";r=0;t=6' }, 6000],
+  ])('%i %j is a pause of %i ms', (status, headers: Record<string, string>, expected) => {
+    expect(pauseMs(status, (name) => headers[name], now)).toBe(expected);
+  });
+});
+
+test('the throttle lets about K requests through for each accept, and all once the server accepts again', () => {
+  const random = seededRandom(4);
+  const throttle = new AdaptiveThrottle(0);
+  let sent = 0;
+  const send = (atMs: number, accepted: boolean): boolean => {
+    if (throttle.drops(atMs, random)) return false;
+    throttle.answered(atMs, accepted);
+    return true;
+  };
+  for (let index = 0; index < 2000; index++) sent += Number(send(0, false));
+  expect(sent).toBeLessThan(40);
+  for (let index = 0; index < 500; index++) send(600_000 + index, true);
+  let dropped = 0;
+  for (let index = 0; index < 200; index++) dropped += Number(!send(601_000, true));
+  expect(dropped).toBe(0);
+});
+
+describe('an outbound limiter', () => {
+  test('lets requests of an origin go in order, at the rate of its policies', async () => {
+    const policies = [{ name: 'p', algorithm: 'gcra', limit: 1000, windowMs: 10_000, burst: 2 }] as const;
+    const limiter = createOutboundLimiter({ name: 'api', policies });
+    const order: number[] = [];
+    const started = performance.now();
+    await Promise.all(
+      Array.from({ length: 12 }, (_, index) => limiter.turn('http://a').then(() => void order.push(index))),
+    );
+    expect(order).toEqual([...order.keys()]);
+    expect(performance.now() - started).toBeGreaterThanOrEqual(99);
+    expect(limiter.waiting).toBe(0);
+  });
+
+  test('refuses what would wait too long, what is above its queue, and what is aborted', async () => {
+    const clock = createManualClock();
+    const policies = [{ name: 'p', algorithm: 'fixed-window', limit: 1, windowMs: 60_000 }] as const;
+    const limiter = createOutboundLimiter({ name: 'api', policies, clock, maxWaitMs: 1000, maxQueue: 1 });
+    await limiter.turn('http://a');
+    const code = 'ERR_WEIR_RATELIMIT_OVERLOADED';
+    await expect(limiter.turn('http://a')).rejects.toMatchObject({ code });
+    await limiter.turn('http://b');
+    const patient = createOutboundLimiter({
+      name: 'api',
+      policies,
+      clock,
+      maxWaitMs: 100_000,
+      maxQueue: 1,
+      random: () => 1,
+    });
+    await patient.turn('http://a');
+    const abort = new AbortController();
+    const waiting = patient.turn('http://a', { signal: abort.signal });
+    await expect(patient.turn('http://a')).rejects.toMatchObject({ code });
+    abort.abort(new Error('no more'));
+    await expect(waiting).rejects.toThrow('no more');
+    expect(patient.waiting).toBe(0);
+  });
+
+  test('budgets retries as a share of requests', async () => {
+    const limiter = createOutboundLimiter({ name: 'api', retryRatio: 0.5, random: () => 1 });
+    let spent = 0;
+    while (limiter.mayRetry()) spent++;
+    expect(spent).toBe(10);
+    await limiter.turn('http://a');
+    expect(limiter.mayRetry()).toBe(false);
+    await limiter.turn('http://a');
+    expect(limiter.mayRetry()).toBe(true);
+  });
+});
+
+describe('the fetch wrapper', () => {
+  test('waits as long as the server asked, then repeats what may be repeated', async () => {
+    const times: number[] = [];
+    const url = await serve((incoming, response) => {
+      times.push(performance.now());
+      if (times.length === 1) response.writeHead(429, { 'retry-after': '1' }).end();
+      else response.end(incoming.method);
+    });
+    const fetching = limitedFetch(createOutboundLimiter({ name: 'api' }));
+    expect(await (await fetching(url)).text()).toBe('GET');
+    expect((times[1] as number) - (times[0] as number)).toBeGreaterThanOrEqual(999);
+  });
+
+  test('never repeats a POST, and gives the answer back', async () => {
+    let requests = 0;
+    const url = await serve((_, response) => {
+      requests++;
+      response.writeHead(503).end('busy');
+    });
+    const answer = await limitedFetch(createOutboundLimiter({ name: 'api' }))(url, {
+      method: 'POST',
+      body: 'x',
+    });
+    expect([answer.status, await answer.text(), requests]).toEqual([503, 'busy', 1]);
+  });
+});
+
+test('the undici interceptor spaces requests and reports what was not sent', async () => {
+  const url = await serve(
+    (_, response) => void response.writeHead(200, { ratelimit: '"a";r=0;t=60' }).end('ok'),
+  );
+  const limiter = createOutboundLimiter({ name: 'api', maxWaitMs: 1000 });
+  const agent = new Agent();
+  const dispatcher = agent.compose(outboundInterceptor(limiter));
+  const first = await request(url, { dispatcher });
+  expect(await first.body.text()).toBe('ok');
+  await expect(request(url, { dispatcher })).rejects.toMatchObject({ code: 'ERR_WEIR_RATELIMIT_OVERLOADED' });
+  await agent.close();
+});
