@@ -10,6 +10,7 @@ import { sqliteCode } from '../store/database.ts';
 import { addBenchmarkHistoryRoutes } from './benchmark-history-routes.ts';
 import { addBenchmarkRoutes } from './benchmark-routes.ts';
 import { describeDiscovery } from './describe-targets.ts';
+import { openApiDocument, openApiPage } from './openapi.ts';
 import { addPageRoutes } from './page-routes.ts';
 import { sendProblem } from './problem.ts';
 import { addPrometheusRoutes, type PrometheusRoutesOptions } from './prometheus-routes.ts';
@@ -74,6 +75,8 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   addBenchmarkRoutes(app, { runner, runs, audit: options.audit });
   addBenchmarkHistoryRoutes(app, runs);
   addPushRoutes(app, options);
+  app.get('/openapi.json', async () => openApiDocument());
+  app.get('/docs/api', async (_request, reply) => reply.type('text/html; charset=utf-8').send(openApiPage()));
   app.get('/sd/targets', async () => describeDiscovery(options.targets.states));
   await addPageRoutes(app, options.webRoot);
   return app;
