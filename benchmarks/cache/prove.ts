@@ -3,7 +3,7 @@
  * harness must be able to fail. Ends with `N passed, N failed`.
  */
 import { faultTable } from './faults.ts';
-import { race } from './race.ts';
+import { killHolder, race } from './race.ts';
 
 const operations = Number(process.argv[2] ?? 100_000);
 const seed = Number(process.argv[3] ?? 1);
@@ -18,6 +18,13 @@ function claim(title: string, holds: boolean, evidence: unknown): void {
 
 const herd = await race('herd', 8 * 500, seed);
 claim('8 processes × 500 callers = 1 load', herd.loads === 1, herd);
+
+const leaseMs = 5_000;
+const waitedMs = Math.round(await killHolder(leaseMs));
+claim('SIGKILL of the lease holder: the next load within the lease time', waitedMs <= leaseMs + 100, {
+  leaseMs,
+  waitedMs,
+});
 
 const weir = await race('weir', operations, seed);
 const total = weir.reads + weir.updates;

@@ -1,6 +1,9 @@
 import { fork } from 'node:child_process';
+import { once } from 'node:events';
 import { join } from 'node:path';
+import { createCache } from '@weir/cache';
 import { startRedis } from '@weir/test-kit';
+import { Redis } from 'ioredis';
 import type { RaceJob, RaceResult } from './race-worker.ts';
 
 export const processes = 8;
@@ -39,5 +42,29 @@ export async function race(subject: string, operations: number, seed: number): P
   } finally {
     for (const child of children) child.end();
     await Promise.all([cache.stop(), database.stop()]);
+  }
+}
+
+/** SIGKILL of the process that loads a key: how long the next reader, in another process, waits for its own load. */
+export async function killHolder(leaseMs: number): Promise<number> {
+  const server = await startRedis();
+  const child = fork(join(import.meta.dirname, 'race-worker.ts'), {
+    execArgv: ['--conditions=@weir/source'],
+  });
+  const redis = new Redis(server.url);
+  const cache = createCache({ name: 'held', redis, l2: { leaseMs } });
+  try {
+    await cache.ready();
+    child.send({ subject: 'hold', cacheUrl: server.url });
+    await once(child, 'message');
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    const start = performance.now();
+    await cache.getOrSet('k', () => 'loaded');
+    return performance.now() - start;
+  } finally {
+    await cache.close();
+    redis.disconnect();
+    await server.stop();
   }
 }
