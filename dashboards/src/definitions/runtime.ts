@@ -180,7 +180,7 @@ export const runtime: DashboardDefinition = {
           width: 8,
           queries: [
             {
-              expr: `sum by (nodejs_resource_type) (${select('nodejs_active_resources')})`,
+              expr: `sum by (nodejs_resource_type) (${select('nodejs_active_resources', 'nodejs_resource_type!=""')})`,
               legend: '{{nodejs_resource_type}}',
             },
           ],
