@@ -1,6 +1,12 @@
-/** Embeds the Lua sources of `src/lua` as TypeScript, because a published package should not read files at start. */
+/**
+ * Embeds the Lua sources of `src/lua` as TypeScript, because a published package should not read files at start, and
+ * draws the pictures of docs/ratelimit by running the algorithms.
+ */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { algorithms } from '../src/algorithms/index.ts';
+import { type Policy, worstBurst } from '../src/policy.ts';
+import { drawAlgorithm } from './draw-algorithm.ts';
 
 const directory = join(import.meta.dirname, '../src/lua');
 const parts = [
@@ -30,5 +36,10 @@ export async function generate(): Promise<Map<string, string>> {
       `export const ${part.replace(/-(.)/g, (_, letter) => letter.toUpperCase())}Lua: string = ${JSON.stringify(code)};`,
     );
   }
-  return new Map([['packages/ratelimit/src/lua/scripts.gen.ts', `${lines.join('\n')}\n`]]);
+  const files = new Map([['packages/ratelimit/src/lua/scripts.gen.ts', `${lines.join('\n')}\n`]]);
+  for (const algorithm of Object.keys(algorithms) as Policy['algorithm'][]) {
+    const policy: Policy = { name: 'p', algorithm, limit: 100, windowMs: 10_000 };
+    files.set(`docs/ratelimit/${algorithm}.svg`, drawAlgorithm(policy, worstBurst(policy)));
+  }
+  return files;
 }
