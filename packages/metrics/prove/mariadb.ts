@@ -1,6 +1,6 @@
 /**
  * `prove:mariadb`: times queries of mysql2 on a real MariaDB, checks that nothing of a secret leaves, and that an N+1 is found through a pool of
- * one. Needs `mariadbd` on the PATH or in /usr/sbin (Debian: mariadb-server-core).
+ * one. Needs `mariadbd`, named by MARIADBD or on the PATH or in /usr/sbin (Debian: mariadb-server-core).
  */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -18,7 +18,7 @@ const user = process.getuid?.() === 0 ? ['--user=root'] : [];
 mkdirSync(join(directory, 'data'));
 // Reached by a socket in a directory of its own only, so that no tables of privileges are needed.
 const server = spawn(
-  'mariadbd',
+  process.env.MARIADBD ?? 'mariadbd',
   [
     '--no-defaults',
     `--datadir=${directory}/data`,

@@ -1,4 +1,3 @@
-import { DatabaseSync } from 'node:sqlite';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { seededRandom } from '@weir/test-kit';
@@ -16,22 +15,25 @@ test('100,000 random routes, methods and statements stay within the budget, real
     http: { maxSeries: 300 },
     db: { maxStatements: 100 },
   });
-  const database = metrics.instrument(new DatabaseSync(':memory:'));
+  // The driver's own work would be most of the test's time: this client answers at once.
+  const client = metrics.instrument({
+    connectionParameters: {},
+    query: (_text: string, answer: (error: null, result: object) => void) => answer(null, { rowCount: 0 }),
+  });
   const random = seededRandom(7);
   const word = (): string => Math.floor(random() * 1e12).toString(36);
   const real = (): void => {
     const exchange = metrics.http.begin('GET');
     exchange.route = '/products/:id';
     metrics.http.end(exchange, { statusCode: 200 });
-    database.exec('select 1');
+    client.query('select 1', () => {});
   };
   const storm = (count: number): void => {
     for (let index = 0; index < count; index += 1) {
       const exchange = metrics.http.begin(word());
       exchange.route = `/${word()}`; // as a broken adapter would
       metrics.http.end(exchange, { statusCode: 200 + Math.floor(random() * 400) });
-      const execution = `select ${word()}x`;
-      expect(() => database.exec(execution)).toThrow();
+      client.query(`select ${word()}x`, () => {});
     }
   };
   real();
@@ -64,6 +66,5 @@ test('100,000 random routes, methods and statements stay within the budget, real
   const route = 'http_request_method="GET",http_route="/products/:id",http_response_status_code="200"';
   expect(samples.get(`http_server_request_duration_seconds_count{${route}}`)).toBe(2);
   expect(grownBytes).toBeLessThan(2_000_000);
-  database.close();
   await metrics.close();
 });

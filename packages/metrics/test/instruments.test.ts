@@ -1,3 +1,4 @@
+import * as successor from '@prometheus-io/client';
 import { promtool } from '@weir/test-kit';
 import fc from 'fast-check';
 import client from 'prom-client';
@@ -88,6 +89,28 @@ test('one scrape of a prom-client registry and one of ours both carry the metric
 
   await metrics.close();
   expect(await registry.metrics()).not.toContain('mails_total');
+});
+
+test('a registry of prom-client’s successor does as well', async () => {
+  const registry = new successor.Registry();
+  new successor.Counter({ name: 'orders_total', help: 'Orders', registers: [registry] }).inc(3);
+  const metrics = createMetrics({ ...quiet, registries: [registry] });
+  metrics
+    .counter({ name: 'mails_total', help: 'Mails', labels: ['kind'] })
+    .labels('welcome')
+    .inc(2);
+  metrics.histogram({ name: 'size_bytes', help: 'Sizes', buckets: [1, 2] }).observe(1.5);
+  const theirs = parseSamples(await registry.metrics());
+  expect(theirs.get('orders_total')).toBe(3);
+  expect(theirs.get('mails_total{kind="welcome"}')).toBe(2);
+  expect(theirs.get('size_bytes_bucket{le="2"}')).toBe(1);
+  expect(theirs.get('size_bytes_count')).toBe(1);
+  const ours = await samplesOf(metrics);
+  expect(ours.get('orders_total')).toBe(3);
+  expect([...ours.keys()].filter((name) => name.startsWith('mails_total'))).toEqual([
+    'mails_total{kind="welcome"}',
+  ]);
+  await metrics.close();
 });
 
 test('an OpenMetrics scrape passes through a prom-client registry in either format', async () => {

@@ -5,7 +5,7 @@ import { startPrometheus } from '@weir/test-kit';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { listen, startOtlpReceiver } from './otlp-receiver.ts';
 
-const app = join(import.meta.dirname, 'fixtures/traced-app.ts');
+const app = join(import.meta.dirname, 'fixtures/traced-app.process.ts');
 const register = join(import.meta.dirname, '../src/register.ts');
 
 let receiver: Awaited<ReturnType<typeof startOtlpReceiver>>;

@@ -1,0 +1,120 @@
+/**
+ * One scrape for many processes or threads. Members push their state to the aggregator at an interval, so that a scrape waits for nobody
+ * and a member that hangs or dies takes nothing with it: its counters stay in the totals, as of at most one interval before.
+ */
+import cluster, { type Worker as ClusterWorker } from 'node:cluster';
+import type { Worker as Thread } from 'node:worker_threads';
+import { parentPort } from 'node:worker_threads';
+import type { Metrics } from '../create-metrics.ts';
+import { metricsError } from '../errors.ts';
+import { negotiate } from '../exposition/negotiate.ts';
+import { renderFamily } from '../exposition/text.ts';
+import { Counter } from '../instruments/counter.ts';
+import { Gauge } from '../instruments/gauge.ts';
+import { Histogram } from '../instruments/histogram.ts';
+import { type FamilySnapshot, lasting, mergeSnapshots, takeSnapshot } from './snapshot.ts';
+
+const KIND = 'weir:metrics:snapshot';
+
+interface Message {
+  readonly kind: typeof KIND;
+  readonly snapshot: readonly FamilySnapshot[];
+}
+
+function isMessage(message: unknown): message is Message {
+  return typeof message === 'object' && message !== null && (message as { kind?: unknown }).kind === KIND;
+}
+
+/** Options of {@link publishMetrics}. */
+export interface PublishOptions {
+  readonly metrics: Metrics;
+  /** Default 1,000. What a member that is killed counted since its last push is lost. */
+  readonly intervalMs?: number;
+}
+
+/** Pushes this worker's metrics, of `node:cluster` or `node:worker_threads`, to its parent. Call the result to push a last time and stop. */
+export function publishMetrics({ metrics, intervalMs = 1_000 }: PublishOptions): () => void {
+  if (!(intervalMs > 0)) throw metricsError('ERR_WEIR_METRICS_OPTION', 'intervalMs', 'above 0', intervalMs);
+  const push = (): void => {
+    const message: Message = { kind: KIND, snapshot: takeSnapshot(metrics.registry) };
+    if (parentPort !== null) parentPort.postMessage(message);
+    else if (process.connected) process.send?.(message);
+  };
+  push();
+  const timer = setInterval(push, intervalMs);
+  timer.unref();
+  return () => {
+    clearInterval(timer);
+    push();
+  };
+}
+
+/** Gathers the metrics of workers. */
+export interface Aggregator {
+  /** Follows a worker thread; workers of `node:cluster` are followed by themselves. */
+  add(thread: Thread): void;
+  /** One scrape of all members, living and dead, and of `own`, if given. Text and OpenMetrics. */
+  scrape(accept?: string): Promise<{ readonly contentType: string; readonly body: string }>;
+  close(): void;
+}
+
+function toFamily({ definition, rows }: FamilySnapshot): Counter | Gauge | Histogram {
+  const room = Math.max(1, rows.length);
+  if (definition.type === 'counter') {
+    const counter = new Counter(definition, room);
+    for (const { labels, values } of rows) counter.labels(...labels).setTotal(values[0] as number);
+    return counter;
+  }
+  if (definition.type === 'gauge') {
+    const gauge = new Gauge(definition, room);
+    for (const { labels, values } of rows) gauge.labels(...labels).set(values[0] as number);
+    return gauge;
+  }
+  const histogram = new Histogram(definition, room);
+  for (const { labels, values } of rows) {
+    const series = histogram.labels(...labels);
+    for (const [index, count] of values.slice(0, -1).entries()) series.addToBucket(index, count);
+    series.addToSum(values[values.length - 1] as number);
+  }
+  return histogram;
+}
+
+/** Starts gathering; in a cluster call it in the primary. `own` adds the metrics of this process itself. */
+export function createAggregator({ own }: { readonly own?: Metrics } = {}): Aggregator {
+  const latest = new Map<object, readonly FamilySnapshot[]>();
+  let retired: readonly FamilySnapshot[] = [];
+  const receive = (member: object, message: unknown): void => {
+    if (isMessage(message)) latest.set(member, message.snapshot);
+  };
+  const retire = (member: object): void => {
+    const snapshot = latest.get(member);
+    if (snapshot === undefined) return;
+    latest.delete(member);
+    retired = mergeSnapshots([retired, lasting(snapshot)]);
+  };
+  const onMessage = (worker: ClusterWorker, message: unknown): void => receive(worker, message);
+  // 'disconnect' and not 'exit': a last push may still be on its way when the process is gone.
+  const onDisconnect = (worker: ClusterWorker): void => retire(worker);
+  cluster.on('message', onMessage);
+  cluster.on('disconnect', onDisconnect);
+  return Object.freeze({
+    add(thread: Thread) {
+      thread.on('message', (message) => receive(thread, message));
+      thread.once('exit', () => retire(thread));
+    },
+    async scrape(accept?: string) {
+      const { format: wanted, contentType: type } = negotiate(accept);
+      const { format, contentType } =
+        wanted === 'protobuf' ? negotiate(undefined) : { format: wanted, contentType: type };
+      const text = format === 'openmetrics' ? 'openmetrics' : 'text';
+      const ownSnapshot = own === undefined ? [] : takeSnapshot(own.registry);
+      const families = mergeSnapshots([retired, ownSnapshot, ...latest.values()]).map(toFamily);
+      const body = families.map((family) => renderFamily(family, text)).join('');
+      return { contentType, body: text === 'openmetrics' ? `${body}# EOF\n` : body };
+    },
+    close() {
+      cluster.off('message', onMessage);
+      cluster.off('disconnect', onDisconnect);
+    },
+  });
+}

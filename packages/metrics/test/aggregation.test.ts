@@ -1,0 +1,75 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { createAggregator } from '@weir/metrics/aggregation';
+import client from 'prom-client';
+import { expect, test } from 'vitest';
+import { createMetrics } from '../src/index.ts';
+import { parseSamples } from './samples.ts';
+
+test('a cluster is scraped as one, and what a killed worker counted stays while its gauges go', async () => {
+  const primary = fork(join(import.meta.dirname, 'fixtures/cluster-app.process.ts'), [], {
+    execArgv: ['--conditions=@weir/source'],
+  });
+  await once(primary, 'message');
+  const scrape = async (): Promise<(number | undefined)[]> => {
+    const answer = once(primary, 'message');
+    primary.send({ scrape: true });
+    const samples = parseSamples((await answer)[0] as string);
+    return ['jobs_total{kind="mail"}', 'busy', 'took_seconds_bucket{le="2"}', 'took_seconds_sum'].map(
+      (name) => samples.get(name),
+    );
+  };
+  try {
+    primary.send({ fork: 3 });
+    primary.send({ fork: 4 });
+    await expect.poll(scrape, { timeout: 20_000 }).toEqual([7, 2, 2, 3]);
+    primary.send({ kill: 1 });
+    await expect.poll(scrape, { timeout: 20_000 }).toEqual([7, 1, 2, 3]);
+    primary.send({ fork: 10 });
+    await expect.poll(scrape, { timeout: 20_000 }).toEqual([17, 2, 3, 4.5]);
+  } finally {
+    primary.kill('SIGKILL');
+    await once(primary, 'exit');
+  }
+});
+
+test('worker threads are gathered with the main thread’s own metrics', async () => {
+  const own = createMetrics({ service: 'main', runtime: false });
+  const aggregator = createAggregator({ own });
+  own
+    .counter({ name: 'jobs_total', help: 'Jobs', labels: ['kind'] })
+    .labels('mail')
+    .inc();
+  const source = `
+    import { createMetrics } from '${new URL('../src/index.ts', import.meta.url).href}';
+    import { publishMetrics } from '${new URL('../src/aggregation/index.ts', import.meta.url).href}';
+    const metrics = createMetrics({ service: 'thread', runtime: false });
+    metrics.counter({ name: 'jobs_total', help: 'Jobs', labels: ['kind'] }).labels('mail').inc(5);
+    publishMetrics({ metrics })();`;
+  const thread = new Worker(new URL(`data:text/javascript,${encodeURIComponent(source)}`));
+  aggregator.add(thread);
+  await once(thread, 'exit');
+  const samples = parseSamples((await aggregator.scrape()).body);
+  expect(samples.get('jobs_total{kind="mail"}')).toBe(6);
+  expect(samples.get('target_info{service_name="main",service_version=""}')).toBe(1);
+  aggregator.close();
+  await own.close();
+});
+
+test('prom-client’s own cluster aggregation adds our families up too', async () => {
+  const states = [];
+  for (const step of [1, 2]) {
+    const registry = new client.Registry();
+    const metrics = createMetrics({ service: 'test', runtime: false, registries: [registry] });
+    metrics.counter({ name: 'jobs_total', help: 'Jobs' }).inc(step);
+    metrics.histogram({ name: 'took_seconds', help: 'Took', buckets: [1, 2] }).observe(step);
+    states.push(await registry.getMetricsAsJSON());
+    await metrics.close();
+  }
+  const samples = parseSamples(await client.AggregatorRegistry.aggregate(states).metrics());
+  expect(samples.get('jobs_total')).toBe(3);
+  expect(samples.get('took_seconds_bucket{le="1"}')).toBe(1);
+  expect(samples.get('took_seconds_sum')).toBe(3);
+});
