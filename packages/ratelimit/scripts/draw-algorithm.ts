@@ -39,10 +39,12 @@ export function drawAlgorithm(policy: Policy, bound: number): string {
   const highest = bound * 1.1;
   const y = (units: number): number => BOTTOM - (units / highest) * (BOTTOM - TOP);
   const x = (bin: number): number => LEFT + (bin / bins) * (RIGHT - LEFT);
+  // Bars have a scale of their own: a twentieth of a window at full pressure is 45 high.
+  const unit = 45 / ((policy.limit * 3) / 20);
   const barWidth = (RIGHT - LEFT) / bins - 2;
   const bars = perBin.flatMap(({ admitted: yes, denied }, index) => [
-    bar(x(index), y(yes), barWidth, BOTTOM - y(yes), 'a'),
-    bar(x(index), y(yes + denied), barWidth, y(yes) - y(yes + denied), 'd'),
+    bar(x(index), BOTTOM - yes * unit, barWidth, yes * unit, 'a'),
+    bar(x(index), BOTTOM - (yes + denied) * unit, barWidth, denied * unit, 'd'),
   ]);
   const line = trailing.map((units, index) => `${round(x(index + 1))},${round(y(units))}`).join(' ');
   const rule = (units: number, name: string): string =>

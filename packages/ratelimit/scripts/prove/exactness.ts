@@ -26,7 +26,7 @@ export async function proveExactness(): Promise<boolean> {
   const policies: Policy[] = names.map((algorithm) => ({ name: algorithm, algorithm, limit, windowMs }));
   const workers = [-10_000, -3000, 3000, 10_000].map((skewMs, index) => {
     const options = JSON.stringify({ url: server.url, policies, skewMs, index, durationMs });
-    const worker = fork(join(import.meta.dirname, 'exactness-worker.ts'), [options], {
+    const worker = fork(join(import.meta.dirname, '../exactness-process.ts'), [options], {
       execArgv: ['--conditions=@weir/source'],
     });
     return new Promise<Record<string, Trip[]>>((resolve, reject) => {

@@ -49,7 +49,7 @@ async function start(guard: string): Promise<{ child: ChildProcess; port: number
   // The peer is a dependency of the benchmarks only.
   const peers = createRequire(join(import.meta.dirname, '../../../../benchmarks/package.json'));
   const child = fork(
-    join(import.meta.dirname, 'overload-server.ts'),
+    join(import.meta.dirname, '../overload-process.ts'),
     [guard, peers.resolve('@fastify/under-pressure')],
     { execArgv: ['--conditions=@weir/source'] },
   );

@@ -1,4 +1,4 @@
-/** One of the processes of exactness.ts: fires attacker-timed requests at one key and reports what was admitted. */
+/** One of the processes of prove/exactness.ts: fires attacker-timed requests at one key and reports what was admitted. */
 import { createRateLimiter, type Policy } from '@weir/ratelimit';
 import { Redis } from 'ioredis';
 
