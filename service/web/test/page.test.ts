@@ -1,15 +1,12 @@
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { launchChromium } from '@weir/test-kit';
+import axe from 'axe-core';
 import { build } from 'vite';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type LiveSystem, startLiveSystem } from './live-system.ts';
 
 type Browser = Awaited<ReturnType<typeof launchChromium>>;
 type Page = Awaited<ReturnType<Browser['newPage']>>;
-
-const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 let system: LiveSystem;
 let browser: Browser;
@@ -146,7 +143,7 @@ test.each([
     const { page } = await open(path, { width, colorScheme });
     if (path === '/') await chartOf(page, 'Latency');
     await page.getByRole('heading', { level: 1 }).waitFor({ state: 'attached' });
-    await page.evaluate(axeSource);
+    await page.evaluate(axe.source);
     const serious = await page.evaluate(async () => {
       const axe = (globalThis as unknown as { axe: { run(): Promise<AxeResults> } }).axe;
       const { violations } = await axe.run();
