@@ -12,7 +12,7 @@ if kind == 'reset' then
   redis.call('DEL', key)
   return { now, 1 }
 end
-local s = read_record(key, format, width)
+local s = read_record(key, format, width, has_log)
 if kind == 'block' then
   s[1] = now + amount
 elseif kind == 'unblock' then

@@ -33,9 +33,10 @@ local function read_policies(first)
   return policies, '<' .. string.rep('d', width), width, has_log, first + 1 + count * 7
 end
 
-local function read_record(key, format, width)
-  local raw = redis.call('GETRANGE', key, 0, width * 8 - 1)
-  if #raw == width * 8 then return { struct.unpack(format, raw) } end
+local function read_record(key, format, width, has_log)
+  local raw
+  if has_log then raw = redis.call('GETRANGE', key, 0, width * 8 - 1) else raw = redis.call('GET', key) end
+  if raw and #raw == width * 8 then return { struct.unpack(format, raw) } end
   local s = {}
   for cell = 1, width do s[cell] = 0 end
   return s
@@ -53,7 +54,8 @@ local function write_record(key, s, format, width, has_log, policies, now)
     return
   end
   local packed = struct.pack(format, unpack(s, 1, width))
-  local ttl = string.format('%.0f', ceil(longest / 1000) + 1)
+  -- Redis writes numbers with 17 digits: whole milliseconds pass unharmed.
+  local ttl = ceil(longest / 1000) + 1
   if has_log then
     redis.call('SETRANGE', key, 0, packed)
     redis.call('PEXPIRE', key, ttl)
