@@ -1,1 +1,0 @@
-export { serviceCatalogue } from './catalogue.ts';
