@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { existsSync, lstatSync, statSync } from 'node:fs';
+import { chmodSync, existsSync, lstatSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { TestKitError } from './errors.ts';
@@ -18,12 +18,17 @@ export function reachableTemporary(): string {
 }
 
 /**
- * `wanted` if an account without privileges can walk to its parent; else a directory that stands in for it, the same one for
+ * `wanted` if an account without privileges can walk to its parent, which is opened for passage if it alone is closed; else a directory that stands in for it, the same one for
  * the same path: a checkout below /root, or in a directory of mktemp, is closed to the account that runs PostgreSQL for root.
  */
 export function reachableDirectory(wanted: string, owners: readonly number[]): string {
   const path = resolve(wanted);
-  if (isReachable(dirname(path))) return path;
+  const parent = dirname(path);
+  if (isReachable(dirname(parent)) && existsSync(parent) && !isReachable(parent)) {
+    // The state directory itself, made by mkdtemp as often as not: open for passage, still closed for reading.
+    chmodSync(parent, statSync(parent).mode | 0o001);
+  }
+  if (isReachable(parent)) return path;
   const name = createHash('sha256').update(path).digest('hex').slice(0, 12);
   const base = ['/var/tmp', reachableTemporary()].find(
     (directory) => existsSync(directory) && isReachable(directory),

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { run, startEmbeddedPostgres, startServerProcess, tryLockFile, withLockFile } from '@weir/test-kit';
@@ -113,14 +113,23 @@ test('PostgreSQL starts in a directory closed to others; for root another one st
   const closed = join(directory, 'closed');
   await mkdir(closed, { mode: 0o700 });
   expect(isReachable(closed)).toBe(false);
-  const inside = reachableDirectory(join(closed, 'pg'), []);
+  const wanted = join(closed, 'checkout', 'pg');
+  await mkdir(join(closed, 'checkout'));
+  const inside = reachableDirectory(wanted, []);
   expect(inside).not.toContain(closed);
-  expect(reachableDirectory(join(closed, 'pg'), [])).toBe(inside);
-  const server = await startEmbeddedPostgres({ directory: join(closed, 'pg'), durable: false });
+  expect(reachableDirectory(wanted, [])).toBe(inside);
+  const server = await startEmbeddedPostgres({ directory: wanted, durable: false });
   expect(await query(server.url, 'select 1 as one')).toEqual([{ one: 1 }]);
   await server.stop();
   await mkdir(inside, { recursive: true });
   await rm(inside, { recursive: true });
+});
+
+test('a state directory that alone is closed is opened for passage, not replaced', async () => {
+  const state = join(directory, 'state');
+  await mkdir(state, { mode: 0o700 });
+  expect(reachableDirectory(join(state, 'pg'), [])).toBe(join(state, 'pg'));
+  expect((await stat(state)).mode & 0o777).toBe(0o701);
 });
 
 test('of many that ask for a lock one at a time gets it, and a dead holder is no obstacle', async () => {
