@@ -26,7 +26,7 @@ export async function runClosedLoop(options: ClosedLoopOptions): Promise<void> {
   const clients: EngineClient[] = [];
   const idle = new Set<EngineClient>();
   const plannedMs = scenario.warmupMs + scenario.durationMs;
-  let endMs = measurement.plannedEndMs;
+  let endMs = measurement.beginBeforeMs;
 
   const finish = (): void => {
     endMs = Number.NEGATIVE_INFINITY;

@@ -85,6 +85,11 @@ export class Measurement {
     this.#latestMs = Math.max(this.#latestMs, byMs);
   }
 
+  /** Nothing should begin at this time or later: it would not be counted. */
+  get beginBeforeMs(): number {
+    return this.plannedEndMs - roundingMs;
+  }
+
   /** Whether a request that begins then is counted. */
   measures(startMs: number): boolean {
     return startMs >= this.#measureMs - roundingMs && startMs < this.#endMs - roundingMs;

@@ -74,7 +74,7 @@ export function runFlows(options: RunFlowsOptions): Promise<void> {
       const runStep = (index: number, stepDueMs: number): void => {
         const step = session.steps[index];
         if (step === undefined) onEnd();
-        else if (!over && stepDueMs < measurement.plannedEndMs) send(step, index, stepDueMs);
+        else if (!over && stepDueMs < measurement.beginBeforeMs) send(step, index, stepDueMs);
       };
       const send = (step: CompiledStep, index: number, stepDueMs: number): void => {
         let request: ReturnType<typeof toWire>;
