@@ -83,4 +83,5 @@ process.on('message', (message) => {
     });
   } else process.exit(0);
 });
+process.on('disconnect', () => process.exit());
 process.send?.({ origin });

@@ -48,4 +48,5 @@ process.on('message', (message: { queries?: number } | 'count' | 'end') => {
     })();
   }
 });
+process.on('disconnect', () => process.exit());
 process.send?.({ ready: true });
