@@ -1,12 +1,15 @@
 /** Counts lose half their weight in this time. */
 const HALF_LIFE_MS = 30_000;
+/** Refusals that cost nothing. */
+const FREE = 10;
 
 /**
  * Client-side throttling (Google, "Site Reliability Engineering", ch. 21): a request is dropped here with probability
  *
- *     max(0, (requests − K·accepts) / (requests + 1))        K = 2
+ *     max(0, (requests − K·accepts − 10) / (requests + 1))        K = 2
  *
- * so that a server which refuses everything still gets about one request for every accept, and not the whole storm.
+ * so that a server which refuses everything still gets about one request for every accept, and not the whole storm. The 10 keeps a few
+ * refusals of a quiet client from dropping its next request.
  */
 export class AdaptiveThrottle {
   #requests = 0;
@@ -22,7 +25,7 @@ export class AdaptiveThrottle {
   /** Whether to drop a request; it then counts as one. Those under way count when they are answered. */
   drops(nowMs: number, random: () => number): boolean {
     this.#decay(nowMs);
-    const probability = (this.#requests - this.#factor * this.#accepts) / (this.#requests + 1);
+    const probability = (this.#requests - this.#factor * this.#accepts - FREE) / (this.#requests + 1);
     if (random() >= probability) return false;
     this.#requests++;
     return true;

@@ -21,8 +21,8 @@ export function limitedFetch(limiter: OutboundLimiter, options: LimitedFetchOpti
     const signal = init?.signal ?? request?.signal;
     const method = (init?.method ?? request?.method ?? 'GET').toUpperCase();
     const repeatable = isRepeatable(method, init?.body ?? request?.body);
+    await limiter.turn(origin, { signal });
     for (let attempt = 1; ; attempt++) {
-      await limiter.turn(origin, { signal });
       const response = await send(input, init).catch((error: unknown) => {
         limiter.observe(origin, 0, () => undefined);
         throw error;
@@ -30,6 +30,12 @@ export function limitedFetch(limiter: OutboundLimiter, options: LimitedFetchOpti
       limiter.observe(origin, response.status, (name) => response.headers.get(name));
       const again = repeatable && attempt < attempts && (response.status === 429 || response.status === 503);
       if (!again || !limiter.mayRetry()) return response;
+      // A retry that gets no turn leaves the caller with the answer there is.
+      const mayGo = await limiter.turn(origin, { signal }).then(
+        () => true,
+        () => false,
+      );
+      if (!mayGo) return response;
       await response.body?.cancel();
     }
   };
