@@ -2,25 +2,47 @@ import { defineConfig } from 'vitest/config';
 
 const root = import.meta.dirname;
 
+/** Their subject is time under load: what runs beside them would be measured too. */
+const alone = [
+  'packages/bench/test/{cli,closed-loop,flow,micro,open-loop}.test.ts',
+  'packages/bench/test/{compare,profile}/*.test.ts',
+  'packages/metrics/test/bounds.test.ts',
+];
+
 export default defineConfig({
   resolve: { conditions: ['@weir/source'] },
   ssr: { resolve: { conditions: ['@weir/source'] } },
   test: {
-    include: [
-      'packages/*/test/**/*.test.ts',
-      'service/test/**/*.test.ts',
-      'service/web/test/**/*.test.ts',
-      'dashboards/test/**/*.test.ts',
-      'examples/*/test/**/*.test.ts',
-      'internal/*/test/**/*.test.ts',
-      'test/**/*.test.ts',
-    ],
     globalSetup: ['internal/test-kit/src/vitest-global-setup.ts'],
     // Two-core machines run real servers beside the tests; a generous bound is for hangs, not for pace.
-    testTimeout: 30_000,
+    testTimeout: 60_000,
     hookTimeout: 120_000,
     reporters: process.env.CI
       ? ['default', ['json', { outputFile: `${root}/.weir/test-results.json` }]]
       : ['default'],
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'together',
+          include: [
+            'packages/*/test/**/*.test.ts',
+            'service/test/**/*.test.ts',
+            'service/web/test/**/*.test.ts',
+            'dashboards/test/**/*.test.ts',
+            'examples/*/test/**/*.test.ts',
+            'internal/*/test/**/*.test.ts',
+            'test/**/*.test.ts',
+          ],
+          exclude: ['**/node_modules/**', ...alone],
+          maxWorkers: 2,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        extends: true,
+        test: { name: 'alone', include: alone, maxWorkers: 1, sequence: { groupOrder: 1 } },
+      },
+    ],
   },
 });

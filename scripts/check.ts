@@ -40,7 +40,7 @@ const steps: readonly Step[] = [
   { name: 'types: sources', run: () => command('tsc', ['--build']) },
   { name: 'types: tests and scripts', run: () => command('tsc', ['-p', 'tsconfig.tests.json']) },
   { name: 'types: web page', run: () => command('tsc', ['-p', 'service/web/tsconfig.json', '--noEmit']) },
-  { name: 'lint and format', run: () => command('biome', ['ci', '.']) },
+  { name: 'lint and format', run: () => command('biome', ['ci', '--colors=off', '.']) },
   { name: 'unused code', run: () => command('knip', ['--no-progress']) },
   {
     name: 'generated files',

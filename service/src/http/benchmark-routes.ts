@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { AuditLog } from '../auth/audit-log.ts';
 import type { BenchmarkRunner } from '../benchmarks/benchmark-runner.ts';
@@ -35,7 +36,7 @@ export function addBenchmarkRoutes(
   app.get('/benchmarks', async () =>
     runner.benchmarks.map(({ name, file }) => ({
       name,
-      scenario: file,
+      scenario: basename(file),
       lastRun: store.list(name, 2).find(({ endedAt }) => endedAt !== null) ?? null,
       running: runner.running(name) ?? null,
     })),

@@ -1,14 +1,5 @@
 import { requestJson } from './http.ts';
 
-/** What a benchmark asks for; the parts that the page shows. */
-export interface Scenario {
-  readonly target?: string;
-  readonly requests?: readonly { readonly method?: string; readonly path: string }[];
-  readonly connections?: number;
-  readonly durationMs?: number;
-  readonly warmupMs?: number;
-}
-
 /** Sent a few times a second while a run is under way. */
 export interface Progress {
   readonly phase: 'warmup' | 'running';
@@ -24,7 +15,9 @@ export interface Progress {
 /** The parts of a result that the page shows. */
 export interface Result {
   readonly target: string;
-  readonly load: { readonly connections: number };
+  readonly load:
+    | { readonly mode: 'closed'; readonly connections: number }
+    | { readonly mode: 'open'; readonly rate: number };
   readonly durationMs: number;
   readonly partial: boolean;
   readonly requests: {
@@ -67,8 +60,8 @@ export interface Run {
 
 export interface Benchmark {
   readonly name: string;
-  /** The scenario, or the file that holds it. */
-  readonly scenario: Scenario | string;
+  /** Name of the scenario's file. */
+  readonly scenario: string;
   readonly lastRun: Run | null;
   readonly running: Run | null;
 }

@@ -1,5 +1,5 @@
 import type { JSX } from 'preact';
-import type { Benchmark, Result, Scenario } from '../api/benchmarks.ts';
+import type { Benchmark, Result } from '../api/benchmarks.ts';
 import { formatAge, formatDuration } from '../time/duration.ts';
 import { BenchmarkHistory } from './benchmark-history.tsx';
 import { BenchmarkProgress } from './benchmark-progress.tsx';
@@ -53,39 +53,21 @@ export function BenchmarkCard({ benchmark }: { readonly benchmark: Benchmark }):
         />
       )}
       {running === undefined && runs !== undefined && lastResult === undefined && (
-        <p class="benchmark-none">No result yet.{lengthOf(scenario)}</p>
+        <p class="benchmark-none">No result yet.</p>
       )}
       {runs !== undefined && runs.length > 1 && <BenchmarkHistory runs={runs} />}
     </article>
   );
 }
 
-/** What the benchmark does, in a line; from its last result where the service names the scenario's file only. */
-function describe(scenario: Scenario | string, result: Result | undefined): string {
-  if (typeof scenario !== 'string') return describeScenario(scenario);
-  const file = scenario.split('/').at(-1) ?? scenario;
-  if (result === undefined) return file;
+/** What the benchmark does, in a line: its scenario's file and, once it has run, the load that it brought. */
+function describe(scenario: string, result: Result | undefined): string {
+  if (result === undefined) return scenario;
   const { target, load, durationMs } = result;
-  return `${file} on ${withoutScheme(target)} · ${load.connections} connections · ${formatDuration(durationMs)}`;
-}
-
-/** `GET /products/42 on 127.0.0.1:4041 · 10 connections · 10s after 2s warm-up`. */
-export function describeScenario(scenario: Scenario): string {
-  const { requests = [], connections = 10, durationMs = 10_000, warmupMs = 2000, target } = scenario;
-  const [first] = requests;
-  const what = first === undefined ? '' : `${first.method ?? 'GET'} ${first.path}`;
-  const more = requests.length > 1 ? ` and ${requests.length - 1} more` : '';
-  const where = target === undefined ? '' : ` on ${withoutScheme(target)}`;
-  const load = `${connections} connections · ${formatDuration(durationMs)} after ${formatDuration(warmupMs)} warm-up`;
-  return `${what}${more}${where} · ${load}`;
+  const amount = load.mode === 'open' ? `${load.rate} req/s` : `${load.connections} connections`;
+  return `${scenario} on ${withoutScheme(target)} · ${amount} · ${formatDuration(durationMs)}`;
 }
 
 function withoutScheme(origin: string): string {
   return origin.replace(/^https?:\/\//, '');
-}
-
-function lengthOf(scenario: Scenario | string): string {
-  if (typeof scenario === 'string') return '';
-  const { durationMs = 10_000, warmupMs = 2000 } = scenario;
-  return ` A run takes ${Math.round((durationMs + warmupMs) / 1000)} s.`;
 }
