@@ -14,6 +14,7 @@ export default defineConfig({
   ssr: { resolve: { conditions: ['@weir/source'] } },
   test: {
     globalSetup: ['internal/test-kit/src/vitest-global-setup.ts'],
+    setupFiles: [`${root}/test/fixed-seed.ts`],
     // Two-core machines run real servers beside the tests; a generous bound is for hangs, not for pace.
     testTimeout: 60_000,
     hookTimeout: 120_000,

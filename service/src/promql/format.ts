@@ -61,7 +61,9 @@ function wrapped(head: string, args: readonly Expression[], level: number, width
 function flatten(node: Expression): string {
   switch (node.kind) {
     case 'number':
-      return node.duration ? formatDuration(node.value * 1000) : formatPlain(node.value);
+      if (node.duration) return formatDuration(node.value * 1000);
+      // A sign would be read back as an operator: `+Inf ^ 2` is `+(Inf ^ 2)`.
+      return node.value === Number.POSITIVE_INFINITY ? 'Inf' : formatPlain(node.value);
     case 'string':
       return quote(node.value);
     case 'selector':
