@@ -17,12 +17,17 @@ function writeConfig(): string {
   const config = JSON.parse(readFileSync(resolve(root, 'weir.config.json'), 'utf8')) as {
     store: object;
     benchmarks: { file: string }[];
+    rules: { files: string[] };
   };
   const path = resolve(state, 'weir.config.json');
   const benchmarks = config.benchmarks.map((entry) => ({ ...entry, file: resolve(root, entry.file) }));
+  const rules = { files: config.rules.files.map((file) => resolve(root, file)) };
   rmSync(resolve(state, 'data'), { recursive: true, force: true });
   mkdirSync(state, { recursive: true });
-  writeFileSync(path, JSON.stringify({ ...config, store: { path: resolve(state, 'data') }, benchmarks }));
+  writeFileSync(
+    path,
+    JSON.stringify({ ...config, store: { path: resolve(state, 'data') }, benchmarks, rules }),
+  );
   return path;
 }
 
