@@ -68,16 +68,17 @@ try {
         if (typeof target === 'string' || typeof runtime !== 'string' || !runtime.endsWith('.js')) continue;
         const specifier = manifest.name + subpath.slice(1);
         attempt(`${title}: import '${specifier}'`, () => {
-          const script = `if (Object.keys(await import('${specifier}')).length === 0) throw new Error('no exports')`;
-          const load = () => run(node, ['--input-type=module', '-e', script], project);
-          try {
-            load();
-          } catch (error) {
-            // An adapter may need the framework that it adapts; the package itself may not.
-            const peer = missingPeer(manifest, (error as { stderr?: string }).stderr ?? '');
-            if (subpath === '.' || peer === undefined) throw error;
-            run('npm', ['install', '--no-audit', '--no-fund', peer], project);
-            load();
+          const script = `await import('${specifier}')`;
+          // An adapter may need what it adapts to, peer by peer; the package itself may not.
+          for (let peers = Object.keys(manifest.peerDependenciesMeta ?? {}).length; ; peers -= 1) {
+            try {
+              run(node, ['--input-type=module', '-e', script], project);
+              return;
+            } catch (error) {
+              const peer = missingPeer(manifest, (error as { stderr?: string }).stderr ?? '');
+              if (subpath === '.' || peer === undefined || peers === 0) throw error;
+              run('npm', ['install', '--no-audit', '--no-fund', peer], project);
+            }
           }
         });
       }
