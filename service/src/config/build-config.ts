@@ -63,6 +63,7 @@ export function buildConfig(
       file: resolve(directory, scenario),
       schedule,
     })),
+    page: { traceUrl: readTraceUrl(raw.page?.traceUrl, mistakes) },
   };
   checkTargets(config, mistakes);
   checkBenchmarks(config, mistakes);
@@ -109,6 +110,16 @@ function buildRules(raw: ConfigFile['rules'], directory: string, mistakes: strin
     webhook: url(raw?.webhook, 'rules.webhook'),
     externalUrl: url(raw?.externalUrl, 'rules.externalUrl')?.href.replace(/\/$/, ''),
   };
+}
+
+function readTraceUrl(text: string | undefined, mistakes: string[]): string | undefined {
+  if (text === undefined) return undefined;
+  const example = 'http://127.0.0.1:3000/explore?traceId={traceId}';
+  // The URL as written: parsed and printed again its braces would be escaped.
+  if (text.includes('{traceId}'))
+    return readHttpUrl(text, 'page.traceUrl', example, mistakes) === undefined ? undefined : text;
+  mistakes.push(`page.traceUrl: expected {traceId} in the URL, such as "${example}", got ${brief(text)}.`);
+  return undefined;
 }
 
 function readPort(text: string | undefined, mistakes: string[]): number | undefined {

@@ -49,6 +49,7 @@ export interface ConfigFile {
     readonly file: string;
     readonly schedule?: string;
   }[];
+  readonly page?: { readonly traceUrl?: string };
 }
 
 export interface TargetEntry {

@@ -31,6 +31,8 @@ export interface Config {
   readonly backend: EndpointConfig | undefined;
   readonly load: LoadConfig;
   readonly benchmarks: readonly BenchmarkConfig[];
+  /** For the web page; `traceUrl` holds `{traceId}`. */
+  readonly page: { readonly traceUrl: string | undefined };
 }
 
 export interface ScrapeConfig {

@@ -145,6 +145,13 @@ export const configSchema: object = {
         enabled: { type: 'boolean', default: true },
         expiry: duration('How long what a short-lived job pushed is shown after its last push.', '5m'),
       }),
+      page: section('The web page.', {
+        traceUrl: {
+          type: 'string',
+          minLength: 1,
+          description: 'Where a trace is shown, with {traceId} in place of its id. Exemplars then lead there.',
+        },
+      }),
       rules: section('Recording and alerting rules in Prometheus’ format.', {
         files: { type: 'array', items: { type: 'string', minLength: 1 }, description: 'YAML files.' },
         interval: duration('Evaluation interval of groups without one.', '1m'),

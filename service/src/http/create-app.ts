@@ -78,6 +78,6 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   app.get('/openapi.json', async () => openApiDocument());
   app.get('/docs/api', async (_request, reply) => reply.type('text/html; charset=utf-8').send(openApiPage()));
   app.get('/sd/targets', async () => describeDiscovery(options.targets.states));
-  await addPageRoutes(app, options.webRoot);
+  await addPageRoutes(app, options.webRoot, options.config);
   return app;
 }

@@ -53,6 +53,13 @@ const operations: readonly Operation[] = [
   },
   {
     method: 'get',
+    path: '/page-settings',
+    summary: 'What the configuration tells the web page',
+    role: 'read',
+    answers: { 200: '`{ traceUrl }`, null where none is configured' },
+  },
+  {
+    method: 'get',
     path: '/sd/targets',
     summary: 'The scraped targets for Prometheus’ http_sd',
     role: 'read',

@@ -4,10 +4,16 @@ import { join } from 'node:path';
 import fastifyStatic from '@fastify/static';
 import { dashboards } from '@weir/dashboards';
 import type { FastifyInstance } from 'fastify';
+import type { Config } from '../config/config.ts';
 import { sendProblem } from './problem.ts';
 
-/** `/dashboards`, and the web page from its build output in `webRoot`. */
-export async function addPageRoutes(app: FastifyInstance, webRoot: string): Promise<void> {
+/** `/dashboards`, `/page-settings`, and the web page from its build output in `webRoot`. */
+export async function addPageRoutes(
+  app: FastifyInstance,
+  webRoot: string,
+  config: () => Config,
+): Promise<void> {
+  app.get('/page-settings', async () => ({ traceUrl: config().page.traceUrl ?? null }));
   app.get('/dashboards', async () =>
     dashboards.map(({ uid, title, description }) => ({ uid, title, description })),
   );
