@@ -16,6 +16,7 @@ const groups: readonly { readonly title: string; readonly matches: RegExp }[] = 
   { title: 'Database', matches: /^(weir_)?db_/ },
   { title: 'Cache', matches: /^weir_cache_/ },
   { title: 'Rate limits', matches: /^weir_ratelimit_/ },
+  { title: 'Overload', matches: /^weir_overload_/ },
   { title: 'Health and objectives', matches: /^weir_(health|slo)_/ },
   { title: 'Metrics about metrics', matches: /^weir_metrics_/ },
 ];

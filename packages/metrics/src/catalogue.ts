@@ -211,6 +211,28 @@ export const metricCatalogue: readonly MetricDefinition[] = Object.freeze([
     { buckets: REDIS_SECONDS },
   ),
   define('gauge', 'weir_ratelimit_keys', ['limiter'], 'Keys the limiter holds in memory now'),
+  define(
+    'counter',
+    'weir_ratelimit_shadow_denials_total',
+    ['limiter'],
+    'Requests let pass only because the limiter or the exceeded policy is in shadow mode',
+  ),
+
+  define(
+    'counter',
+    'weir_overload_requests_total',
+    ['guard', 'admission'],
+    'Requests that concurrency limiters and load shedders let pass or refused',
+  ),
+  define('gauge', 'weir_overload_limit', ['guard'], 'Requests that may run at once'),
+  define('gauge', 'weir_overload_in_flight', ['guard'], 'Requests that hold a permit now'),
+  define('gauge', 'weir_overload_queued', ['guard'], 'Requests that wait for a permit now'),
+  define(
+    'gauge',
+    'weir_overload_shed_ratio',
+    ['guard'],
+    'Level of the load shedder: 0 sheds nothing, 1 everything',
+  ),
 
   define('gauge', 'weir_health_check_up', ['check'], 'Whether the last run of the readiness check passed'),
   define('histogram', 'weir_health_check_duration_seconds', ['check'], 'Time of readiness checks', {
@@ -281,6 +303,8 @@ export const labelCatalogue: Readonly<Record<string, LabelDefinition>> = Object.
     values: ['memory', 'redis', 'lease', 'deny_cache', 'local', 'open', 'closed'],
   },
   policy: { help: 'Name of the policy' },
+  guard: { help: 'Name of the concurrency limiter or load shedder' },
+  admission: { help: 'Whether the request may run', values: ['admitted', 'refused'] },
   check: { help: 'Name of the readiness check' },
   slo: { help: 'Name of the objective' },
   zone: { help: 'Apdex zone', values: ['satisfied', 'tolerating', 'frustrated'] },

@@ -20,6 +20,7 @@ import { startEventLoopMetrics } from './runtime/event-loop.ts';
 import { startGcMetrics } from './runtime/gc.ts';
 import { startProcessMetrics } from './runtime/process.ts';
 import { startCacheMetrics } from './sources/cache.ts';
+import { startOverloadMetrics } from './sources/overload.ts';
 import { startRateLimitMetrics } from './sources/ratelimit.ts';
 
 /** Options of {@link createMetrics}. */
@@ -116,7 +117,11 @@ export function createMetrics(options: MetricsOptions): Metrics {
   const http = new HttpRecorder(registry, { now, maxSeries: options.http?.maxSeries ?? maxSeries });
   const queries = new QueryRecorder(registry, { now, http, options: { ...options.db } });
   const pools = new PoolRecorder(registry);
-  const stops = [startCacheMetrics(registry), startRateLimitMetrics(registry)];
+  const stops = [
+    startCacheMetrics(registry),
+    startRateLimitMetrics(registry),
+    startOverloadMetrics(registry),
+  ];
   if (options.runtime !== false) {
     stops.push(startEventLoopMetrics(registry), startGcMetrics(registry), startProcessMetrics(registry));
   }

@@ -25,9 +25,22 @@ export interface RedisEvent {
   readonly outcome: 'ok' | 'error' | 'timeout';
 }
 
-/** Payload of `weir:ratelimit:discover`: a subscriber asks every live limiter to announce itself. */
-interface DiscoverRequest {
-  announce(limiter: ObservedLimiter): void;
+/** What the lifecycle channels carry of a concurrency limiter or a load shedder. */
+export interface ObservedGuard {
+  readonly name: string;
+  stats(): GuardStats;
+}
+
+/** Counters and gauges of a guard; docs/contracts.md is the contract. */
+export interface GuardStats {
+  readonly admitted: number;
+  readonly refused: number;
+  /** Gauges of a concurrency limiter. */
+  readonly limit?: number;
+  readonly inFlight?: number;
+  readonly queued?: number;
+  /** Gauge of a load shedder: 0 sheds nothing, 1 everything. */
+  readonly level?: number;
 }
 
 /** Denials. Publish only when it has subscribers. */
@@ -35,30 +48,36 @@ export const deniedChannel: Channel = channel('weir:ratelimit:denied');
 /** Calls to Redis. Publish only when it has subscribers. */
 export const redisChannel: Channel = channel('weir:ratelimit:redis');
 
-const createdChannel = channel('weir:ratelimit:created');
-const closedChannel = channel('weir:ratelimit:closed');
-const discoverChannel = channel('weir:ratelimit:discover');
-
-/** Held weakly: a limiter that nobody holds any more may be collected without close(). */
-const live = new Set<WeakRef<ObservedLimiter>>();
-let listening = false;
-
 /** Announces a limiter on `weir:ratelimit:created` and from now on to every `discover`. Returns how to take it back. */
-export function announce(limiter: ObservedLimiter): () => void {
-  if (!listening) {
-    listening = true;
-    discoverChannel.subscribe((message) => {
-      for (const reference of live) {
-        const found = reference.deref();
-        if (found === undefined) live.delete(reference);
-        else (message as DiscoverRequest).announce(found);
-      }
-    });
-  }
-  const reference = new WeakRef(limiter);
-  live.add(reference);
-  if (createdChannel.hasSubscribers) createdChannel.publish({ limiter });
-  return () => {
-    if (live.delete(reference) && closedChannel.hasSubscribers) closedChannel.publish({ limiter });
+export const announce: (limiter: ObservedLimiter) => () => void = announcer('limiter', '');
+/** The same for guards against overload, on `weir:ratelimit:guard-created`, `guard-closed` and `guard-discover`. */
+export const announceGuard: (guard: ObservedGuard) => () => void = announcer('guard', 'guard-');
+
+function announcer<Instance extends object>(
+  kind: string,
+  prefix: string,
+): (instance: Instance) => () => void {
+  const createdChannel = channel(`weir:ratelimit:${prefix}created`);
+  const closedChannel = channel(`weir:ratelimit:${prefix}closed`);
+  /** Held weakly: an instance that nobody holds any more may be collected without close(). */
+  const live = new Set<WeakRef<Instance>>();
+  let listening = false;
+  return (instance) => {
+    if (!listening) {
+      listening = true;
+      channel(`weir:ratelimit:${prefix}discover`).subscribe((message) => {
+        for (const reference of live) {
+          const found = reference.deref();
+          if (found === undefined) live.delete(reference);
+          else (message as { announce(instance: Instance): void }).announce(found);
+        }
+      });
+    }
+    const reference = new WeakRef(instance);
+    live.add(reference);
+    if (createdChannel.hasSubscribers) createdChannel.publish({ [kind]: instance });
+    return () => {
+      if (live.delete(reference) && closedChannel.hasSubscribers) closedChannel.publish({ [kind]: instance });
+    };
   };
 }

@@ -10,6 +10,8 @@ export interface RateLimiterStats {
   }[];
   /** How often each policy denied, or in shadow mode would have. */
   readonly violations: readonly { readonly policy: string; readonly count: number }[];
+  /** Decisions that let a request pass only because the limiter, or every policy that it exceeded, is in shadow mode. */
+  readonly shadowDenials: number;
   readonly redisErrors: number;
   /** Gauge: keys held in this process's memory. */
   readonly keys: number;
@@ -28,6 +30,7 @@ const sources = [
 /** The counters behind {@link RateLimiterStats}: the hot path only adds to numbers. */
 export class Counters {
   redisErrors = 0;
+  shadowDenials = 0;
   readonly #allowed: Record<DecisionSource, number> = zeros();
   readonly #denied: Record<DecisionSource, number> = zeros();
   readonly #violations = new Map<string, { count: number }>();
@@ -55,6 +58,7 @@ export class Counters {
     return {
       decisions: decisions.filter(({ count }) => count > 0),
       violations: [...this.#violations].map(([policy, { count }]) => ({ policy, count })),
+      shadowDenials: this.shadowDenials,
       redisErrors: this.redisErrors,
       keys,
     };

@@ -195,6 +195,7 @@ class Limiter implements RateLimiter {
     const { allowed, source, violated, retryAfterMs, cost } = decision;
     this.#counters.count(allowed, source);
     for (let index = 0; index < violated.length; index++) this.#counters.violate(violated[index] as string);
+    if (allowed && (violated.length > 0 || !decided.allowed)) this.#counters.shadowDenials++;
     if (!allowed && deniedChannel.hasSubscribers) {
       deniedChannel.publish({ limiter: this.name, policies: violated, cost, retryAfterMs, source });
     }

@@ -78,6 +78,7 @@ describe('a limiter in memory', () => {
         { decision: 'denied', source: 'memory', count: 2 },
       ],
       violations: [{ policy: 'per-client', count: 2 }],
+      shadowDenials: 0,
       redisErrors: 0,
       keys: 1,
     });

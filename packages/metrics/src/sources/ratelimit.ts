@@ -18,14 +18,17 @@ export interface LimiterCounters {
     readonly count: number;
   }[];
   readonly violations: readonly { readonly policy: string; readonly count: number }[];
+  /** Absent in limiters before shadow denials were counted. */
+  readonly shadowDenials?: number;
   readonly keys: number;
 }
 
 // A policy's name may hold spaces, so it comes last.
 function read(limiter: AnnouncedLimiter): Reading {
-  const { decisions, violations } = limiter.stats();
+  const { decisions, violations, shadowDenials = 0 } = limiter.stats();
   const reading = new Map<string, number>();
   for (const { decision, source, count } of decisions) reading.set(`decision ${decision} ${source}`, count);
+  reading.set('shadow', shadowDenials);
   for (const { policy, count } of violations) reading.set(`violation ${policy}`, count);
   return reading;
 }
@@ -34,6 +37,7 @@ function read(limiter: AnnouncedLimiter): Reading {
 export function startRateLimitMetrics(registry: MetricRegistry): () => void {
   const decisions = registry.counter(definitionOf('weir_ratelimit_decisions_total'));
   const violations = registry.counter(definitionOf('weir_ratelimit_violations_total'));
+  const shadowed = registry.counter(definitionOf('weir_ratelimit_shadow_denials_total'));
   const keys = registry.gauge(definitionOf('weir_ratelimit_keys'));
   const redisSeconds = registry.histogram(definitionOf('weir_ratelimit_redis_operation_duration_seconds'));
   const instances = new InstanceTotals<AnnouncedLimiter>(read);
@@ -55,6 +59,7 @@ export function startRateLimitMetrics(registry: MetricRegistry): () => void {
       for (const [series, total] of totals) {
         const [kind, first, source] = series.split(' ') as [string, string, string];
         if (kind === 'decision') decisions.labels(name, first, source).setTotal(total);
+        else if (kind === 'shadow') shadowed.labels(name).setTotal(total);
         else violations.labels(name, series.slice('violation '.length)).setTotal(total);
       }
     }

@@ -1,6 +1,7 @@
 import { type EventLoopUtilization, monitorEventLoopDelay, performance } from 'node:perf_hooks';
+import { announceGuard, type GuardStats } from '../channels.ts';
 import { RateLimitError, shown } from '../errors.ts';
-import { defaultTiers, type Tier, Tiers } from './tiers.ts';
+import { defaultTiers, guardName, type Tier, Tiers } from './tiers.ts';
 
 /** How busy the event loop was in one sample. */
 export interface LoopLoad {
@@ -12,6 +13,8 @@ export interface LoopLoad {
 
 /** Options of `createLoadShedder`. */
 export interface LoadShedderOptions {
+  /** Tells it from others in metrics. Default `shedder`. */
+  readonly name?: string;
   /** Delay above which a sample counts as overload, in ms. Default 100. */
   readonly maxDelayMs?: number;
   /** Utilisation above which a sample counts as overload, if the delay is also above a quarter of its bound. Default 0.98. */
@@ -58,6 +61,7 @@ export function createLoadShedder(options: LoadShedderOptions = {}): LoadShedder
 }
 
 class Shedder implements LoadShedder {
+  readonly name: string;
   level = 0;
   admitted = 0;
   shed = 0;
@@ -68,9 +72,11 @@ class Shedder implements LoadShedder {
   readonly #random: () => number;
   readonly #timer: NodeJS.Timeout;
   readonly #stop: () => void;
+  readonly #forget: () => void;
 
   constructor(options: LoadShedderOptions) {
     const {
+      name: ownName = 'shedder',
       maxDelayMs = 100,
       maxUtilization = 0.98,
       sampleMs = 100,
@@ -82,6 +88,7 @@ class Shedder implements LoadShedder {
       const message = `Expected \`${name}\` to be a positive number, got ${shown(value)}.`;
       throw new RateLimitError('ERR_WEIR_RATELIMIT_OPTIONS', message);
     }
+    this.name = guardName(ownName);
     this.#tiers = new Tiers(tiers);
     this.#maxDelayMs = maxDelayMs;
     this.#maxUtilization = maxUtilization;
@@ -90,6 +97,7 @@ class Shedder implements LoadShedder {
     this.#measure = options.measure ?? (own as { measure: () => LoopLoad }).measure;
     this.#stop = own?.stop ?? (() => {});
     this.#timer = setInterval(() => this.sample(), sampleMs).unref();
+    this.#forget = announceGuard(this);
   }
 
   sheds(tier?: string): boolean {
@@ -113,7 +121,12 @@ class Shedder implements LoadShedder {
     else if (excess < CALM) this.level = Math.max(0, this.level - DOWN);
   }
 
+  stats(): GuardStats {
+    return { admitted: this.admitted, refused: this.shed, level: this.level };
+  }
+
   close(): void {
+    this.#forget();
     clearInterval(this.#timer);
     this.#stop();
   }

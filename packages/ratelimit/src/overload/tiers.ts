@@ -55,6 +55,12 @@ export const defaultTiers: readonly Tier[] = Object.freeze([
   { name: 'background' },
 ]);
 
+/** `name` if metrics can carry it. @throws {RateLimitError} `ERR_WEIR_RATELIMIT_OPTIONS`. */
+export function guardName(name: string): string {
+  if (typeof name === 'string' && name !== '') return name;
+  throw wrong(`Expected \`name\` to be a non-empty string, got ${shown(name)}.`);
+}
+
 function wrong(message: string): RateLimitError {
   return new RateLimitError('ERR_WEIR_RATELIMIT_OPTIONS', message);
 }
