@@ -2,10 +2,12 @@ import type { JSX } from 'preact';
 import { useEffect } from 'preact/hooks';
 import { AlertsPage } from './pages/alerts-page.tsx';
 import { BenchmarksPage } from './pages/benchmarks-page.tsx';
+import { ComparisonPage } from './pages/comparison-page.tsx';
 import { ConnectPage } from './pages/connect-page.tsx';
 import { DashboardPage } from './pages/dashboard-page.tsx';
 import { ExplorePage } from './pages/explore-page.tsx';
 import { HomePage } from './pages/home-page.tsx';
+import { RunPage } from './pages/run-page.tsx';
 import { TargetsPage } from './pages/targets-page.tsx';
 import { interceptLinks, useLocation } from './ui/router.ts';
 import { Shell } from './ui/shell.tsx';
@@ -30,6 +32,15 @@ function pageOf(path: string): { readonly title: string; readonly content: JSX.E
   const dashboard = /^\/ui\/dashboards\/([\w-]+)$/.exec(path)?.[1];
   if (dashboard !== undefined) {
     return { title: 'Dashboard', content: <DashboardPage key={dashboard} uid={dashboard} /> };
+  }
+  const compared = /^\/ui\/benchmarks\/([^/]+)\/compare$/.exec(path)?.[1];
+  if (compared !== undefined) {
+    return { title: 'Compare runs', content: <ComparisonPage name={decodeURIComponent(compared)} /> };
+  }
+  const [, benchmark, run] = /^\/ui\/benchmarks\/([^/]+)\/runs\/([^/]+)$/.exec(path) ?? [];
+  if (benchmark !== undefined && run !== undefined) {
+    const content = <RunPage name={decodeURIComponent(benchmark)} id={decodeURIComponent(run)} />;
+    return { title: 'Run', content };
   }
   if (path === '/ui/targets') return { title: 'Targets', content: <TargetsPage /> };
   if (path === '/ui/explore') return { title: 'Explore', content: <ExplorePage /> };

@@ -7,6 +7,7 @@ import './styles/shell.css';
 import './styles/dashboard.css';
 import './styles/charts.css';
 import './styles/benchmarks.css';
+import './styles/flame.css';
 import './styles/pages.css';
 import { render } from 'preact';
 import { App } from './app.tsx';

@@ -1,3 +1,4 @@
+import type { SpeedscopeFile } from '../model/flame.ts';
 import { requestJson } from './http.ts';
 
 /** Sent a few times a second while a run is under way. */
@@ -51,7 +52,7 @@ export interface Result {
 export interface Run {
   readonly id: string;
   readonly benchmark: string;
-  readonly status: 'running' | 'finished' | 'failed' | 'cancelled';
+  readonly status: 'queued' | 'running' | 'finished' | 'failed' | 'cancelled';
   readonly startedAt: string;
   readonly endedAt: string | null;
   readonly result: Result | null;
@@ -60,8 +61,8 @@ export interface Run {
 
 export interface Benchmark {
   readonly name: string;
-  /** Name of the scenario's file. */
-  readonly scenario: string;
+  /** Name of the scenario's file; `null` where results only come from elsewhere. */
+  readonly scenario: string | null;
   readonly lastRun: Run | null;
   readonly running: Run | null;
 }
@@ -76,6 +77,77 @@ export function listBenchmarks(): Promise<readonly Benchmark[]> {
 /** Runs of one benchmark, newest first. */
 export function listRuns(name: string, limit: number): Promise<readonly Run[]> {
   return requestJson(`${runsOf(name)}?limit=${limit}`);
+}
+
+/** One run. */
+export function loadRun(name: string, id: string): Promise<Run> {
+  return requestJson(`${runsOf(name)}/${encodeURIComponent(id)}`);
+}
+
+/** A file that a run left behind. */
+export interface Artefact {
+  readonly name: string;
+  readonly type: string;
+  readonly bytes: number;
+}
+
+/** The files of a run. */
+export function listArtefacts(name: string, id: string): Promise<readonly Artefact[]> {
+  return requestJson(`${runsOf(name)}/${encodeURIComponent(id)}/artefacts`);
+}
+
+/** Where a file of a run is had. */
+export function artefactUrl(run: Run, file: string): string {
+  return `${runsOf(run.benchmark)}/${encodeURIComponent(run.id)}/artefacts/${encodeURIComponent(file)}`;
+}
+
+/** The profile of a run. */
+export function loadSpeedscope(run: Run): Promise<SpeedscopeFile> {
+  return requestJson(artefactUrl(run, 'speedscope.json'));
+}
+
+/** One figure of two runs. */
+export interface ComparedMetric {
+  readonly metric: string;
+  readonly base: number;
+  readonly head: number;
+  /** A share; `null` where base is 0. */
+  readonly change: number | null;
+  /** What runs differ by anyway, as a share; `null` with too little history. */
+  readonly noise: number | null;
+  readonly verdict: string;
+}
+
+/** Two runs and what their differences mean. */
+export interface Comparison {
+  readonly base: Run;
+  readonly head: Run;
+  readonly metrics: readonly ComparedMetric[];
+  /** Of the whole. */
+  readonly verdict: string;
+  /** Reasons not to believe it. */
+  readonly doubts: readonly string[];
+}
+
+/** Compares two runs of one benchmark. */
+export function compareRuns(name: string, base: string, head: string): Promise<Comparison> {
+  return requestJson(
+    `/benchmarks/${encodeURIComponent(name)}/comparison?${new URLSearchParams({ base, head })}`,
+  );
+}
+
+/** A lasting change in a benchmark's history. */
+export interface HistoryChange {
+  readonly metric: 'perSecond' | 'p50' | 'p99';
+  readonly change: number;
+  readonly worse: boolean;
+  readonly startedAt: string;
+  readonly commit?: string;
+}
+
+/** Where the history changed. */
+export function listChanges(name: string): Promise<readonly HistoryChange[]> {
+  return requestJson(`/benchmarks/${encodeURIComponent(name)}/changes`);
 }
 
 /** Starts a run; fails with status 409 while another one is under way. */

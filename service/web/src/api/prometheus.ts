@@ -50,6 +50,27 @@ export function query(expr: string, timeMs: number, signal?: AbortSignal): Promi
   return post('query', { query: expr, time: String(timeMs / 1000) }, signal);
 }
 
+/** A series with the observations whose traces are known. */
+export interface ExemplarSeries {
+  readonly seriesLabels: Labels;
+  readonly exemplars: readonly {
+    readonly labels: Labels;
+    readonly value: string;
+    /** Unix seconds. */
+    readonly timestamp: number;
+  }[];
+}
+
+/** The exemplars of every series that `expr` selects. */
+export function queryExemplars(
+  expr: string,
+  range: TimeRange,
+  signal?: AbortSignal,
+): Promise<readonly ExemplarSeries[]> {
+  const form = { query: expr, start: String(range.fromMs / 1000), end: String(range.toMs / 1000) };
+  return post('query_exemplars', form, signal);
+}
+
 /** The values that `label` has within `range`, among the series of `selector` if given. */
 export function labelValues(
   label: string,

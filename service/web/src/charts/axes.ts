@@ -1,15 +1,13 @@
 import type uPlot from 'uplot';
 import { formatValue } from '../format/format-value.ts';
-import { cssColor } from '../ui/theme.ts';
+import { canvasFont, cssColor, scaled } from '../ui/theme.ts';
 import type { ChartModel } from './chart-model.ts';
-
-const font = "500 11px 'Barlow Semi Condensed', system-ui, sans-serif";
 
 function look(): Pick<uPlot.Axis, 'stroke' | 'font' | 'grid' | 'ticks'> {
   const grid = cssColor('--grid');
   return {
     stroke: cssColor('--ink-3'),
-    font,
+    font: canvasFont(),
     grid: { stroke: grid, width: 1 },
     ticks: { stroke: grid, width: 1, size: 4 },
   };
@@ -19,8 +17,8 @@ function look(): Pick<uPlot.Axis, 'stroke' | 'font' | 'grid' | 'ticks'> {
 export function timeAxis(elapsed: boolean): uPlot.Axis {
   return {
     ...look(),
-    space: 64,
-    size: 24,
+    space: scaled(64),
+    size: scaled(24),
     gap: 3,
     values: (_, splits, __, ___, increment) =>
       splits.map((seconds) => (elapsed ? `${seconds} s` : clockLabel(seconds, increment))),
@@ -42,10 +40,10 @@ const byteSteps = Array.from({ length: 50 }, (_, power) => 2 ** power);
 export function valueAxis({ unit, decimals }: ChartModel): uPlot.Axis {
   return {
     ...look(),
-    space: 30,
+    space: scaled(30),
     ...((unit === 'bytes' || unit === 'binBps') && { incrs: byteSteps }),
     gap: 5,
     values: (_, splits) => splits.map((value) => formatValue(value, unit, decimals)),
-    size: (_, labels) => 14 + 6 * Math.max(3, ...(labels ?? []).map((label) => label.length)),
+    size: (_, labels) => 14 + scaled(6) * Math.max(3, ...(labels ?? []).map((label) => label.length)),
   };
 }

@@ -20,6 +20,22 @@ export interface ChartLimit {
   readonly color: string;
 }
 
+/** Something that happened: a line down the chart. */
+export interface ChartMark {
+  /** Unix seconds. */
+  readonly at: number;
+  readonly color: string;
+  readonly text: string;
+}
+
+/** One observation with its trace: a diamond on the chart. */
+export interface ChartExemplar {
+  /** Unix seconds. */
+  readonly at: number;
+  readonly value: number;
+  readonly traceId: string;
+}
+
 /** Everything a chart over time shows, free of any library. */
 export interface ChartModel {
   /** Unix seconds, ascending. */
@@ -32,6 +48,8 @@ export interface ChartModel {
   readonly min: number | undefined;
   readonly max: number | undefined;
   readonly limits: readonly ChartLimit[];
+  readonly marks?: readonly ChartMark[];
+  readonly exemplars?: readonly ChartExemplar[];
   /** Times are seconds since the start of something, not moments. */
   readonly elapsed?: boolean;
 }

@@ -4,10 +4,13 @@ import { cssColor } from '../ui/theme.ts';
 import { timeAxis, valueAxis } from './axes.ts';
 import type { ChartModel, ChartSeries } from './chart-model.ts';
 import { resolveColor } from './colors.ts';
+import { drawExemplars, drawMarks } from './draw-overlays.ts';
 import { chartScales } from './scales.ts';
 
-/** What the chart tells its owner. */
+/** What the chart tells its owner, and asks of it. */
 export interface ChartEvents {
+  /** The model now: marks and exemplars move with each refresh. */
+  model(): ChartModel;
   /** The cursor stands on a point, or on none. */
   cursor(chart: uPlot, index: number | null): void;
   /** The reader drew a range, in Unix seconds. */
@@ -51,7 +54,11 @@ export function chartOptions(
           chart.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
         },
       ],
-      drawAxes: [(chart) => drawLimits(chart, model)],
+      drawAxes: [
+        (chart) => drawLimits(chart, model),
+        (chart) => drawMarks(chart, events.model().marks ?? []),
+      ],
+      draw: [(chart) => drawExemplars(chart, events.model().exemplars ?? [])],
     },
   };
 }

@@ -56,7 +56,7 @@ export function Chart(props: ChartProps): JSX.Element {
         latest.current.model,
         size,
         () => latest.current.range,
-        { cursor, ...(latest.current.onSelect && { select }) },
+        { model: () => latest.current.model, cursor, ...(latest.current.onSelect && { select }) },
         latest.current.syncKey,
       ),
       chartData(latest.current.model),

@@ -1,6 +1,6 @@
 import { formatValue } from '../format/format-value.ts';
 import type { HeatMapCells } from '../model/heat-map.ts';
-import { cssColor } from '../ui/theme.ts';
+import { canvasFont, cssColor } from '../ui/theme.ts';
 import { resolveColor } from './colors.ts';
 
 /** Space for the labels of the axes in CSS pixels; the style sheet leaves the same to the plot. */
@@ -41,7 +41,7 @@ function drawLabels(
 ): void {
   const { left, top } = heatMapMargin;
   context.fillStyle = cssColor('--ink-3');
-  context.font = "500 11px 'Barlow Semi Condensed', system-ui, sans-serif";
+  context.font = canvasFont();
   context.textAlign = 'right';
   context.textBaseline = 'middle';
   const every = Math.ceil(16 / plot.cellHeight);

@@ -37,12 +37,14 @@ export class Tooltip {
       this.#box.append(row);
     }
     if (rows.length === 0) this.#box.append(element('div', 'tooltip-more', 'No data here'));
+    const beside = besides(model, index);
+    for (const line of beside) this.#box.append(element('div', 'tooltip-more', line));
     if (rows.length > maxRows) {
       this.#box.append(element('div', 'tooltip-more', `and ${rows.length - maxRows} more`));
     }
     this.#box.hidden = false;
     this.#place(chart);
-    return `${time}: ${rows.map(({ name, text }) => `${name} ${text}`).join(', ') || 'no data'}`;
+    return `${time}: ${rows.map(({ name, text }) => `${name} ${text}`).join(', ') || 'no data'}${beside.map((line) => `; ${line}`).join('')}`;
   }
 
   /** Right of the cursor, or left of it where the window ends. */
@@ -73,6 +75,21 @@ function rowsAt(model: ChartModel, index: number): { name: string; text: string;
       color,
       text: formatValue(value, unit, decimals),
     }));
+}
+
+/** What happened at the moment, and which traces were seen there. */
+function besides(model: ChartModel, index: number): string[] {
+  const { times, marks = [], exemplars = [], unit, decimals } = model;
+  const at = times[index] ?? 0;
+  const half = ((times[1] ?? 1) - (times[0] ?? 0)) / 2;
+  const near = (moment: { readonly at: number }): boolean => Math.abs(moment.at - at) <= half;
+  return [
+    ...marks.filter(near).map(({ text }) => text),
+    ...exemplars
+      .filter(near)
+      .slice(0, 3)
+      .map(({ value, traceId }) => `${formatValue(value, unit, decimals)} in trace ${traceId}`),
+  ];
 }
 
 function element(tag: string, className: string, text = ''): HTMLElement {

@@ -7,7 +7,21 @@ export interface Dashboard {
   readonly refresh?: string;
   readonly timepicker?: { readonly refresh_intervals?: readonly string[] };
   readonly templating?: { readonly list?: readonly Variable[] };
+  readonly annotations?: { readonly list?: readonly Annotation[] };
   readonly panels: readonly Panel[];
+}
+
+/** Marks on every chart over time, found by a query. Those without one are Grafana's own and left alone. */
+export interface Annotation {
+  readonly name: string;
+  readonly expr?: string;
+  /** Default true. */
+  readonly enable?: boolean;
+  readonly hide?: boolean;
+  readonly iconColor?: string;
+  readonly titleFormat?: string;
+  readonly textFormat?: string;
+  readonly useValueForTime?: boolean;
 }
 
 export interface Variable {

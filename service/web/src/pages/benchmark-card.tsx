@@ -21,11 +21,12 @@ export function BenchmarkCard({ benchmark }: { readonly benchmark: Benchmark }):
           <h3>{name}</h3>
           <p class="benchmark-scenario">{describe(scenario, lastResult?.result ?? undefined)}</p>
         </div>
-        {running === undefined ? (
+        {running === undefined && scenario !== null && (
           <button type="button" class="primary" onClick={state.start}>
             Run benchmark
           </button>
-        ) : (
+        )}
+        {running !== undefined && (
           <button type="button" onClick={state.cancel}>
             Stop
           </button>
@@ -36,7 +37,9 @@ export function BenchmarkCard({ benchmark }: { readonly benchmark: Benchmark }):
           {error}
         </p>
       )}
-      {running !== undefined && <BenchmarkProgress progress={progress} />}
+      {running !== undefined && (
+        <BenchmarkProgress progress={progress} queued={running.status === 'queued'} />
+      )}
       {running === undefined && last !== undefined && last.status !== 'finished' && (
         <p class="benchmark-error" role="status">
           The last run, {formatAge(Date.now() - Date.parse(last.startedAt))},{' '}
@@ -55,17 +58,18 @@ export function BenchmarkCard({ benchmark }: { readonly benchmark: Benchmark }):
       {running === undefined && runs !== undefined && lastResult === undefined && (
         <p class="benchmark-none">No result yet.</p>
       )}
-      {runs !== undefined && runs.length > 1 && <BenchmarkHistory runs={runs} />}
+      {runs !== undefined && runs.length > 1 && <BenchmarkHistory name={name} runs={runs} />}
     </article>
   );
 }
 
 /** What the benchmark does, in a line: its scenario's file and, once it has run, the load that it brought. */
-function describe(scenario: string, result: Result | undefined): string {
-  if (result === undefined) return scenario;
+function describe(scenario: string | null, result: Result | undefined): string {
+  const from = scenario ?? 'results from elsewhere';
+  if (result === undefined) return from;
   const { target, load, durationMs } = result;
   const amount = load.mode === 'open' ? `${load.rate} req/s` : `${load.connections} connections`;
-  return `${scenario} on ${withoutScheme(target)} · ${amount} · ${formatDuration(durationMs)}`;
+  return `${from} on ${withoutScheme(target)} · ${amount} · ${formatDuration(durationMs)}`;
 }
 
 function withoutScheme(origin: string): string {

@@ -3,13 +3,22 @@ import type { Run } from '../api/benchmarks.ts';
 import { formatCount, formatValue } from '../format/format-value.ts';
 import { formatMoment } from '../time/range.ts';
 import { ScrollRegion } from '../ui/scroll-region.tsx';
+import { HistoryCharts } from './history-charts.tsx';
 
-/** The runs so far as a table with a bar for throughput, newest first. */
-export function BenchmarkHistory({ runs }: { readonly runs: readonly Run[] }): JSX.Element {
+/** The runs so far: charts with their change points, and a table with a bar for throughput, newest first. */
+export function BenchmarkHistory(props: {
+  readonly name: string;
+  readonly runs: readonly Run[];
+}): JSX.Element {
+  const { name, runs } = props;
   const best = Math.max(...runs.map(({ result }) => result?.requests.perSecond ?? 0));
   return (
     <details class="history" open>
       <summary>History, {runs.length} runs</summary>
+      <HistoryCharts name={name} runs={runs} />
+      <p class="history-links">
+        <a href={`/ui/benchmarks/${encodeURIComponent(name)}/compare`}>Compare two runs</a>
+      </p>
       <ScrollRegion label="Runs">
         <table>
           <thead>
@@ -51,7 +60,11 @@ function Row({ run, best }: { readonly run: Run; readonly best: number }): JSX.E
     result === null ? undefined : result.requests.errors + result.requests.timeouts + result.requests.non2xx;
   return (
     <tr>
-      <th scope="row">{formatMoment(Date.parse(startedAt))}</th>
+      <th scope="row">
+        <a href={`/ui/benchmarks/${encodeURIComponent(run.benchmark)}/runs/${encodeURIComponent(run.id)}`}>
+          {formatMoment(Date.parse(startedAt))}
+        </a>
+      </th>
       <td class="number">{perSecond === undefined ? '–' : `${formatCount(perSecond)} req/s`}</td>
       <td class="bar-column">
         {perSecond !== undefined && (

@@ -4,9 +4,13 @@ import { Sparkline } from '../charts/sparkline.tsx';
 import { formatCount, formatValue } from '../format/format-value.ts';
 
 /** A run under way: how far it is, and its numbers so far. */
-export function BenchmarkProgress({ progress }: { readonly progress: readonly Progress[] }): JSX.Element {
+export function BenchmarkProgress(props: {
+  readonly progress: readonly Progress[];
+  readonly queued: boolean;
+}): JSX.Element {
+  const { progress, queued } = props;
   const latest = progress.at(-1);
-  const phase = latest === undefined ? 'Starting' : latest.phase === 'warmup' ? 'Warming up' : 'Measuring';
+  const phase = phaseOf(latest, queued);
   const share = latest === undefined ? 0 : Math.min(1, latest.elapsedMs / Math.max(1, latest.totalMs));
   return (
     <div class="benchmark-progress">
@@ -30,6 +34,11 @@ export function BenchmarkProgress({ progress }: { readonly progress: readonly Pr
       </dl>
     </div>
   );
+}
+
+function phaseOf(latest: Progress | undefined, queued: boolean): string {
+  if (latest !== undefined) return latest.phase === 'warmup' ? 'Warming up' : 'Measuring';
+  return queued ? 'Waiting for the run before it' : 'Starting';
 }
 
 /** A number with its name, and what it was before where that is known. */

@@ -2,8 +2,8 @@ import type { JSX } from 'preact';
 import { useMemo } from 'preact/hooks';
 import type { Result, Run } from '../api/benchmarks.ts';
 import { Chart } from '../charts/chart.tsx';
-import type { ChartModel } from '../charts/chart-model.ts';
 import { formatCount, formatValue } from '../format/format-value.ts';
+import { courseModel } from '../model/course.ts';
 import { formatAge } from '../time/duration.ts';
 import { formatMoment } from '../time/range.ts';
 import { Figure } from './benchmark-progress.tsx';
@@ -57,21 +57,19 @@ export function BenchmarkResult(props: {
 
 /** The run second by second, throughput beside latency. */
 function Course({ timeline }: { readonly timeline: Result['timeline'] }): JSX.Element {
-  const throughput = useMemo(
-    () =>
-      course(timeline, 'reqps', [
-        { name: 'requests/s', color: 'var(--series-1)', of: ({ requestsPerSecond }) => requestsPerSecond },
+  const [throughput, latency] = useMemo(() => {
+    const times = timeline.map(({ atMs }) => atMs / 1000);
+    const values = (of: (point: Result['timeline'][number]) => number): number[] => timeline.map(of);
+    return [
+      courseModel(times, 'reqps', [
+        { name: 'requests/s', color: 'var(--series-1)', values: values((point) => point.requestsPerSecond) },
       ]),
-    [timeline],
-  );
-  const latency = useMemo(
-    () =>
-      course(timeline, 'ms', [
-        { name: 'p50', color: 'var(--g-blue)', of: ({ p50Ms }) => p50Ms },
-        { name: 'p99', color: 'var(--g-orange)', of: ({ p99Ms }) => p99Ms },
+      courseModel(times, 'ms', [
+        { name: 'p50', color: 'var(--g-blue)', values: values((point) => point.p50Ms) },
+        { name: 'p99', color: 'var(--g-orange)', values: values((point) => point.p99Ms) },
       ]),
-    [timeline],
-  );
+    ] as const;
+  }, [timeline]);
   const range: readonly [number, number] = [0, (timeline.at(-1)?.atMs ?? 0) / 1000];
   return (
     <div class="course">
@@ -91,35 +89,6 @@ function Course({ timeline }: { readonly timeline: Result['timeline'] }): JSX.El
       </figure>
     </div>
   );
-}
-
-type Point = Result['timeline'][number];
-
-function course(
-  timeline: readonly Point[],
-  unit: string,
-  lines: readonly { readonly name: string; readonly color: string; of(point: Point): number }[],
-): ChartModel {
-  return {
-    times: timeline.map(({ atMs }) => atMs / 1000),
-    series: lines.map(({ name, color, of }) => ({
-      name,
-      color,
-      values: timeline.map(of),
-      fillOpacity: 6,
-      lineWidth: 1.5,
-      unit,
-      decimals: undefined,
-    })),
-    stacked: false,
-    log: false,
-    unit,
-    decimals: undefined,
-    min: 0,
-    max: undefined,
-    limits: [],
-    elapsed: true,
-  };
 }
 
 /** `+3.2 %` against the run before; nothing without one. */

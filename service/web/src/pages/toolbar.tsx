@@ -21,8 +21,33 @@ export function Toolbar(props: {
         {state.variables.map((variable) => (
           <VariableSelect key={variable.name} variable={variable} />
         ))}
+        {state.annotations.map(({ name, shown, toggle }) => (
+          <button key={name} type="button" class="quiet toggle" aria-pressed={shown} onClick={toggle}>
+            {name}
+          </button>
+        ))}
       </div>
       <div class="toolbar-group">
+        <span class="time-steps">
+          <button type="button" class="quiet" title="Earlier" onClick={() => state.move(-0.5)}>
+            <span aria-hidden="true">‹</span>
+            <span class="sr-only">Earlier</span>
+          </button>
+          <button type="button" class="quiet" title="Show twice as much time" onClick={state.widen}>
+            <span aria-hidden="true">−</span>
+            <span class="sr-only">Show twice as much time</span>
+          </button>
+          <button
+            type="button"
+            class="quiet"
+            title="Later"
+            disabled={raw.to === 'now'}
+            onClick={() => state.move(0.5)}
+          >
+            <span aria-hidden="true">›</span>
+            <span class="sr-only">Later</span>
+          </button>
+        </span>
         {chosen && (
           <button type="button" class="quiet" onClick={state.resetRange}>
             Reset time

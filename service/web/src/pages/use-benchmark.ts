@@ -35,7 +35,7 @@ export function useBenchmark(benchmark: Benchmark): BenchmarkState {
 
   const reload = useCallback(() => {
     listRuns(name, historyLength).then(
-      (all) => setRuns(all.filter(({ status }) => status !== 'running')),
+      (all) => setRuns(all.filter(({ status }) => status !== 'running' && status !== 'queued')),
       fail,
     );
   }, [name, fail]);

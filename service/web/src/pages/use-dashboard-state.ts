@@ -2,9 +2,10 @@ import { useMemo } from 'preact/hooks';
 import type { Dashboard } from '../model/dashboard.ts';
 import type { DashboardContext } from '../panels/dashboard-context.ts';
 import { parseDuration } from '../time/duration.ts';
-import { fitRange, type RawRange, resolveRange } from '../time/range.ts';
+import { fitRange, type RawRange, resolveRange, type TimeRange } from '../time/range.ts';
 import { replaceSearch, useLocation } from '../ui/router.ts';
 import { useTicks } from '../ui/use-async.ts';
+import { type AnnotationState, useAnnotations } from './use-annotations.ts';
 import { useStoreFacts } from './use-store-facts.ts';
 import { useVariables, type VariableState } from './use-variables.ts';
 
@@ -16,9 +17,14 @@ export interface DashboardState {
   /** A Prometheus duration, or empty for none. */
   readonly refresh: string;
   readonly variables: readonly VariableState[];
+  readonly annotations: readonly AnnotationState[];
   readonly context: DashboardContext;
   setRange(raw: RawRange): void;
   resetRange(): void;
+  /** Moves the range by a share of its length; negative is earlier. */
+  move(share: number): void;
+  /** Doubles the range around its middle, never beyond now. */
+  widen(): void;
   setRefresh(refresh: string): void;
 }
 
@@ -37,25 +43,41 @@ export function useDashboardState(dashboard: Dashboard): DashboardState {
   const raw = chosen ? { from, to } : fitRange(wanted, facts.oldestMs, nowMs);
   const { fromMs, toMs } = resolveRange(raw, nowMs);
   const { variables, scope } = useVariables(dashboard, search, { fromMs, toMs });
-  const { scrapeIntervalMs } = facts;
+  const { scrapeIntervalMs, traceUrl } = facts;
+  const range = useMemo(() => ({ fromMs, toMs }), [fromMs, toMs]);
+  const { annotations, marks } = useAnnotations(dashboard, search, range, scope, scrapeIntervalMs);
   const context = useMemo(
     (): DashboardContext => ({
-      range: { fromMs, toMs },
+      range,
       scope,
       scrapeIntervalMs,
-      zoom: (range) =>
-        replaceSearch({ from: String(Math.round(range.fromMs)), to: String(Math.round(range.toMs)) }),
+      marks,
+      traceUrl,
+      zoom,
     }),
-    [fromMs, toMs, scope, scrapeIntervalMs],
+    [range, scope, scrapeIntervalMs, marks, traceUrl],
   );
   return {
     raw,
     chosen,
     refresh,
     variables,
+    annotations,
     context,
+    move: (share) => {
+      const by = Math.round((toMs - fromMs) * share);
+      zoom({ fromMs: fromMs + by, toMs: toMs + by });
+    },
+    widen: () => {
+      const half = Math.round((toMs - fromMs) / 2);
+      zoom({ fromMs: fromMs - half, toMs: Math.min(toMs + half, Date.now()) });
+    },
     setRange: (range) => replaceSearch({ from: range.from, to: range.to }),
     resetRange: () => replaceSearch({ from: undefined, to: undefined }),
     setRefresh: (value) => replaceSearch({ refresh: value }),
   };
+}
+
+function zoom(range: TimeRange): void {
+  replaceSearch({ from: String(Math.round(range.fromMs)), to: String(Math.round(range.toMs)) });
 }

@@ -1,4 +1,5 @@
 import { queryRange, targets } from '../api/prometheus.ts';
+import { loadSettings } from '../api/settings.ts';
 import { parseDuration } from '../time/duration.ts';
 import { useAsync } from '../ui/use-async.ts';
 
@@ -8,6 +9,8 @@ export interface StoreFacts {
   readonly scrapeIntervalMs: number;
   /** Time of the first sample, if the store is younger than the wanted range. */
   readonly oldestMs: number | undefined;
+  /** Where traces are shown, with `{traceId}`; as configured under `page.traceUrl`. */
+  readonly traceUrl: string | undefined;
 }
 
 /**
@@ -18,7 +21,12 @@ export interface StoreFacts {
 export function useStoreFacts(wantedMs: number, ticks: number): StoreFacts {
   const interval = useAsync(scrapeInterval, []);
   const oldest = useAsync((signal) => oldestSample(wantedMs, signal), [wantedMs, Math.floor(ticks / 3)]);
-  return { scrapeIntervalMs: interval.data ?? 15_000, oldestMs: oldest.data };
+  const settings = useAsync(loadSettings, []);
+  return {
+    scrapeIntervalMs: interval.data ?? 15_000,
+    oldestMs: oldest.data,
+    traceUrl: settings.data?.traceUrl ?? undefined,
+  };
 }
 
 async function scrapeInterval(signal: AbortSignal): Promise<number> {

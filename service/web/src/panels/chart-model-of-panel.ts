@@ -1,4 +1,4 @@
-import type { ChartModel, ChartSeries } from '../charts/chart-model.ts';
+import type { ChartMark, ChartModel, ChartSeries } from '../charts/chart-model.ts';
 import { grafanaColor, repeatedColor } from '../charts/colors.ts';
 import type { Panel } from '../model/dashboard.ts';
 import { reduce } from '../model/reduce.ts';
@@ -7,7 +7,7 @@ import { absoluteSteps, thresholdColor } from '../model/thresholds.ts';
 import type { PanelData, PanelSeries } from './panel-data.ts';
 
 /** The chart that a time series panel describes. Series come in the order of their names within each query. */
-export function chartModel(panel: Panel, data: PanelData): ChartModel {
+export function chartModel(panel: Panel, data: PanelData, marks: readonly ChartMark[] = []): ChartModel {
   const defaults = panel.fieldConfig?.defaults ?? {};
   const custom = defaults.custom ?? {};
   const series = data.series
@@ -24,6 +24,8 @@ export function chartModel(panel: Panel, data: PanelData): ChartModel {
     decimals: defaults.decimals,
     min: defaults.min,
     max: defaults.max,
+    marks,
+    exemplars: data.exemplars,
     limits:
       limitMode === 'off'
         ? []

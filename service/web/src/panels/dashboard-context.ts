@@ -1,5 +1,6 @@
 import { createContext } from 'preact';
 import { useContext } from 'preact/hooks';
+import type { ChartMark } from '../charts/chart-model.ts';
 import type { TimeRange } from '../time/range.ts';
 import type { Scope } from '../variables/interpolate.ts';
 
@@ -10,6 +11,10 @@ export interface DashboardContext {
   /** Values of the variables; without the intervals, which depend on a panel's width. */
   readonly scope: Scope;
   readonly scrapeIntervalMs: number;
+  /** Deploys, alerts and runs that every chart over time marks. */
+  readonly marks: readonly ChartMark[];
+  /** Where a trace is shown, with `{traceId}` for its id; none where the service knows of no such place. */
+  readonly traceUrl: string | undefined;
   /** Narrows the range to what the reader drew. */
   zoom(range: TimeRange): void;
 }

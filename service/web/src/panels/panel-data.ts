@@ -1,4 +1,5 @@
 import { query, queryRange } from '../api/prometheus.ts';
+import type { ChartExemplar } from '../charts/chart-model.ts';
 import type { FieldConfig, Panel, Target } from '../model/dashboard.ts';
 import { fieldConfigFor } from '../model/field-config.ts';
 import { alignValues, type MatrixSeries, timeline } from '../model/frame.ts';
@@ -7,6 +8,7 @@ import { formatDuration } from '../time/duration.ts';
 import { alignRange, rateIntervalFor, stepFor } from '../time/step.ts';
 import { interpolate, type Scope } from '../variables/interpolate.ts';
 import type { DashboardContext } from './dashboard-context.ts';
+import { loadExemplars } from './exemplars.ts';
 
 /** A series with all that the panel says about it. */
 export interface PanelSeries {
@@ -22,6 +24,7 @@ export interface PanelData {
   /** Unix seconds. */
   readonly times: readonly number[];
   readonly series: readonly PanelSeries[];
+  readonly exemplars: readonly ChartExemplar[];
 }
 
 /** Runs the panel's queries over the dashboard's range with as many points as it has pixels. */
@@ -53,7 +56,14 @@ export async function loadPanelData(
     });
   };
   const shown = (panel.targets ?? []).filter((target) => target.hide !== true);
-  return { times, series: (await Promise.all(shown.map(load))).flat() };
+  const [series, exemplars] = await Promise.all([
+    Promise.all(shown.map(load)),
+    // Exemplars are beside the point of the panel: without them it still stands.
+    panel.type === 'timeseries'
+      ? loadExemplars(panel, scope, range, stepMs, signal).catch(() => [])
+      : Promise.resolve([]),
+  ]);
+  return { times, series: series.flat(), exemplars };
 }
 
 /** The series of an instant query, each with its one value. */

@@ -1,6 +1,8 @@
 import type { ComponentChildren, JSX } from 'preact';
-import { useId, useRef } from 'preact/hooks';
 import type { Panel } from '../model/dashboard.ts';
+import { resolveLink } from '../model/links.ts';
+import { Popover } from '../ui/popover.tsx';
+import type { DashboardContext } from './dashboard-context.ts';
 
 /** Title, explanation and body of a panel; the body keeps its size whatever is in it. */
 export function PanelFrame(props: {
@@ -8,9 +10,10 @@ export function PanelFrame(props: {
   readonly title: string;
   /** The last refresh failed while older data stay on show. */
   readonly warning?: string | undefined;
+  readonly dashboard: DashboardContext;
   readonly children: ComponentChildren;
 }): JSX.Element {
-  const { panel, title, warning, children } = props;
+  const { panel, title, warning, dashboard, children } = props;
   return (
     <section class={`panel panel-${panel.type}`} aria-label={title}>
       <header class="panel-head">
@@ -20,6 +23,9 @@ export function PanelFrame(props: {
             not updated
           </span>
         )}
+        {panel.links?.map(({ title: text, url }) => (
+          <PanelLink key={url} text={text} href={resolveLink(url, dashboard.scope, dashboard.range)} />
+        ))}
         {panel.description && <Explanation title={title} text={panel.description} />}
       </header>
       <div class="panel-body">{children}</div>
@@ -27,32 +33,26 @@ export function PanelFrame(props: {
   );
 }
 
-/** The panel's description behind a button; the browser's popover gives Escape and outside clicks. */
-function Explanation({ title, text }: { readonly title: string; readonly text: string }): JSX.Element {
-  const id = useId();
-  const button = useRef<HTMLButtonElement>(null);
-  const place = (event: Event): void => {
-    const box = event.currentTarget as HTMLElement;
-    const anchor = button.current?.getBoundingClientRect();
-    if (anchor === undefined) return;
-    box.style.top = `${Math.round(anchor.bottom + 6)}px`;
-    box.style.left = `${Math.round(Math.max(8, Math.min(anchor.right - 300, innerWidth - 308)))}px`;
-  };
+/** To the dashboard or page that the panel names; nothing where the page must not lead there. */
+function PanelLink(props: { readonly text: string; readonly href: string | undefined }): JSX.Element | null {
+  const { text, href } = props;
+  if (href === undefined) return null;
   return (
-    <>
-      <button
-        ref={button}
-        type="button"
-        class="explain"
-        popovertarget={id}
-        aria-label={`What “${title}” shows`}
-      >
-        ?
-      </button>
-      <div id={id} popover="auto" class="explanation" onBeforeToggle={place}>
-        {text}
-      </div>
-    </>
+    <a class="panel-link" href={href} title={text}>
+      <span class="sr-only">{text}</span>
+      <svg viewBox="0 0 12 12" aria-hidden="true">
+        <path d="M3 9 9 3M4 3h5v5" />
+      </svg>
+    </a>
+  );
+}
+
+/** The panel's description behind a button. */
+function Explanation({ title, text }: { readonly title: string; readonly text: string }): JSX.Element {
+  return (
+    <Popover class="explain" sign="?" label={`What “${title}” shows`}>
+      {text}
+    </Popover>
   );
 }
 

@@ -5,11 +5,13 @@ import { useAsync } from '../ui/use-async.ts';
 import { interpolate } from '../variables/interpolate.ts';
 import { BarGaugePanel } from './bar-gauge-panel.tsx';
 import { type DashboardContext, useDashboard } from './dashboard-context.ts';
+import { GaugePanel } from './gauge-panel.tsx';
 import { HeatMapPanel } from './heat-map-panel.tsx';
 import { loadPanelData, type PanelData } from './panel-data.ts';
 import { PanelFrame, PanelMessage } from './panel-frame.tsx';
 import { StatPanel } from './stat-panel.tsx';
 import { TablePanel } from './table-panel.tsx';
+import { TextPanel } from './text-panel.tsx';
 import { TimeSeriesPanel } from './time-series-panel.tsx';
 import { useVisible } from './use-visible.ts';
 
@@ -23,7 +25,7 @@ export interface PanelView {
 const views: Readonly<Record<string, (view: PanelView) => JSX.Element>> = {
   timeseries: TimeSeriesPanel,
   stat: StatPanel,
-  gauge: StatPanel,
+  gauge: GaugePanel,
   bargauge: BarGaugePanel,
   heatmap: HeatMapPanel,
   table: TablePanel,
@@ -38,7 +40,7 @@ export function Panel({ panel }: { readonly panel: PanelModel }): JSX.Element {
   const { fromMs, toMs } = dashboard.range;
   const { data, error } = useAsync(
     async (signal) => {
-      if (!visible) return undefined;
+      if (!visible || panel.type === 'text') return undefined;
       return loadPanelData(panel, dashboard, host.current?.clientWidth ?? 600, signal);
     },
     [visible, panel, fromMs, toMs, dashboard.scope, dashboard.scrapeIntervalMs],
@@ -47,7 +49,12 @@ export function Panel({ panel }: { readonly panel: PanelModel }): JSX.Element {
   if (data !== undefined) last.current = data;
   return (
     <div class="panel-host" ref={host}>
-      <PanelFrame panel={panel} title={title} warning={last.current === undefined ? undefined : error}>
+      <PanelFrame
+        panel={panel}
+        title={title}
+        warning={last.current === undefined ? undefined : error}
+        dashboard={dashboard}
+      >
         <Body panel={panel} data={last.current} error={error} dashboard={dashboard} />
       </PanelFrame>
     </div>
@@ -61,6 +68,7 @@ function Body(props: {
   readonly dashboard: DashboardContext;
 }): JSX.Element {
   const { panel, data, error, dashboard } = props;
+  if (panel.type === 'text') return <TextPanel panel={panel} scope={dashboard.scope} />;
   const View = views[panel.type];
   if (View === undefined) {
     return (

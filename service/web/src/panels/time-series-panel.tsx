@@ -7,11 +7,12 @@ import { calcLabel, reduce } from '../model/reduce.ts';
 import { chartModel } from './chart-model-of-panel.ts';
 import { Legend, type LegendEntry } from './legend.tsx';
 import type { PanelView } from './panel.tsx';
+import { Traces } from './traces.tsx';
 
 /** A chart over time with its legend; a click on a name shows that series alone. */
 export function TimeSeriesPanel({ panel, data, dashboard }: PanelView): JSX.Element {
   const [alone, setAlone] = useState<string | undefined>(undefined);
-  const whole = useMemo(() => chartModel(panel, data), [panel, data]);
+  const whole = useMemo(() => chartModel(panel, data, dashboard.marks), [panel, data, dashboard.marks]);
   const model = useMemo(() => only(whole, alone), [whole, alone]);
   const calcs = panel.options?.legend?.calcs ?? [];
   const entries = whole.series.map((series): LegendEntry => {
@@ -42,6 +43,9 @@ export function TimeSeriesPanel({ panel, data, dashboard }: PanelView): JSX.Elem
           alone={alone}
           onToggle={(name) => setAlone((now) => (now === name ? undefined : name))}
         />
+      )}
+      {data.exemplars.length > 0 && (
+        <Traces model={whole} title={panel.title} traceUrl={dashboard.traceUrl} />
       )}
     </>
   );

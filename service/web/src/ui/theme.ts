@@ -39,6 +39,16 @@ export function onThemeChange(listener: () => void): () => void {
   };
 }
 
+/** What `pixels` of a page with a root of 16 are at its present size, for canvases. */
+export function scaled(pixels: number): number {
+  return (pixels * Number.parseFloat(getComputedStyle(document.documentElement).fontSize)) / 16;
+}
+
+/** The font of labels on canvases. */
+export function canvasFont(): string {
+  return `500 ${scaled(11)}px 'Barlow Semi Condensed', system-ui, sans-serif`;
+}
+
 /** The value of a colour of the style sheet now, for canvases. */
 export function cssColor(name: string): string {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
