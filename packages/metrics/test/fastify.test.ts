@@ -1,4 +1,5 @@
 import http from 'node:http';
+import { DatabaseSync } from 'node:sqlite';
 import { fastifyMetrics } from '@weir/metrics/fastify';
 import Fastify, { type FastifyInstance } from 'fastify';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -88,6 +89,35 @@ test('body sizes come from Content-Length, and an error thrown by a handler coun
   expect(
     samples.get(`${COUNT}{http_request_method="GET",http_route="/fails",http_response_status_code="500"}`),
   ).toBe(1);
+});
+
+test('a handler that runs after its body was read is still in the context of its own request', async () => {
+  metrics.instrument(new DatabaseSync(':memory:'));
+  // The rest of a body is sent only when the server waits for it.
+  const waiting = new Map<string, () => void>();
+  app.addHook('preParsing', (request, _reply, _payload, done) => {
+    setImmediate(() => waiting.get((request.params as { who: string }).who)?.());
+    done();
+  });
+  app.post<{ Params: { who: string } }>('/posts/:who', async (request) => ({
+    route: metrics.http.contexts?.getStore()?.route,
+    sent: (request.body as { who: string }).who === request.params.who,
+  }));
+  const url = await app.listen({ port: 0 });
+  const agent = new http.Agent({ keepAlive: true, maxSockets: 2 });
+  const post = (who: string): Promise<unknown> =>
+    new Promise((resolve, reject) => {
+      const headers = { 'content-type': 'application/json' };
+      const request = http.request(`${url}/posts/${who}`, { method: 'POST', agent, headers }, (response) => {
+        response.on('data', (chunk: Buffer) => resolve(JSON.parse(chunk.toString())));
+      });
+      request.on('error', reject);
+      request.write('{"who":');
+      waiting.set(who, () => request.end(`"${who}"}`));
+    });
+  const answers = await Promise.all(Array.from({ length: 40 }, (_, index) => post(String(index))));
+  expect(answers).toEqual(Array.from({ length: 40 }, () => ({ route: '/posts/:who', sent: true })));
+  agent.destroy();
 });
 
 test('the scrape route speaks the format that the scraper accepts', async () => {

@@ -1,6 +1,7 @@
 import { channel } from 'node:diagnostics_channel';
 import { createCache } from '@weir/cache';
 import { createRateLimiter } from '@weir/ratelimit';
+import { createConcurrencyLimiter, createLoadShedder } from '@weir/ratelimit/overload';
 import { expect, test } from 'vitest';
 import { createMetrics } from '../src/index.ts';
 import { samplesOf } from './samples.ts';
@@ -45,6 +46,56 @@ test('a limiter is read by decision, source and policy', async () => {
   await metrics.close();
 });
 
+test('what shadow mode let pass is told from what was allowed', async () => {
+  const metrics = createMetrics(quiet);
+  const policy = { algorithm: 'gcra', limit: 1, windowMs: 60_000, burst: 1 } as const;
+  const whole = createRateLimiter({ name: 'whole', mode: 'shadow', policies: [{ name: 'p', ...policy }] });
+  const one = createRateLimiter({ name: 'one', policies: [{ name: 'p', shadow: true, ...policy }] });
+  const enforced = createRateLimiter({ name: 'enforced', policies: [{ name: 'p', ...policy }] });
+  for (const limiter of [whole, one, enforced]) {
+    for (let index = 0; index < 3; index += 1) await limiter.consume('client');
+  }
+  const samples = await samplesOf(metrics);
+  const denials = (name: string) => samples.get(`weir_ratelimit_shadow_denials_total{limiter="${name}"}`);
+  expect([denials('whole'), denials('one'), denials('enforced')]).toEqual([2, 2, 0]);
+  await Promise.all([whole.close(), one.close(), enforced.close()]);
+  await metrics.close();
+});
+
+test('guards made before and after the metrics are read: admissions, limit against use, and shedding', async () => {
+  const pool = createConcurrencyLimiter({ name: 'pool', limit: 2, tiers: [{ name: 'all' }], queue: false });
+  const metrics = createMetrics(quiet);
+  const shedder = createLoadShedder({
+    name: 'loop',
+    sampleMs: 60_000,
+    measure: () => ({ delayMs: 1000, utilization: 1 }),
+    random: () => 0,
+  });
+  const permits = [await pool.acquire(), await pool.acquire()];
+  expect(await pool.acquire()).toBeUndefined();
+  shedder.sample();
+  shedder.sample();
+  expect(shedder.sheds('background')).toBe(true);
+  const check = async (): Promise<void> => {
+    const samples = await samplesOf(metrics);
+    expect(samples.get('weir_overload_requests_total{guard="pool",admission="admitted"}')).toBe(2);
+    expect(samples.get('weir_overload_requests_total{guard="pool",admission="refused"}')).toBe(1);
+    expect(samples.get('weir_overload_requests_total{guard="loop",admission="refused"}')).toBe(1);
+  };
+  await check();
+  const samples = await samplesOf(metrics);
+  expect(samples.get('weir_overload_limit{guard="pool"}')).toBe(2);
+  expect(samples.get('weir_overload_in_flight{guard="pool"}')).toBe(2);
+  expect(samples.get('weir_overload_queued{guard="pool"}')).toBe(0);
+  expect(samples.get('weir_overload_shed_ratio{guard="loop"}')).toBeCloseTo(0.4, 6);
+  expect(samples.has('weir_overload_limit{guard="loop"}')).toBe(false);
+  shedder.close();
+  await check();
+  for (const permit of permits) permit?.release();
+  expect((await samplesOf(metrics)).get('weir_overload_in_flight{guard="pool"}')).toBe(0);
+  await metrics.close();
+});
+
 test('closed metrics leave no subscriber behind', async () => {
   const metrics = createMetrics(quiet);
   expect(channel('weir:cache:load').hasSubscribers).toBe(true);
@@ -56,6 +107,8 @@ test('closed metrics leave no subscriber behind', async () => {
     'cache:redis',
     'ratelimit:created',
     'ratelimit:redis',
+    'ratelimit:guard-created',
+    'ratelimit:guard-closed',
   ]) {
     expect(channel(`weir:${name}`).hasSubscribers).toBe(false);
   }

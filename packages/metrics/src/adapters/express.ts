@@ -119,7 +119,7 @@ export function expressMetrics(options: ExpressMetricsOptions): RequestHandler {
       if (Object.hasOwn(request, name)) Reflect.deleteProperty(request, name);
     }
     request[state] = { exchange, baseUrl, template: baseUrl, route: undefined };
-    trackResponse(http, exchange, response);
+    trackResponse(exchange, response);
     http.run(exchange, next);
   };
 }

@@ -1,12 +1,8 @@
 /** HTTP metrics and the scrape route for Fastify 5. */
+import { Socket } from 'node:net';
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import type { Metrics } from '../create-metrics.ts';
-import type { HttpExchange } from '../http/recorder.ts';
-import { contentLength, trackAbort, trackResponse, untrackAbort } from '../http/track-response.ts';
-
-const current: unique symbol = Symbol('weir.metrics.exchange');
-
-type TrackedRequest = FastifyRequest & { [current]?: HttpExchange };
+import { trackResponse } from '../http/track-response.ts';
 
 /** Options of {@link fastifyMetrics}. */
 export interface FastifyMetricsOptions {
@@ -19,30 +15,15 @@ const plugin: FastifyPluginAsync<FastifyMetricsOptions> = async (app: FastifyIns
   const { metrics, path = '/metrics' } = options;
   const { http } = metrics;
 
-  app.decorateRequest(current, null);
-  app.addHook('onRequest', (request: TrackedRequest, reply: FastifyReply, done) => {
-    const exchange = http.begin(request.method, request.headers);
+  // The only hook: a response's end is its own `close`. An onResponse hook would cost a request several times what is done here.
+  app.addHook('onRequest', (request: FastifyRequest, reply: FastifyReply, done) => {
+    const { raw } = request;
+    const exchange = http.begin(raw.method ?? '', raw.headers);
     exchange.route = request.routeOptions.url;
-    request[current] = exchange;
-    if (request.raw.httpVersionMajor === 1) trackAbort(http, exchange, request.raw.socket);
-    else trackResponse(http, exchange, reply.raw);
+    exchange.responseHeaders = reply;
+    // The responses of `app.inject` have no connection that could close early.
+    trackResponse(exchange, reply.raw, raw.socket instanceof Socket ? 'close' : 'finish');
     http.run(exchange, done);
-  });
-
-  // A body is parsed on events of the socket, whose context is not the request's.
-  app.addHook('preValidation', (request: TrackedRequest, _reply, done) => {
-    http.run(request[current] as HttpExchange, done);
-  });
-
-  app.addHook('onResponse', (request: TrackedRequest, reply, done) => {
-    const exchange = request[current] as HttpExchange;
-    untrackAbort(exchange, request.raw.socket);
-    http.end(exchange, {
-      statusCode: reply.raw.statusCode,
-      requestBytes: contentLength(request.raw.headers['content-length']),
-      responseBytes: contentLength(reply.getHeader('content-length')),
-    });
-    done();
   });
 
   if (path === false) return;

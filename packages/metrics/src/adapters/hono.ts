@@ -23,7 +23,7 @@ export function honoMetrics(options: HonoMetricsOptions): MiddlewareHandler {
   return async (context, next) => {
     const exchange = http.begin(context.req.method, context.req.header());
     const outgoing = (context.env as { readonly outgoing?: ServerResponse } | undefined)?.outgoing;
-    if (outgoing !== undefined) trackResponse(http, exchange, outgoing);
+    if (outgoing !== undefined) trackResponse(exchange, outgoing);
     exchange.routeSource = () => templateOf(context);
     try {
       await http.run(exchange, next);

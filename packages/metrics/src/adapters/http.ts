@@ -16,7 +16,7 @@ export function withHttpMetrics(options: HttpMetricsOptions, listener: RequestLi
   return (request, response) => {
     const exchange = http.begin(request.method ?? '', request.headers);
     exchange.route = options.route?.(request);
-    trackResponse(http, exchange, response);
+    trackResponse(exchange, response);
     http.run(exchange, () => listener(request, response));
   };
 }

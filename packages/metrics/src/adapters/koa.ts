@@ -22,7 +22,7 @@ export function koaMetrics(options: KoaMetricsOptions): Middleware {
   const { http } = metrics;
   return async (context, next) => {
     const exchange = http.begin(context.method, context.headers);
-    trackResponse(http, exchange, context.res);
+    trackResponse(exchange, context.res);
     exchange.routeSource = () => route(context);
     await http.run(exchange, next);
   };

@@ -15,31 +15,48 @@ export const CLIENT_CLOSED = 499;
 
 const METHODS = new Set(labelCatalogue.http_request_method?.values);
 
+/** The series of one route and status. Sizes get theirs when there is one to count. */
 interface Bound {
+  readonly labels: readonly [method: string, route: string, code: string];
   readonly duration: HistogramSeries;
-  readonly requestSize: HistogramSeries;
-  readonly responseSize: HistogramSeries;
+  requestSize: HistogramSeries | undefined;
+  responseSize: HistogramSeries | undefined;
+}
+
+/** What the recorder keeps for a method. */
+interface MethodSlot {
+  readonly method: string;
+  readonly active: GaugeSeries;
+  readonly bound: Map<string, Map<number, Bound>>;
 }
 
 /** One request being served. Adapters set `route` as soon as their router knows it. */
 export class HttpExchange {
-  readonly method: string;
+  readonly recorder: HttpRecorder;
+  readonly slot: MethodSlot;
   readonly startMs: number;
   /** Route template; `undefined` until, and unless, a route took the request. */
-  route: string | undefined;
+  route: string | undefined = undefined;
   /** Asked for the template when it is needed and `route` is not set. */
-  routeSource: (() => string | undefined) | undefined;
+  routeSource: (() => string | undefined) | undefined = undefined;
+  /** Whose `getHeader` knows the response's headers, where that is not the response itself. */
+  responseHeaders: { getHeader(name: string): unknown } | undefined = undefined;
   ended = false;
   /** What this request asked of databases, for N+1 detection. */
-  statements: Map<string, StatementRepetition> | undefined;
-  readonly active: GaugeSeries;
+  statements: Map<string, StatementRepetition> | undefined = undefined;
   /** The server span, where tracing runs. */
-  span: RequestSpan | undefined;
+  readonly span: RequestSpan | undefined;
 
-  constructor(method: string, startMs: number, active: GaugeSeries) {
-    this.method = method;
+  constructor(recorder: HttpRecorder, slot: MethodSlot, startMs: number, span: RequestSpan | undefined) {
+    this.recorder = recorder;
+    this.slot = slot;
     this.startMs = startMs;
-    this.active = active;
+    this.span = span;
+  }
+
+  /** The method as a label: unknown ones are `_OTHER`. */
+  get method(): string {
+    return this.slot.method;
   }
 
   /** The template as far as it is known now. */
@@ -65,11 +82,11 @@ export class HttpRecorder {
   readonly #requestSize: Histogram;
   readonly #responseSize: Histogram;
   readonly #active: Gauge;
-  readonly #bound = new Map<string, Map<string, Map<number, Bound>>>();
-  readonly #activeOf = new Map<string, GaugeSeries>();
+  readonly #slots = new Map<string, MethodSlot>();
   readonly #endListeners: EndListener[] = [];
   /** Carries the exchange to the queries of its request; set once something needs it. */
   contexts: AsyncLocalStorage<HttpExchange> | undefined;
+
   constructor(registry: MetricRegistry, options: { readonly now: () => number; readonly maxSeries: number }) {
     const { now, maxSeries } = options;
     this.#now = now;
@@ -84,37 +101,36 @@ export class HttpRecorder {
   }
 
   /** Begins an exchange; unknown methods become `_OTHER`. `headers` carry the caller's trace. */
-  begin(method: string, headers: Parameters<TracingHooks['startRequest']>[1] = {}): HttpExchange {
-    const known = METHODS.has(method) ? method : OVERFLOW;
-    let active = this.#activeOf.get(known);
-    if (active === undefined) {
-      active = this.#active.labels(known);
-      this.#activeOf.set(known, active);
-    }
-    active.inc();
-    const exchange = new HttpExchange(known, this.#now(), active);
-    const tracing = globalTracing();
-    if (tracing !== undefined) exchange.span = tracing.startRequest(known, headers);
-    return exchange;
+  begin(method: string, headers?: Parameters<TracingHooks['startRequest']>[1]): HttpExchange {
+    const slot = this.#slots.get(method) ?? this.#slotOf(METHODS.has(method) ? method : OVERFLOW);
+    slot.active.inc();
+    const span = globalTracing()?.startRequest(slot.method, headers ?? {});
+    return new HttpExchange(this, slot, this.#now(), span);
   }
 
   /** Ends an exchange; only the first end of an exchange counts. */
   end(exchange: HttpExchange, outcome: HttpOutcome): void {
     if (exchange.ended) return;
     exchange.ended = true;
-    exchange.active.dec();
+    exchange.slot.active.dec();
     const seconds = (this.#now() - exchange.startMs) / 1_000;
-    const bound = this.#seriesOf(exchange.method, exchange.template ?? UNMATCHED_ROUTE, outcome.statusCode);
+    const { statusCode, requestBytes, responseBytes } = outcome;
+    const route = exchange.template ?? UNMATCHED_ROUTE;
+    const bound =
+      exchange.slot.bound.get(route)?.get(statusCode) ?? this.#bind(exchange.slot, route, statusCode);
     bound.duration.observe(seconds);
-    if (outcome.requestBytes !== undefined) bound.requestSize.observe(outcome.requestBytes);
-    if (outcome.responseBytes !== undefined) bound.responseSize.observe(outcome.responseBytes);
-    for (const listener of this.#endListeners) listener(exchange, outcome, seconds * 1_000);
-    const { span } = exchange;
-    if (span === undefined) return;
-    const { statusCode } = outcome;
-    span.end({ route: exchange.template, statusCode, aborted: statusCode === CLIENT_CLOSED });
-    if (span.ids !== undefined)
-      bound.duration.setExemplar({ ...span.ids, value: seconds, timestamp: Date.now() / 1_000 });
+    if (requestBytes !== undefined) {
+      bound.requestSize ??= this.#requestSize.labels(...bound.labels);
+      bound.requestSize.observe(requestBytes);
+    }
+    if (responseBytes !== undefined) {
+      bound.responseSize ??= this.#responseSize.labels(...bound.labels);
+      bound.responseSize.observe(responseBytes);
+    }
+    if (this.#endListeners.length > 0) {
+      for (const listener of this.#endListeners) listener(exchange, outcome, seconds * 1_000);
+    }
+    if (exchange.span !== undefined) endSpan(exchange, exchange.span, bound.duration, statusCode, seconds);
   }
 
   /** Tells `listener` of every end; call the result to stop. */
@@ -134,32 +150,41 @@ export class HttpRecorder {
     return span.run(() => (contexts === undefined ? next() : contexts.run(exchange, next)));
   }
 
-  #seriesOf(method: string, route: string, status: number): Bound {
-    const known = this.#bound.get(method)?.get(route)?.get(status);
-    return known ?? this.#bind(method, route, status);
+  #slotOf(method: string): MethodSlot {
+    let slot = this.#slots.get(method);
+    if (slot === undefined) {
+      slot = { method, active: this.#active.labels(method), bound: new Map() };
+      this.#slots.set(method, slot);
+    }
+    return slot;
   }
 
   // Only label sets with series of their own are kept: past the budget nothing here grows either.
-  #bind(method: string, route: string, status: number): Bound {
+  #bind(slot: MethodSlot, route: string, status: number): Bound {
     const code = status >= 100 && status <= 999 ? String(status) : OVERFLOW;
     const keep = this.#duration.hasRoom;
-    const bound = {
-      duration: this.#duration.labels(method, route, code),
-      requestSize: this.#requestSize.labels(method, route, code),
-      responseSize: this.#responseSize.labels(method, route, code),
-    };
+    const labels = [slot.method, route, code] as const;
+    const duration = this.#duration.labels(...labels);
+    const bound: Bound = { labels, duration, requestSize: undefined, responseSize: undefined };
     if (!keep) return bound;
-    let routes = this.#bound.get(method);
-    if (routes === undefined) {
-      routes = new Map();
-      this.#bound.set(method, routes);
-    }
-    let statuses = routes.get(route);
+    let statuses = slot.bound.get(route);
     if (statuses === undefined) {
       statuses = new Map();
-      routes.set(route, statuses);
+      slot.bound.set(route, statuses);
     }
     statuses.set(status, bound);
     return bound;
   }
+}
+
+function endSpan(
+  exchange: HttpExchange,
+  span: RequestSpan,
+  duration: HistogramSeries,
+  statusCode: number,
+  seconds: number,
+): void {
+  span.end({ route: exchange.template, statusCode, aborted: statusCode === CLIENT_CLOSED });
+  if (span.ids !== undefined)
+    duration.setExemplar({ ...span.ids, value: seconds, timestamp: Date.now() / 1_000 });
 }

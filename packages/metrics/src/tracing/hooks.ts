@@ -44,12 +44,17 @@ export interface TracingHooks {
 
 const KEY = Symbol.for('weir.metrics.tracing');
 
-/** The hooks of the process's tracing, whoever started it and however often this package is loaded. */
+// One holder a process, however often this package is loaded: reading a field of it costs less than looking at the global object.
+const shared = globalThis as { [KEY]?: { hooks: TracingHooks | undefined } };
+shared[KEY] ??= { hooks: undefined };
+const holder = shared[KEY];
+
+/** The hooks of the process's tracing, whoever started it. */
 export function globalTracing(): TracingHooks | undefined {
-  return (globalThis as { [KEY]?: TracingHooks })[KEY];
+  return holder.hooks;
 }
 
 /** Makes `hooks` those of the process, or none. */
 export function setGlobalTracing(hooks: TracingHooks | undefined): void {
-  (globalThis as { [KEY]?: TracingHooks | undefined })[KEY] = hooks;
+  holder.hooks = hooks;
 }
