@@ -1,19 +1,25 @@
-/** `node --conditions=@weir/source packages/bench/scripts/prove-culprits.ts [functions]`: about 17 minutes for all twenty. */
+/**
+ * `pnpm prove:bench:culprits [minutes]`: slow code in each of twenty functions, and as many comparisons of a build with itself; about
+ * 16 minutes for all, alone on the machine. Resumable; with 0 minutes it only judges what is there.
+ */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describeEnvironment } from '../src/environment.ts';
-import { proveCulprits } from './prove/culprit-data.ts';
+import { judgeCulprits, measureCulprits } from './prove/culprit-data.ts';
 
-const functions = Number(process.argv[2] ?? 20);
-if (!Number.isInteger(functions) || functions < 1 || functions > 20) {
-  console.error(`Expected 1 to 20 functions, got \`${process.argv[2]}\`.`);
+const minutes = Number(process.argv[2] ?? 60);
+if (!Number.isFinite(minutes) || minutes < 0) {
+  console.error(`Expected minutes, got \`${process.argv[2]}\`.`);
   process.exit(64);
 }
-const culprits = await proveCulprits(functions, (line) => console.log(line));
+const rows = await measureCulprits(Date.now() + minutes * 60_000, (line) => console.log(line));
+const proof = judgeCulprits(rows);
 const directory = join(import.meta.dirname, '../proof');
 await mkdir(directory, { recursive: true });
 await writeFile(
   join(directory, 'culprits.json'),
-  `${JSON.stringify({ environment: await describeEnvironment(), ...culprits }, null, 2)}\n`,
+  `${JSON.stringify({ environment: await describeEnvironment(), ...proof }, null, 2)}\n`,
 );
-console.table(culprits);
+const { comparisons, ...summary } = proof;
+console.table(comparisons);
+console.table(summary);

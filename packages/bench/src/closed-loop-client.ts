@@ -1,6 +1,8 @@
 import type { Socket } from 'node:net';
-import { connectTarget } from './connect-target.ts';
+import { connectTarget, readyEvent } from './connect-target.ts';
+import { type ResponseHead, ResponseParser } from './http/response-parser.ts';
 import type { FailureKind } from './measurement.ts';
+import type { TlsTrust } from './tls-trust.ts';
 
 /** What the engine's client has beyond its public type; the hook `setupClient` hands it out before it connects. */
 export interface EngineClient {
@@ -8,115 +10,136 @@ export interface EngineClient {
   destroyed: boolean;
   timeout: number;
   readonly opts: { readonly pipelining: number };
-  readonly parser: EngineParser;
   readonly pipelinedRequests: EngineQueue;
-  readonly requestIterator: { readonly currentRequest: { readonly method?: string } };
   destroy(): void;
   _connect(): void;
   _doRequest(): void;
   _destroyConnection(): void;
-  emit(event: 'connError', error: Error): boolean;
-  removeAllListeners(event: 'response'): this;
-  on(event: 'request', listener: () => void): this;
-  on(event: 'response', listener: (status: number, bytes: number, durationMs: number) => void): this;
-}
-
-interface EngineParser {
-  initialize(type: 'RESPONSE'): void;
-  execute(chunk: Buffer): number | Error;
-  finish(): Error | undefined;
-  [callback: number]: (info: { readonly shouldKeepAlive: boolean }) => unknown;
 }
 
 interface EngineQueue {
-  addByteCount(count: number): void;
-  addBody(data: Buffer): void;
   clear(): void;
-  toArray(): readonly { readonly req: { readonly method?: string } }[];
+  toArray(): { readonly req: { readonly method?: string } }[];
 }
 
 /** Where a client reports; times are of `now`. */
 export interface ClientObserver {
   readonly target: URL;
+  readonly trust: TlsTrust | undefined;
   readonly now: () => number;
   /** From sending a request to the end of its answer. */
   readonly timeoutMs: number;
   /** No request begins at this time or later. */
   readonly beginBeforeMs: () => number;
-  readonly answered: (
-    startMs: number,
-    latencyMs: number,
-    endMs: number,
-    status: number,
-    bytes: number,
-  ) => void;
+  /** While false nothing begins; {@link ObservedClient.resume} makes up for it. */
+  readonly mayBegin: () => boolean;
+  readonly answered: (startMs: number, endMs: number, head: ResponseHead, bytes: number) => void;
   readonly failed: (startMs: number, endMs: number, kind: FailureKind) => void;
   /** Called when nothing is in flight and nothing may begin. */
   readonly idle: () => void;
 }
 
-const onHeadersComplete = 2; // The parser's kOnHeadersComplete.
+/** A client under observation. */
+export interface ObservedClient {
+  /** Begins what `mayBegin` held back. */
+  resume(): void;
+  inFlight(): number;
+}
+
 const reconnectDelayMs = 20;
 
 /**
- * Gives a client of the engine a connection that loses nothing. On its own the engine accepts any certificate, forgets
+ * Gives a client of the engine a connection and a parser that lose nothing. On its own the engine accepts any certificate, forgets
  * requests whose connection ends without an answer, pairs later answers with those forgotten requests, waits for the
- * body of a HEAD answer, and reconnects in a busy loop. Here every request in flight when a connection ends counts as
- * failed, state is cleared with it, and a connection that brought no answer is followed by a pause.
+ * body of a HEAD answer, reconnects in a busy loop, and keeps bodies that nobody reads. Here every request in flight when
+ * a connection ends counts as failed, state is cleared with it, and a connection that brought no answer is followed by a pause.
  */
-export function observeClient(client: EngineClient, observer: ClientObserver): void {
+export function observeClient(client: EngineClient, observer: ClientObserver): ObservedClient {
+  const { now } = observer;
   const begun: number[] = [];
+  let parser: ResponseParser;
   let closing = false;
   let answeredHere = 0;
+  let bytes = 0;
+  let held = 0;
+  let receivedMs = 0;
+  /** Requests that were in flight when the bytes being read arrived; no others can be answered by them. */
+  let answerable = 0;
+  let surplus = false;
   let reconnect: NodeJS.Timeout | undefined;
-  let patched = false;
-  let nowMs = 0;
   client.timeout = observer.timeoutMs;
 
   const lose = (kind: FailureKind): void => {
-    const endMs = observer.now();
+    const endMs = now();
     for (const startMs of begun.splice(0)) observer.failed(startMs, endMs, kind);
     client.pipelinedRequests.clear();
-    client.parser.initialize('RESPONSE');
     if (endMs >= observer.beginBeforeMs()) observer.idle();
   };
 
   const begin = client._doRequest.bind(client);
   client._doRequest = () => {
     if (closing || client.destroyed) return;
-    nowMs = observer.now();
-    if (nowMs < observer.beginBeforeMs()) begin();
-    else if (begun.length === 0) observer.idle();
+    const startMs = now();
+    if (startMs >= observer.beginBeforeMs()) {
+      if (begun.length === 0) observer.idle();
+      return;
+    }
+    if (!observer.mayBegin()) {
+      held += 1;
+      return;
+    }
+    begun.push(startMs);
+    begin();
+    if (begun.length === 1) expectNext();
   };
-  client.pipelinedRequests.addBody = () => {};
-  client.on('request', () => begun.push(nowMs));
-  const onResponse = (status: number, bytes: number, durationMs: number) => {
-    const startMs = begun.shift();
+  const expectNext = (): void => {
+    parser.expect(client.pipelinedRequests.toArray()[0]?.req.method ?? 'GET');
+  };
+  const onAnswer = (head: ResponseHead, keepAlive: boolean): void => {
+    if (answerable === 0) {
+      surplus = true;
+      return;
+    }
+    answerable -= 1;
+    const startMs = begun.shift() ?? receivedMs;
+    client.pipelinedRequests.toArray().shift();
+    if (!keepAlive) closing = true;
     answeredHere += 1;
-    if (startMs !== undefined) observer.answered(startMs, durationMs, observer.now(), status, bytes);
+    observer.answered(startMs, receivedMs, head, bytes);
+    bytes = 0;
+    if (begun.length > 0) expectNext();
+    client._doRequest();
   };
 
   const open = (): void => {
     if (client.destroyed) return;
     closing = false;
     answeredHere = 0;
-    const socket = connectTarget(observer.target);
-    client.conn = socket;
+    bytes = 0;
+    held = 0;
+    surplus = false;
+    parser = new ResponseParser({ onAnswer });
+    const own = parser;
     let failure: FailureKind = 'refused';
-    socket.once('connect', () => {
-      failure = 'cut';
+    const socket = connectTarget(observer.target, observer.trust, (chunk) => {
+      if (parser !== own) return;
+      receivedMs = now();
+      bytes += chunk.length;
+      answerable = begun.length;
+      if (own.execute(chunk) && !surplus) return;
+      failure = 'malformed';
+      socket.destroy();
     });
-    socket.on('data', (chunk: Buffer) => {
-      client.pipelinedRequests.addByteCount(chunk.length);
-      if (client.parser.execute(chunk) instanceof Error) {
-        failure = 'malformed';
-        socket.destroy();
-      }
+    client.conn = socket;
+    socket.once(readyEvent(observer.target), () => {
+      failure = 'cut';
     });
     socket.on('error', () => {});
     socket.once('end', () => {
       closing = true;
-      client.parser.finish();
+      receivedMs = now();
+      answerable = begun.length;
+      own.finish();
     });
     socket.once('close', () => {
       if (client.conn !== socket || client.destroyed) return;
@@ -128,14 +151,6 @@ export function observeClient(client: EngineClient, observer: ClientObserver): v
   };
 
   client._connect = () => {
-    if (!patched) {
-      patched = true;
-      // In place of the engine's own listener, whose counts and whole milliseconds nobody reads; it is added after this call.
-      queueMicrotask(() => client.removeAllListeners('response').on('response', onResponse));
-      patchParser(client, () => {
-        closing = true;
-      });
-    }
     clearTimeout(reconnect);
     open();
   };
@@ -147,15 +162,12 @@ export function observeClient(client: EngineClient, observer: ClientObserver): v
     socket.removeAllListeners('close');
     socket.destroy();
   };
-}
-
-/** An answer to HEAD has no body whatever its headers say; an answer that ends the connection takes no successor. */
-function patchParser(client: EngineClient, onLastAnswer: () => void): void {
-  const { parser } = client;
-  const original = parser[onHeadersComplete];
-  parser[onHeadersComplete] = (info) => {
-    original?.(info);
-    if (!info.shouldKeepAlive) onLastAnswer();
-    return client.pipelinedRequests.toArray()[0]?.req.method === 'HEAD';
+  return {
+    inFlight: () => begun.length,
+    resume() {
+      const missing = held;
+      held = 0;
+      for (let index = 0; index < missing; index += 1) client._doRequest();
+    },
   };
 }

@@ -1,18 +1,22 @@
 import autocannon from 'autocannon';
-import { type EngineClient, observeClient } from './closed-loop-client.ts';
-import type { Measurement } from './measurement.ts';
-import type { ResolvedScenario } from './scenario.ts';
+import { type EngineClient, type ObservedClient, observeClient } from './closed-loop-client.ts';
+import { locationOf } from './http/response-parser.ts';
+import type { LoadOptions } from './load-options.ts';
+
+/** Lets requests begin or holds them back, for loads that take turns. */
+export interface LoadGate {
+  readonly isOpen: () => boolean;
+  /** Is handed the load: `resume`, to be called when the gate opens, begins what was held back. */
+  readonly attach: (load: { resume(): void; inFlight(): number }) => void;
+}
 
 /** Options of {@link runClosedLoop}. */
-export interface ClosedLoopOptions {
-  readonly scenario: ResolvedScenario;
-  readonly measurement: Measurement;
-  readonly now: () => number;
-  /** Stops at once: what is in flight is dropped uncounted. */
-  readonly signal: AbortSignal;
+export interface ClosedLoopOptions extends LoadOptions {
+  readonly gate?: LoadGate;
 }
 
 const sampleMs = 100;
+const always = (): boolean => true;
 
 /**
  * Loads the target through autocannon's clients: each connection sends its next request when an answer arrives. When
@@ -20,10 +24,11 @@ const sampleMs = 100;
  * are not the ones left out.
  */
 export async function runClosedLoop(options: ClosedLoopOptions): Promise<void> {
-  const { scenario, measurement, now, signal } = options;
+  const { scenario, trust, measurement, now, signal, redirected, gate } = options;
   if (signal.aborted) return;
   const target = new URL(scenario.target);
   const clients: EngineClient[] = [];
+  const observed: ObservedClient[] = [];
   const idle = new Set<EngineClient>();
   const plannedMs = scenario.warmupMs + scenario.durationMs;
   let endMs = measurement.beginBeforeMs;
@@ -52,13 +57,18 @@ export async function runClosedLoop(options: ClosedLoopOptions): Promise<void> {
       setupClient: (publicClient) => {
         const client = publicClient as unknown as EngineClient;
         clients.push(client);
-        observeClient(client, {
+        const observer = observeClient(client, {
           target,
+          trust,
           now,
           timeoutMs: scenario.timeoutMs,
           beginBeforeMs: () => endMs,
-          answered: (startMs, latencyMs, endMs, status, bytes) =>
-            measurement.answered(startMs, latencyMs, endMs, status, bytes),
+          mayBegin: gate?.isOpen ?? always,
+          answered: (startMs, endMs, head, bytes) => {
+            measurement.answered(startMs, endMs - startMs, endMs, head.status, bytes);
+            const location = locationOf(head);
+            if (location !== undefined) redirected(location);
+          },
           failed: (startMs, endMs, kind) => measurement.failed(startMs, endMs, kind),
           idle: () => {
             idle.add(client);
@@ -66,11 +76,18 @@ export async function runClosedLoop(options: ClosedLoopOptions): Promise<void> {
             if (idle.size === clients.length) setImmediate(finish);
           },
         });
+        observed.push(observer);
       },
     },
     (error) => (error ? reject(error) : resolve()),
   );
 
+  gate?.attach({
+    resume: () => {
+      for (const client of observed) client.resume();
+    },
+    inFlight: () => observed.reduce((sum, client) => sum + client.inFlight(), 0),
+  });
   const deadline = setTimeout(
     () => {
       for (const client of clients) if (client.pipelinedRequests.toArray().length === 0) idle.add(client);

@@ -1,15 +1,17 @@
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
-import { connect as connectTls } from 'node:tls';
+import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import { TargetUnreachableError } from './errors.ts';
+import { secureContextOf, type TlsTrust } from './tls-trust.ts';
 
 /** Read buffer of every plain connection: its reader takes what it needs before the next read begins. */
 const readBuffer = Buffer.allocUnsafe(65_536);
 
 /**
- * Opens a connection to an origin. `onData`, where given, gets every chunk, valid only until it returns. TLS certificates are verified against Node's trust store, which
- * `NODE_EXTRA_CA_CERTS` extends. The caller listens for `connect` or `secureConnect` and for `error`.
+ * Opens a connection to an origin. `onData`, where given, gets every chunk, valid only until it returns. TLS certificates are
+ * verified against Node's trust store, which `NODE_EXTRA_CA_CERTS` and the scenario's `tls` extend. The caller listens for
+ * {@link readyEvent} and for `error`.
  */
-export function connectTarget(target: URL, onData?: (chunk: Buffer) => void): Socket {
+export function connectTarget(target: URL, trust?: TlsTrust, onData?: (chunk: Buffer) => void): Socket {
   const host = target.hostname.replace(/^\[|\]$/g, '');
   if (target.protocol === 'http:') {
     const options = { host, port: Number(target.port || 80), noDelay: true };
@@ -25,8 +27,14 @@ export function connectTarget(target: URL, onData?: (chunk: Buffer) => void): So
     return connectTcp({ ...options, onread: { buffer: readBuffer, callback } });
   }
   const servername = isIP(host) === 0 ? host : undefined;
-  const options = { host, port: Number(target.port || 443), ALPNProtocols: ['http/1.1'], noDelay: true };
-  const socket = connectTls(servername === undefined ? options : { ...options, servername });
+  const socket = connectTls({
+    host,
+    port: Number(target.port || 443),
+    ALPNProtocols: ['http/1.1'],
+    noDelay: true,
+    ...(servername === undefined ? {} : { servername }),
+    ...(trust === undefined ? {} : { secureContext: secureContextOf(trust) }),
+  } as ConnectionOptions);
   return onData === undefined ? socket : socket.on('data', onData);
 }
 
@@ -41,9 +49,14 @@ export function readyEvent(target: URL): 'connect' | 'secureConnect' {
  *
  * @throws {@link TargetUnreachableError}
  */
-export function probeTarget(target: URL, timeoutMs: number, signal?: AbortSignal): Promise<void> {
+export function probeTarget(
+  target: URL,
+  trust: TlsTrust | undefined,
+  timeoutMs: number,
+  signal?: AbortSignal,
+): Promise<void> {
   return new Promise((resolve, reject) => {
-    const socket = connectTarget(target);
+    const socket = connectTarget(target, trust);
     const settle = (error?: Error): void => {
       signal?.removeEventListener('abort', onAbort);
       socket.destroy();

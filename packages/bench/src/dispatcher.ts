@@ -1,7 +1,8 @@
 import { HttpConnection } from './http/connection.ts';
 import type { WireRequest } from './http/request-bytes.ts';
-import type { ResponseHead } from './http/response-parser.ts';
+import { locationOf, type ResponseHead } from './http/response-parser.ts';
 import type { FailureKind } from './measurement.ts';
+import type { TlsTrust } from './tls-trust.ts';
 
 /** A request with the moment it should begin. */
 export interface Exchange {
@@ -25,11 +26,14 @@ export interface Outcomes {
   failed(dueMs: number, endMs: number, kind: FailureKind): void;
   /** The generator began `byMs` after `dueMs`, for reasons of its own. */
   late(dueMs: number, byMs: number): void;
+  /** An answer pointed elsewhere; it is counted like any other and never followed. */
+  redirected(location: string): void;
 }
 
 /** Options of {@link Dispatcher}. */
 export interface DispatcherOptions {
   readonly target: URL;
+  readonly trust: TlsTrust | undefined;
   readonly maxConnections: number;
   /** From the moment a request is due to the end of its answer. */
   readonly timeoutMs: number;
@@ -97,11 +101,11 @@ export class Dispatcher {
   }
 
   #openIfShort(): void {
-    const { target, maxConnections, now } = this.#options;
+    const { target, trust, maxConnections, now } = this.#options;
     const open = this.#idle.length + this.#flights.size + this.#opening.size;
     if (this.#waiting.length - this.#waitingFrom <= this.#opening.size || open >= maxConnections) return;
     if (now() < this.#openNotBeforeMs) return;
-    const connection = new HttpConnection(target, {
+    const connection = new HttpConnection(target, trust, {
       onReady: (ready) => {
         this.#opening.delete(ready);
         this.#free(ready);
@@ -139,6 +143,8 @@ export class Dispatcher {
     const endMs = this.#options.now();
     const { dueMs, onEnd } = flight.exchange;
     this.#options.outcomes.answered(dueMs, endMs, head.status, bytes);
+    const location = locationOf(head);
+    if (location !== undefined) this.#options.outcomes.redirected(location);
     if (reusable) this.#free(connection);
     else this.#openIfShort();
     onEnd?.({ head, body: Buffer.concat(flight.body), latencyMs: endMs - dueMs }, endMs);

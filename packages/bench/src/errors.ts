@@ -5,7 +5,7 @@
  * | --- | --- |
  * | `ERR_WEIR_BENCH_SCENARIO` | the scenario has mistakes; `issues` lists every one with its path |
  * | `ERR_WEIR_BENCH_FILE` | the scenario file is missing, unreadable or does not export a scenario |
- * | `ERR_WEIR_BENCH_TARGET_REFUSED` | the target is not on the allow-list |
+ * | `ERR_WEIR_BENCH_TARGET_REFUSED` | the target, or where it redirects to, is not on the allow-list |
  * | `ERR_WEIR_BENCH_UNREACHABLE` | nothing answers at the target |
  * | `ERR_WEIR_BENCH_START` | a start or set-up command failed, or its server never answered |
  * | `ERR_WEIR_BENCH_GENERATOR` | the process that makes the load ended early |
@@ -71,6 +71,18 @@ export class TargetRefusedError extends BenchError {
     super(
       'ERR_WEIR_BENCH_TARGET_REFUSED',
       `Refused to load ${target}: allowed are ${list}. Add its host to \`allowTargets\` (or \`--allow\`) if you may load it.`,
+    );
+  }
+}
+
+/** The target redirects to where no load is allowed. The redirect was not followed. */
+export class RedirectRefusedError extends BenchError {
+  override readonly name = 'RedirectRefusedError';
+
+  constructor(target: string, origin: string) {
+    super(
+      'ERR_WEIR_BENCH_TARGET_REFUSED',
+      `Stopped loading ${target}: it redirects to ${origin}, which is not allowed and was not followed. Correct \`target\`, or add the host to \`allowTargets\` (or \`--allow\`).`,
     );
   }
 }

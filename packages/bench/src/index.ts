@@ -9,7 +9,7 @@ export {
   type DuetLoad,
 } from './compare/compare-builds.ts';
 export { type DistrustLimits, type Doubt, doubtComparison } from './compare/distrust.ts';
-export type { ArmName, ArmSample, PairConditions, PairSample } from './compare/duet-plan.ts';
+export type { ArmName, ArmSample, CompareDesign, PairConditions, PairSample } from './compare/duet-plan.ts';
 export type { Arm } from './compare/measure-pair.ts';
 export type { RunConditions } from './conditions.ts';
 export {
@@ -19,6 +19,7 @@ export {
   GeneratorError,
   OptionError,
   ProfileError,
+  RedirectRefusedError,
   ScenarioError,
   ScenarioFileError,
   type ScenarioIssue,

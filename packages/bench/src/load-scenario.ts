@@ -23,13 +23,21 @@ export async function loadScenario(file: string): Promise<ResolvedScenario> {
   );
 }
 
-/** Feeds are named relative to the scenario's file. */
+/** Feeds and the authority are named relative to the scenario's file. */
 function beside(file: string, scenario: ResolvedScenario): ResolvedScenario {
-  if (scenario.feeds === undefined) return scenario;
-  const feeds = Object.entries(scenario.feeds).map(
-    ([name, feed]) => [name, resolve(dirname(file), feed)] as const,
-  );
-  return Object.freeze({ ...scenario, feeds: Object.freeze(Object.fromEntries(feeds)) });
+  const { feeds, tls } = scenario;
+  const place = (path: string): string => resolve(dirname(file), path);
+  return Object.freeze({
+    ...scenario,
+    ...(tls === undefined ? {} : { tls: Object.freeze({ ca: place(tls.ca) }) }),
+    ...(feeds === undefined
+      ? {}
+      : {
+          feeds: Object.freeze(
+            Object.fromEntries(Object.entries(feeds).map(([name, feed]) => [name, place(feed)])),
+          ),
+        }),
+  });
 }
 
 async function readJson(file: string): Promise<unknown> {

@@ -3,6 +3,7 @@ import { Dispatcher, type Outcomes } from './dispatcher.ts';
 import { toWire, type WireRequest } from './http/request-bytes.ts';
 import { startPacer } from './pacer.ts';
 import type { ResolvedRequest } from './scenario.ts';
+import type { TlsTrust } from './tls-trust.ts';
 
 /** A request that the generator begins later than this after it was due counts as late. */
 export const lateMs = 1;
@@ -14,6 +15,7 @@ export interface OpenLoopPlan {
   readonly stages: readonly RateStage[];
   readonly maxConnections: number;
   readonly timeoutMs: number;
+  readonly trust?: TlsTrust;
   /** This thread sends every arrival whose index is `share` modulo `shares`, so that together they stay even. */
   readonly share: number;
   readonly shares: number;
@@ -45,6 +47,7 @@ export function runOpenLoop(
     };
     const dispatcher = new Dispatcher({
       target,
+      trust: plan.trust,
       maxConnections: plan.maxConnections,
       timeoutMs: plan.timeoutMs,
       now,

@@ -13,7 +13,7 @@ const rows = 2_000;
 export function batchOutcomes(
   epochOffsetMs: number,
   send: (batch: Float64Array<ArrayBuffer>) => void,
-): Outcomes & { flush(): void } {
+): Omit<Outcomes, 'redirected'> & { flush(): void } {
   let batch = new Float64Array(rows * width);
   let used = 0;
   const flush = (): void => {

@@ -6,6 +6,7 @@ import { describeEnvironment } from './environment.ts';
 import { authHeader } from './flow/auth.ts';
 import { FlowReport } from './flow/flow-report.ts';
 import { runFlows } from './flow/run-flows.ts';
+import type { LoadOptions } from './load-options.ts';
 import { Measurement } from './measurement.ts';
 import { checkObjective, parseObjective } from './objective.ts';
 import { startTarget } from './process/start-target.ts';
@@ -25,7 +26,8 @@ import {
   stagesOf,
 } from './scenario.ts';
 import { runSharedOpenLoop } from './shared-open-loop.ts';
-import { assertTargetAllowed } from './target-policy.ts';
+import { assertTargetAllowed, watchRedirects } from './target-policy.ts';
+import { readTrust } from './tls-trust.ts';
 
 /** Options of {@link runBenchmark}. */
 export interface RunBenchmarkOptions {
@@ -45,7 +47,8 @@ const progressMs = 500;
  * Runs a scenario against its target from this process and resolves with what was measured. The generator takes up to
  * one core; run it in a process of its own when this one has other work.
  *
- * @throws {@link ScenarioError}, {@link TargetRefusedError} or {@link TargetUnreachableError}, all before any load
+ * @throws {@link ScenarioError}, {@link TargetRefusedError} or {@link TargetUnreachableError}, before any load; the second also when
+ * the target redirects to where no load is allowed, which ends the run
  */
 export async function runBenchmark(
   scenario: Scenario,
@@ -55,46 +58,58 @@ export async function runBenchmark(
   const { onProgress, allowTargets = [], now = () => performance.now() } = options;
   const signal = options.signal ?? new AbortController().signal;
   assertTargetAllowed(resolved.target, allowTargets);
+  const run = { allowTargets, now, signal, onProgress };
   const { start } = resolved;
-  if (start === undefined) return measure(resolved, signal, onProgress, now);
+  if (start === undefined) return measure(resolved, run);
   const { port } = new URL(resolved.target);
   const started = await startTarget({ start, directory: process.cwd(), port: Number(port || 80), signal });
   try {
-    return await measure(resolved, signal, onProgress, now);
+    return await measure(resolved, run);
   } finally {
     await started.stop();
   }
 }
 
-async function measure(
-  resolved: ResolvedScenario,
-  signal: AbortSignal,
-  onProgress: RunBenchmarkOptions['onProgress'],
-  now: () => number,
-): Promise<BenchmarkResult> {
+interface Run extends Required<Pick<RunBenchmarkOptions, 'signal' | 'allowTargets' | 'now'>> {
+  readonly onProgress: RunBenchmarkOptions['onProgress'];
+}
+
+async function measure(resolved: ResolvedScenario, run: Run): Promise<BenchmarkResult> {
+  const { signal, onProgress, now } = run;
   const environment = await describeEnvironment();
-  await probeTarget(new URL(resolved.target), resolved.timeoutMs, signal);
+  const trust = await readTrust(resolved.tls?.ca);
+  await probeTarget(new URL(resolved.target), trust, resolved.timeoutMs, signal);
 
   const authorised = { ...resolved, requests: withAuth(resolved) };
   const measurement = new Measurement(now(), resolved.warmupMs, resolved.durationMs);
   const startedAt = new Date(Date.now() + resolved.warmupMs).toISOString();
   const watch = watchConditions(now);
   const report = new FlowReport();
+  const redirects = watchRedirects(resolved.target, run.allowTargets);
+  const stop = AbortSignal.any([signal, redirects.refused]);
   const end = (): void => measurement.end(now());
-  if (signal.aborted) end();
-  signal.addEventListener('abort', end, { once: true });
+  if (stop.aborted) end();
+  stop.addEventListener('abort', end, { once: true });
   const ticker = setInterval(() => onProgress?.(measurement.progress(now())), progressMs);
   const warm = setTimeout(() => void watch.begin(), resolved.warmupMs);
   try {
-    const load = { scenario: authorised, measurement, now, signal };
+    const load: LoadOptions = {
+      scenario: authorised,
+      trust,
+      measurement,
+      now,
+      signal: stop,
+      redirected: redirects.check,
+    };
     if (resolved.flows !== undefined) await runFlows({ ...load, report });
     else if (stagesOf(resolved) === undefined) await runClosedLoop(load);
     else await runSharedOpenLoop(load);
   } finally {
     clearInterval(ticker);
     clearTimeout(warm);
-    signal.removeEventListener('abort', end);
+    stop.removeEventListener('abort', end);
   }
+  redirects.refused.throwIfAborted();
   onProgress?.(measurement.progress(now()));
   const conditions = await watch.end();
   return summarise(resolved, measurement, { startedAt, environment, conditions, report });

@@ -44,6 +44,7 @@ const scenarioSchema = z.strictObject({
   flows: flowsSchema.optional(),
   feeds: feedsSchema.optional(),
   auth: authSchema.optional(),
+  tls: z.strictObject({ ca: z.string().min(1) }).optional(),
   objectives: z.array(objectiveSchema).max(100).default([]),
   start: startSchema.optional(),
   rate: ratePerSecond.optional(),

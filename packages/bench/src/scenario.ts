@@ -45,6 +45,8 @@ export interface Scenario {
   readonly feeds?: Readonly<Record<string, string>>;
   /** Sent with every request. */
   readonly auth?: Auth;
+  /** `ca`: a PEM file with an authority that is trusted beside Node's own; relative to the scenario's file. */
+  readonly tls?: { readonly ca: string };
   /** What must hold, e.g. `p99 < 250ms`; a missed one makes `weir-bench run` exit with 1. @defaultValue `[]` */
   readonly objectives?: readonly string[];
   /** Requests per second, evenly spaced, whether or not earlier ones were answered. Makes the load an open loop. */
@@ -73,13 +75,13 @@ export interface Scenario {
 
 /** A scenario with every default filled in, validated and frozen. */
 export type ResolvedScenario = Required<Omit<Scenario, 'requests' | OptionalKey>> &
-  Pick<Scenario, 'rate' | 'stages' | 'flows' | 'feeds' | 'auth'> & {
+  Pick<Scenario, 'rate' | 'stages' | 'flows' | 'feeds' | 'auth' | 'tls'> & {
     /** Empty when there are flows. */
     readonly requests: readonly ResolvedRequest[];
     readonly start?: StartSpec;
   };
 
-type OptionalKey = 'rate' | 'stages' | 'start' | 'flows' | 'feeds' | 'auth';
+type OptionalKey = 'rate' | 'stages' | 'start' | 'flows' | 'feeds' | 'auth' | 'tls';
 
 /** A request with its defaults filled in. */
 export interface ResolvedRequest {

@@ -1,20 +1,10 @@
 import { once } from 'node:events';
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import type { Outcomes } from './dispatcher.ts';
-import type { Measurement } from './measurement.ts';
+import { countOutcomes, type LoadOptions } from './load-options.ts';
 import { type OpenLoopPlan, runOpenLoop } from './open-loop.ts';
 import { replayOutcomes } from './outcome-batch.ts';
-import type { ResolvedScenario } from './scenario.ts';
 import { arrivalStages } from './scenario.ts';
-
-/** Options of {@link runSharedOpenLoop}. */
-export interface SharedOpenLoopOptions {
-  readonly scenario: ResolvedScenario;
-  readonly measurement: Measurement;
-  readonly now: () => number;
-  readonly signal: AbortSignal;
-}
 
 /** What a worker is started with. */
 export interface OpenLoopWorkerData {
@@ -23,23 +13,22 @@ export interface OpenLoopWorkerData {
   readonly beginEpochMs: number;
 }
 
+/** A batch of outcomes, or where an answer pointed. */
+export type WorkerMessage = Float64Array | string;
+
 /** Runs an open loop on this thread, or shares it among worker threads while this one only counts. */
-export async function runSharedOpenLoop(options: SharedOpenLoopOptions): Promise<void> {
-  const { scenario, measurement, now, signal } = options;
+export async function runSharedOpenLoop(options: LoadOptions): Promise<void> {
+  const { scenario, trust, measurement, now, signal, redirected } = options;
   const plan = {
     target: scenario.target,
     requests: scenario.requests,
     stages: arrivalStages(scenario) ?? [],
     timeoutMs: scenario.timeoutMs,
     shares: scenario.workers,
+    ...(trust === undefined ? {} : { trust }),
   };
   const { beginMs } = measurement;
-  const outcomes: Outcomes = {
-    answered: (dueMs, endMs, status, bytes) =>
-      measurement.answered(dueMs, endMs - dueMs, endMs, status, bytes),
-    failed: (dueMs, endMs, kind) => measurement.failed(dueMs, endMs, kind),
-    late: (dueMs, byMs) => measurement.late(dueMs, byMs),
-  };
+  const outcomes = countOutcomes(options);
   if (scenario.workers === 1) {
     await runOpenLoop(
       { ...plan, maxConnections: scenario.connections, share: 0 },
@@ -56,8 +45,9 @@ export async function runSharedOpenLoop(options: SharedOpenLoopOptions): Promise
       const maxConnections = Math.max(1, Math.floor(scenario.connections / scenario.workers));
       return runWorker(
         { plan: { ...plan, maxConnections, share }, beginEpochMs: beginMs + epochOffsetMs },
-        (batch) => {
-          replayOutcomes(batch, epochOffsetMs, outcomes);
+        (message) => {
+          if (typeof message === 'string') redirected(message);
+          else replayOutcomes(message, epochOffsetMs, outcomes);
         },
         signal,
       );
@@ -67,7 +57,7 @@ export async function runSharedOpenLoop(options: SharedOpenLoopOptions): Promise
 
 async function runWorker(
   workerData: OpenLoopWorkerData,
-  onBatch: (batch: Float64Array) => void,
+  onMessage: (message: WorkerMessage) => void,
   signal: AbortSignal,
 ): Promise<void> {
   if (signal.aborted) return;
@@ -78,7 +68,7 @@ async function runWorker(
     worker.postMessage('stop');
   };
   signal.addEventListener('abort', stop, { once: true });
-  worker.on('message', onBatch);
+  worker.on('message', onMessage);
   try {
     // Rejects when the worker throws.
     await once(worker, 'exit');

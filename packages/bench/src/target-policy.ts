@@ -1,5 +1,5 @@
 import { BlockList, isIP } from 'node:net';
-import { TargetRefusedError } from './errors.ts';
+import { RedirectRefusedError, TargetRefusedError } from './errors.ts';
 
 const loopback = new BlockList();
 loopback.addSubnet('127.0.0.0', 8, 'ipv4');
@@ -20,6 +20,35 @@ export function assertTargetAllowed(target: string, allowTargets: readonly strin
   if (!allowTargets.some((entry) => matches(entry.toLowerCase(), host, port))) {
     throw new TargetRefusedError(target, allowTargets);
   }
+}
+
+/** Watches where answers point. */
+export interface RedirectWatch {
+  readonly check: (location: string) => void;
+  /** Aborted with a {@link RedirectRefusedError} by the first redirect out of the allow-list. */
+  readonly refused: AbortSignal;
+}
+
+/**
+ * Redirects are never followed, so none of the load leaves the target; yet a target that answers with a redirect out of the
+ * allow-list is not the one that its owner meant to load.
+ */
+export function watchRedirects(target: string, allowTargets: readonly string[]): RedirectWatch {
+  const refusal = new AbortController();
+  const allowed = new Set<string>();
+  return {
+    refused: refusal.signal,
+    check(location) {
+      const url = URL.parse(location, target);
+      if (url === null || allowed.has(url.origin) || refusal.signal.aborted) return;
+      try {
+        assertTargetAllowed(url.origin, allowTargets);
+        allowed.add(url.origin);
+      } catch {
+        refusal.abort(new RedirectRefusedError(target, url.origin));
+      }
+    },
+  };
 }
 
 function isLoopback(host: string): boolean {

@@ -91,6 +91,7 @@ test('outcomes survive the way through a batch', () => {
       answered: (...row) => record('answered', ...row),
       failed: (...row) => record('failed', ...row),
       late: (...row) => record('late', ...row),
+      redirected: () => {},
     });
   }
   expect(told.slice(0, 3)).toEqual([

@@ -46,8 +46,7 @@ test('requests of the warm-up are not counted', async () => {
 
 test('statuses other than 2xx are counted apart and redirects are not followed', async () => {
   const result = await load((socket, index) => {
-    if (index % 2 === 0)
-      socket.write('HTTP/1.1 302 Found\r\nLocation: http://192.0.2.1/\r\nContent-Length: 0\r\n\r\n');
+    if (index % 2 === 0) socket.write('HTTP/1.1 302 Found\r\nLocation: /other\r\nContent-Length: 0\r\n\r\n');
     else socket.write('HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n');
   });
   expect(result.requests.ok).toBe(0);
@@ -73,6 +72,14 @@ test.each<[string, (socket: Parameters<Script>[0]) => void]>([
   expect(result.requests.timeouts).toBe(0);
   expect(result.requests.total).toBe(server?.arrivals.length);
   expect(result.requests.ok).toBe(result.requests.total - faults.length);
+});
+
+test('an answer that nobody asked for answers nothing, and ends its connection', async () => {
+  const result = await load((socket, index) =>
+    socket.write(index === 5 ? plainAnswer + plainAnswer : plainAnswer),
+  );
+  expect(result.requests.total).toBe(server?.arrivals.length);
+  expect(result.failures).toEqual({ malformed: 1 });
 });
 
 test('a request that is never answered counts as timed out and stands in the histogram', async () => {

@@ -75,6 +75,7 @@ const comparison: CompareResult = {
   ]),
   doubts: [],
   partial: false,
+  design: 'duet',
   pinning: null,
   pairs,
   environment,

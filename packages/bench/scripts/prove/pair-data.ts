@@ -91,7 +91,14 @@ function arm(burn: number): Arm {
 }
 
 function measure(base: number, head: number, random: () => number): Promise<PairSample> {
-  return measurePair({ base: arm(base), head: arm(head), scenario, pinning: planPinning(), random });
+  return measurePair({
+    base: arm(base),
+    head: arm(head),
+    scenario,
+    design: 'duet',
+    pinning: planPinning('duet'),
+    random,
+  });
 }
 
 /** How many steps are one percent of a request's processor time here; measured once and kept with the data. */

@@ -2,9 +2,12 @@ import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { type PreparedArm, prepareArm } from '../compare/arm.ts';
 import { type CompareResult, compareBuilds } from '../compare/compare-builds.ts';
+import type { CompareDesign } from '../compare/duet-plan.ts';
 import { loadScenario } from '../load-scenario.ts';
+import { chooseDesign } from '../process/cpu-pinning.ts';
 import { renderComparison, signed } from '../report/compare-table.ts';
 import { parseReport, writeReports } from '../report/write-reports.ts';
+import { type SequentialPlan, sequentialDefaults, slicesPlan } from '../stats/sequential.ts';
 import type { Command, CommandContext } from './command.ts';
 import { exitCode } from './exit-code.ts';
 import { numberOption } from './number-option.ts';
@@ -19,8 +22,9 @@ says how a directory or commit is set up and started; it must listen on the port
 
   --base <build>      what to compare with
   --head <build>      what to judge (default: the working directory)
-  --pairs <n>         pairs before the first look (default 10)
-  --max-pairs <n>     pairs after which it stays inconclusive (default 16)
+  --design <design>   duet, or slices where one processor must do (default: as many as there are)
+  --pairs <n>         pairs before the first look (default 10, slices 15)
+  --max-pairs <n>     pairs after which it stays inconclusive (default 16, slices 21)
   --warmup <s>        load before each measurement (default 4)
   --measure <s>       measured time of each pair (default 2)
   --connections <n>   to each build (default 8)
@@ -37,8 +41,9 @@ async function run(args: readonly string[], context: CommandContext): Promise<nu
     options: {
       base: { type: 'string' },
       head: { type: 'string', default: '.' },
-      pairs: { type: 'string', default: '10' },
-      'max-pairs': { type: 'string', default: '16' },
+      design: { type: 'string' },
+      pairs: { type: 'string' },
+      'max-pairs': { type: 'string' },
       warmup: { type: 'string', default: '4' },
       measure: { type: 'string', default: '2' },
       connections: { type: 'string', default: '8' },
@@ -55,10 +60,10 @@ async function run(args: readonly string[], context: CommandContext): Promise<nu
   if (rest.length > 0) throw new UsageError(`expected one scenario file, got also \`${rest[0]}\``);
   if (values.base === undefined)
     throw new UsageError('expected --base with a directory, a commit or a command');
-  const plan = {
-    minPairs: numberOption('--pairs', values.pairs, { min: 9, whole: true }),
-    maxPairs: numberOption('--max-pairs', values['max-pairs'], { min: 9, whole: true }),
-  };
+  const { design = chooseDesign() } = values;
+  if (design !== 'duet' && design !== 'slices')
+    throw new UsageError(`expected --design duet or slices, got \`${design}\``);
+  const plan = readPlan(design, values.pairs, values['max-pairs']);
   const load = {
     connections: numberOption('--connections', values.connections, { min: 1, whole: true }),
     warmupMs: numberOption('--warmup', values.warmup, { min: 0 }) * 1_000,
@@ -79,7 +84,8 @@ async function run(args: readonly string[], context: CommandContext): Promise<nu
       head,
       scenario,
       load,
-      plan: { ...plan, maxPairs: Math.max(plan.minPairs, plan.maxPairs) },
+      design,
+      plan,
       judge: { effect },
       signal: context.signal,
       onPair: ({ pairs, nextLook, metrics }) => {
@@ -99,6 +105,19 @@ async function run(args: readonly string[], context: CommandContext): Promise<nu
   } finally {
     for (const arm of prepared) await arm.dispose();
   }
+}
+
+/** Fewer than nine pairs cannot be significant after the correction for three metrics. */
+function readPlan(
+  design: CompareDesign,
+  pairs: string | undefined,
+  most: string | undefined,
+): SequentialPlan {
+  const defaults = design === 'slices' ? slicesPlan : sequentialDefaults;
+  const count = (name: string, text: string | undefined, fallback: number): number =>
+    text === undefined ? fallback : numberOption(name, text, { min: 9, whole: true });
+  const minPairs = count('--pairs', pairs, defaults.minPairs);
+  return { minPairs, maxPairs: Math.max(minPairs, count('--max-pairs', most, defaults.maxPairs)) };
 }
 
 function exitCodeOfVerdict(verdict: CompareResult['verdict']): number {

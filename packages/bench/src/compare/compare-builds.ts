@@ -1,12 +1,12 @@
 import { describeEnvironment } from '../environment.ts';
 import { OptionError } from '../errors.ts';
-import { type CpuPinning, planPinning } from '../process/cpu-pinning.ts';
+import { type CpuPinning, chooseDesign, planPinning } from '../process/cpu-pinning.ts';
 import type { BenchmarkEnvironment } from '../result.ts';
 import { parseScenario, type ResolvedScenario, type Scenario, stagesOf } from '../scenario.ts';
-import { look, type SequentialPlan } from '../stats/sequential.ts';
+import { look, type SequentialPlan, slicesPlan } from '../stats/sequential.ts';
 import type { JudgeOptions, MetricVerdict, PairedMetric, Verdict } from '../stats/verdict.ts';
 import { type DistrustLimits, type Doubt, doubtComparison } from './distrust.ts';
-import type { ArmSample, PairSample } from './duet-plan.ts';
+import type { ArmSample, CompareDesign, PairSample } from './duet-plan.ts';
 import { type Arm, measurePair } from './measure-pair.ts';
 
 /** Options of {@link compareBuilds}. */
@@ -16,6 +16,9 @@ export interface CompareOptions {
   readonly scenario: Scenario;
   /** Replaces the scenario's own connections and times, which are made for a single run. */
   readonly load?: DuetLoad;
+  /** @defaultValue `duet`, or `slices` where there is one processor only */
+  readonly design?: CompareDesign;
+  /** @defaultValue 10, 13 and 16 pairs; in slices, whose spread is wider, 15, 18 and 21 */
   readonly plan?: SequentialPlan;
   readonly judge?: JudgeOptions;
   readonly limits?: DistrustLimits;
@@ -48,6 +51,7 @@ export interface CompareResult {
   readonly metrics: readonly MetricVerdict[];
   readonly doubts: readonly Doubt[];
   readonly partial: boolean;
+  readonly design: CompareDesign;
   /** Pinned processors, or null where both arms and the generator ran wherever the kernel put them. */
   readonly pinning: CpuPinning | null;
   readonly pairs: readonly PairSample[];
@@ -72,20 +76,21 @@ export const duetDefaults: Readonly<Required<DuetLoad>> = Object.freeze({
 });
 
 /**
- * Compares two builds by the parallel duet, pair after pair of fresh processes, until every gated metric (answers per second, median
- * latency, processor time per request) is decided or the last look is reached. Not gated: p99, which between two runs
- * of the same build differs by 7 to 12 %.
+ * Compares two builds by the parallel duet (or by slices, where one processor must do), pair after pair of fresh processes, until every
+ * gated metric (answers per second, median latency, processor time per request) is decided or the last look is reached. Not
+ * gated: p99, which between two runs of the same build differs by 7 to 12 %.
  */
 export async function compareBuilds(options: CompareOptions): Promise<CompareResult> {
-  const { base, head, plan, signal, random = Math.random } = options;
+  const { base, head, signal, design = chooseDesign(), random = Math.random } = options;
+  const plan = { ...(design === 'slices' ? slicesPlan : {}), ...options.plan };
   const scenario = duetScenario(options.scenario, options.load);
-  const pinning = planPinning();
+  const pinning = planPinning(design);
   const startedAt = new Date();
   const pairs: PairSample[] = [];
   let step = look(gatedMetrics(pairs), plan, options.judge);
   try {
     while (!step.done) {
-      pairs.push(await measurePair({ base, head, scenario, pinning, random, signal }));
+      pairs.push(await measurePair({ base, head, scenario, design, pinning, random, signal }));
       step = look(gatedMetrics(pairs), plan, options.judge);
       const nextLook = step.done ? pairs.length : step.pairs;
       options.onPair?.({ pairs: pairs.length, nextLook, metrics: step.metrics });
@@ -105,6 +110,7 @@ export async function compareBuilds(options: CompareOptions): Promise<CompareRes
     metrics: step.metrics,
     doubts,
     partial: !step.done,
+    design,
     pinning: pinning ?? null,
     pairs,
     environment: await describeEnvironment(),

@@ -1,4 +1,4 @@
-import type { PairSample } from './duet-plan.ts';
+import type { PairConditions, PairSample } from './duet-plan.ts';
 
 /** A reason not to believe a pair, or a whole comparison. */
 export interface Doubt {
@@ -29,25 +29,14 @@ export const distrustDefaults: Readonly<Required<DistrustLimits>> = Object.freez
 });
 
 const starvedAbove = 0.2;
+/** Of a processor that it shares with the servers: above it a change of the server would hardly show. */
+const oneCoreBusyAbove = 0.75;
 
 /** Every reason to doubt this pair; none for one that can be believed. */
 export function doubtPair(pair: PairSample, limits: DistrustLimits = {}): Doubt[] {
   const bounds = { ...distrustDefaults, ...limits };
-  const { generatorBusy, generatorWaited = 0, steal } = pair.conditions;
-  const doubts: Doubt[] = [];
-  if (generatorBusy + generatorWaited > bounds.generatorDemand) {
-    doubts.push(
-      generatorWaited > starvedAbove
-        ? {
-            code: 'generator-starved',
-            message: `other processes kept the generator waiting ${percent(generatorWaited)} of the time, so it was the limit and not the server; stop what else runs on this machine`,
-          }
-        : {
-            code: 'generator-saturated',
-            message: `the generator was busy ${percent(generatorBusy)} of the time, so it was the limit and not the server; make each request dearer or use fewer connections`,
-          },
-    );
-  }
+  const { steal } = pair.conditions;
+  const doubts: Doubt[] = doubtGenerator(pair.conditions, bounds.generatorDemand);
   if (steal !== undefined && steal > bounds.steal) {
     doubts.push({
       code: 'cpu-steal',
@@ -64,6 +53,29 @@ export function doubtPair(pair: PairSample, limits: DistrustLimits = {}): Doubt[
     });
   }
   return doubts;
+}
+
+function doubtGenerator(conditions: PairConditions, demandLimit: number): Doubt[] {
+  const { generatorBusy, generatorWaited = 0, targetsRan = 0, oneCore = false } = conditions;
+  // On one processor the generator waits while a server runs, and all of it together is always busy.
+  const waited = oneCore ? Math.max(0, generatorWaited - targetsRan) : generatorWaited;
+  const isLimit = oneCore
+    ? generatorBusy > oneCoreBusyAbove || waited > starvedAbove
+    : generatorBusy + waited > demandLimit;
+  if (!isLimit) return [];
+  if (waited > starvedAbove)
+    return [
+      {
+        code: 'generator-starved',
+        message: `other processes kept the generator waiting ${percent(waited)} of the time, so it was the limit and not the server; stop what else runs on this machine`,
+      },
+    ];
+  return [
+    {
+      code: 'generator-saturated',
+      message: `the generator was busy ${percent(generatorBusy)} of the time, so it was the limit and not the server; make each request dearer or use fewer connections`,
+    },
+  ];
 }
 
 /** Doubts of the whole: those that at least half of the pairs share, worded as of the first such pair. */

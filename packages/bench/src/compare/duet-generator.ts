@@ -2,10 +2,13 @@ import { runClosedLoop } from '../closed-loop.ts';
 import { Measurement } from '../measurement.ts';
 import { readCpuTime, readSteal } from '../process/cpu-time.ts';
 import type { ArmSample, DuetPlan, PairSample } from './duet-plan.ts';
+import { startTurns, type Turns } from './slice-turns.ts';
+
+const sliceMs = 100;
 
 /*
- * A process of its own: loads both builds at the same time from one event loop, so that whatever disturbs the generator
- * disturbs both, and tells its parent what it saw.
+ * A process of its own: loads both builds from one event loop, at the same time or in turns, so that whatever disturbs the
+ * generator disturbs both, and tells its parent what it saw.
  */
 
 async function run(plan: DuetPlan): Promise<PairSample> {
@@ -20,12 +23,23 @@ async function run(plan: DuetPlan): Promise<PairSample> {
   }));
   const first = loads[0]?.scenario;
   if (first === undefined) throw new Error('A duet needs two arms.');
-  const before = at(beginMs + first.warmupMs, () => snapshot(plan));
-  const after = at(beginMs + first.warmupMs + first.durationMs, () => snapshot(plan));
+  const fromMs = beginMs + first.warmupMs;
+  const toMs = fromMs + first.durationMs;
+  const before = at(fromMs, () => snapshot(plan));
+  const after = at(toMs, () => snapshot(plan));
+  const turns =
+    plan.design === 'slices'
+      ? startTurns({ arms: loads.map(({ name }) => name), sliceMs, fromMs, toMs, now })
+      : undefined;
+  const common = { trust: undefined, now, signal, redirected: () => {} };
   await Promise.all(
-    loads.map(({ scenario, measurement }) => runClosedLoop({ scenario, measurement, now, signal })),
+    loads.map(({ name, scenario, measurement }) => {
+      const gate = turns?.gateOf(name);
+      return runClosedLoop({ ...common, scenario, measurement, ...(gate === undefined ? {} : { gate }) });
+    }),
   );
-  return summarise(loads, await before, await after);
+  turns?.stop();
+  return summarise(loads, await before, await after, turns);
 }
 
 interface Snapshot {
@@ -61,6 +75,7 @@ function summarise(
   loads: readonly { readonly name: string; readonly pid: number; readonly measurement: Measurement }[],
   before: Snapshot,
   after: Snapshot,
+  turns: Turns | undefined,
 ): PairSample {
   const spanMs = after.atMs - before.atMs;
   const arms = new Map<string, ArmSample>();
@@ -74,7 +89,7 @@ function summarise(
     // The processor time spans the snapshots, the answers the measured time; the two differ by under a millisecond.
     const perRequestUs = spentNs === undefined || answered === 0 ? undefined : spentNs / 1_000 / answered;
     arms.set(name, {
-      perSecond: counts.perSecond,
+      perSecond: turns === undefined ? counts.perSecond : perSecondOf(answered, turns.openMs(name)),
       p50Ms: latency.p50,
       p99Ms: latency.p99,
       answered,
@@ -96,8 +111,13 @@ function summarise(
       ...(waitedNs === undefined ? {} : { generatorWaited: waitedNs / 1e6 / spanMs }),
       ...(targetsNs === undefined ? {} : { targetsRan: targetsNs / 1e6 / spanMs }),
       ...(stolen === undefined || !ticks ? {} : { steal: stolen / ticks }),
+      ...(turns === undefined ? {} : { oneCore: true }),
     },
   };
+}
+
+function perSecondOf(answered: number, openMs: number): number {
+  return openMs === 0 ? 0 : (answered / openMs) * 1_000;
 }
 
 function difference(from: number | undefined, to: number | undefined): number | undefined {

@@ -1,7 +1,14 @@
 import type { ResolvedScenario } from '../scenario.ts';
 
+/**
+ * How a pair is measured. `duet`: both builds under load at the same time on one processor, the generator on another. `slices`: the
+ * generator and both builds on one processor, the builds loaded in turns of 100 ms.
+ */
+export type CompareDesign = 'duet' | 'slices';
+
 /** What the generator of one pair is told. Plain data, sent over the process boundary. */
 export interface DuetPlan {
+  readonly design: CompareDesign;
   /** Both loads, in the order in which they begin. */
   readonly arms: readonly {
     readonly name: ArmName;
@@ -45,4 +52,6 @@ export interface PairConditions {
   readonly targetsRan?: number;
   /** Processor time that the hypervisor gave to others. */
   readonly steal?: number;
+  /** Slices: the generator waits while a server runs, as it must. */
+  readonly oneCore?: true;
 }

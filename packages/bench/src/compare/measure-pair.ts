@@ -5,7 +5,7 @@ import { GeneratorError } from '../errors.ts';
 import { type CpuPinning, pinned } from '../process/cpu-pinning.ts';
 import { reservePort, type StartedTarget, startTarget } from '../process/start-target.ts';
 import type { ResolvedScenario, StartSpec } from '../scenario.ts';
-import type { ArmName, DuetPlan, PairSample } from './duet-plan.ts';
+import type { ArmName, CompareDesign, DuetPlan, PairSample } from './duet-plan.ts';
 
 /** A build that can be started. */
 export interface Arm {
@@ -20,6 +20,7 @@ export interface MeasurePairOptions {
   readonly base: Arm;
   readonly head: Arm;
   readonly scenario: ResolvedScenario;
+  readonly design: CompareDesign;
   readonly pinning: CpuPinning | undefined;
   /** In [0, 1); decides which arm starts first. */
   readonly random: () => number;
@@ -27,11 +28,11 @@ export interface MeasurePairOptions {
 }
 
 /**
- * Measures one pair: both builds in fresh processes on one processor, loaded at the same time by one generator on another. Whichever
- * starts first, no load begins before both are ready, so both get the same traffic from their birth.
+ * Measures one pair: both builds in fresh processes on one processor, loaded by one generator. Whichever starts first, no load
+ * begins before both are ready, so both get the same traffic from their birth.
  */
 export async function measurePair(options: MeasurePairOptions): Promise<PairSample> {
-  const { pinning, random, scenario, signal } = options;
+  const { design, pinning, random, scenario, signal } = options;
   const order: readonly ArmName[] = random() < 0.5 ? ['base', 'head'] : ['head', 'base'];
   const started: { readonly name: ArmName; readonly target: StartedTarget }[] = [];
   try {
@@ -42,6 +43,7 @@ export async function measurePair(options: MeasurePairOptions): Promise<PairSamp
       started.push({ name, target });
     }
     const plan: DuetPlan = {
+      design,
       arms: started.map(({ name, target }) => ({
         name,
         pid: target.pid,

@@ -1,22 +1,17 @@
 import { createArrivalSchedule } from '../arrival-schedule.ts';
-import { type Answer, Dispatcher, type Outcomes } from '../dispatcher.ts';
+import { type Answer, Dispatcher } from '../dispatcher.ts';
 import { toWire } from '../http/request-bytes.ts';
-import type { Measurement } from '../measurement.ts';
+import { countOutcomes, type LoadOptions } from '../load-options.ts';
 import { lateMs } from '../open-loop.ts';
 import { startPacer } from '../pacer.ts';
-import type { ResolvedScenario } from '../scenario.ts';
 import { arrivalStages } from '../scenario.ts';
 import { failedCheck, readSaved } from './checks.ts';
 import { type CompiledStep, compileFlows } from './compile-flows.ts';
 import type { FlowReport } from './flow-report.ts';
 
 /** Options of {@link runFlows}. */
-export interface RunFlowsOptions {
-  readonly scenario: ResolvedScenario;
-  readonly measurement: Measurement;
+export interface RunFlowsOptions extends LoadOptions {
   readonly report: FlowReport;
-  readonly now: () => number;
-  readonly signal: AbortSignal;
 }
 
 /**
@@ -24,17 +19,12 @@ export interface RunFlowsOptions {
  * begins when it is due. When the measured time is over no step begins, and what is in flight is awaited.
  */
 export function runFlows(options: RunFlowsOptions): Promise<void> {
-  const { scenario, measurement, report, now, signal } = options;
+  const { scenario, trust, measurement, report, now, signal } = options;
   if (signal.aborted) return Promise.resolve();
   const target = new URL(scenario.target);
   const mix = compileFlows(scenario);
   const stages = arrivalStages(scenario);
-  const outcomes: Outcomes = {
-    answered: (dueMs, endMs, status, bytes) =>
-      measurement.answered(dueMs, endMs - dueMs, endMs, status, bytes),
-    failed: (dueMs, endMs, kind) => measurement.failed(dueMs, endMs, kind),
-    late: (dueMs, byMs) => measurement.late(dueMs, byMs),
-  };
+  const outcomes = countOutcomes(options);
 
   return new Promise((resolve) => {
     let over = false;
@@ -51,6 +41,7 @@ export function runFlows(options: RunFlowsOptions): Promise<void> {
     };
     const dispatcher = new Dispatcher({
       target,
+      trust,
       maxConnections: scenario.connections,
       timeoutMs: scenario.timeoutMs,
       now,

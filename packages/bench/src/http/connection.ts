@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import { connectTarget, readyEvent } from '../connect-target.ts';
 import type { FailureKind } from '../measurement.ts';
+import type { TlsTrust } from '../tls-trust.ts';
 import type { WireRequest } from './request-bytes.ts';
 import { type ResponseHead, ResponseParser } from './response-parser.ts';
 
@@ -32,14 +33,14 @@ export class HttpConnection {
   #bytes = 0;
   #failure: FailureKind = 'cut';
 
-  constructor(target: URL, handler: ConnectionHandler) {
+  constructor(target: URL, trust: TlsTrust | undefined, handler: ConnectionHandler) {
     this.#handler = handler;
     const { onBody } = handler;
     this.#parser = new ResponseParser({
       ...(onBody === undefined ? {} : { onBody: (chunk: Buffer) => onBody(this, chunk) }),
       onAnswer: (head, keepAlive) => this.#answer(head, keepAlive),
     });
-    const socket = connectTarget(target, (chunk) => this.#receive(chunk));
+    const socket = connectTarget(target, trust, (chunk) => this.#receive(chunk));
     this.#socket = socket;
     socket.once(readyEvent(target), () => {
       this.#ready = true;

@@ -183,3 +183,9 @@ function keepsAlive(text: string): boolean {
   if (connection === undefined) return text.charCodeAt(7) === 49;
   return text.charCodeAt(7) === 49 ? !connection.includes('close') : connection.includes('keep-alive');
 }
+
+/** Where a 3xx answer points, as it is written there; `undefined` for any other answer. */
+export function locationOf({ status, text }: ResponseHead): string | undefined {
+  if (status < 300 || status > 399) return undefined;
+  return /\r\nlocation:[ \t]*([^\r]*)/i.exec(text)?.[1]?.trim();
+}

@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { availableParallelism } from 'node:os';
+import type { CompareDesign } from '../compare/duet-plan.ts';
 
 /** Which processor runs what, in the numbering of `taskset`. */
 export interface CpuPinning {
@@ -7,15 +8,25 @@ export interface CpuPinning {
   readonly generator: number;
 }
 
-/** Two processors that this process may use, or `undefined` with fewer than two or without `taskset` (util-linux). */
-export function planPinning(): CpuPinning | undefined {
-  if (process.platform !== 'linux' || availableParallelism() < 2) return undefined;
+/** `slices` where this process may use one processor only, else `duet`. */
+export function chooseDesign(): CompareDesign {
+  return availableParallelism() < 2 ? 'slices' : 'duet';
+}
+
+/**
+ * Processors of those that this process may use: two for a duet, the same one twice for slices. `undefined` when there are too few,
+ * or without `taskset` (util-linux).
+ */
+export function planPinning(design: CompareDesign): CpuPinning | undefined {
+  if (process.platform !== 'linux') return undefined;
   const { status, stdout } = spawnSync('taskset', ['-cp', String(process.pid)], { encoding: 'utf8' });
   if (status !== 0) return undefined;
   const allowed = parseCpuList(stdout.slice(stdout.lastIndexOf(':') + 1));
-  const [targets, generator] = [allowed[0], allowed.at(-1)];
-  if (targets === undefined || generator === undefined || targets === generator) return undefined;
-  return { targets, generator };
+  const [targets] = allowed;
+  if (targets === undefined) return undefined;
+  if (design === 'slices') return { targets, generator: targets };
+  const generator = allowed.at(-1);
+  return generator === undefined || generator === targets ? undefined : { targets, generator };
 }
 
 /** `0-2,5` as numbers. */

@@ -26,6 +26,8 @@ export interface StackTimes {
   readonly stacks: ReadonlyMap<string, number>;
   readonly lines: ReadonlyMap<string, number>;
   readonly totalUs: number;
+  /** How many samples the times were added up from; what one sample weighs tells how sure a time is. */
+  readonly samples: number;
 }
 
 const outside = new Set(['(root)', '(program)', '(idle)']);
@@ -44,16 +46,19 @@ export function frameName(node: CpuProfileNode, root: string): string {
  */
 export function readStackTimes(profile: CpuProfile, root: string): StackTimes {
   const self = new Map<number, number>();
+  const hits = new Map<number, number>();
   const { samples = [], timeDeltas = [] } = profile;
   samples.forEach((id, index) => {
     // A sample stands for the time until the next one.
     const us = timeDeltas[index + 1] ?? 0;
     self.set(id, (self.get(id) ?? 0) + Math.max(us, 0));
+    hits.set(id, (hits.get(id) ?? 0) + 1);
   });
   const nodes = new Map(profile.nodes.map((node) => [node.id, node]));
   const stacks = new Map<string, number>();
   const lines = new Map<string, number>();
   let totalUs = 0;
+  let busySamples = 0;
   const visit = (id: number, path: string): void => {
     const node = nodes.get(id);
     if (node === undefined) return;
@@ -64,13 +69,14 @@ export function readStackTimes(profile: CpuProfile, root: string): StackTimes {
     if (us > 0 && !skipped) {
       stacks.set(here, (stacks.get(here) ?? 0) + us);
       totalUs += us;
+      busySamples += hits.get(id) ?? 0;
       addLines(node, us, `${shorten(url, root)}`, lines);
     }
     for (const child of node.children ?? []) visit(child, here);
   };
   const [top] = profile.nodes;
   if (top !== undefined) visit(top.id, '');
-  return { stacks, lines, totalUs };
+  return { stacks, lines, totalUs, samples: busySamples };
 }
 
 function addLines(node: CpuProfileNode, us: number, file: string, lines: Map<string, number>): void {

@@ -6,7 +6,7 @@ import { type DuetLoad, duetScenario } from '../compare/compare-builds.ts';
 import type { ArmName } from '../compare/duet-plan.ts';
 import { type Arm, generate } from '../compare/measure-pair.ts';
 import { ProfileError } from '../errors.ts';
-import { planPinning } from '../process/cpu-pinning.ts';
+import { chooseDesign, planPinning } from '../process/cpu-pinning.ts';
 import { reservePort, type StartedTarget, startTarget } from '../process/start-target.ts';
 import type { ResolvedScenario, Scenario } from '../scenario.ts';
 import { readStackTimes, type StackTimes } from './cpu-profile.ts';
@@ -62,7 +62,8 @@ async function profilePair(
   kind: 'cpu' | 'heap',
 ): Promise<ProfiledPair> {
   const { signal } = options;
-  const pinning = planPinning();
+  const design = chooseDesign();
+  const pinning = planPinning(design);
   const hook = new URL(`./profiler-hook${extname(import.meta.url)}`, import.meta.url).href;
   const started: { name: ArmName; target: StartedTarget; directory: string }[] = [];
   const directories: string[] = [];
@@ -86,6 +87,7 @@ async function profilePair(
     const pids = await Promise.all(started.map(({ directory }) => hookedPids(directory)));
     const sample = await generate(
       {
+        design,
         arms: started.map(({ name, target }) => ({
           name,
           pid: target.pid,
@@ -134,14 +136,16 @@ async function collect(
   const stacks = new Map<string, number>();
   const lines = new Map<string, number>();
   let totalUs = 0;
+  let samples = 0;
   for (const pid of pids) {
     const parsed = await readWhole(join(directory, `${pid}.${kind}profile`), deadline);
     const times = kind === 'cpu' ? readStackTimes(parsed, root) : readHeapStacks(parsed, root);
     for (const [key, us] of times.stacks) stacks.set(key, (stacks.get(key) ?? 0) + us);
     for (const [key, us] of times.lines) lines.set(key, (lines.get(key) ?? 0) + us);
     totalUs += times.totalUs;
+    samples += times.samples;
   }
-  return { stacks, lines, totalUs };
+  return { stacks, lines, totalUs, samples };
 }
 
 /** Until the file is there and whole. */

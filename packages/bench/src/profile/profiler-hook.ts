@@ -5,11 +5,11 @@
 import { writeFileSync } from 'node:fs';
 import { Session } from 'node:inspector/promises';
 import { join } from 'node:path';
+import { samplingBytes } from './heap-profile.ts';
 
 const directory = process.env.WEIR_BENCH_PROFILE;
 const kind = process.env.WEIR_BENCH_PROFILE_KIND ?? 'cpu';
 const samplingUs = 1_000;
-const samplingBytes = 32_768;
 
 async function start(session: Session): Promise<void> {
   session.connect();

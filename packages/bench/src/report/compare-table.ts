@@ -17,7 +17,7 @@ export function renderComparison(result: CompareResult): string {
     `${headline(result)}`,
     `base ${result.base}`,
     `head ${result.head}`,
-    `${result.pairs.length} pairs in ${(result.durationMs / 1_000).toFixed(0)} s${result.partial ? ', PARTIAL: ended before it was decided' : ''}`,
+    `${result.pairs.length} pairs${result.design === 'slices' ? ' of slices' : ''} in ${(result.durationMs / 1_000).toFixed(0)} s${result.partial ? ', PARTIAL: ended before it was decided' : ''}`,
     '',
     `${'metric'.padEnd(15)}${'base'.padStart(10)}${'head'.padStart(10)}${'worse by'.padStart(11)}${'98 % interval'.padStart(22)}${'p'.padStart(9)}`,
     ...result.metrics.map((metric) => metricLine(result, metric)),
