@@ -209,7 +209,7 @@ test('a value set by SET is hidden even where it is not quoted', () => {
 });
 
 test('the memory of statements is bounded however many texts come', () => {
-  const cache = new StatementCache(dialects.postgresql);
+  const cache = new StatementCache((text) => analyze(text, dialects.postgresql));
   for (let index = 0; index < 5_000; index += 1) cache.get(`select ${index}`);
   expect(cache.size).toBe(1_000);
 });

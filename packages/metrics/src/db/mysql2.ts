@@ -5,8 +5,9 @@
  */
 import type { SqlSystem } from './dialect.ts';
 import { type AnyFunction, claim, wrapMethod } from './instrumented.ts';
+import { callAs, onAcquired, type PoolContext, takeExecution } from './pool-calls.ts';
 import type { PoolRecorder } from './pool-recorder.ts';
-import type { Notice, QueryExecution, QueryRecorder } from './query-recorder.ts';
+import type { QueryExecution, QueryRecorder } from './query-recorder.ts';
 
 type Callback = (error: unknown, ...rest: unknown[]) => void;
 
@@ -32,18 +33,6 @@ interface Command {
   readonly sql?: unknown;
   onResult?: Callback;
   emit?: AnyFunction;
-}
-
-let noticed: Notice | undefined;
-
-function withNoticed<T>(value: Notice | undefined, run: () => T): T {
-  const before = noticed;
-  noticed = value;
-  try {
-    return run();
-  } finally {
-    noticed = before;
-  }
 }
 
 /** The callback-style object behind either interface, if `client` is of mysql2. */
@@ -99,22 +88,24 @@ export function instrumentMysqlPool(
       pending: live._connectionQueue?.length ?? 0,
     };
   });
-  pool.on('connection', (connection) => instrumentMysqlConnection(connection, queries));
-  wrapMethod(pool, 'getConnection', (original) => (callback) => {
-    const startMs = now();
-    const notice = noticed;
-    const bound = queries.bind(callback as Callback);
-    return original((error: unknown, connection: unknown) => {
-      wait.observe((now() - startMs) / 1_000);
-      if (connection) instrumentMysqlConnection(connection as object, queries);
-      withNoticed(notice, () => bound(error, connection));
-    });
-  });
+  // Known from the first connection on.
+  let system: SqlSystem = 'mysql';
+  const adopt = (connection: object): void => {
+    system = systemOf(connection);
+    instrumentMysqlConnection(connection, queries);
+  };
+  const context: PoolContext = { queries, wait, now, adopt };
+  pool.on('connection', adopt);
+  wrapMethod(
+    pool,
+    'getConnection',
+    (original) => (callback) => original(onAcquired(context, callback as Callback)),
+  );
   for (const method of ['query', 'execute']) {
     wrapMethod(pool, method, (original) => (...args) => {
       const text = textOf(args[0]);
-      const notice = text === undefined ? undefined : queries.notice('mysql', text, valuesOf(args));
-      return withNoticed(notice, () => original(...args));
+      const execution = text === undefined ? undefined : queries.prepare(system, text, valuesOf(args));
+      return callAs(execution, () => original(...args));
     });
   }
 }
@@ -124,9 +115,11 @@ export function instrumentMysqlConnection(connection: object, queries: QueryReco
   if (!claim(connection)) return;
   for (const method of ['query', 'execute']) {
     wrapMethod(connection, method, (original) => (...args) => {
-      const text = textOf(args[0]);
+      const pooled = takeExecution();
+      const text = pooled?.text ?? textOf(args[0]);
       if (text === undefined) return original(...args);
-      const execution = queries.begin(systemOf(connection), text, { values: valuesOf(args), noticed });
+      const system = systemOf(connection);
+      const execution = queries.start(pooled ?? queries.prepare(system, text, valuesOf(args)), system);
       const last = args.findLastIndex((argument) => typeof argument === 'function');
       if (last > 0) {
         args[last] = timed(args[last] as Callback, execution, queries);

@@ -1,15 +1,11 @@
-/**
- * Query timing for node-postgres. Pool and Client are wrapped as instances, never as prototypes, so nothing else in the process changes.
- *
- * A pool hands a connection to the next waiter from inside the previous holder's release, and with it the previous holder's
- * async context. Contexts are therefore captured at `pool.connect`, which `pool.query` goes through, and restored
- * in its callback: each query sees the request that asked for it.
- */
+/** Query timing for node-postgres. Pool and Client are wrapped as instances, never as prototypes, so nothing else in the process changes. */
 import { type AnyFunction, claim } from './instrumented.ts';
+import { createPublisher, enterDriver, leaveDriver } from './pg-channel.ts';
+import { callAs, onAcquired, type PoolContext, takeExecution } from './pool-calls.ts';
 import type { PoolRecorder } from './pool-recorder.ts';
-import type { Notice, QueryExecution, QueryRecorder } from './query-recorder.ts';
+import type { QueryExecution, QueryRecorder } from './query-recorder.ts';
 
-type Callback = (error: unknown, result?: unknown, ...rest: unknown[]) => void;
+type Callback = (error: unknown, result?: unknown) => void;
 
 /** What is used of a pg Client. */
 export interface PgClient {
@@ -24,20 +20,6 @@ export interface PgPool extends PgClient {
   readonly idleCount: number;
   readonly waitingCount: number;
   readonly options: { readonly max?: number };
-}
-
-// `pool.query` reaches `client.query` through synchronous calls on either side of the wait for a connection. Within them this
-// says that the query's caller was looked at already.
-let noticed: Notice | undefined;
-
-function withNoticed<T>(value: Notice | undefined, run: () => T): T {
-  const before = noticed;
-  noticed = value;
-  try {
-    return run();
-  } finally {
-    noticed = before;
-  }
 }
 
 /** Whether `client` looks like a pg Pool. */
@@ -66,36 +48,34 @@ export function instrumentPgPool(
     const { totalCount, idleCount, waitingCount, options } = live;
     return { idle: idleCount, used: totalCount - idleCount, max: options.max ?? 10, pending: waitingCount };
   });
+  const adopt = (client: object): void => instrumentPgClient(client as PgClient, queries);
+  const context: PoolContext = { queries, wait, now, adopt };
   // 'connect' comes before the new client is handed out. Clients opened before now are wrapped when they are next lent.
-  pool.on('connect', (client) => instrumentPgClient(client, queries));
-  const connect = pool.connect.bind(pool) as AnyFunction;
-  const query = pool.query.bind(pool) as AnyFunction;
-  pool.query = (...args: unknown[]): unknown => {
-    const text = textOf(args[0]);
-    const notice = text === undefined ? undefined : queries.notice('postgresql', text, valuesOf(args));
-    return withNoticed(notice, () => query(...args));
+  pool.on('connect', adopt);
+  const { connect, query } = pool;
+  pool.query = (config: unknown, values?: unknown, callback?: unknown): unknown => {
+    const text = textOf(config);
+    if (text === undefined) return query.call(pool, config, values, callback);
+    const execution = queries.prepare('postgresql', text, valuesOf(config, values));
+    // The pool's own callback gets the result in the connection's context, and so would the caller's.
+    const own = typeof callback === 'function' ? queries.bind(callback as Callback) : callback;
+    const second = typeof values === 'function' ? queries.bind(values as Callback) : values;
+    return callAs(execution, () => query.call(pool, config, second, own));
   };
   pool.connect = (callback?: unknown): unknown => {
+    if (typeof callback === 'function') return connect.call(pool, onAcquired(context, callback as Callback));
     const startMs = now();
-    const notice = noticed;
-    const acquired = (client: unknown): void => {
+    const acquired = (client?: unknown): void => {
       wait.observe((now() - startMs) / 1_000);
-      if (client !== undefined) instrumentPgClient(client as PgClient, queries);
+      if (client !== undefined) adopt(client as object);
     };
-    if (typeof callback === 'function') {
-      const bound = queries.bind(callback as Callback);
-      return connect((error: unknown, client: unknown, ...rest: unknown[]) => {
-        acquired(client);
-        withNoticed(notice, () => bound(error, client, ...rest));
-      });
-    }
-    return (connect() as Promise<unknown>).then(
+    return (connect.call(pool) as Promise<unknown>).then(
       (client) => {
         acquired(client);
         return client;
       },
       (error: unknown) => {
-        acquired(undefined);
+        acquired();
         throw error;
       },
     );
@@ -105,18 +85,50 @@ export function instrumentPgPool(
 /** Wraps one client. Wrapping twice does nothing. */
 export function instrumentPgClient(client: PgClient, queries: QueryRecorder): void {
   if (!claim(client)) return;
-  const query = client.query.bind(client) as AnyFunction;
-  client.query = (...args: unknown[]): unknown => {
-    const text = textOf(args[0]);
-    if (text === undefined) return query(...args);
-    const execution = queries.begin('postgresql', text, { values: valuesOf(args), noticed });
-    if (isSubmittable(args[0])) {
-      followSubmittable(args[0], execution, queries);
-      return query(...args);
+  const { query } = client;
+  const publisher = createPublisher();
+  const send = (config: unknown, values: unknown, callback: unknown): unknown => {
+    enterDriver(publisher);
+    try {
+      return query.call(client, config, values, callback);
+    } finally {
+      leaveDriver();
     }
-    return withCallback(args, execution, queries)
-      ? query(...args)
-      : withPromise(() => query(...args), execution, queries);
+  };
+  client.query = (config: unknown, values?: unknown, callback?: unknown): unknown => {
+    const pooled = takeExecution();
+    const text = pooled?.text ?? textOf(config);
+    if (text === undefined) return query.call(client, config, values, callback);
+    const execution = queries.start(pooled ?? queries.prepare('postgresql', text, valuesOf(config, values)));
+    // What a pool's caller gets was bound where the pool was called; the pool's own callback needs no context.
+    const own = <T>(given: T): T =>
+      pooled === undefined && typeof given === 'function' ? (queries.bind(given as never) as T) : given;
+    if (publisher.publishes && !isSubmittable(config)) {
+      enterDriver(publisher, (outcome) => queries.end(execution, outcome));
+      try {
+        return query.call(client, config, own(values), own(callback));
+      } finally {
+        leaveDriver();
+      }
+    }
+    if (isSubmittable(config)) {
+      followSubmittable(config, execution, queries);
+      return send(config, values, callback);
+    }
+    if (typeof callback === 'function')
+      return send(config, values, timed(own(callback) as Callback, execution, queries));
+    if (typeof values === 'function')
+      return send(config, timed(own(values) as Callback, execution, queries), undefined);
+    const inner = (config as { readonly callback?: unknown }).callback;
+    if (typeof inner === 'function') {
+      // The caller's object stays as it is.
+      const copy = Object.create(Object.getPrototypeOf(config) as object) as object;
+      const ended = timed(own(inner) as Callback, execution, queries);
+      return send(Object.assign(copy, config, { callback: ended }), values, callback);
+    }
+    const pending = send(config, values, callback);
+    if (typeof (pending as Promise<unknown> | undefined)?.then !== 'function') return pending;
+    return queries.follow(execution, pending as Promise<unknown>, rowsOf);
   };
 }
 
@@ -129,49 +141,17 @@ function textOf(config: unknown): string | undefined {
   return typeof found === 'string' ? found : undefined;
 }
 
-function valuesOf(args: readonly unknown[]): readonly unknown[] | undefined {
-  if (Array.isArray(args[1])) return args[1] as readonly unknown[];
-  const values = (args[0] as { readonly values?: unknown }).values;
-  return Array.isArray(values) ? (values as readonly unknown[]) : undefined;
+function valuesOf(config: unknown, values: unknown): readonly unknown[] | undefined {
+  if (Array.isArray(values)) return values as readonly unknown[];
+  const own = (config as { readonly values?: unknown }).values;
+  return Array.isArray(own) ? (own as readonly unknown[]) : undefined;
 }
 
-function withCallback(args: unknown[], execution: QueryExecution, queries: QueryRecorder): boolean {
-  const last = args.findLastIndex((argument) => typeof argument === 'function');
-  if (last > 0) {
-    args[last] = timed(args[last] as Callback, execution, queries);
-    return true;
-  }
-  const config = args[0] as { readonly callback?: unknown };
-  if (typeof config !== 'object' || typeof config.callback !== 'function') return false;
-  // The caller's object stays as it is.
-  args[0] = Object.assign(Object.create(Object.getPrototypeOf(config) as object) as object, config, {
-    callback: timed(config.callback as Callback, execution, queries),
-  });
-  return true;
-}
-
-// A result arrives in the connection's context; the caller's code gets its own back.
 function timed(callback: Callback, execution: QueryExecution, queries: QueryRecorder): Callback {
-  const bound = queries.bind(callback);
-  return (error, result, ...rest) => {
+  return (error, result) => {
     queries.end(execution, { failed: Boolean(error), rows: rowsOf(result) });
-    bound(error, result, ...rest);
+    callback(error, result);
   };
-}
-
-function withPromise(run: () => unknown, execution: QueryExecution, queries: QueryRecorder): unknown {
-  const pending = run();
-  if (typeof (pending as Promise<unknown> | undefined)?.then !== 'function') return pending;
-  return (pending as Promise<unknown>).then(
-    (result) => {
-      queries.end(execution, { failed: false, rows: rowsOf(result) });
-      return result;
-    },
-    (error: unknown) => {
-      queries.end(execution, { failed: true });
-      throw error;
-    },
-  );
 }
 
 function rowsOf(result: unknown): number | undefined {

@@ -27,9 +27,7 @@ function rowsOf(result: unknown): number | undefined {
 
 function wrapQueries(target: object, queries: QueryRecorder): void {
   wrapMethod(target, 'query', (query) => (text, values, ...rest) => {
-    const execution = queries.begin('postgresql', String(text), {
-      values: Array.isArray(values) ? values : undefined,
-    });
+    const execution = queries.begin('postgresql', String(text), Array.isArray(values) ? values : undefined);
     return queries.follow(execution, query(text, values, ...rest) as Promise<unknown>, rowsOf);
   });
   wrapMethod(target, 'exec', (exec) => (text, ...rest) => {

@@ -3,14 +3,14 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { definitionOf, UNMATCHED_ROUTE } from '../catalogue.ts';
 import type { HttpExchange, HttpRecorder } from '../http/recorder.ts';
 import type { Counter } from '../instruments/counter.ts';
-import type { Histogram, HistogramSeries } from '../instruments/histogram.ts';
 import type { MetricRegistry } from '../registry.ts';
 import { globalTracing, type QuerySpan } from '../tracing/hooks.ts';
 import { callSite } from './call-site.ts';
 import { dialects, type SqlSystem } from './dialect.ts';
 import { Explainer, type ExplainOptions } from './explain.ts';
 import { NPlusOneDetector, type NPlusOneEvent } from './n-plus-one.ts';
-import { type Statement, StatementCache } from './statements.ts';
+import { StatementSeries, type TrackedStatement } from './statement-series.ts';
+import { analyze, type Statement, StatementCache } from './statements.ts';
 
 /** One slow statement, given to `onSlowQuery`. Holds no literal. */
 export interface SlowQueryEvent {
@@ -45,25 +45,35 @@ export interface QueryOptions {
   readonly onNPlusOne?: (event: NPlusOneEvent) => void;
 }
 
-/** What was learnt of a query at its caller's call. */
-export interface Notice {
-  readonly callSite: string | undefined;
+/** A statement text, or a command, of one system. */
+interface KnownStatement {
+  readonly system: string;
+  readonly statement: Statement;
+  tracked: TrackedStatement;
 }
 
-const UNSEEN: Notice = Object.freeze({ callSite: undefined });
-const MAX_SLOW = 500;
-
-/** A statement being executed. */
-export interface QueryExecution {
-  readonly statement: Statement;
-  readonly series: HistogramSeries;
-  readonly system: string;
-  readonly startMs: number;
-  readonly exchange: HttpExchange | undefined;
-  readonly span: QuerySpan | undefined;
-  readonly callSite: string | undefined;
+/** One query: taken down at its caller's call, started when it is sent. */
+export class QueryExecution {
+  known: KnownStatement;
   /** The statement as sent; stays inside the process. */
   readonly text: string | undefined;
+  readonly exchange: HttpExchange | undefined;
+  readonly callSite: string | undefined;
+  /** Monotonic; below 0 until it has started. */
+  startMs = -1;
+  span: QuerySpan | undefined = undefined;
+
+  constructor(
+    known: KnownStatement,
+    text: string | undefined,
+    exchange: HttpExchange | undefined,
+    site: string | undefined,
+  ) {
+    this.known = known;
+    this.text = text;
+    this.exchange = exchange;
+    this.callSite = site;
+  }
 }
 
 /** How an execution ended. */
@@ -77,15 +87,13 @@ export class QueryRecorder {
   readonly #now: () => number;
   readonly #http: HttpRecorder;
   readonly #options: Required<Pick<QueryOptions, 'slowQueryMs' | 'nPlusOneThreshold'>> & QueryOptions;
-  readonly #duration: Histogram;
+  readonly #series: StatementSeries;
   readonly #slow: Counter;
   readonly #nPlusOne: Counter;
-  readonly #detector: NPlusOneDetector;
+  readonly #detector: NPlusOneDetector | undefined;
   readonly #explainer: Explainer | undefined;
-  readonly #slowOnes = new Set<string>();
-  readonly #caches = new Map<SqlSystem, StatementCache>();
-  readonly #seriesOfStatement = new WeakMap<Statement, HistogramSeries>();
-  readonly #series = new Map<string, HistogramSeries>();
+  readonly #caches = new Map<SqlSystem, StatementCache<KnownStatement>>();
+  readonly #commands = new WeakMap<Statement, KnownStatement>();
 
   constructor(
     registry: MetricRegistry,
@@ -97,15 +105,19 @@ export class QueryRecorder {
     this.#http = http;
     this.#explainer = options.explain === undefined ? undefined : new Explainer(options.explain, now);
     this.#options = { ...options, slowQueryMs, nPlusOneThreshold };
-    this.#duration = registry.histogram(definitionOf('db_client_operation_duration_seconds'), {
+    const duration = registry.histogram(definitionOf('db_client_operation_duration_seconds'), {
       maxSeries: maxStatements,
     });
+    this.#series = new StatementSeries(duration, now);
+    registry.onCollect(() => this.#series.rebalance());
     this.#slow = registry.counter(definitionOf('weir_db_slow_queries_total'), { maxSeries: maxStatements });
     this.#nPlusOne = registry.counter(definitionOf('weir_db_n_plus_one_total'));
-    this.#detector = new NPlusOneDetector(nPlusOneThreshold, (event) => {
+    const report = (event: NPlusOneEvent): void => {
       this.#nPlusOne.labels(event.route ?? UNMATCHED_ROUTE, event.summary).inc();
       options.onNPlusOne?.(event);
-    });
+    };
+    this.#detector =
+      nPlusOneThreshold < Infinity ? new NPlusOneDetector(nPlusOneThreshold, report) : undefined;
   }
 
   /** Resolves when nothing is under way any more. */
@@ -119,61 +131,54 @@ export class QueryRecorder {
   }
 
   /**
-   * Gives `callback` the request, and the trace, of its caller back, whoever calls it. Only these: a copy of the whole async
-   * context by `AsyncResource.bind` costs 4 µs, more than all else here together.
+   * Gives `callback` the request, and the trace, of its caller back, whoever calls it. Only these, and only where they differ: a copy of
+   * the whole async context by `AsyncResource.bind` costs 4 µs, more than all else here together.
    */
   bind<A extends unknown[]>(callback: (...args: A) => void): (...args: A) => void {
-    const { contexts } = this.#http;
     const traced = globalTracing()?.bind(callback) ?? callback;
+    const { contexts } = this.#http;
     if (contexts === undefined) return traced;
-    const exchange = contexts.getStore();
-    return (...args) => contexts.run(exchange as HttpExchange, traced, ...args);
+    const exchange = contexts.getStore() as HttpExchange;
+    return (...args) => {
+      if (contexts.getStore() === exchange) traced(...args);
+      else contexts.run(exchange, traced, ...args);
+    };
   }
 
   /**
-   * Looks for N+1 where the caller's own stack still stands. Drivers that queue a query before they start it call this at the
-   * caller's call and pass `noticed` to `begin`.
+   * Takes a query down where its caller's own stack and context still stand; N+1 is looked for here. Drivers that queue a query before they
+   * send it call this at the caller's call, and `start` when it is sent.
    */
-  notice(system: SqlSystem, text: string, values: readonly unknown[] | undefined): Notice {
-    const statement = this.#statementOf(system, text);
+  prepare(system: SqlSystem, text: string, values?: readonly unknown[]): QueryExecution {
+    const known = this.#knownOf(system, text);
     const exchange = this.#http.contexts?.getStore();
-    if (exchange !== undefined && this.#options.nPlusOneThreshold < Infinity) {
-      this.#detector.observe(exchange, statement, values, text);
-    }
-    return this.#slowOnes.has(statement.fingerprint) ? { callSite: callSite() } : UNSEEN;
+    if (exchange !== undefined) this.#detector?.observe(exchange, known.statement, values, text);
+    return new QueryExecution(known, text, exchange, known.tracked.wasSlow ? callSite() : undefined);
   }
 
-  /** Begins an execution in the context of its caller. */
-  begin(
-    system: SqlSystem,
-    text: string,
-    options: { readonly values?: readonly unknown[] | undefined; readonly noticed?: Notice | undefined } = {},
-  ): QueryExecution {
-    const notice = options.noticed ?? this.notice(system, text, options.values);
-    return this.#start(system, this.#statementOf(system, text), text, notice.callSite);
+  /** Starts an execution, at `startMs` where it says so already; `sure` is the system where it was a guess before. */
+  start(execution: QueryExecution, sure?: SqlSystem): QueryExecution {
+    if (execution.startMs < 0) execution.startMs = this.#now();
+    if (sure !== undefined && sure !== execution.known.system)
+      execution.known = this.#knownOf(sure, execution.text ?? '');
+    const { system, statement } = execution.known;
+    execution.span = globalTracing()?.startQuery(system, statement);
+    return execution;
+  }
+
+  /** Takes down and starts at once. */
+  begin(system: SqlSystem, text: string, values?: readonly unknown[]): QueryExecution {
+    return this.start(this.prepare(system, text, values));
   }
 
   /** Begins an execution of what is no SQL: its statement was made literal-free by its driver's instrumentation. */
   beginStatement(system: string, statement: Statement): QueryExecution {
-    return this.#start(system, statement, undefined, undefined);
-  }
-
-  #start(
-    system: string,
-    statement: Statement,
-    text: string | undefined,
-    site: string | undefined,
-  ): QueryExecution {
-    return {
-      statement,
-      series: this.#seriesOf(system, statement),
-      system,
-      startMs: this.#now(),
-      exchange: this.#http.contexts?.getStore(),
-      span: globalTracing()?.startQuery(system, statement),
-      callSite: site,
-      text,
-    };
+    let known = this.#commands.get(statement);
+    if (known === undefined) {
+      known = { system, statement, tracked: this.#series.track(system, statement) };
+      this.#commands.set(statement, known);
+    }
+    return this.start(new QueryExecution(known, undefined, this.#http.contexts?.getStore(), undefined));
   }
 
   /** Ends an execution when `pending` settles, and gives on what it gives. */
@@ -194,18 +199,23 @@ export class QueryRecorder {
 
   /** Ends an execution. */
   end(execution: QueryExecution, outcome: QueryOutcome): void {
-    const { statement, series, system, exchange, span } = execution;
+    const { known, span } = execution;
     const durationMs = this.#now() - execution.startMs;
-    series.observe(durationMs / 1_000);
-    span?.end({ failed: outcome.failed, rows: outcome.rows });
-    const trace = span?.ids;
-    if (trace !== undefined)
-      series.setExemplar({ ...trace, value: durationMs / 1_000, timestamp: Date.now() / 1_000 });
-    if (durationMs <= this.#options.slowQueryMs) return;
+    const series = this.#series.observe(known.tracked, durationMs / 1_000);
+    if (span !== undefined) {
+      span.end({ failed: outcome.failed, rows: outcome.rows });
+      if (span.ids !== undefined)
+        series.setExemplar({ ...span.ids, value: durationMs / 1_000, timestamp: Date.now() / 1_000 });
+    }
+    if (durationMs > this.#options.slowQueryMs) this.#tellSlow(execution, durationMs, outcome);
+  }
+
+  #tellSlow(execution: QueryExecution, durationMs: number, outcome: QueryOutcome): void {
+    const { known, span, text, exchange } = execution;
+    const { system, statement } = known;
     this.#slow.labels(system, statement.summary).inc();
-    if (this.#slowOnes.size < MAX_SLOW) this.#slowOnes.add(statement.fingerprint);
-    if (system === 'postgresql' && execution.text !== undefined)
-      this.#explainer?.consider(execution.text, statement);
+    known.tracked.wasSlow = true;
+    if (system === 'postgresql' && text !== undefined) this.#explainer?.consider(text, statement);
     this.#options.onSlowQuery?.({
       system,
       summary: statement.summary,
@@ -216,35 +226,22 @@ export class QueryRecorder {
       failed: outcome.failed,
       route: exchange?.template,
       callSite: execution.callSite,
-      traceId: trace?.traceId,
-      spanId: trace?.spanId,
+      traceId: span?.ids?.traceId,
+      spanId: span?.ids?.spanId,
     });
   }
 
-  #statementOf(system: SqlSystem, text: string): Statement {
+  #knownOf(system: SqlSystem, text: string): KnownStatement {
     let cache = this.#caches.get(system);
     if (cache === undefined) {
-      cache = new StatementCache(dialects[system]);
+      cache = new StatementCache((added) => {
+        const statement = analyze(added, dialects[system]);
+        return { system, statement, tracked: this.#series.track(system, statement) };
+      });
       this.#caches.set(system, cache);
     }
-    return cache.get(text);
-  }
-
-  #seriesOf(system: string, statement: Statement): HistogramSeries {
-    return this.#seriesOfStatement.get(statement) ?? this.#bind(system, statement);
-  }
-
-  // One fingerprint has one summary here, whatever the letter case of later texts.
-  #bind(system: string, statement: Statement): HistogramSeries {
-    const key = `${system} ${statement.fingerprint}`;
-    let series = this.#series.get(key);
-    if (series === undefined) {
-      const keep = this.#duration.hasRoom;
-      series = this.#duration.labels(system, statement.summary, statement.fingerprint);
-      if (!keep) return series;
-      this.#series.set(key, series);
-    }
-    this.#seriesOfStatement.set(statement, series);
-    return series;
+    const known = cache.get(text);
+    if (!known.tracked.kept) known.tracked = this.#series.track(system, known.statement);
+    return known;
   }
 }

@@ -20,7 +20,7 @@ export function isSqliteDatabase(client: object): client is SqliteDatabase {
 }
 
 function timed<T>(queries: QueryRecorder, text: string, values: readonly unknown[], run: () => T): T {
-  const execution = queries.begin('sqlite', text, { values });
+  const execution = queries.begin('sqlite', text, values);
   let result: T;
   try {
     result = run();
@@ -39,7 +39,7 @@ function* timedRows(
   values: readonly unknown[],
   start: () => Iterable<unknown>,
 ): Generator {
-  const execution = queries.begin('sqlite', text, { values });
+  const execution = queries.begin('sqlite', text, values);
   let rows = 0;
   let failed = true;
   try {

@@ -58,26 +58,26 @@ export function namedStatement(summary: string, shape: string = summary): Statem
   });
 }
 
-/** A bounded memory of analysed statements of one dialect, the oldest leaving first. */
-export class StatementCache {
-  readonly #dialect: Dialect;
-  readonly #byText = new Map<string, Statement>();
+/** A bounded memory of what is made of statements' texts, the oldest leaving first. */
+export class StatementCache<T> {
+  readonly #make: (text: string) => T;
+  readonly #byText = new Map<string, T>();
 
-  constructor(dialect: Dialect) {
-    this.#dialect = dialect;
+  constructor(make: (text: string) => T) {
+    this.#make = make;
   }
 
   get size(): number {
     return this.#byText.size;
   }
 
-  get(text: string): Statement {
+  get(text: string): T {
     const known = this.#byText.get(text);
     if (known !== undefined) return known;
-    const statement = analyze(text, this.#dialect);
-    if (text.length > MAX_CACHED_LENGTH) return statement;
+    const made = this.#make(text);
+    if (text.length > MAX_CACHED_LENGTH) return made;
     if (this.#byText.size >= MAX_ENTRIES) this.#byText.delete(this.#byText.keys().next().value as string);
-    this.#byText.set(text, statement);
-    return statement;
+    this.#byText.set(text, made);
+    return made;
   }
 }

@@ -73,6 +73,20 @@ export abstract class Family<S extends Series> {
     return (node.get(values[depth - 1] as string) as S | undefined) ?? this.#admit(values);
   }
 
+  /** The series that stands for all label sets without one of their own; it is there from the first call on. */
+  get overflow(): S {
+    if (this.#overflow === undefined) {
+      this.#overflow = this.create(
+        this.definition.labels.map(() => OVERFLOW),
+        () => {
+          this.#overflowed += 1;
+        },
+      );
+      this.#series.push(this.#overflow);
+    }
+    return this.#overflow;
+  }
+
   /** Whether a new label set would get a series of its own. */
   get hasRoom(): boolean {
     return this.#series.length - (this.#overflow === undefined ? 0 : 1) < this.maxSeries;
@@ -99,17 +113,7 @@ export abstract class Family<S extends Series> {
   protected abstract create(labelValues: readonly string[], onObserve: (() => void) | undefined): S;
 
   #admit(values: readonly string[]): S {
-    if (this.hasRoom) return this.#add(values);
-    if (this.#overflow === undefined) {
-      this.#overflow = this.create(
-        values.map(() => OVERFLOW),
-        () => {
-          this.#overflowed += 1;
-        },
-      );
-      this.#series.push(this.#overflow);
-    }
-    return this.#overflow;
+    return this.hasRoom ? this.#add(values) : this.overflow;
   }
 
   #add(values: readonly string[]): S {
