@@ -16,23 +16,30 @@ export interface Waiting {
   drop(): void;
 }
 
+/** Those of one tier, the oldest first. */
+interface TierQueue {
+  readonly waiting: Waiting[];
+  /** When it was empty last. */
+  emptyMs: number;
+}
+
 /**
- * Controlled delay with adaptive LIFO (Nichols and Jacobson 2012; Maurer, "Fail at Scale", 2015).
+ * Controlled delay with adaptive LIFO (Nichols and Jacobson 2012; Maurer, "Fail at Scale", 2015), a queue a tier.
  *
- * A short burst is served in order and may wait `intervalMs`. When the queue has not been empty for that long, it
+ * A short burst is served in order and may wait `intervalMs`. When a tier's queue has not been empty for that long, it
  * stands: waiting only makes everyone late, so the newest is served first and whoever waits longer than `targetMs` is
- * dropped. Tiers are served from the most important, which is also dropped last when the queue is full.
+ * dropped. Tiers are served from the most important, which is also dropped last when the queue is full; the standing
+ * queue of one makes no other impatient.
  */
 export class CodelQueue {
-  readonly #tiers: Waiting[][];
+  readonly #tiers: TierQueue[];
   readonly #maxLength: number;
   readonly #targetMs: number;
   readonly #intervalMs: number;
   #length = 0;
-  #emptyMs = Number.NEGATIVE_INFINITY;
 
   constructor(tiers: number, { maxLength = 100, targetMs = 20, intervalMs = 200 }: QueueOptions) {
-    this.#tiers = Array.from({ length: tiers }, () => []);
+    this.#tiers = Array.from({ length: tiers }, () => ({ waiting: [], emptyMs: Number.NEGATIVE_INFINITY }));
     this.#maxLength = maxLength;
     this.#targetMs = targetMs;
     this.#intervalMs = intervalMs;
@@ -42,27 +49,29 @@ export class CodelQueue {
     return this.#length;
   }
 
-  /** When the longest wait under the present rule ends, or undefined when none waits. */
+  /** When the first of those that wait will have waited too long, or undefined when none waits. */
   expiresMs(nowMs: number): number | undefined {
-    let oldest: number | undefined;
+    let expires: number | undefined;
     for (const tier of this.#tiers) {
-      const first = tier[0]?.sinceMs;
-      if (first !== undefined) oldest = Math.min(oldest ?? first, first);
+      const oldest = tier.waiting[0];
+      if (oldest === undefined) continue;
+      expires = Math.min(expires ?? Number.POSITIVE_INFINITY, oldest.sinceMs + this.#patienceMs(tier, nowMs));
     }
-    return oldest === undefined ? undefined : oldest + this.#patienceMs(nowMs);
+    return expires;
   }
 
   /** Queues one, or says false when the queue is full of its equals and betters. */
   push(waiting: Waiting, nowMs: number): boolean {
-    if (this.#length === 0) this.#emptyMs = nowMs;
+    const tier = this.#tiers[waiting.tier] as TierQueue;
     if (this.#length >= this.#maxLength && !this.#dropBelow(waiting.tier)) return false;
-    (this.#tiers[waiting.tier] as Waiting[]).push(waiting);
+    if (tier.waiting.length === 0) tier.emptyMs = nowMs;
+    tier.waiting.push(waiting);
     this.#length++;
     return true;
   }
 
   remove(waiting: Waiting): void {
-    const tier = this.#tiers[waiting.tier] as Waiting[];
+    const { waiting: tier } = this.#tiers[waiting.tier] as TierQueue;
     const index = tier.indexOf(waiting);
     if (index < 0) return;
     tier.splice(index, 1);
@@ -72,42 +81,37 @@ export class CodelQueue {
   /** Takes the next that may run among the tiers that `admits` lets through. Drops those that waited too long. */
   shift(nowMs: number, admits: (tier: number) => boolean): Waiting | undefined {
     this.expire(nowMs);
-    const standing = this.#standing(nowMs);
     for (const [index, tier] of this.#tiers.entries()) {
-      if (tier.length === 0 || !admits(index)) continue;
+      if (tier.waiting.length === 0 || !admits(index)) continue;
       this.#length--;
-      if (this.#length === 0) this.#emptyMs = nowMs;
-      return standing ? tier.pop() : tier.shift();
+      return this.#stands(tier, nowMs) ? tier.waiting.pop() : tier.waiting.shift();
     }
     return undefined;
   }
 
   /** Drops those that waited too long. */
   expire(nowMs: number): void {
-    if (this.#length === 0) {
-      this.#emptyMs = nowMs;
-      return;
-    }
-    const patienceMs = this.#patienceMs(nowMs);
+    if (this.#length === 0) return;
     for (const tier of this.#tiers) {
-      while (tier.length > 0 && nowMs - (tier[0] as Waiting).sinceMs >= patienceMs) {
+      const patienceMs = this.#patienceMs(tier, nowMs);
+      while (tier.waiting.length > 0 && nowMs - (tier.waiting[0] as Waiting).sinceMs >= patienceMs) {
         this.#length--;
-        tier.shift()?.drop();
+        tier.waiting.shift()?.drop();
       }
     }
   }
 
-  #standing(nowMs: number): boolean {
-    return nowMs - this.#emptyMs > this.#intervalMs;
+  #stands(tier: TierQueue, nowMs: number): boolean {
+    return nowMs - tier.emptyMs > this.#intervalMs;
   }
 
-  #patienceMs(nowMs: number): number {
-    return this.#standing(nowMs) ? this.#targetMs : this.#intervalMs;
+  #patienceMs(tier: TierQueue, nowMs: number): number {
+    return this.#stands(tier, nowMs) ? this.#targetMs : this.#intervalMs;
   }
 
   #dropBelow(tier: number): boolean {
     for (let index = this.#tiers.length - 1; index > tier; index--) {
-      const victim = (this.#tiers[index] as Waiting[]).shift();
+      const victim = this.#tiers[index]?.waiting.shift();
       if (victim === undefined) continue;
       this.#length--;
       victim.drop();

@@ -1,13 +1,16 @@
+import { announceGuard } from '../channels.ts';
 import { type Clock, monotonicClock } from '../clock.ts';
 import { RateLimitError } from '../errors.ts';
 import { CodelQueue, type QueueOptions, type Waiting } from './codel-queue.ts';
 import { LatencySampler } from './latency-sampler.ts';
 import { type ConcurrencyLimit, fixedLimit } from './limits/concurrency-limit.ts';
 import { vegasLimit } from './limits/vegas.ts';
-import { defaultTiers, type Tier, Tiers } from './tiers.ts';
+import { defaultTiers, guardName, type Tier, Tiers } from './tiers.ts';
 
 /** Options of `createConcurrencyLimiter`. */
 export interface ConcurrencyLimiterOptions {
+  /** Tells it from others in metrics. Default `concurrency`. */
+  readonly name?: string;
   /** A number for a bulkhead, or what learns it: `vegasLimit()` (the default), `gradient2Limit()`, `aimdLimit()`. */
   readonly limit?: number | ConcurrencyLimit;
   /** Most important first. Default critical (a fifth reserved), normal, background. */
@@ -63,17 +66,27 @@ export interface ConcurrencyLimiter {
  * is refused at once, instead of making everything slow.
  */
 export function createConcurrencyLimiter(options: ConcurrencyLimiterOptions = {}): ConcurrencyLimiter {
-  const { limit = vegasLimit(), tiers = defaultTiers, queue = {}, clock = monotonicClock } = options;
+  const {
+    name = 'concurrency',
+    limit = vegasLimit(),
+    tiers = defaultTiers,
+    queue = {},
+    clock = monotonicClock,
+  } = options;
   if (typeof limit === 'number' && !(Number.isSafeInteger(limit) && limit >= 1)) {
     throw new RateLimitError(
       'ERR_WEIR_RATELIMIT_OPTIONS',
       `Expected \`limit\` to be a positive whole number or a limit algorithm, got \`${limit}\`.`,
     );
   }
-  return new Limiter(typeof limit === 'number' ? fixedLimit(limit) : limit, new Tiers(tiers), queue, clock);
+  const learned = typeof limit === 'number' ? fixedLimit(limit) : limit;
+  const limiter = new Limiter(guardName(name), learned, new Tiers(tiers), queue, clock);
+  announceGuard(limiter);
+  return limiter;
 }
 
 class Limiter implements ConcurrencyLimiter {
+  readonly name: string;
   readonly #limit: ConcurrencyLimit;
   readonly #tiers: Tiers;
   readonly #queue: CodelQueue | undefined;
@@ -84,7 +97,14 @@ class Limiter implements ConcurrencyLimiter {
   #refused = 0;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(limit: ConcurrencyLimit, tiers: Tiers, queue: QueueOptions | false, clock: Clock) {
+  constructor(
+    name: string,
+    limit: ConcurrencyLimit,
+    tiers: Tiers,
+    queue: QueueOptions | false,
+    clock: Clock,
+  ) {
+    this.name = name;
     this.#limit = limit;
     this.#tiers = tiers;
     this.#queue = queue === false ? undefined : new CodelQueue(tiers.count, queue);
@@ -94,7 +114,7 @@ class Limiter implements ConcurrencyLimiter {
 
   tryAcquire({ tier, signal }: AcquireOptions = {}): Permit | undefined {
     const index = this.#tiers.indexOf(tier);
-    if (signal?.aborted !== true && this.#hasRoom(index)) return this.#permit();
+    if (signal?.aborted !== true && this.#takes(index)) return this.#permit();
     this.#refused++;
     return undefined;
   }
@@ -104,7 +124,7 @@ class Limiter implements ConcurrencyLimiter {
     const queue = this.#queue;
     if (signal?.aborted === true) return this.#refuse();
     // Those who wait go first, unless they may not run anyway.
-    if (this.#hasRoom(index) && (queue === undefined || queue.length === 0 || index === 0)) {
+    if (this.#takes(index) && (queue === undefined || queue.length === 0 || index === 0)) {
       return Promise.resolve(this.#permit());
     }
     if (queue === undefined) return this.#refuse();
@@ -165,7 +185,15 @@ class Limiter implements ConcurrencyLimiter {
   }
 
   #hasRoom(tier: number): boolean {
-    return this.#inFlight < this.#tiers.room(tier, this.#limit.limit);
+    const { limit, criticalLimit = limit } = this.#limit;
+    return this.#inFlight < this.#tiers.room(tier, tier === 0 ? criticalLimit : limit);
+  }
+
+  /** As {@link #hasRoom} for one that arrives: the limit learns whether it binds. */
+  #takes(tier: number): boolean {
+    const room = this.#hasRoom(tier);
+    if (!room) this.#sampler.refused();
+    return room;
   }
 
   #refuse(): Promise<undefined> {

@@ -4,6 +4,8 @@ import type { ConcurrencyLimit } from './limits/concurrency-limit.ts';
 
 const WINDOW_MS = 100;
 const WINDOW_REQUESTS = 10;
+/** Fewer than this share without room are a ripple, not a limit that binds. */
+const LIMITED_SHARE = 0.1;
 
 /** Gathers finished requests into windows, so that one slow request moves nothing. */
 export class LatencySampler {
@@ -14,11 +16,17 @@ export class LatencySampler {
   #sumMs = 0;
   #inFlight = 0;
   #dropped = false;
+  #refused = 0;
 
   constructor(limit: ConcurrencyLimit, clock: Clock) {
     this.#limit = limit;
     this.#clock = clock;
     this.#startedMs = clock.now();
+  }
+
+  /** A request found no room. */
+  refused(): void {
+    this.#refused++;
   }
 
   /** `inFlight`: how many ran when this one began. */
@@ -31,10 +39,13 @@ export class LatencySampler {
     this.#inFlight = Math.max(this.#inFlight, inFlight);
     this.#dropped ||= completion === 'dropped';
     if (nowMs - this.#startedMs < WINDOW_MS || this.#count < WINDOW_REQUESTS) return;
+    const spanMs = nowMs - this.#startedMs;
     this.#limit.update({
       meanMs: this.#sumMs / this.#count,
-      perMs: this.#count / (nowMs - this.#startedMs),
+      spanMs,
+      perMs: this.#count / spanMs,
       inFlight: this.#inFlight,
+      limited: this.#refused > this.#count * LIMITED_SHARE,
       dropped: this.#dropped,
     });
     this.#startedMs = nowMs;
@@ -42,5 +53,6 @@ export class LatencySampler {
     this.#sumMs = 0;
     this.#inFlight = 0;
     this.#dropped = false;
+    this.#refused = 0;
   }
 }

@@ -8,7 +8,7 @@ import {
 
 /** Options of {@link aimdLimit}. */
 export interface AimdOptions extends LimitBounds {
-  /** A window whose mean exceeds it counts as overload, in ms. Default 1000. */
+  /** A window whose mean exceeds it, while requests are refused or wait, counts as overload, in ms. Default 1000. */
   readonly latencyMs?: number;
   /** Factor of a decrease, 0.5–1. Default 0.9. */
   readonly backoff?: number;
@@ -19,7 +19,8 @@ export interface AimdOptions extends LimitBounds {
  *
  *     overload:  limit ← limit · backoff          else, if half of it was used:  limit ← limit + 1
  *
- * It needs to be told what latency is too much, and then never drifts.
+ * It needs to be told what latency is too much, and then never drifts. A service that becomes slower than that by
+ * itself drives the limit to its least: give it several times the usual latency.
  */
 export function aimdLimit(options: AimdOptions = {}): ConcurrencyLimit {
   const { latencyMs = 1000, backoff = 0.9 } = options;
@@ -29,8 +30,8 @@ export function aimdLimit(options: AimdOptions = {}): ConcurrencyLimit {
     get limit() {
       return Math.floor(estimate);
     },
-    update({ meanMs, inFlight, dropped }: LatencyWindow) {
-      if (dropped || meanMs > latencyMs) estimate = within(estimate * backoff, bounds);
+    update({ meanMs, inFlight, limited, dropped }: LatencyWindow) {
+      if (dropped || (meanMs > latencyMs && limited)) estimate = within(estimate * backoff, bounds);
       else if (inFlight * 2 >= estimate) estimate = within(estimate + 1, bounds);
     },
   };

@@ -5,6 +5,8 @@
 export interface ConcurrencyLimit {
   /** Whole, at least 1. */
   readonly limit: number;
+  /** What the most important tier may use: not lowered while the algorithm probes. Default `limit`. */
+  readonly criticalLimit?: number;
   /** Learns from one window of finished requests. */
   update(window: LatencyWindow): void;
 }
@@ -12,10 +14,14 @@ export interface ConcurrencyLimit {
 /** What a limiter saw of finished requests in one window (at least 100 ms and 10 requests). */
 export interface LatencyWindow {
   readonly meanMs: number;
+  /** How long it lasted. */
+  readonly spanMs: number;
   /** Requests that finished, per ms. */
   readonly perMs: number;
   /** The most requests that ran at once. */
   readonly inFlight: number;
+  /** More than a few requests found no room: the limit, not the load, decided how many ran. */
+  readonly limited: boolean;
   /** A request failed for overload: it timed out or was refused downstream. */
   readonly dropped: boolean;
 }
