@@ -16,11 +16,15 @@ export interface ListKey {
 }
 
 /** What the shop caches, and for how long it may be out of date when nobody deletes it. */
-export function createShopCaches(pool: Pool, redis: Redis | undefined): ShopCaches {
+export function createShopCaches(
+  pool: Pool,
+  redis: Redis | undefined,
+  { ttlMs = 30_000 }: { ttlMs?: number } = {},
+): ShopCaches {
   const cache = createCache({
     name: 'shop',
     l1: { maxEntries: 5000 },
-    defaults: { ttlMs: 30_000 },
+    defaults: { ttlMs },
     ...(redis === undefined ? {} : { redis }),
   });
   return {

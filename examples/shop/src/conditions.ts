@@ -3,6 +3,7 @@ import { seedCounts } from './seed.ts';
 
 export type ConditionName =
   | 'cache-outage'
+  | 'hit-ratio-collapse'
   | 'limiter-outage'
   | 'limiter-denial'
   | 'n-plus-one'
@@ -13,7 +14,7 @@ export type ConditionName =
 export interface ProvokeOptions {
   /** Origin of the shop. */
   target: string;
-  /** The shop's Redis, to be frozen and thawed: what `startRedis` of the test kit gives. The outages need it. */
+  /** The Redis to be frozen and thawed: what `startRedis` of the test kit gives. The outages need it. */
   redis?: { pause(): void; resume(): void };
   /** Ends the condition: Redis is thawed and requests under way are dropped. */
   signal: AbortSignal;
@@ -38,17 +39,23 @@ interface Condition {
 /** Each page once, in steps that visit the whole catalogue: never in memory, so that Redis and the database are asked. */
 const coldPage = (index: number) => `/products/${1 + ((index * 7919) % seedCounts.products)}`;
 
-/** What can be provoked. Of the rates, only `overload` and `pool-exhaustion` go as fast as they can; both are bounded by their workers. */
+/** What can be provoked. Only `overload` and `pool-exhaustion` go as fast as they can, bounded by their workers. */
 export const conditions: Readonly<Record<ConditionName, Condition>> = Object.freeze({
   'cache-outage': {
-    what: 'Redis freezes: its operations time out, the breaker opens, loads go to the database; no request fails',
+    what: 'the Redis of the cache freezes: its operations time out, the breaker opens, loads go to the database; no request fails',
     needsRedis: true,
-    workers: 4,
+    workers: 1,
     pauseMs: 100,
     path: coldPage,
   },
+  'hit-ratio-collapse': {
+    what: 'a crawler visits every page once: most reads miss, the database bears the difference',
+    workers: 4,
+    pauseMs: 20,
+    path: coldPage,
+  },
   'limiter-outage': {
-    what: 'Redis freezes: the search limiter decides without it, with the source `open`; no request fails',
+    what: 'the Redis of the limits freezes: the search limiter decides without it, with the source `open`; no request fails',
     needsRedis: true,
     workers: 2,
     pauseMs: 250,
@@ -56,9 +63,9 @@ export const conditions: Readonly<Record<ConditionName, Condition>> = Object.fre
     client: '203.0.113.50',
   },
   'limiter-denial': {
-    what: 'one client searches ten times a second where two are allowed: 429, denials by the policy `per-client`',
+    what: 'one client searches twenty times a second where two are allowed: 429, denials by the policy `per-client`',
     workers: 1,
-    pauseMs: 100,
+    pauseMs: 50,
     path: () => '/search?q=steel+lamp',
     client: '203.0.113.51',
   },
@@ -75,10 +82,10 @@ export const conditions: Readonly<Record<ConditionName, Condition>> = Object.fre
     path: () => '/flaws/unindexed?category=lamps',
   },
   'pool-exhaustion': {
-    what: 'more pages miss the cache at once than the pool has connections: callers wait; the hit ratio collapses too',
-    workers: 48,
+    what: 'requests hold a connection while they wait for something else, more of them than the pool has: callers wait',
+    workers: 14,
     pauseMs: 0,
-    path: coldPage,
+    path: () => '/flaws/holding',
   },
   overload: {
     what: 'requests that block the event loop come faster than it frees itself: it saturates, latency of all rises, load is shed',

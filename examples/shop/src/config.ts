@@ -7,6 +7,10 @@ export interface ShopConfig {
   readonly databaseUrl: string | undefined;
   /** `undefined`: cache and limits live in this process alone. */
   readonly redisUrl: string | undefined;
+  /** Where limits are counted; `undefined`: where the cache is. */
+  readonly limitsRedisUrl: string | undefined;
+  /** A defect of this build, for benchmarks that should find it. */
+  readonly flaw: 'uncached' | undefined;
   /** Where the shop's own PostgreSQL keeps its data. */
   readonly stateDirectory: string;
   readonly logLevel: string;
@@ -15,8 +19,8 @@ export interface ShopConfig {
 const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
 
 /**
- * Reads HOST (default 127.0.0.1), PORT (4041; 0 lets the system choose), DATABASE_URL, REDIS_URL, WEIR_STATE (`.weir`) and
- * LOG_LEVEL (`info`). An empty variable counts as unset. Throws `ERR_WEIR_SHOP_CONFIG` for the first one that makes no sense.
+ * Reads HOST (default 127.0.0.1), PORT (4041; 0 lets the system choose), DATABASE_URL, REDIS_URL, RATE_LIMIT_REDIS_URL (REDIS_URL),
+ * SHOP_FLAW (`uncached` asks the database for every page), WEIR_STATE (`.weir`) and LOG_LEVEL (`info`). An empty variable counts as unset. Throws `ERR_WEIR_SHOP_CONFIG` for the first one that makes no sense.
  */
 export function readConfig(env: Readonly<Record<string, string | undefined>>): ShopConfig {
   const read = (name: string) => (env[name] === '' ? undefined : env[name]);
@@ -28,11 +32,17 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): S
       `one of ${logLevels.join(', ')}, got \`${logLevel}\`.`,
     );
   }
+  const flaw = read('SHOP_FLAW');
+  if (flaw !== undefined && flaw !== 'uncached') {
+    throw new ShopError('ERR_WEIR_SHOP_CONFIG', 'SHOP_FLAW', `\`uncached\` or unset, got \`${flaw}\`.`);
+  }
   return Object.freeze({
     host: read('HOST') ?? '127.0.0.1',
     port: readPort(read('PORT') ?? '4041'),
     databaseUrl: readUrl('DATABASE_URL', read('DATABASE_URL'), ['postgres:', 'postgresql:']),
     redisUrl: readUrl('REDIS_URL', read('REDIS_URL'), ['redis:', 'rediss:']),
+    limitsRedisUrl: readUrl('RATE_LIMIT_REDIS_URL', read('RATE_LIMIT_REDIS_URL'), ['redis:', 'rediss:']),
+    flaw,
     stateDirectory: read('WEIR_STATE') ?? '.weir',
     logLevel,
   });

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Pool } from 'pg';
 
 export interface Order {
@@ -43,4 +44,18 @@ export async function timesSold(
     [category],
   );
   return rows;
+}
+
+/** Wrong on purpose: the transaction, and with it its connection, stays open for `heldMs` while nothing is asked of it. */
+export async function stockOverOpenTransaction(pool: Pool, heldMs: number): Promise<number> {
+  const client = await pool.connect();
+  try {
+    await client.query('begin');
+    await delay(heldMs);
+    const { rows } = await client.query<{ stock: number }>('select stock from products where id = 1');
+    await client.query('commit');
+    return rows[0]?.stock ?? 0;
+  } finally {
+    client.release();
+  }
 }

@@ -1,14 +1,18 @@
-import { createLoadShedder, httpOverload } from '@weir/ratelimit/overload';
+import { createConcurrencyLimiter, createLoadShedder, httpOverload } from '@weir/ratelimit/overload';
 import type { FastifyInstance } from 'fastify';
 
 /** Never refused: whoever looks at an overloaded shop needs these. */
 const probes = new Set(['/metrics', '/healthz']);
 
-/** Answers 503 to a share of requests while the event loop is late: first to what nobody waits for. */
-export function shedOverload(app: FastifyInstance): void {
-  const shedder = createLoadShedder();
+/** More requests at once than this finish no sooner: they would only wait for the pool and for each other. */
+const requestsAtOnce = 128;
+
+/** Answers 503 while the event loop is late or too much runs at once: first to what nobody waits for. */
+export function guardOverload(app: FastifyInstance): void {
+  const shedder = createLoadShedder({ name: 'event-loop' });
   const admits = httpOverload({
     shedder,
+    limiter: createConcurrencyLimiter({ name: 'requests', limit: requestsAtOnce }),
     tier: (request) => (request.url?.startsWith('/flaws/') ? 'background' : 'normal'),
   });
   app.addHook('onRequest', async (request, reply) => {

@@ -6,7 +6,8 @@ import Fastify, { type FastifyInstance, LogController } from 'fastify';
 import type { Redis } from 'ioredis';
 import type { Pool } from 'pg';
 import { createShopCaches } from './caches.ts';
-import { shedOverload } from './overload.ts';
+import type { ShopConfig } from './config.ts';
+import { guardOverload } from './overload.ts';
 import { sendProblem, useProblems } from './problem.ts';
 import { flawRoutes } from './routes/flaws.ts';
 import { healthRoutes } from './routes/health.ts';
@@ -16,25 +17,38 @@ import { searchRoutes } from './routes/search.ts';
 
 export interface ShopServerOptions {
   pool: Pool;
+  /** Second tier of the cache. */
   redis?: Redis | undefined;
+  /** Where limits are counted. Default `redis`. */
+  limitsRedis?: Redis | undefined;
   logLevel?: string;
+  /** See `ShopConfig`. */
+  flaw?: ShopConfig['flaw'];
 }
 
 /** Wires the shop; the caller listens, closes it, and only then closes the pool and Redis. */
 export async function createShopServer({
   pool,
   redis,
+  limitsRedis = redis,
   logLevel,
+  flaw,
 }: ShopServerOptions): Promise<FastifyInstance> {
   const metrics = createMetrics({ service: 'shop', db: { slowQueryMs: 50 } });
   metrics.instrument(pool, { name: 'shop' });
-  const caches = createShopCaches(pool, redis);
+  const caches = createShopCaches(pool, redis, { ttlMs: flaw === 'uncached' ? 1 : 30_000 });
   const searchLimiter = createRateLimiter({
     name: 'search',
     policies: [{ name: 'per-client', algorithm: 'gcra', limit: 20, windowMs: 10_000, burst: 10 }],
     // A shop that can't count searches still answers them.
     onStoreError: 'open',
-    ...(redis === undefined ? {} : { redis }),
+    ...(limitsRedis === undefined ? {} : { redis: limitsRedis }),
+  });
+  // On trial: nobody is refused, and the metrics tell who would be.
+  const stockLimiter = createRateLimiter({
+    name: 'stock-changes',
+    mode: 'shadow',
+    policies: [{ name: 'all-clients', algorithm: 'fixed-window', limit: 5, windowMs: 10_000 }],
   });
 
   const app = Fastify({
@@ -49,15 +63,15 @@ export async function createShopServer({
   });
   useProblems(app);
   await app.register(fastifyMetrics, { metrics, path: '/metrics' });
-  shedOverload(app);
+  guardOverload(app);
   await app.register(fastifyRateLimit);
   homeRoutes(app);
   healthRoutes(app, { pool });
-  productRoutes(app, { pool, caches });
+  productRoutes(app, { pool, caches, stockLimiter });
   searchRoutes(app, { pool, limiter: searchLimiter });
   flawRoutes(app, { pool });
   app.addHook('onClose', async () => {
-    await Promise.all([caches.close(), searchLimiter.close(), metrics.close()]);
+    await Promise.all([caches.close(), searchLimiter.close(), stockLimiter.close(), metrics.close()]);
   });
   return app;
 }

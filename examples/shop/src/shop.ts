@@ -16,13 +16,18 @@ export interface Shop {
 export async function startShop(config: ShopConfig): Promise<Shop> {
   const database = await openDatabase(config);
   const redis = config.redisUrl === undefined ? undefined : openRedis(config.redisUrl);
+  const limitsRedis = config.limitsRedisUrl === undefined ? redis : openRedis(config.limitsRedisUrl);
   const closeStores = async () => {
     redis?.disconnect();
+    limitsRedis?.disconnect();
     await database.close();
   };
   try {
-    const app = await createShopServer({ pool: database.pool, redis, logLevel: config.logLevel });
-    redis?.on('error', (error: Error) => app.log.warn({ err: error }, 'redis'));
+    const { logLevel, flaw } = config;
+    const app = await createShopServer({ pool: database.pool, redis, limitsRedis, logLevel, flaw });
+    for (const client of new Set([redis, limitsRedis])) {
+      client?.on('error', (error: Error) => app.log.warn({ err: error }, 'redis'));
+    }
     try {
       await app.listen({ host: config.host, port: config.port });
     } catch (error) {

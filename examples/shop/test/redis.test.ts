@@ -81,6 +81,7 @@ const evidence: Record<ConditionName, { series: RegExp; answers: string[] }> = {
     series: /^weir_cache_redis_operation_duration_seconds_count\{.*outcome="timeout".*\} (\S+)/gm,
     answers: ['200'],
   },
+  'hit-ratio-collapse': { series: /^weir_cache_reads_total\{.*"miss".*\} (\S+)/gm, answers: ['200'] },
   'limiter-outage': {
     series: /^weir_ratelimit_decisions_total\{.*source="(?:open|local)".*\} (\S+)/gm,
     answers: ['200'],

@@ -119,6 +119,7 @@ test('the flaws say what is wrong with them, and the metrics see it', async () =
   };
   expect(sold.flaw.name).toBe('Missing index');
   expect(sold.products).toHaveLength(12);
+  expect(await (await get('/flaws/holding')).json()).toMatchObject({ flaw: { name: 'Connection held' } });
   expect(await (await get('/flaws/blocking')).json()).toMatchObject({ flaw: { name: 'Blocking work' } });
   const metrics = await (await get('/metrics')).text();
   expect(metrics).toMatch(/weir_db_n_plus_one_total\{[^}]*http_route="\/flaws\/n-plus-one"[^}]*\} [1-9]/);

@@ -1,9 +1,10 @@
 import { scryptSync } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
 import type { Pool } from 'pg';
-import { latestOrdersOneByOne, timesSold } from '../orders.ts';
+import { latestOrdersOneByOne, stockOverOpenTransaction, timesSold } from '../orders.ts';
 
 const ordersOnPage = 25;
+const heldMs = 400;
 
 const flawSchema = {
   type: 'object',
@@ -59,6 +60,29 @@ export function flawRoutes(app: FastifyInstance, { pool }: { pool: Pool }): void
         repair: 'create index on order_lines (product_id);',
       },
       products: await timesSold(pool, request.query.category),
+    }),
+  );
+
+  app.get(
+    '/flaws/holding',
+    {
+      schema: {
+        response: {
+          200: {
+            type: 'object',
+            required: ['flaw', 'stock'],
+            properties: { flaw: flawSchema, stock: { type: 'integer' } },
+          },
+        },
+      },
+    },
+    async () => ({
+      flaw: {
+        name: 'Connection held',
+        what: `A transaction stays open for ${heldMs} ms while the shop asks another service: nobody else has its connection.`,
+        repair: 'Ask first, then begin the transaction.',
+      },
+      stock: await stockOverOpenTransaction(pool, heldMs),
     }),
   );
 

@@ -16,6 +16,10 @@ const routes = [
     route: 'GET /flaws/unindexed?category=',
     what: 'wrong on purpose: reads a whole table a dozen times for want of an index',
   },
+  {
+    route: 'GET /flaws/holding',
+    what: 'wrong on purpose: holds a connection while it waits for something else',
+  },
   { route: 'GET /flaws/blocking', what: 'wrong on purpose: blocks the event loop with synchronous hashing' },
   { route: 'GET /healthz', what: 'whether the shop and its database answer' },
   { route: 'GET /metrics', what: 'Prometheus metrics' },

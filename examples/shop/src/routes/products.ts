@@ -1,3 +1,4 @@
+import type { RateLimiter } from '@weir/ratelimit';
 import type { FastifyInstance } from 'fastify';
 import type { Pool } from 'pg';
 import type { ShopCaches } from '../caches.ts';
@@ -8,10 +9,14 @@ import { productListSchema, productPageSchema, productParamsSchema } from './pro
 export interface ProductRoutesOptions {
   pool: Pool;
   caches: ShopCaches;
+  stockLimiter: RateLimiter;
 }
 
 /** `GET /products/:id`, `GET /products` and `PUT /products/:id/stock`. */
-export function productRoutes(app: FastifyInstance, { pool, caches }: ProductRoutesOptions): void {
+export function productRoutes(
+  app: FastifyInstance,
+  { pool, caches, stockLimiter }: ProductRoutesOptions,
+): void {
   app.get<{ Params: { id: number } }>(
     '/products/:id',
     { schema: { params: productParamsSchema, response: { 200: productPageSchema } } },
@@ -46,7 +51,10 @@ export function productRoutes(app: FastifyInstance, { pool, caches }: ProductRou
   };
   app.put<{ Params: { id: number }; Body: { stock: number } }>(
     '/products/:id/stock',
-    { schema: { params: productParamsSchema, body } },
+    {
+      config: { rateLimit: { limiter: stockLimiter, key: () => 'all', cost: 1 } },
+      schema: { params: productParamsSchema, body },
+    },
     async (request, reply) => {
       const { id } = request.params;
       if (!(await setStock(pool, id, request.body.stock)))
