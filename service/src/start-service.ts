@@ -8,15 +8,16 @@ import { AuditLog } from './auth/audit-log.ts';
 import { BenchmarkRunner } from './benchmarks/benchmark-runner.ts';
 import { RunStore } from './benchmarks/run-store.ts';
 import type { Config } from './config/config.ts';
+import { TargetRegistry } from './discovery/target-registry.ts';
 import { EngineClient } from './engine/engine-client.ts';
 import { messageOf, ServiceError } from './errors.ts';
 import { createApp } from './http/create-app.ts';
 import { GuardedClient } from './network/guarded-request.ts';
+import { SelfMetrics } from './own-metrics/self-metrics.ts';
 import { PushedJobs } from './push/pushed-jobs.ts';
 import { RemoteWriter } from './remote/remote-writer.ts';
 import { RuleScheduler } from './rules/rule-scheduler.ts';
 import { TargetPool } from './scrape/target-pool.ts';
-import { SelfMetrics } from './self-metrics.ts';
 import { ServiceParts } from './service-parts.ts';
 import { version } from './version.ts';
 
@@ -69,13 +70,20 @@ export async function startService(options: StartServiceOptions): Promise<Servic
     createId: randomUUID,
     onError: report('benchmark'),
   });
-  const metrics = new SelfMetrics({ engine, runs, benchmarks: () => runner.benchmarks });
   const pushed = new PushedJobs({
     engine,
     now,
     settings: () => ({ scrape: config.scrape, expiryMs: config.push.expiryMs }),
     onError: report('push not stored'),
   });
+  let parts: ServiceParts | undefined;
+  const registry = new TargetRegistry({
+    path: join(path, 'registrations.json'),
+    now,
+    onChange: () => parts?.updateTargets(),
+    onError: report('registration'),
+  });
+  const metrics = new SelfMetrics({ engine, runs, runner, registered: () => registry.size });
   const audit = new AuditLog(join(path, 'audit.log'), now);
   const app = await createApp({
     engine,
@@ -85,6 +93,7 @@ export async function startService(options: StartServiceOptions): Promise<Servic
     runs,
     metrics,
     pushed,
+    registry,
     audit,
     logger: logger.child({}, { level: 'warn' }),
     now,
@@ -93,13 +102,14 @@ export async function startService(options: StartServiceOptions): Promise<Servic
     startedMs: now(),
     webRoot: fileURLToPath(new URL('../web/dist', import.meta.url)),
   });
-  let parts: ServiceParts | undefined;
   const close = async (): Promise<void> => {
     pushed.stop();
+    registry.stop();
     await Promise.all([parts?.stop(), targets.stop(), runner.close()]);
     await app.close();
     await engine.close();
     runs.close();
+    await metrics.metrics.close();
     client.close();
   };
   try {
@@ -125,6 +135,8 @@ export async function startService(options: StartServiceOptions): Promise<Servic
       rules,
       writer,
       metrics,
+      registry,
+      client,
       onError: report('discovery'),
     });
     parts = started;

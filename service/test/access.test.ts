@@ -36,6 +36,30 @@ const routes = [
   ['GET', '/benchmarks/none/runs/1', 'read'],
   ['GET', '/benchmarks/none/runs/1/events', 'read'],
   ['GET', '/benchmarks/none/comparison', 'read'],
+  ['GET', '/benchmarks/comparison', 'read'],
+  ['GET', '/benchmarks/none/changes', 'read'],
+  ['GET', '/benchmarks/none/runs/1/report', 'read'],
+  ['GET', '/benchmarks/none/runs/1/artefacts', 'read'],
+  ['GET', '/benchmarks/none/runs/1/artefacts/flame-graph.svg', 'read'],
+  ['PUT', '/benchmarks/none/runs/1/artefacts/flame-graph.svg', 'bench'],
+  ['POST', '/benchmarks/none/results', 'bench'],
+  ['GET', '/targets', 'read'],
+  ['POST', '/targets', 'push'],
+  ['PUT', '/targets/none', 'push'],
+  ['DELETE', '/targets/none', 'push'],
+  ['GET', '/openapi.json', 'read'],
+  ['GET', '/docs/api', 'read'],
+  ['GET', '/ui/explore', 'read'],
+  ['GET', '/assets/none.js', 'read'],
+  ['GET', '/api/v1/status/buildinfo', 'read'],
+  ['GET', '/api/v1/status/runtimeinfo', 'read'],
+  ['GET', '/api/v1/status/flags', 'read'],
+  ['GET', '/api/v1/status/tsdb', 'read'],
+  ['POST', '/api/v1/query_range', 'read'],
+  ['POST', '/api/v1/labels', 'read'],
+  ['POST', '/api/v1/series', 'read'],
+  ['POST', '/api/v1/query_exemplars', 'read'],
+  ['POST', '/api/v1/format_query', 'read'],
   ['POST', '/benchmarks/none/runs', 'bench'],
   ['DELETE', '/benchmarks/none/runs/1', 'bench'],
   ['DELETE', '/benchmarks/runs', 'bench'],
@@ -56,6 +80,7 @@ const mayDo: Record<string, readonly string[]> = {
 test('every route wants its role: without a token, with a wrong one, and with each role', async () => {
   const tokens = roles.map((role) => ({ role, ...createToken() }));
   const service = await startTestService({
+    registration: { allow: ['127.0.0.1'] },
     auth: { tokens: tokens.map(({ role, sha256 }) => ({ name: `${role}-token`, role, sha256 })) },
   });
   const ask = async (method: string, path: string, token?: string): Promise<number> => {

@@ -1,13 +1,14 @@
 import { type AddressInfo, createServer } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
-import { resolveAllowed } from '../src/benchmarks/load-policy.ts';
 import {
   assertLiteralAllowed,
   embeddedIpv4,
   guardedLookup,
   isForbidden,
 } from '../src/network/address-policy.ts';
+import { AllowList } from '../src/network/allow-list.ts';
 import { GuardedClient } from '../src/network/guarded-request.ts';
+import { resolveAllowed } from '../src/network/resolve-allowed.ts';
 import { startFakeTarget } from './support/fake-target.ts';
 
 test.each([
@@ -107,7 +108,12 @@ test('load goes to loopback and to what is allowed, judged by every resolved add
   const resolve = async (host: string) =>
     (names[host] ?? []).map((address) => ({ address, family: address.includes(':') ? 6 : 4 }));
   const check = async (target: string, allow: string[]) =>
-    resolveAllowed(target, allow, resolve).then(
+    resolveAllowed(target, {
+      allow: new AllowList(allow),
+      setting: 'load.allow',
+      withLoopback: true,
+      resolve,
+    }).then(
       ({ addresses }) => addresses.map(({ address }) => address).join(),
       () => 'refused',
     );

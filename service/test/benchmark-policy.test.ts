@@ -75,8 +75,8 @@ test('a scenario beyond its limits or its allow-list fails with the reason, with
   const errorOf = async (name: string): Promise<string | null> =>
     (await ended(service.url, (await start(service.url, name)).run)).error;
   expect(await errorOf('long')).toContain('`load.maxDuration` is 5000 ms');
-  expect(await errorOf('far')).toContain('Refused to load http://10.255.255.1:9');
-  expect(await errorOf('meta')).toContain('Refused to load');
+  expect(await errorOf('far')).toContain('Refused 10.255.255.1:9 at');
+  expect(await errorOf('meta')).toContain('Refused ::ffff:a9fe:a9fe:80');
   expect(target.requests).toBe(0);
 });
 

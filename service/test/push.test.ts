@@ -92,7 +92,7 @@ test('an OTLP export in JSON is stored under the names of Prometheus, and what i
     ]),
   );
   expect((await instant(service, 'memory_utilization_ratio'))[0]?.[1]).toBe('0.25');
-  expect(await instant(service, 'target_info')).toEqual([
+  expect(await instant(service, 'target_info{job!="weir"}')).toEqual([
     [{ __name__: 'target_info', host_name: 'box', ...target }, '1'],
   ]);
   const exemplars = await getJson<{ data: { exemplars: unknown[] }[] }>(

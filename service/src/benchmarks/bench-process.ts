@@ -1,6 +1,11 @@
 import { type BenchmarkProgress, type BenchmarkResult, loadScenario, runBenchmark } from '@weir/bench';
+import type { BenchmarkProfileConfig } from '../config/config.ts';
 import { messageOf } from '../errors.ts';
-import { assertWithinLimits, type LoadLimits, pinLookups, resolveAllowed } from './load-policy.ts';
+import { AllowList } from '../network/allow-list.ts';
+import { resolveAllowed } from '../network/resolve-allowed.ts';
+import { assertWithinLimits, type LoadLimits, pinLookups } from './load-policy.ts';
+import { profileArtefacts } from './profile-artefacts.ts';
+import type { Artefact } from './run-store.ts';
 
 // The process that generates load: one scenario, then it ends. Without its parent it stops at once.
 
@@ -8,11 +13,14 @@ import { assertWithinLimits, type LoadLimits, pinLookups, resolveAllowed } from 
 export interface BenchRequest {
   readonly file: string;
   readonly limits: LoadLimits;
+  /** What to profile after the measurement, if anything. */
+  readonly profile: BenchmarkProfileConfig | undefined;
 }
 
 export type BenchMessage =
   | { readonly type: 'progress'; readonly progress: BenchmarkProgress }
   | { readonly type: 'result'; readonly result: BenchmarkResult }
+  | { readonly type: 'artefacts'; readonly artefacts: readonly Artefact[] }
   | { readonly type: 'error'; readonly message: string };
 
 const abort = new AbortController();
@@ -29,11 +37,15 @@ process.on('message', (message: BenchRequest | 'cancel') => {
   else void run(message);
 });
 
-async function run({ file, limits }: BenchRequest): Promise<void> {
+async function run({ file, limits, profile }: BenchRequest): Promise<void> {
   try {
     const scenario = await loadScenario(file);
     assertWithinLimits(scenario, limits);
-    const { host, port, addresses } = await resolveAllowed(scenario.target, limits.allow);
+    const { host, port, addresses } = await resolveAllowed(scenario.target, {
+      allow: new AllowList(limits.allow),
+      setting: 'load.allow',
+      withLoopback: true,
+    });
     pinLookups(host, addresses);
     const result = await runBenchmark(scenario, {
       signal: abort.signal,
@@ -41,6 +53,8 @@ async function run({ file, limits }: BenchRequest): Promise<void> {
       onProgress: (progress) => send({ type: 'progress', progress }),
     });
     send({ type: 'result', result });
+    if (profile !== undefined && !abort.signal.aborted)
+      send({ type: 'artefacts', artefacts: await profileArtefacts(scenario, profile, abort.signal) });
   } catch (thrown) {
     send({ type: 'error', message: messageOf(thrown) });
   }

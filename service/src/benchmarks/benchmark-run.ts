@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import type { BenchmarkProgress, BenchmarkResult } from '@weir/bench';
 import type { BenchMessage, BenchRequest } from './bench-process.ts';
+import type { Artefact } from './run-store.ts';
 
 export interface BenchmarkRunOptions extends BenchRequest {
   readonly onProgress: (progress: BenchmarkProgress) => void;
@@ -9,13 +10,13 @@ export interface BenchmarkRunOptions extends BenchRequest {
 /** A child has this long to end after it was asked to; then it is killed. */
 const graceMs = 2_000;
 
-export type RunEnd =
-  | {
-      readonly status: 'finished' | 'cancelled';
-      readonly result: BenchmarkResult | null;
-      readonly error: null;
-    }
-  | { readonly status: 'failed'; readonly result: null; readonly error: string };
+export interface RunEnd {
+  readonly status: 'finished' | 'cancelled' | 'failed';
+  readonly result: BenchmarkResult | null;
+  /** Of a finished run: why it has no profile. */
+  readonly error: string | null;
+  readonly artefacts: readonly Artefact[];
+}
 
 /** One benchmark in a process of its own, so that the load it makes costs the service no event loop. */
 export class BenchmarkRun {
@@ -23,9 +24,10 @@ export class BenchmarkRun {
   readonly #child: ChildProcess;
   #result: BenchmarkResult | null = null;
   #error: string | undefined;
+  #artefacts: readonly Artefact[] = [];
   #isCancelled = false;
 
-  constructor({ file, limits, onProgress }: BenchmarkRunOptions) {
+  constructor({ file, limits, profile, onProgress }: BenchmarkRunOptions) {
     const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
     // The service's secrets are none of the scenario's business.
     const { PATH, HOME, TMPDIR, TZ } = process.env;
@@ -37,13 +39,16 @@ export class BenchmarkRun {
     this.#child.on('message', (message: BenchMessage) => {
       if (message.type === 'progress') onProgress(message.progress);
       else if (message.type === 'result') this.#result = message.result;
+      else if (message.type === 'artefacts') this.#artefacts = message.artefacts;
       else this.#error = message.message;
     });
     this.ended = new Promise((resolve) => {
-      this.#child.on('error', (error) => resolve({ status: 'failed', result: null, error: error.message }));
+      this.#child.on('error', (error) =>
+        resolve({ status: 'failed', result: null, error: error.message, artefacts: [] }),
+      );
       this.#child.on('exit', (code, signal) => resolve(this.#end(code, signal)));
     });
-    this.#child.send({ file, limits } satisfies BenchRequest, () => {});
+    this.#child.send({ file, limits, profile } satisfies BenchRequest, () => {});
   }
 
   /** Ends the load; `ended` settles soon after. */
@@ -56,9 +61,14 @@ export class BenchmarkRun {
   }
 
   #end(code: number | null, signal: NodeJS.Signals | null): RunEnd {
-    if (this.#isCancelled) return { status: 'cancelled', result: this.#result, error: null };
-    if (this.#result !== null) return { status: 'finished', result: this.#result, error: null };
+    const artefacts = this.#artefacts;
+    if (this.#isCancelled) return { status: 'cancelled', result: this.#result, error: null, artefacts };
+    if (this.#result !== null) {
+      const error = this.#error === undefined ? null : `no profile: ${this.#error}`;
+      return { status: 'finished', result: this.#result, error, artefacts };
+    }
     const how = signal === null ? `with code ${code}` : `by ${signal}`;
-    return { status: 'failed', result: null, error: this.#error ?? `the load process ended ${how}` };
+    const error = this.#error ?? `the load process ended ${how}`;
+    return { status: 'failed', result: null, error, artefacts };
   }
 }

@@ -3,8 +3,8 @@ import type { BenchmarkProgress } from '@weir/bench';
 import { Cron } from 'croner';
 import type { BenchmarkConfig, LoadConfig } from '../config/config.ts';
 import { messageOf } from '../errors.ts';
-import { BenchmarkRun } from './benchmark-run.ts';
-import type { Run, RunStore } from './run-store.ts';
+import { BenchmarkRun, type RunEnd } from './benchmark-run.ts';
+import type { Artefact, Run, RunStore } from './run-store.ts';
 
 export interface BenchmarkRunnerOptions {
   readonly store: RunStore;
@@ -15,7 +15,7 @@ export interface BenchmarkRunnerOptions {
 
 const retryMs = 5_000;
 
-type Events = EventEmitter<{ progress: [BenchmarkProgress]; end: [Run] }>;
+type Events = EventEmitter<{ begin: [Run]; progress: [BenchmarkProgress]; end: [Run] }>;
 
 interface Active {
   run: Run;
@@ -24,15 +24,18 @@ interface Active {
   /** `undefined` while queued. */
   process: BenchmarkRun | undefined;
   last: BenchmarkProgress | undefined;
+  readonly isProfiled: boolean;
 }
 
 /** What a reader of a run under way gets. */
 export interface RunListener {
+  /** A queued run begins. */
+  readonly onBegin: (run: Run) => void;
   readonly onProgress: (progress: BenchmarkProgress) => void;
   readonly onEnd: (run: Run) => void;
 }
 
-export type StartOutcome = { readonly run: Run } | { readonly refused: 'active' | 'load-off' };
+export type StartOutcome = { readonly run: Run } | { readonly refused: 'active' | 'load-off' | 'no-profile' };
 
 /**
  * Starts and ends benchmark runs, on demand and by schedule: one of each benchmark at a time, and of all only one under
@@ -73,8 +76,20 @@ export class BenchmarkRunner {
     return this.#active.get(benchmark)?.run;
   }
 
-  start(benchmark: BenchmarkConfig): StartOutcome {
+  /** What the run under load does at the moment. */
+  get progress():
+    | { readonly benchmark: string; readonly progress: BenchmarkProgress | undefined }
+    | undefined {
+    const [first] = this.#active.values();
+    return first?.process === undefined
+      ? undefined
+      : { benchmark: first.benchmark.name, progress: first.last };
+  }
+
+  /** @param isProfiled Whether the builds of the benchmark's `profile` section are profiled after the measurement. */
+  start(benchmark: BenchmarkConfig, isProfiled = false): StartOutcome {
     if (!this.#load.enabled) return { refused: 'load-off' };
+    if (isProfiled && benchmark.profile === undefined) return { refused: 'no-profile' };
     if (this.#active.has(benchmark.name)) return { refused: 'active' };
     const { store, now, createId } = this.#options;
     const isBusy = this.#active.size > 0;
@@ -82,15 +97,17 @@ export class BenchmarkRunner {
       id: createId(),
       benchmark: benchmark.name,
       status: isBusy ? 'queued' : 'running',
+      origin: 'service',
       startedAt: new Date(now()).toISOString(),
       endedAt: null,
       result: null,
       error: null,
+      artefacts: [],
     };
     store.add(run);
     const events: Events = new EventEmitter();
     events.setMaxListeners(0);
-    const active: Active = { run, benchmark, events, process: undefined, last: undefined };
+    const active: Active = { run, benchmark, events, process: undefined, last: undefined, isProfiled };
     this.#active.set(benchmark.name, active);
     if (!isBusy) this.#begin(active);
     return { run };
@@ -100,7 +117,7 @@ export class BenchmarkRunner {
   cancel(benchmark: string, id: string): boolean {
     const active = this.#active.get(benchmark);
     if (active?.run.id !== id) return false;
-    if (active.process === undefined) this.#end(active, { status: 'cancelled', result: null, error: null });
+    if (active.process === undefined) this.#end(active, { status: 'cancelled', ...nothing });
     else active.process.cancel();
     return true;
   }
@@ -118,9 +135,11 @@ export class BenchmarkRunner {
     const active = this.#active.get(benchmark);
     if (active?.run.id !== id) return undefined;
     if (active.last !== undefined) listener.onProgress(active.last);
+    active.events.on('begin', listener.onBegin);
     active.events.on('progress', listener.onProgress);
     active.events.on('end', listener.onEnd);
     return () => {
+      active.events.off('begin', listener.onBegin);
       active.events.off('progress', listener.onProgress);
       active.events.off('end', listener.onEnd);
     };
@@ -141,6 +160,7 @@ export class BenchmarkRunner {
     const process = new BenchmarkRun({
       file: active.benchmark.file,
       limits: this.#load,
+      profile: active.isProfiled ? active.benchmark.profile : undefined,
       onProgress: (progress) => {
         active.last = progress;
         active.events.emit('progress', progress);
@@ -150,22 +170,27 @@ export class BenchmarkRunner {
     void process.ended.then((end) => this.#end(active, end));
   }
 
-  #end(active: Active, end: Pick<Run, 'status' | 'result' | 'error'>): void {
+  #end(active: Active, { artefacts, ...end }: RunEnd): void {
     const { now } = this.#options;
-    const finished: Run = { ...active.run, ...end, endedAt: new Date(now()).toISOString() };
-    this.#record(finished);
+    const finished: Run = {
+      ...active.run,
+      ...end,
+      endedAt: new Date(now()).toISOString(),
+      artefacts: artefacts.map(({ name }) => name).sort(),
+    };
+    this.#record(finished, artefacts);
     this.#active.delete(active.run.benchmark);
     active.events.emit('end', finished);
     this.#beginNext();
   }
 
   // A full disk must not cost the result: it is written when there is room again.
-  #record(finished: Run): void {
+  #record(finished: Run, artefacts: readonly Artefact[]): void {
     try {
-      this.#options.store.finish(finished);
+      this.#options.store.finish(finished, artefacts);
     } catch (thrown) {
       this.#options.onError(`${finished.benchmark}: result not written yet: ${messageOf(thrown)}`);
-      setTimeout(() => this.#record(finished), retryMs).unref();
+      setTimeout(() => this.#record(finished, artefacts), retryMs).unref();
     }
   }
 
@@ -176,9 +201,12 @@ export class BenchmarkRunner {
     try {
       this.#options.store.begin(next.run);
     } catch (thrown) {
-      this.#end(next, { status: 'failed', result: null, error: messageOf(thrown) });
+      this.#end(next, { ...nothing, status: 'failed', error: messageOf(thrown) });
       return;
     }
+    next.events.emit('begin', next.run);
     this.#begin(next);
   }
 }
+
+const nothing = { result: null, error: null, artefacts: [] } as const;

@@ -1,7 +1,9 @@
 import type { BenchmarkResult } from '@weir/bench';
 import type { Run } from './run-store.ts';
 
-/** One figure of two runs. */
+export type Verdict = 'better' | 'worse' | 'within noise' | 'unknown';
+
+/** One figure of two runs, or of a run and those before it. */
 export interface ComparedMetric {
   readonly metric: string;
   readonly base: number;
@@ -10,10 +12,20 @@ export interface ComparedMetric {
   readonly change: number | null;
   /** By how much this figure differs between runs anyway, as a share; `null` with too little history. */
   readonly noise: number | null;
-  readonly verdict: 'better' | 'worse' | 'within noise' | 'unknown';
+  readonly verdict: Verdict;
 }
 
-const metrics: readonly { name: string; better: 1 | -1; read: (result: BenchmarkResult) => number }[] = [
+/** Two runs side by side. */
+export interface Comparison {
+  readonly base: Run;
+  readonly head: Run;
+  readonly metrics: readonly ComparedMetric[];
+  readonly verdict: Verdict | 'mixed';
+  /** Why the two may not be comparable. */
+  readonly doubts: readonly string[];
+}
+
+const figures: readonly { name: string; better: 1 | -1; read: (result: BenchmarkResult) => number }[] = [
   { name: 'requestsPerSecond', better: 1, read: ({ requests }) => requests.perSecond },
   { name: 'p50Ms', better: -1, read: ({ latencyMs }) => latencyMs.p50 },
   { name: 'p90Ms', better: -1, read: ({ latencyMs }) => latencyMs.p90 },
@@ -27,6 +39,8 @@ const metrics: readonly { name: string; better: 1 | -1; read: (result: Benchmark
 ];
 
 const enoughRuns = 5;
+/** Runs that happen to be equal do not make a machine quiet. */
+const leastNoise = 0.01;
 
 /**
  * Two runs side by side. Single runs carry no spread of their own, so a difference is judged by the history's: it counts
@@ -38,33 +52,82 @@ export function compareRuns(
   head: BenchmarkResult,
   history: readonly Run[],
 ): ComparedMetric[] {
-  const results = history.flatMap(({ result }) => (result === null || result.partial ? [] : [result]));
-  return metrics.map(({ name, better, read }) => {
-    const [before, after] = [read(base), read(head)];
-    const noise = results.length < enoughRuns ? null : spread(results.map(read));
-    const change = before === 0 ? null : after / before - 1;
-    return {
-      metric: name,
-      base: before,
-      head: after,
-      change,
-      noise,
-      verdict: judge(before, after, noise, better),
-    };
+  const results = wholeResults(history);
+  return figures.map((figure) =>
+    compareFigure(figure, figure.read(base), figure.read(head), results.map(figure.read)),
+  );
+}
+
+/** A run against the median of those before it; without any, `unknown` in every figure. */
+export function judgeAgainst(earlier: readonly Run[], head: BenchmarkResult): ComparedMetric[] {
+  const results = wholeResults(earlier);
+  return figures.map((figure) => {
+    const values = results.map(figure.read);
+    const after = figure.read(head);
+    return compareFigure(figure, values.length === 0 ? after : median(values), after, values);
   });
 }
 
-function judge(
+/** The verdict of all figures together. */
+export function overallVerdict(metrics: readonly ComparedMetric[]): Comparison['verdict'] {
+  const has = (verdict: Verdict): boolean => metrics.some((metric) => metric.verdict === verdict);
+  if (has('worse')) return has('better') ? 'mixed' : 'worse';
+  if (has('better')) return 'better';
+  return has('unknown') ? 'unknown' : 'within noise';
+}
+
+/** Why two results may not be comparable, a sentence each. */
+export function comparisonDoubts(base: BenchmarkResult, head: BenchmarkResult): string[] {
+  const doubts: string[] = [];
+  const differs = (what: string, read: (result: BenchmarkResult) => unknown): void => {
+    const [before, after] = [JSON.stringify(read(base)), JSON.stringify(read(head))];
+    if (before !== after) doubts.push(`They differ in ${what}: ${before} and ${after}.`);
+  };
+  differs('benchmark', ({ name }) => name);
+  differs('target', ({ target }) => target);
+  differs('load', ({ load }) => load);
+  differs(
+    'machine',
+    ({ environment: { cpu, cores, platform, arch } }) => `${cpu}, ${cores} cores, ${platform} ${arch}`,
+  );
+  differs('Node version', ({ environment }) => environment.node);
+  for (const [name, result] of [
+    ['Base', base],
+    ['Head', head],
+  ] as const) {
+    if (result.partial) doubts.push(`${name} ended before its time.`);
+    for (const { message } of result.doubts ?? []) doubts.push(`${name}: ${message}`);
+  }
+  return doubts;
+}
+
+function wholeResults(history: readonly Run[]): BenchmarkResult[] {
+  return history.flatMap(({ result }) => (result === null || result.partial ? [] : [result]));
+}
+
+function compareFigure(
+  { name, better }: (typeof figures)[number],
   before: number,
   after: number,
-  noise: number | null,
-  better: 1 | -1,
-): ComparedMetric['verdict'] {
-  if (before === after) return 'within noise';
+  history: readonly number[],
+): ComparedMetric {
+  const noise = history.length < enoughRuns ? null : spread(history);
+  return {
+    metric: name,
+    base: before,
+    head: after,
+    change: before === 0 ? null : after / before - 1,
+    noise,
+    verdict: judge(before, after, noise, better),
+  };
+}
+
+function judge(before: number, after: number, noise: number | null, better: 1 | -1): Verdict {
   if (noise === null) return 'unknown';
+  if (before === after) return 'within noise';
   // From 0 errors every error is a change.
   const change = before === 0 ? Number.POSITIVE_INFINITY : Math.abs(after / before - 1);
-  if (change <= 3 * noise) return 'within noise';
+  if (change <= 3 * Math.max(noise, leastNoise)) return 'within noise';
   return Math.sign(after - before) === better ? 'better' : 'worse';
 }
 

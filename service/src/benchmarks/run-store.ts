@@ -1,6 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { BenchmarkResult } from '@weir/bench';
-import { openDatabase } from '../store/database.ts';
+import { inTransaction, openDatabase } from '../store/database.ts';
 
 export type RunStatus = 'queued' | 'running' | 'finished' | 'failed' | 'cancelled';
 
@@ -9,11 +9,25 @@ export interface Run {
   readonly id: string;
   readonly benchmark: string;
   readonly status: RunStatus;
+  /** `pushed` when the result was measured elsewhere. */
+  readonly origin: 'service' | 'pushed';
   readonly startedAt: string;
   readonly endedAt: string | null;
   readonly result: BenchmarkResult | null;
   readonly error: string | null;
+  /** Names of the files kept with it. */
+  readonly artefacts: readonly string[];
 }
+
+/** A file kept with a run. */
+export interface Artefact {
+  readonly name: string;
+  readonly type: string;
+  readonly data: Uint8Array;
+}
+
+const columns = `runs.*, (SELECT json_group_array(name) FROM
+  (SELECT name FROM artefacts WHERE artefacts.run = runs.id ORDER BY name)) AS artefacts`;
 
 const schema = `
   CREATE TABLE IF NOT EXISTS runs (
@@ -26,6 +40,9 @@ const schema = `
     result TEXT,
     error TEXT);
   CREATE INDEX IF NOT EXISTS runs_by_benchmark ON runs (benchmark, number DESC);
+  CREATE TABLE IF NOT EXISTS artefacts (
+    run TEXT NOT NULL, name TEXT NOT NULL, type TEXT NOT NULL, data BLOB NOT NULL,
+    PRIMARY KEY (run, name)) WITHOUT ROWID;
 `;
 
 /**
@@ -38,11 +55,15 @@ export class RunStore {
   readonly #insert: StatementSync;
   readonly #begin: StatementSync;
   readonly #update: StatementSync;
+  #version = 0;
 
   /** Runs that a killed process left as `running` or `queued` become `failed`. */
   constructor(path: string, now: () => number) {
     const opened = openDatabase(path, now(), (database) => {
       database.exec(`PRAGMA synchronous = FULL; ${schema}`);
+      const known = database.prepare('PRAGMA table_info(runs)').all();
+      if (!known.some(({ name }) => name === 'origin'))
+        database.exec(`ALTER TABLE runs ADD COLUMN origin TEXT NOT NULL DEFAULT 'service'`);
       database
         .prepare(
           `UPDATE runs SET status = 'failed', ended_at = ?, error = ? WHERE status IN ('running', 'queued')`,
@@ -53,7 +74,7 @@ export class RunStore {
     this.#database = opened.value;
     this.setAside = opened.setAside;
     this.#insert = this.#database.prepare(
-      'INSERT INTO runs (id, benchmark, status, started_at) VALUES (?, ?, ?, ?)',
+      'INSERT INTO runs (id, benchmark, status, origin, started_at) VALUES (?, ?, ?, ?, ?)',
     );
     this.#begin = this.#database.prepare(`UPDATE runs SET status = 'running', started_at = ? WHERE id = ?`);
     this.#update = this.#database.prepare(
@@ -61,8 +82,13 @@ export class RunStore {
     );
   }
 
+  /** Grows with every run that ends. */
+  get version(): number {
+    return this.#version;
+  }
+
   add(run: Run): void {
-    this.#insert.run(run.id, run.benchmark, run.status, run.startedAt);
+    this.#insert.run(run.id, run.benchmark, run.status, run.origin, run.startedAt);
   }
 
   /** A queued run begins. */
@@ -70,24 +96,50 @@ export class RunStore {
     this.#begin.run(run.startedAt, run.id);
   }
 
-  finish(run: Run): void {
+  /** The run's end with what it left, all of it or nothing. */
+  finish(run: Run, artefacts: readonly Artefact[] = []): void {
     const result = run.result === null ? null : JSON.stringify(run.result);
-    this.#update.run(run.status, run.endedAt, result, run.error, run.id);
+    inTransaction(this.#database, () => {
+      this.#update.run(run.status, run.endedAt, result, run.error, run.id);
+      for (const artefact of artefacts) this.#putArtefact(run.id, artefact);
+    });
+    this.#version++;
+  }
+
+  /** Takes in a run that is over. */
+  push(run: Run): void {
+    inTransaction(this.#database, () => {
+      this.add(run);
+      this.#update.run(run.status, run.endedAt, JSON.stringify(run.result), run.error, run.id);
+    });
+    this.#version++;
   }
 
   get(benchmark: string, id: string): Run | undefined {
-    const row = this.#database
-      .prepare('SELECT * FROM runs WHERE benchmark = ? AND id = ?')
-      .get(benchmark, id);
+    const run = this.find(id);
+    return run?.benchmark === benchmark ? run : undefined;
+  }
+
+  /** A run by its id alone. */
+  find(id: string): Run | undefined {
+    const row = this.#database.prepare(`SELECT ${columns} FROM runs WHERE id = ?`).get(id);
     return row === undefined ? undefined : toRun(row);
   }
 
   /** Newest first. */
   list(benchmark: string, limit: number): Run[] {
     return this.#database
-      .prepare('SELECT * FROM runs WHERE benchmark = ? ORDER BY number DESC LIMIT ?')
+      .prepare(`SELECT ${columns} FROM runs WHERE benchmark = ? ORDER BY number DESC LIMIT ?`)
       .all(benchmark, limit)
       .map(toRun);
+  }
+
+  /** Every benchmark that has a run. */
+  names(): string[] {
+    return this.#database
+      .prepare('SELECT DISTINCT benchmark FROM runs ORDER BY benchmark')
+      .all()
+      .map(({ benchmark }) => String(benchmark));
   }
 
   /** How many runs ended how. */
@@ -98,11 +150,40 @@ export class RunStore {
       .map((row) => ({ status: row.status as RunStatus, count: Number(row.count) }));
   }
 
-  lastFinished(benchmark: string): Run | undefined {
+  /** The newest finished runs, newest first. */
+  finished(benchmark: string, limit: number): Run[] {
+    return this.#database
+      .prepare(
+        `SELECT ${columns} FROM runs WHERE benchmark = ? AND status = 'finished' ORDER BY number DESC LIMIT ?`,
+      )
+      .all(benchmark, limit)
+      .map(toRun);
+  }
+
+  artefacts(runId: string): { name: string; type: string; bytes: number }[] {
+    return this.#database
+      .prepare('SELECT name, type, length(data) AS bytes FROM artefacts WHERE run = ? ORDER BY name')
+      .all(runId)
+      .map(({ name, type, bytes }) => ({ name: String(name), type: String(type), bytes: Number(bytes) }));
+  }
+
+  artefact(runId: string, name: string): Artefact | undefined {
     const row = this.#database
-      .prepare(`SELECT * FROM runs WHERE benchmark = ? AND status = 'finished' ORDER BY number DESC LIMIT 1`)
-      .get(benchmark);
-    return row === undefined ? undefined : toRun(row);
+      .prepare('SELECT name, type, data FROM artefacts WHERE run = ? AND name = ?')
+      .get(runId, name);
+    return row === undefined
+      ? undefined
+      : { name: String(row.name), type: String(row.type), data: row.data as Uint8Array };
+  }
+
+  addArtefact(runId: string, artefact: Artefact): void {
+    this.#putArtefact(runId, artefact);
+  }
+
+  #putArtefact(runId: string, { name, type, data }: Artefact): void {
+    this.#database
+      .prepare('INSERT OR REPLACE INTO artefacts (run, name, type, data) VALUES (?, ?, ?, ?)')
+      .run(runId, name, type, data);
   }
 
   close(): void {
@@ -115,9 +196,11 @@ function toRun(row: Record<string, unknown>): Run {
     id: String(row.id),
     benchmark: String(row.benchmark),
     status: row.status as RunStatus,
+    origin: row.origin as Run['origin'],
     startedAt: String(row.started_at),
     endedAt: row.ended_at === null ? null : String(row.ended_at),
     result: row.result === null ? null : (JSON.parse(String(row.result)) as BenchmarkResult),
     error: row.error === null ? null : String(row.error),
+    artefacts: JSON.parse(String(row.artefacts)) as string[],
   };
 }

@@ -1,8 +1,10 @@
 import { existsSync } from 'node:fs';
-import { BlockList, isIP } from 'node:net';
+import { isIP } from 'node:net';
 import { dirname, resolve } from 'node:path';
 import { Cron } from 'croner';
 import { messageOf } from '../errors.ts';
+import { AllowList, explainAllowEntry } from '../network/allow-list.ts';
+import { isLoopback } from '../network/resolve-allowed.ts';
 import { readRuleFile } from '../rules/rule-group.ts';
 import type { Config, EndpointConfig, ScrapeConfig, TargetConfig } from './config.ts';
 import type { ConfigFile, EndpointEntry, TargetEntry } from './config-file.ts';
@@ -35,14 +37,7 @@ export function buildConfig(
     },
     scrape: buildScrape(raw.scrape, mistakes),
     targets: raw.targets.flatMap((target, at) => readTarget(target, `targets[${at}]`, mistakes) ?? []),
-    discovery: (raw.discovery ?? []).map(
-      ({ job, directory: watched, scheme = 'http', path = '/metrics' }) => ({
-        job,
-        directory: resolve(directory, watched),
-        scheme,
-        path,
-      }),
-    ),
+    ...buildDiscovery(raw, directory, mistakes),
     push: {
       enabled: raw.push?.enabled ?? true,
       expiryMs: duration(raw.push?.expiry, '5m', 'push.expiry'),
@@ -54,14 +49,19 @@ export function buildConfig(
     backend: raw.backend === undefined ? undefined : readEndpoint(raw.backend, 'backend', mistakes),
     load: {
       enabled: raw.load?.enabled ?? true,
-      allow: raw.load?.allow ?? [],
+      allow: readAllow(raw.load?.allow, 'load.allow', mistakes),
       maxConnections: raw.load?.maxConnections ?? 1_000,
       maxDurationMs: duration(raw.load?.maxDuration, '15m', 'load.maxDuration'),
     },
-    benchmarks: (raw.benchmarks ?? []).map(({ name, file: scenario, schedule }) => ({
+    benchmarks: (raw.benchmarks ?? []).map(({ name, file: scenario, schedule, profile }) => ({
       name,
       file: resolve(directory, scenario),
       schedule,
+      profile: profile && {
+        base: buildOf(profile.base, directory),
+        head: buildOf(profile.head, directory),
+        rounds: profile.rounds ?? 3,
+      },
     })),
     page: { traceUrl: readTraceUrl(raw.page?.traceUrl, mistakes) },
   };
@@ -97,6 +97,58 @@ function buildScrape(raw: ConfigFile['scrape'], mistakes: string[]): ScrapeConfi
     maxLabels: raw?.maxLabels ?? 64,
     maxLabelValueLength: raw?.maxLabelValueLength ?? 4_096,
   };
+}
+
+function buildDiscovery(
+  raw: ConfigFile,
+  directory: string,
+  mistakes: string[],
+): Pick<Config, 'discovery' | 'httpDiscovery' | 'registration'> {
+  const duration = durationReader(mistakes);
+  const entries = raw.discovery ?? [];
+  const registration = {
+    allow: new AllowList(readAllow(raw.registration?.allow, 'registration.allow', mistakes)),
+    maxTargets: raw.registration?.maxTargets ?? 200,
+    ttlMs: duration(raw.registration?.ttl, '2m', 'registration.ttl'),
+    maxTtlMs: duration(raw.registration?.maxTtl, '1h', 'registration.maxTtl'),
+  };
+  if (registration.ttlMs > registration.maxTtlMs)
+    mistakes.push('registration.ttl: expected at most `registration.maxTtl`.');
+  return {
+    discovery: entries.flatMap((entry) => {
+      if (!('directory' in entry)) return [];
+      const { job, directory: watched, scheme = 'http', path = '/metrics' } = entry;
+      return { job, directory: resolve(directory, watched), scheme, path };
+    }),
+    httpDiscovery: entries.flatMap((entry, at) => {
+      if ('directory' in entry) return [];
+      const where = `discovery[${at}]`;
+      const endpoint = readEndpoint(entry, where, mistakes);
+      if (endpoint === undefined) return [];
+      return {
+        ...endpoint,
+        job: entry.job,
+        intervalMs: duration(entry.interval, '1m', `${where}.interval`),
+        allow: new AllowList(readAllow(entry.allow, `${where}.allow`, mistakes)),
+        maxTargets: entry.maxTargets ?? 1_000,
+      };
+    }),
+    registration,
+  };
+}
+
+// A directory beside the file, or else a commit.
+function buildOf(text: string | undefined, directory: string): string {
+  const path = resolve(directory, text ?? '.');
+  return existsSync(path) ? path : (text ?? '.');
+}
+
+function readAllow(entries: readonly string[] = [], at: string, mistakes: string[]): readonly string[] {
+  entries.forEach((entry, index) => {
+    const wrong = explainAllowEntry(entry);
+    if (wrong !== undefined) mistakes.push(`${at}[${index}]: ${wrong}`);
+  });
+  return entries;
 }
 
 function buildRules(raw: ConfigFile['rules'], directory: string, mistakes: string[]): Config['rules'] {
@@ -184,16 +236,10 @@ function checkBenchmarks({ benchmarks }: Config, mistakes: string[]): void {
   });
 }
 
-const loopback = new BlockList();
-loopback.addSubnet('127.0.0.0', 8, 'ipv4');
-loopback.addAddress('::1', 'ipv6');
-
 function checkListen({ listen, auth }: Config, mistakes: string[]): void {
   const { host } = listen;
-  const family = isIP(host);
-  const isLoopback =
-    family === 0 ? host.toLowerCase() === 'localhost' : loopback.check(host, family === 4 ? 'ipv4' : 'ipv6');
-  if (isLoopback || auth.tokens.length > 0) return;
+  const isOwn = isIP(host) === 0 ? host.toLowerCase() === 'localhost' : isLoopback(host);
+  if (isOwn || auth.tokens.length > 0) return;
   mistakes.push(
     `listen.host: ${brief(host)} is not loopback, and without \`auth.tokens\` everyone there could do everything. Add a token (\`weir token\`) or listen on 127.0.0.1.`,
   );

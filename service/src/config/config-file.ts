@@ -23,12 +23,13 @@ export interface ConfigFile {
     readonly maxLabelValueLength?: number;
   };
   readonly targets: readonly TargetEntry[];
-  readonly discovery?: readonly {
-    readonly job: string;
-    readonly directory: string;
-    readonly scheme?: 'http' | 'https';
-    readonly path?: string;
-  }[];
+  readonly discovery?: readonly (DirectoryEntry | ListEntry)[];
+  readonly registration?: {
+    readonly allow?: readonly string[];
+    readonly maxTargets?: number;
+    readonly ttl?: string;
+    readonly maxTtl?: string;
+  };
   readonly push?: { readonly enabled?: boolean; readonly expiry?: string };
   readonly rules?: {
     readonly files?: readonly string[];
@@ -48,6 +49,7 @@ export interface ConfigFile {
     readonly name: string;
     readonly file: string;
     readonly schedule?: string;
+    readonly profile?: { readonly base?: string; readonly head?: string; readonly rounds?: number };
   }[];
   readonly page?: { readonly traceUrl?: string };
 }
@@ -56,6 +58,20 @@ export interface TargetEntry {
   readonly job: string;
   readonly url: string;
   readonly labels?: Readonly<Record<string, string>>;
+}
+
+interface DirectoryEntry {
+  readonly job: string;
+  readonly directory: string;
+  readonly scheme?: 'http' | 'https';
+  readonly path?: string;
+}
+
+export interface ListEntry extends EndpointEntry {
+  readonly job: string;
+  readonly interval?: string;
+  readonly allow: readonly string[];
+  readonly maxTargets?: number;
 }
 
 export interface EndpointEntry {

@@ -1,4 +1,5 @@
 import type { TokenEntry } from '../auth/tokens.ts';
+import type { AllowList } from '../network/allow-list.ts';
 import type { RuleGroup } from '../rules/rule-group.ts';
 
 /** The configuration with defaults filled in, durations in milliseconds and paths absolute. Frozen. */
@@ -21,6 +22,8 @@ export interface Config {
   readonly scrape: ScrapeConfig;
   readonly targets: readonly TargetConfig[];
   readonly discovery: readonly DiscoveryConfig[];
+  readonly httpDiscovery: readonly HttpDiscoveryConfig[];
+  readonly registration: RegistrationConfig;
   readonly push: { readonly enabled: boolean; readonly expiryMs: number };
   readonly rules: {
     readonly groups: readonly RuleGroup[];
@@ -49,6 +52,8 @@ export interface TargetConfig {
   readonly url: URL;
   /** Without `job` and `instance`. */
   readonly labels: Readonly<Record<string, string>>;
+  /** For targets that others than the configuration named: where they may be. */
+  readonly allow?: AllowList;
 }
 
 export interface DiscoveryConfig {
@@ -56,6 +61,23 @@ export interface DiscoveryConfig {
   readonly directory: string;
   readonly scheme: 'http' | 'https';
   readonly path: string;
+}
+
+/** A list of targets asked for over HTTP (Prometheus’ `http_sd`). */
+export interface HttpDiscoveryConfig extends EndpointConfig {
+  readonly job: string;
+  readonly intervalMs: number;
+  /** Where the targets it names may be. */
+  readonly allow: AllowList;
+  readonly maxTargets: number;
+}
+
+/** Targets that announce themselves. Off while `allow` is empty. */
+export interface RegistrationConfig {
+  readonly allow: AllowList;
+  readonly maxTargets: number;
+  readonly ttlMs: number;
+  readonly maxTtlMs: number;
 }
 
 export interface EndpointConfig {
@@ -76,4 +98,13 @@ export interface BenchmarkConfig {
   readonly file: string;
   /** Cron expression, in local time. */
   readonly schedule: string | undefined;
+  /** What `{ "profile": true }` compares: directories or commits. */
+  readonly profile: BenchmarkProfileConfig | undefined;
+}
+
+export interface BenchmarkProfileConfig {
+  readonly base: string;
+  readonly head: string;
+  /** Duets of fresh processes. */
+  readonly rounds: number;
 }

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Ajv, type ErrorObject } from 'ajv';
 import { messageOf, ServiceError } from '../errors.ts';
+import { AllowList } from '../network/allow-list.ts';
 import { buildConfig } from './build-config.ts';
 import type { Config } from './config.ts';
 import type { ConfigFile } from './config-file.ts';
@@ -125,7 +126,12 @@ function brief(value: unknown): string {
 }
 
 function deepFreeze<T>(value: T): T {
-  if (typeof value === 'object' && value !== null && !(value instanceof URL)) {
+  if (
+    typeof value === 'object' &&
+    value !== null &&
+    !(value instanceof URL) &&
+    !(value instanceof AllowList)
+  ) {
     for (const inner of Object.values(value)) deepFreeze(inner);
     Object.freeze(value);
   }

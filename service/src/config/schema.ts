@@ -27,16 +27,24 @@ const section = (
   ...(required.length === 0 ? {} : { required }),
 });
 
+const headers: object = {
+  type: 'object',
+  additionalProperties: { type: 'string' },
+  description: 'Sent with every request. Never shown or logged.',
+};
+
+const allow = (description: string): object => ({
+  type: 'array',
+  items: { type: 'string', minLength: 1 },
+  description: `${description}: \`host\`, \`host:port\`, \`10.0.0.0/8\` or \`10.0.0.0/8:8080\`.`,
+});
+
 const endpoint = (description: string): object =>
   section(
     description,
     {
       url: { type: 'string', minLength: 1 },
-      headers: {
-        type: 'object',
-        additionalProperties: { type: 'string' },
-        description: 'Sent with every request. Never shown or logged.',
-      },
+      headers,
     },
     ['url'],
   );
@@ -129,18 +137,41 @@ export const configSchema: object = {
       },
       discovery: {
         type: 'array',
-        description: 'Directories of target lists (Prometheus’ file_sd, JSON or YAML), watched for changes.',
-        items: section(
-          'One directory.',
-          {
-            job: { type: 'string', minLength: 1 },
-            directory: { type: 'string', minLength: 1 },
-            scheme: { enum: ['http', 'https'], default: 'http' },
-            path: { type: 'string', pattern: '^/', default: '/metrics' },
-          },
-          ['job', 'directory'],
-        ),
+        description:
+          'Target lists: directories (Prometheus’ file_sd), watched for changes, and URLs (http_sd).',
+        items: {
+          oneOf: [
+            section(
+              'A directory of target lists, JSON or YAML.',
+              {
+                job: { type: 'string', minLength: 1 },
+                directory: { type: 'string', minLength: 1 },
+                scheme: { enum: ['http', 'https'], default: 'http' },
+                path: { type: 'string', pattern: '^/', default: '/metrics' },
+              },
+              ['job', 'directory'],
+            ),
+            section(
+              'A URL that answers with a target list, JSON.',
+              {
+                job: { type: 'string', minLength: 1, description: 'For targets without a label `job`.' },
+                url: { type: 'string', minLength: 1 },
+                headers,
+                interval: duration('Time between two requests.', '1m'),
+                allow: { ...allow('Where the targets that it names may be'), minItems: 1 },
+                maxTargets: count('Targets taken of one list.', 1_000),
+              },
+              ['job', 'url', 'allow'],
+            ),
+          ],
+        },
       },
+      registration: section('Targets that announce themselves with POST /targets.', {
+        allow: allow('Where they may be; without entries registration is off'),
+        maxTargets: count('Targets registered at any one time.', 200),
+        ttl: duration('How long a registration lasts that names no time.', '2m'),
+        maxTtl: duration('The longest that one may name.', '1h'),
+      }),
       push: section('Samples that are sent to the service.', {
         enabled: { type: 'boolean', default: true },
         expiry: duration('How long what a short-lived job pushed is shown after its last push.', '5m'),
@@ -149,7 +180,8 @@ export const configSchema: object = {
         traceUrl: {
           type: 'string',
           minLength: 1,
-          description: 'Where a trace is shown, with {traceId} in place of its id. Exemplars then lead there.',
+          description:
+            'Where a trace is shown, with {traceId} in place of its id. Exemplars then lead there.',
         },
       }),
       rules: section('Recording and alerting rules in Prometheus’ format.', {
@@ -166,12 +198,7 @@ export const configSchema: object = {
       backend: endpoint('A Prometheus-compatible server that answers queries instead of the store.'),
       load: section('What benchmarks may do.', {
         enabled: { type: 'boolean', default: true, description: 'Off ends all load and starts none.' },
-        allow: {
-          type: 'array',
-          items: { type: 'string', minLength: 1 },
-          description:
-            'Hosts besides loopback that may be loaded: `host`, `host:port`, `10.0.0.0/8` or `10.0.0.0/8:8080`.',
-        },
+        allow: allow('Hosts besides loopback that may be loaded'),
         maxConnections: count('Connections of a scenario.', 1_000),
         maxDuration: duration('Duration of a scenario with its warm-up.', '15m'),
       }),
@@ -188,6 +215,14 @@ export const configSchema: object = {
               minLength: 1,
               description: 'When to run by itself, as cron: "0 3 * * *".',
             },
+            profile: section(
+              'Builds that a run with `profile` compares. The scenario needs a `start`, which says how to run them.',
+              {
+                base: { type: 'string', minLength: 1, default: '.', description: 'A directory or a commit.' },
+                head: { type: 'string', minLength: 1, default: '.', description: 'A directory or a commit.' },
+                rounds: count('Duets of fresh processes.', 3),
+              },
+            ),
           },
           ['name', 'file'],
         ),

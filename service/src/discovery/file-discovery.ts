@@ -1,9 +1,9 @@
 import { type FSWatcher, readdirSync, readFileSync, watch } from 'node:fs';
 import { join } from 'node:path';
 import { parse as parseYaml } from 'yaml';
-import { readTarget } from '../config/build-config.ts';
 import type { DiscoveryConfig, TargetConfig } from '../config/config.ts';
 import { messageOf } from '../errors.ts';
+import { readTargetGroups } from './target-groups.ts';
 
 export interface FileDiscoveryOptions {
   readonly directories: readonly DiscoveryConfig[];
@@ -98,26 +98,5 @@ export function readTargetFile(path: string, discovery: DiscoveryConfig, mistake
     mistakes.push(messageOf(thrown));
     return [];
   }
-  if (!Array.isArray(content)) {
-    mistakes.push('expected a list of { targets, labels }.');
-    return [];
-  }
-  return content.flatMap((group: { targets?: unknown; labels?: unknown } | null, at) => {
-    if (!Array.isArray(group?.targets)) {
-      mistakes.push(`[${at}]: expected \`targets\` to be a list.`);
-      return [];
-    }
-    const labels = Object.fromEntries(
-      Object.entries((group.labels ?? {}) as object).map(([name, value]) => [name, String(value)]),
-    );
-    return group.targets.flatMap((address: unknown, index) => {
-      const where = `[${at}].targets[${index}]`;
-      if (typeof address !== 'string' || !/^[^/\s@]+$/.test(address)) {
-        mistakes.push(`${where}: expected host:port, got ${JSON.stringify(address)}.`);
-        return [];
-      }
-      const { job, scheme, path: metricsPath } = discovery;
-      return readTarget({ job, url: `${scheme}://${address}${metricsPath}`, labels }, where, mistakes) ?? [];
-    });
-  });
+  return readTargetGroups(content, discovery, mistakes);
 }

@@ -1,3 +1,4 @@
+import type { EventLoopUtilization } from 'node:perf_hooks';
 import { Worker } from 'node:worker_threads';
 import { type ErrorCode, ServiceError } from '../errors.ts';
 import { PromqlError, type PromqlErrorType } from '../promql/errors.ts';
@@ -37,6 +38,7 @@ export class EngineClient {
   #queries = 0;
   #isReady = false;
   #isClosing = false;
+  #utilization: EventLoopUtilization | undefined;
 
   constructor(options: EngineOptions) {
     const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
@@ -75,6 +77,19 @@ export class EngineClient {
   /** Whether the store is open and its thread lives. */
   get isReady(): boolean {
     return this.#isReady;
+  }
+
+  /** Queries that wait or are evaluated. */
+  get activeQueries(): number {
+    return this.#queries;
+  }
+
+  /** Share of the time since the last call that each thread was busy. */
+  busyRatios(): Readonly<Record<string, number>> {
+    const current = this.#worker.performance.eventLoopUtilization();
+    const { utilization } = this.#worker.performance.eventLoopUtilization(current, this.#utilization);
+    this.#utilization = current;
+    return { store: utilization };
   }
 
   /** Settles when the store's thread has ended, for whatever reason. */

@@ -1,7 +1,12 @@
 import { findHistoryChanges, renderReport } from '@weir/bench';
-import type { FastifyInstance } from 'fastify';
-import { compareRuns } from '../benchmarks/compare-runs.ts';
-import type { RunStore } from '../benchmarks/run-store.ts';
+import type { FastifyInstance, FastifyReply } from 'fastify';
+import {
+  type Comparison,
+  compareRuns,
+  comparisonDoubts,
+  overallVerdict,
+} from '../benchmarks/compare-runs.ts';
+import type { Run, RunStore } from '../benchmarks/run-store.ts';
 import { sendProblem } from './problem.ts';
 
 const historyLength = 200;
@@ -26,22 +31,32 @@ export function addBenchmarkHistoryRoutes(app: FastifyInstance, store: RunStore)
     },
   );
 
+  const compare = (reply: FastifyReply, before: Run | undefined, after: Run | undefined) => {
+    if (before?.result == null || after?.result == null)
+      return sendProblem(
+        reply,
+        404,
+        'Nothing to compare',
+        'Name two runs with results as `base` and `head`.',
+      );
+    const metrics = compareRuns(before.result, after.result, store.list(before.benchmark, historyLength));
+    const answer: Comparison = {
+      base: before,
+      head: after,
+      metrics,
+      verdict: overallVerdict(metrics),
+      doubts: comparisonDoubts(before.result, after.result),
+    };
+    return answer;
+  };
+  app.get<{ Querystring: { base?: string; head?: string } }>(
+    '/benchmarks/comparison',
+    async ({ query: { base = '', head = '' } }, reply) => compare(reply, store.find(base), store.find(head)),
+  );
   app.get<{ Params: { name: string }; Querystring: { base?: string; head?: string } }>(
     '/benchmarks/:name/comparison',
-    async (request, reply) => {
-      const { name } = request.params;
-      const { base = '', head = '' } = request.query;
-      const [before, after] = [store.get(name, base), store.get(name, head)];
-      if (before?.result == null || after?.result == null)
-        return sendProblem(
-          reply,
-          404,
-          'Nothing to compare',
-          'Name two runs with results as `base` and `head`.',
-        );
-      const metrics = compareRuns(before.result, after.result, store.list(name, historyLength));
-      return { base: before, head: after, metrics };
-    },
+    async ({ params: { name }, query: { base = '', head = '' } }, reply) =>
+      compare(reply, store.get(name, base), store.get(name, head)),
   );
 
   app.get<{ Params: { name: string } }>('/benchmarks/:name/changes', async (request) => {

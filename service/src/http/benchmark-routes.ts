@@ -33,41 +33,66 @@ export function addBenchmarkRoutes(
   const unknownRun = (reply: FastifyReply, name: string): FastifyReply =>
     sendProblem(reply, 404, 'Unknown run', `GET /benchmarks/${name}/runs lists the runs.`);
 
-  app.get('/benchmarks', async () =>
-    runner.benchmarks.map(({ name, file }) => ({
-      name,
-      scenario: basename(file),
-      lastRun: store.list(name, 2).find(({ endedAt }) => endedAt !== null) ?? null,
-      running: runner.running(name) ?? null,
-    })),
-  );
+  app.get('/benchmarks', async () => {
+    const configured = runner.benchmarks.map(({ name }) => name);
+    const pushed = store.names().filter((name) => !configured.includes(name));
+    return [...configured, ...pushed].map((name) => {
+      const file = find(name)?.file;
+      return {
+        name,
+        scenario: file === undefined ? null : basename(file),
+        lastRun: store.list(name, 2).find(({ endedAt }) => endedAt !== null) ?? null,
+        running: runner.running(name) ?? null,
+      };
+    });
+  });
 
   const bench = { config: { role: 'bench' } } as const;
   const log = (request: FastifyRequest, action: string, subject: string, outcome: string): void =>
     void audit.write({ caller: request.caller, address: request.ip, action, subject, outcome });
 
-  app.post<Named>('/benchmarks/:name/runs', bench, async (request, reply) => {
-    const benchmark = find(request.params.name);
-    if (benchmark === undefined) return unknownBenchmark(reply, request.params.name);
-    const outcome = runner.start(benchmark);
-    const refusal = 'refused' in outcome ? outcome.refused : undefined;
-    log(request, 'benchmark.start', benchmark.name, refusal ?? 'started');
-    if (refusal === 'load-off')
-      return sendProblem(reply, 403, 'Load is off', 'Set `load.enabled` and reload the configuration.');
-    if (!('run' in outcome)) {
-      return sendProblem(
-        reply,
-        409,
-        'Already running',
-        `A run of ${benchmark.name} is under way: ${runner.running(benchmark.name)?.id ?? ''}. Wait for its end or DELETE it.`,
-      );
-    }
-    const { run } = outcome;
-    return reply.code(202).header('location', `/benchmarks/${run.benchmark}/runs/${run.id}`).send(run);
-  });
+  const schema = {
+    body: {
+      type: ['object', 'null'],
+      additionalProperties: false,
+      properties: { profile: { type: 'boolean' } },
+    },
+  };
+  const start = { ...bench, schema };
+  app.post<Named & { Body: { profile?: boolean } | null }>(
+    '/benchmarks/:name/runs',
+    start,
+    async (request, reply) => {
+      const benchmark = find(request.params.name);
+      if (benchmark === undefined) return unknownBenchmark(reply, request.params.name);
+      const outcome = runner.start(benchmark, request.body?.profile);
+      const refusal = 'refused' in outcome ? outcome.refused : undefined;
+      log(request, 'benchmark.start', benchmark.name, refusal ?? 'started');
+      if (refusal === 'load-off')
+        return sendProblem(reply, 403, 'Load is off', 'Set `load.enabled` and reload the configuration.');
+      if (refusal === 'no-profile')
+        return sendProblem(
+          reply,
+          400,
+          'No profile',
+          'Give the benchmark a `profile` section that names its builds.',
+        );
+      if (!('run' in outcome)) {
+        return sendProblem(
+          reply,
+          409,
+          'Already running',
+          `A run of ${benchmark.name} is under way: ${runner.running(benchmark.name)?.id ?? ''}. Wait for its end or DELETE it.`,
+        );
+      }
+      const { run } = outcome;
+      return reply.code(202).header('location', `/benchmarks/${run.benchmark}/runs/${run.id}`).send(run);
+    },
+  );
 
   app.get<Named & { Querystring: { limit?: string } }>('/benchmarks/:name/runs', async (request, reply) => {
-    if (find(request.params.name) === undefined) return unknownBenchmark(reply, request.params.name);
+    const { name } = request.params;
+    if (find(name) === undefined && store.list(name, 1).length === 0) return unknownBenchmark(reply, name);
     const { limit = '100' } = request.query;
     if (!/^[1-9]\d{0,3}$/.test(limit)) {
       return sendProblem(
@@ -77,7 +102,7 @@ export function addBenchmarkRoutes(
         `Expected \`limit\` to be a number from 1 to 9999, got ${JSON.stringify(limit)}.`,
       );
     }
-    return store.list(request.params.name, Number(limit));
+    return store.list(name, Number(limit));
   });
 
   app.get<OneRun>('/benchmarks/:name/runs/:id', async (request, reply) => {
@@ -116,7 +141,9 @@ export function addBenchmarkRoutes(
       stream.send('end', ended);
       stream.close();
     };
+    stream.send('run', run);
     const stop = runner.follow(name, id, {
+      onBegin: (begun) => stream.send('run', begun),
       onProgress: (progress) => stream.send('progress', progress),
       onEnd: end,
     });

@@ -1,13 +1,16 @@
+import { fastifyMetrics } from '@weir/metrics/fastify';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import type { AuditLog } from '../auth/audit-log.ts';
 import { guardRequests } from '../auth/guard-requests.ts';
 import type { BenchmarkRunner } from '../benchmarks/benchmark-runner.ts';
 import type { RunStore } from '../benchmarks/run-store.ts';
+import type { TargetRegistry } from '../discovery/target-registry.ts';
 import { messageOf } from '../errors.ts';
+import type { SelfMetrics } from '../own-metrics/self-metrics.ts';
 import type { PushedJobs } from '../push/pushed-jobs.ts';
-import type { SelfMetrics } from '../self-metrics.ts';
 import { sqliteCode } from '../store/database.ts';
 import { addBenchmarkHistoryRoutes } from './benchmark-history-routes.ts';
+import { addBenchmarkResultRoutes } from './benchmark-result-routes.ts';
 import { addBenchmarkRoutes } from './benchmark-routes.ts';
 import { describeDiscovery } from './describe-targets.ts';
 import { openApiDocument, openApiPage } from './openapi.ts';
@@ -15,9 +18,11 @@ import { addPageRoutes } from './page-routes.ts';
 import { sendProblem } from './problem.ts';
 import { addPrometheusRoutes, type PrometheusRoutesOptions } from './prometheus-routes.ts';
 import { addPushRoutes } from './push-routes.ts';
+import { addRegistrationRoutes } from './registration-routes.ts';
 import { addSecurityHeaders } from './security-headers.ts';
 
 export interface AppOptions extends Omit<PrometheusRoutesOptions, 'observeQuery'> {
+  readonly registry: TargetRegistry;
   readonly runner: BenchmarkRunner;
   readonly runs: RunStore;
   readonly metrics: SelfMetrics;
@@ -40,6 +45,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     frameworkErrors: (error, _request, reply) =>
       sendProblem(reply, error.statusCode ?? 400, 'Bad request', error.message),
   });
+  await app.register(fastifyMetrics, { metrics: metrics.metrics, path: false });
   addSecurityHeaders(app);
   guardRequests(app, options.config);
   app.setErrorHandler((error: Error & { statusCode?: number }, request, reply) => {
@@ -60,9 +66,10 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
       ? { status: 'ready' }
       : sendProblem(reply, 503, 'Not ready', 'The store is not open. Ask again in a moment.'),
   );
-  app.get('/metrics', async (_request, reply) =>
-    reply.type(metrics.registry.contentType).send(await metrics.render()),
-  );
+  app.get('/metrics', async (request, reply) => {
+    const { contentType, body } = await metrics.render(request.headers.accept);
+    return reply.type(contentType).send(body);
+  });
   await app.register(
     (api, _options, done) => {
       const observeQuery = (endpoint: string, seconds: number): void =>
@@ -74,7 +81,12 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   );
   addBenchmarkRoutes(app, { runner, runs, audit: options.audit });
   addBenchmarkHistoryRoutes(app, runs);
+  addBenchmarkResultRoutes(app, { runs, audit: options.audit, now: options.now });
   addPushRoutes(app, options);
+  addRegistrationRoutes(app, {
+    ...options,
+    observeRegistration: (outcome) => metrics.observeRegistration(outcome),
+  });
   app.get('/openapi.json', async () => openApiDocument());
   app.get('/docs/api', async (_request, reply) => reply.type('text/html; charset=utf-8').send(openApiPage()));
   app.get('/sd/targets', async () => describeDiscovery(options.targets.states));

@@ -15,7 +15,8 @@ export interface PushRoutesOptions {
   readonly now: () => number;
 }
 
-const jobName = '^[a-zA-Z0-9][a-zA-Z0-9._:/-]{0,199}$';
+/** What a job or an instance may be called. */
+export const jobName: string = '^[a-zA-Z0-9][a-zA-Z0-9._:/-]{0,199}$';
 
 /** OTLP/HTTP and the push for short-lived jobs. */
 export function addPushRoutes(app: FastifyInstance, options: PushRoutesOptions): void {

@@ -85,15 +85,20 @@ export function guardedLookup(
   };
 }
 
-/** @throws ServiceError `ERR_WEIR_SERVICE_ADDRESS_REFUSED` when the URL's host is itself a forbidden address. */
-export function assertLiteralAllowed(url: URL): void {
+/** @throws ServiceError `ERR_WEIR_SERVICE_ADDRESS_REFUSED` when the URL's host is itself an address that is not allowed. */
+export function assertLiteralAllowed(
+  url: URL,
+  isAllowed: (address: string) => boolean = (address) => !isForbidden(address),
+): void {
   const host = url.hostname.replace(/^\[|\]$/g, '');
-  if (isIP(host) !== 0 && isForbidden(host)) throw refusal(host, host);
+  if (isIP(host) !== 0 && !isAllowed(host)) throw refusal(host, host);
 }
 
 function refusal(host: string, address: string): ServiceError {
   return new ServiceError(
     'ERR_WEIR_SERVICE_ADDRESS_REFUSED',
-    `refused to connect to ${host}: ${address} is link-local, a metadata service or no unicast address.`,
+    isForbidden(address)
+      ? `refused to connect to ${host}: ${address} is link-local, a metadata service or no unicast address.`
+      : `refused to connect to ${host}: ${address} is on no allow-list.`,
   );
 }

@@ -8,13 +8,17 @@ import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
 import type { Readable } from 'node:stream';
 import { ServiceError } from '../errors.ts';
 import { version } from '../version.ts';
-import { assertLiteralAllowed, guardedLookup } from './address-policy.ts';
+import { assertLiteralAllowed, guardedLookup, isForbidden } from './address-policy.ts';
+import type { AllowList } from './allow-list.ts';
+import { hostOf } from './resolve-allowed.ts';
 
 export interface GuardedRequestOptions {
   readonly method?: string;
   readonly headers?: OutgoingHttpHeaders;
   readonly body?: string | Uint8Array | Readable;
   readonly signal: AbortSignal;
+  /** For addresses that others than the configuration named: nothing else is connected to [what is not forbidden]. */
+  readonly allow?: AllowList;
 }
 
 /** HTTP to addresses of the configuration: keep-alive, no redirects, no forbidden address, an honest User-Agent. */
@@ -23,14 +27,20 @@ export class GuardedClient {
   readonly #https: HttpsAgent;
 
   constructor() {
-    const options = { keepAlive: true, lookup: guardedLookup() };
-    this.#http = new HttpAgent(options);
-    this.#https = new HttpsAgent(options);
+    // `lookup` comes with each request: an agent's own would win over it.
+    this.#http = new HttpAgent({ keepAlive: true });
+    this.#https = new HttpsAgent({ keepAlive: true });
   }
 
-  /** Resolves with the head of the answer, whatever its status; the caller reads or resumes the body. */
+  /**
+   * Resolves with the head of the answer, whatever its status; the caller reads or resumes the body.
+   * @throws ServiceError `ERR_WEIR_SERVICE_ADDRESS_REFUSED`, here for an address and by rejection for a name.
+   */
   request(url: URL, options: GuardedRequestOptions): Promise<IncomingMessage> {
-    assertLiteralAllowed(url);
+    const { host, port } = hostOf(url);
+    const isAllowed = (address: string): boolean =>
+      !isForbidden(address) && (options.allow?.allows(host, port, address) ?? true);
+    assertLiteralAllowed(url, isAllowed);
     const isTls = url.protocol === 'https:';
     return new Promise((resolve, reject) => {
       const request = (isTls ? httpsRequest : httpRequest)(
@@ -39,6 +49,7 @@ export class GuardedClient {
           method: options.method ?? 'GET',
           agent: isTls ? this.#https : this.#http,
           signal: options.signal,
+          lookup: guardedLookup(isAllowed),
           headers: { 'user-agent': `weir/${version}`, ...options.headers },
         },
         resolve,

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { messageOf, ServiceError } from '../errors.ts';
+import type { AllowList } from '../network/allow-list.ts';
 import type { GuardedClient } from '../network/guarded-request.ts';
 
 export interface FetchOptions {
@@ -9,6 +10,7 @@ export interface FetchOptions {
   /** Bound on the body after decompression. */
   readonly maxBodyBytes: number;
   readonly client: GuardedClient;
+  readonly allow?: AllowList;
   readonly signal?: AbortSignal;
 }
 
@@ -28,8 +30,10 @@ export async function fetchExposition(url: URL, options: FetchOptions): Promise<
   const timeout = AbortSignal.timeout(options.timeoutMs);
   const signal = options.signal === undefined ? timeout : AbortSignal.any([timeout, options.signal]);
   try {
+    const { allow } = options;
     const response = await options.client.request(url, {
       signal,
+      ...(allow === undefined ? {} : { allow }),
       headers: {
         accept,
         'accept-encoding': 'gzip',

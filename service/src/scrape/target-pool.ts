@@ -27,7 +27,7 @@ export interface TargetPoolOptions {
 }
 
 interface Entry {
-  readonly target: TargetConfig;
+  target: TargetConfig;
   readonly labels: Readonly<Record<string, string>>;
   readonly read: (signal: AbortSignal) => Promise<Exposition>;
   readonly loop: ScrapeLoop;
@@ -83,8 +83,13 @@ export class TargetPool {
     }
     this.#generation = generation;
     for (const [key, target] of wanted) {
-      if (this.#entries.has(key)) continue;
-      const read = target === own?.target ? own.read : this.#reader(target, scrape);
+      const known = this.#entries.get(key);
+      if (known !== undefined) {
+        // Where it may be can change without it.
+        known.target = target;
+        continue;
+      }
+      const read = target === own?.target ? own.read : this.#reader(key, scrape);
       this.#start(key, target, read, scrape);
     }
   }
@@ -94,14 +99,13 @@ export class TargetPool {
     await Promise.all([...this.#entries.values()].map(({ loop }) => loop.stop()));
   }
 
-  #reader(target: TargetConfig, scrape: ScrapeConfig): Entry['read'] {
-    return (signal) =>
-      fetchExposition(target.url, {
-        timeoutMs: scrape.timeoutMs,
-        maxBodyBytes: scrape.maxBodyBytes,
-        client: this.#options.client,
-        signal,
-      });
+  #reader(key: string, { timeoutMs, maxBodyBytes }: ScrapeConfig): Entry['read'] {
+    return (signal) => {
+      const { url, allow } = (this.#entries.get(key) as Entry).target;
+      const { client } = this.#options;
+      const restricted = allow === undefined ? {} : { allow };
+      return fetchExposition(url, { timeoutMs, maxBodyBytes, client, signal, ...restricted });
+    };
   }
 
   #start(key: string, target: TargetConfig, read: Entry['read'], scrape: ScrapeConfig): void {

@@ -38,10 +38,12 @@ function recordRun(number: number): void {
     id,
     benchmark: 'crash',
     status: 'running',
+    origin: 'service',
     startedAt,
     endedAt: null,
     result: null,
     error: null,
+    artefacts: [],
   };
   runs.add(run);
   runs.finish({ ...run, status: 'finished', endedAt: startedAt });

@@ -1,0 +1,132 @@
+import { createHash, randomUUID } from 'node:crypto';
+import type { BenchmarkResult } from '@weir/bench';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { AuditLog } from '../auth/audit-log.ts';
+import { artefactTypes, maxArtefactBytes } from '../benchmarks/artefact-types.ts';
+import { explainResult } from '../benchmarks/result-check.ts';
+import type { Run, RunStore } from '../benchmarks/run-store.ts';
+import { sendProblem } from './problem.ts';
+
+export interface BenchmarkResultRoutesOptions {
+  readonly runs: RunStore;
+  readonly audit: AuditLog;
+  readonly now: () => number;
+}
+
+const maxResultBytes = 4_194_304;
+/** Names that only pushed results have; what is configured does not count. */
+const maxNames = 1_000;
+const benchmarkName = '^[a-zA-Z0-9][a-zA-Z0-9._-]{0,99}$';
+
+type Named = { Params: { name: string } };
+type OneRun = { Params: { name: string; id: string } };
+type OneFile = { Params: { name: string; id: string; file: string } };
+
+/** Results measured elsewhere, such as in CI, and the files kept with runs. */
+export function addBenchmarkResultRoutes(
+  app: FastifyInstance,
+  { runs, audit, now }: BenchmarkResultRoutesOptions,
+): void {
+  const bench = { role: 'bench' } as const;
+  const log = (request: FastifyRequest, action: string, subject: string): void =>
+    void audit.write({ caller: request.caller, address: request.ip, action, subject, outcome: 'taken' });
+  const unknownRun = (reply: FastifyReply): FastifyReply =>
+    sendProblem(reply, 404, 'Unknown run', 'GET /benchmarks/:name/runs lists the runs.');
+
+  const named = {
+    params: { type: 'object', properties: { name: { type: 'string', pattern: benchmarkName } } },
+  };
+  app.post<Named & { Body: unknown }>(
+    '/benchmarks/:name/results',
+    { config: bench, bodyLimit: maxResultBytes, schema: named },
+    async (request, reply) => {
+      const { name } = request.params;
+      const wrong = explainResult(request.body);
+      if (wrong !== undefined) return sendProblem(reply, 400, 'No benchmark result', wrong);
+      const id = runId(name, request.headers['idempotency-key']);
+      const known = runs.get(name, id);
+      const location = `/benchmarks/${name}/runs/${id}`;
+      if (known !== undefined) return reply.code(200).header('location', location).send(known);
+      const names = runs.names();
+      if (!names.includes(name) && names.length >= maxNames)
+        return sendProblem(reply, 409, 'Too many benchmarks', `The history has ${maxNames} names already.`);
+      const run = pushedRun(name, id, request.body as BenchmarkResult, now());
+      runs.push(run);
+      log(request, 'benchmark.push', `${name} ${id}`);
+      return reply.code(201).header('location', location).send(run);
+    },
+  );
+
+  app.get<OneRun>('/benchmarks/:name/runs/:id/artefacts', async (request, reply) => {
+    const { name, id } = request.params;
+    return runs.get(name, id) === undefined ? unknownRun(reply) : runs.artefacts(id);
+  });
+
+  app.get<OneFile>('/benchmarks/:name/runs/:id/artefacts/:file', async (request, reply) => {
+    const { name, id, file } = request.params;
+    const artefact = runs.get(name, id) === undefined ? undefined : runs.artefact(id, file);
+    if (artefact === undefined)
+      return sendProblem(reply, 404, 'Unknown artefact', 'The run names its files in `artefacts`.');
+    // A document of its own: it may run no script and reach nothing of this origin.
+    return reply
+      .header(
+        'content-security-policy',
+        "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:",
+      )
+      .header('content-disposition', `inline; filename="${artefact.name}"`)
+      .type(artefact.type)
+      .send(Buffer.from(artefact.data));
+  });
+
+  app.register((api, _options, done) => {
+    api.removeAllContentTypeParsers();
+    api.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, parsed) => parsed(null, body));
+    api.put<OneFile & { Body: Buffer | undefined }>(
+      '/benchmarks/:name/runs/:id/artefacts/:file',
+      { config: bench, bodyLimit: maxArtefactBytes },
+      async (request, reply) => {
+        const { name, id, file } = request.params;
+        const run = runs.get(name, id);
+        if (run === undefined) return unknownRun(reply);
+        if (run.endedAt === null)
+          return sendProblem(reply, 409, 'Not over', 'Files are added to runs that have ended.');
+        const type = Object.hasOwn(artefactTypes, file) ? artefactTypes[file] : undefined;
+        if (type === undefined || request.body === undefined)
+          return sendProblem(
+            reply,
+            400,
+            'No such artefact',
+            `Send one of ${Object.keys(artefactTypes).join(', ')} with its content as the body.`,
+          );
+        runs.addArtefact(id, { name: file, type, data: request.body });
+        log(request, 'benchmark.artefact', `${name} ${id} ${file}`);
+        return reply.code(204).send();
+      },
+    );
+    done();
+  });
+}
+
+// The same key is the same run, so that a repeated request is one.
+function runId(name: string, key: string | string[] | undefined): string {
+  if (key === undefined) return randomUUID();
+  const hash = createHash('sha256')
+    .update(JSON.stringify([name, key]))
+    .digest('hex');
+  return hash.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12}).*$/, '$1-$2-$3-$4-$5');
+}
+
+function pushedRun(benchmark: string, id: string, result: BenchmarkResult, nowMs: number): Run {
+  const startedMs = Date.parse(result.startedAt);
+  return {
+    id,
+    benchmark,
+    status: 'finished',
+    origin: 'pushed',
+    startedAt: new Date(startedMs).toISOString(),
+    endedAt: new Date(Math.min(nowMs, startedMs + result.durationMs)).toISOString(),
+    result,
+    error: null,
+    artefacts: [],
+  };
+}

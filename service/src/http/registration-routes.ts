@@ -1,0 +1,159 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { AuditLog } from '../auth/audit-log.ts';
+import { readTarget } from '../config/build-config.ts';
+import type { Config, TargetConfig } from '../config/config.ts';
+import { parseDuration } from '../config/duration.ts';
+import { type Registration, registrationId, type TargetRegistry } from '../discovery/target-registry.ts';
+import { messageOf } from '../errors.ts';
+import { type ResolveOptions, resolveAllowed } from '../network/resolve-allowed.ts';
+import type { TargetPool } from '../scrape/target-pool.ts';
+import { sendProblem } from './problem.ts';
+import { jobName } from './push-routes.ts';
+
+export interface RegistrationRoutesOptions {
+  readonly registry: TargetRegistry;
+  readonly targets: TargetPool;
+  readonly config: () => Config;
+  readonly audit: AuditLog;
+  /** Counts registrations by what became of them. */
+  readonly observeRegistration: (outcome: string) => void;
+  readonly resolve?: ResolveOptions['resolve'];
+}
+
+interface Body {
+  readonly job: string;
+  readonly url: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly ttl?: string;
+}
+
+const ttl = { type: 'string', maxLength: 40 };
+const body = {
+  type: 'object',
+  required: ['job', 'url'],
+  additionalProperties: false,
+  properties: {
+    job: { type: 'string', pattern: jobName },
+    url: { type: 'string', maxLength: 2_048 },
+    labels: {
+      type: 'object',
+      maxProperties: 32,
+      propertyNames: { pattern: '^[a-zA-Z][a-zA-Z0-9_]*$' },
+      additionalProperties: { type: 'string', maxLength: 1_024 },
+    },
+    ttl,
+  },
+};
+
+/** `/targets`: backends announce where they are to be scraped. */
+export function addRegistrationRoutes(app: FastifyInstance, options: RegistrationRoutesOptions): void {
+  const { registry, config, audit } = options;
+  const push = { role: 'push' } as const;
+  const log = (request: FastifyRequest, action: string, subject: string, outcome: string): void =>
+    void audit.write({ caller: request.caller, address: request.ip, action, subject, outcome });
+  const isOff = (reply: FastifyReply): FastifyReply | undefined =>
+    config().registration.allow.isEmpty
+      ? sendProblem(reply, 403, 'Registration is off', 'List the hosts in `registration.allow`.')
+      : undefined;
+
+  app.get('/targets', async () => registry.list());
+
+  app.post<{ Body: Body }>('/targets', { config: push, schema: { body } }, async (request, reply) => {
+    const off = isOff(reply);
+    if (off !== undefined) return off;
+    const refuse = (status: number, outcome: string, title: string, detail: string): FastifyReply => {
+      options.observeRegistration(outcome);
+      log(request, 'target.register', `${request.body.job} ${hostForLog(request.body.url)}`, outcome);
+      return sendProblem(reply, status, title, detail);
+    };
+    const ttlMs = readTtl(request.body.ttl, config().registration);
+    if (typeof ttlMs === 'string') return refuse(400, 'malformed', 'Bad time to live', ttlMs);
+    const mistakes: string[] = [];
+    const target = readTarget(request.body, 'body', mistakes);
+    if (target === undefined || mistakes.length > 0)
+      return refuse(400, 'malformed', 'Bad target', mistakes.join(' '));
+    if (target.url.username !== '' || target.url.password !== '' || target.url.hash !== '')
+      return refuse(400, 'malformed', 'Bad target', 'The URL may hold neither credentials nor a fragment.');
+    try {
+      const { allow } = config().registration;
+      const { resolve } = options;
+      const setting = 'registration.allow';
+      await resolveAllowed(target.url.href, {
+        allow,
+        setting,
+        withLoopback: false,
+        ...(resolve === undefined ? {} : { resolve }),
+      });
+    } catch (thrown) {
+      return refuse(403, 'address', 'Address refused', messageOf(thrown));
+    }
+    if (clashes(target, options))
+      return refuse(
+        409,
+        'taken',
+        'Target is taken',
+        'The service scrapes a target of this job, instance and labels already.',
+      );
+    const isKnown = registry.get(registrationId(target)) !== undefined;
+    if (!isKnown && registry.size >= config().registration.maxTargets)
+      return refuse(409, 'full', 'Too many targets', 'Delete some or raise `registration.maxTargets`.');
+    const { entry, isNew } = registry.put(target, ttlMs, request.caller);
+    options.observeRegistration(isNew ? 'registered' : 'renewed');
+    if (isNew) log(request, 'target.register', `${entry.job} ${target.url.host}`, 'registered');
+    return reply
+      .code(isNew ? 201 : 200)
+      .header('location', `/targets/${entry.id}`)
+      .send(entry);
+  });
+
+  app.put<{ Params: { id: string }; Body: { ttl?: string } | null }>(
+    '/targets/:id',
+    { config: push },
+    async (request, reply) => {
+      const off = isOff(reply);
+      if (off !== undefined) return off;
+      const ttlMs = readTtl(request.body?.ttl, config().registration);
+      if (typeof ttlMs === 'string') return sendProblem(reply, 400, 'Bad time to live', ttlMs);
+      const entry: Registration | undefined = registry.renew(request.params.id, ttlMs);
+      if (entry === undefined)
+        return sendProblem(reply, 404, 'Unknown registration', 'It has expired; POST /targets again.');
+      options.observeRegistration('renewed');
+      return entry;
+    },
+  );
+
+  app.delete<{ Params: { id: string } }>('/targets/:id', { config: push }, async (request, reply) => {
+    const entry = registry.get(request.params.id);
+    if (entry === undefined || !registry.delete(entry.id))
+      return sendProblem(reply, 404, 'Unknown registration', 'GET /targets lists them.');
+    log(request, 'target.delete', `${entry.job} ${new URL(entry.url).host}`, 'deleted');
+    return reply.code(204).send();
+  });
+}
+
+/** Milliseconds, or what is wrong. */
+function readTtl(text: unknown, { ttlMs, maxTtlMs }: Config['registration']): number | string {
+  if (text === undefined) return ttlMs;
+  const ms = typeof text === 'string' ? parseDuration(text) : undefined;
+  if (ms !== undefined && ms >= 1_000 && ms <= maxTtlMs) return ms;
+  return `Expected \`ttl\` to be a duration such as "2m", from 1s to \`registration.maxTtl\` (${maxTtlMs / 1000}s).`;
+}
+
+// The service scrapes it for another reason than a registration of the same.
+function clashes(target: TargetConfig, { registry, targets }: RegistrationRoutesOptions): boolean {
+  const id = registrationId(target);
+  const key = seriesKey(target.job, target.url.host, target.labels);
+  return targets.states.some(({ job, url, labels }) => {
+    const { job: _, instance, ...own } = labels;
+    if (seriesKey(job, instance ?? '', own) !== key) return false;
+    return registry.get(id) === undefined || registrationId({ job, url: new URL(url), labels: own }) !== id;
+  });
+}
+
+function seriesKey(job: string, instance: string, labels: Readonly<Record<string, string>>): string {
+  return JSON.stringify([job, instance, Object.entries(labels).sort()]);
+}
+
+function hostForLog(url: string): string {
+  return URL.parse(url)?.host ?? 'no URL';
+}

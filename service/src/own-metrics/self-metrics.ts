@@ -1,0 +1,80 @@
+import { type Counter, createMetrics, type Gauge, type Histogram, type Metrics } from '@weir/metrics';
+import type { BenchmarkRunner } from '../benchmarks/benchmark-runner.ts';
+import type { RunStore } from '../benchmarks/run-store.ts';
+import { serviceMetric } from '../catalogue.ts';
+import type { EngineClient } from '../engine/engine-client.ts';
+import type { EngineStats } from '../engine/engine-protocol.ts';
+import { version } from '../version.ts';
+import { BenchmarkMetrics } from './benchmark-metrics.ts';
+
+export interface SelfMetricsOptions {
+  readonly engine: EngineClient;
+  readonly runs: RunStore;
+  readonly runner: Pick<BenchmarkRunner, 'benchmarks' | 'progress'>;
+  readonly registered: () => number;
+}
+
+/** The service's own metrics, by `@weir/metrics`: runtime and HTTP as any backend has them, and what only a Weir service has. */
+export class SelfMetrics {
+  readonly metrics: Metrics;
+  readonly #options: SelfMetricsOptions;
+  readonly #queries: Histogram;
+  readonly #registrations: Counter;
+  readonly #benchmarks: BenchmarkMetrics;
+  readonly #store: {
+    readonly samples: Counter;
+    readonly bytes: Gauge;
+    readonly series: Gauge;
+    readonly writable: Gauge;
+    readonly active: Gauge;
+    readonly busy: Gauge;
+  };
+
+  constructor(options: SelfMetricsOptions) {
+    this.#options = Object.freeze({ ...options });
+    this.metrics = createMetrics({ service: 'weir', version });
+    const { registry } = this.metrics;
+    this.#queries = registry.histogram(serviceMetric('weir_query_duration_seconds'));
+    this.#registrations = registry.counter(serviceMetric('weir_target_registrations_total'));
+    this.#store = {
+      samples: registry.counter(serviceMetric('weir_store_samples_total')),
+      bytes: registry.gauge(serviceMetric('weir_store_size_bytes')),
+      series: registry.gauge(serviceMetric('weir_store_series')),
+      writable: registry.gauge(serviceMetric('weir_store_writable')),
+      active: registry.gauge(serviceMetric('weir_query_active')),
+      busy: registry.gauge(serviceMetric('weir_engine_busy_ratio')),
+    };
+    const registered = registry.gauge(serviceMetric('weir_targets_registered'));
+    this.#benchmarks = new BenchmarkMetrics(registry, options);
+    registry.onCollect(() => {
+      registered.set(options.registered());
+      this.#benchmarks.collect();
+    });
+  }
+
+  observeQuery(endpoint: string, seconds: number): void {
+    this.#queries.labels(endpoint).observe(seconds);
+  }
+
+  observeRegistration(outcome: string): void {
+    this.#registrations.labels(outcome).inc();
+  }
+
+  /** One scrape in the format that suits an Accept header. */
+  async render(accept?: string): Promise<{ readonly contentType: string; readonly body: string | Buffer }> {
+    const { engine } = this.#options;
+    if (engine.isReady) this.#collectStore(await engine.call('stats'));
+    return this.metrics.expose(accept);
+  }
+
+  #collectStore(stats: EngineStats): void {
+    const { samples, bytes, series, writable, active, busy } = this.#store;
+    const { engine } = this.#options;
+    samples.labels().setTotal(stats.samplesAppended);
+    bytes.set(stats.bytes);
+    series.set(stats.series);
+    writable.set(stats.failure === undefined ? 1 : 0);
+    active.set(engine.activeQueries);
+    for (const [thread, ratio] of Object.entries(engine.busyRatios())) busy.labels(thread).set(ratio);
+  }
+}
