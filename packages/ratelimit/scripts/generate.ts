@@ -19,6 +19,7 @@ const parts = [
   'token-bucket',
   'record',
   'decide',
+  'decide-gcra',
   'adjust',
 ];
 

@@ -33,20 +33,21 @@ export class Counters {
   shadowDenials = 0;
   readonly #allowed: Record<DecisionSource, number> = zeros();
   readonly #denied: Record<DecisionSource, number> = zeros();
-  readonly #violations = new Map<string, { count: number }>();
+  readonly #names: readonly string[];
+  readonly #violations: number[];
 
   constructor(policies: readonly string[]) {
-    for (const policy of policies) this.#violations.set(policy, { count: 0 });
+    this.#names = policies;
+    this.#violations = policies.map(() => 0);
   }
 
-  count(allowed: boolean, source: DecisionSource): void {
+  count(allowed: boolean, source: DecisionSource, violated: readonly string[]): void {
     if (allowed) this.#allowed[source]++;
     else this.#denied[source]++;
-  }
-
-  violate(policy: string): void {
-    const counter = this.#violations.get(policy);
-    if (counter !== undefined) counter.count++;
+    for (let index = 0; index < violated.length; index++) {
+      const policy = this.#names.indexOf(violated[index] as string);
+      (this.#violations[policy] as number)++;
+    }
   }
 
   /** A fresh object. Sources that never decided are left out. */
@@ -57,7 +58,7 @@ export class Counters {
     ]);
     return {
       decisions: decisions.filter(({ count }) => count > 0),
-      violations: [...this.#violations].map(([policy, { count }]) => ({ policy, count })),
+      violations: this.#names.map((policy, index) => ({ policy, count: this.#violations[index] as number })),
       shadowDenials: this.shadowDenials,
       redisErrors: this.redisErrors,
       keys,

@@ -37,9 +37,15 @@ export function decide(
   count: number,
   verdict: Verdict,
 ): void {
-  const { policies, offsets } = plan;
+  const { policies, offsets, parts } = plan;
   const { fields } = verdict;
-  const blockedUs = (cells[base] as number) - now;
+  let blockedUs = (cells[base] as number) - now;
+  for (let index = 1; index < parts.length; index++) {
+    blockedUs = Math.max(
+      blockedUs,
+      (cells[base + (parts[index] as (typeof parts)[number]).at] as number) - now,
+    );
+  }
   verdict.blockedUs = Math.max(blockedUs, 0);
   const alone =
     policies.length === 1 && blockedUs <= 0 ? (policies[0] as (typeof policies)[number]) : undefined;

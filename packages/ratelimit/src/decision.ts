@@ -115,17 +115,25 @@ export function unconditional(
   return { allowed, source, cost, retryAfterMs, violated: none, policies: none };
 }
 
-/** The same denial `ageMs` later, as the deny cache gives it. */
-export function aged(decision: Decision, ageMs: number): Decision {
-  const left = (ms: number): number => Math.max(0, Math.ceil(ms - ageMs));
-  return {
-    ...decision,
-    source: 'deny_cache',
-    retryAfterMs: Math.max(1, left(decision.retryAfterMs)),
-    policies: decision.policies.map((policy) => ({
-      ...policy,
-      resetMs: left(policy.resetMs),
-      nextMs: left(policy.nextMs),
-    })),
-  };
+/** The same denial `ageMs` later and for a cost at least as high, as the deny cache gives it. */
+export function aged(decision: Decision, ageMs: number, cost: number): Decision {
+  const { policies, retryAfterMs, violated } = decision;
+  const states: PolicyState[] = new Array(policies.length);
+  for (let number = 0; number < policies.length; number++) {
+    const { name, limit, windowMs, remaining, resetMs, nextMs } = policies[number] as PolicyState;
+    states[number] = {
+      name,
+      limit,
+      windowMs,
+      remaining,
+      resetMs: left(resetMs, ageMs),
+      nextMs: left(nextMs, ageMs),
+    };
+  }
+  const retry = Math.max(1, left(retryAfterMs, ageMs));
+  return { allowed: false, source: 'deny_cache', cost, retryAfterMs: retry, violated, policies: states };
+}
+
+function left(ms: number, ageMs: number): number {
+  return ms <= ageMs ? 0 : Math.ceil(ms - ageMs);
 }

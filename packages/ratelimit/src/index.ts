@@ -8,6 +8,7 @@ export type { RateLimiterStats } from './counters.ts';
 export type { Decision, DecisionSource, PolicyState } from './decision.ts';
 export { errorCatalogue, RateLimitError, type RateLimitErrorCode } from './errors.ts';
 export { type HeaderFields, type HeaderStyle, rateLimitHeaders } from './headers.ts';
+export type { LimitKey } from './key-parts.ts';
 export { assertTrustProxy, type ClientIpOptions, clientIpKey } from './keys/client-ip.ts';
 export { type IpKeyOptions, ipKey } from './keys/ip-key.ts';
 export { compositeKey, secretKey } from './keys/secret-key.ts';

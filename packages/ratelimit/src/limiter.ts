@@ -1,11 +1,12 @@
-import { costProblem, keyProblem } from './arguments.ts';
-import type { Backend } from './backends/backend.ts';
+import { costProblem } from './arguments.ts';
+import type { Backend, Settle } from './backends/backend.ts';
 import { createBackend } from './backends/create-backend.ts';
 import { announce, deniedChannel } from './channels.ts';
 import { MAX_WINDOW_MS } from './clock.ts';
 import { Counters, type RateLimiterStats } from './counters.ts';
 import { type Decision, unconditional } from './decision.ts';
 import { RateLimitError, shown } from './errors.ts';
+import { encodeKey, type LimitKey } from './key-parts.ts';
 import { type RateLimiterOptions, type ResolvedOptions, resolveOptions } from './options.ts';
 import { OverridePlans, type Overrides } from './overrides.ts';
 import type { Plan } from './plan.ts';
@@ -32,23 +33,23 @@ export interface RateLimiter {
    * comes within `deadlineMs`, whatever Redis does.
    * @throws {RateLimitError} (rejects) `…_KEY`, `…_COST`, `…_COST_ABOVE_BURST`, `…_CLOSED`: no quota is touched.
    */
-  consume(key: string, options?: ConsumeOptions): Promise<Decision>;
+  consume(key: LimitKey, options?: ConsumeOptions): Promise<Decision>;
   /** What `consume` would answer now. Takes and counts nothing. Rejects with `…_STORE` when Redis fails. */
-  peek(key: string, options?: ConsumeOptions): Promise<Decision>;
+  peek(key: LimitKey, options?: ConsumeOptions): Promise<Decision>;
   /**
    * Gives back what an allowed decision took, once: for requests that should not have counted. Resolves with false
    * when there was nothing to give back. Rejects with `…_STORE` when Redis fails.
    */
-  refund(key: string, decision: Decision): Promise<boolean>;
+  refund(key: LimitKey, decision: Decision): Promise<boolean>;
   /** Gives `units` to a key, never beyond its full quota. Rejects with `…_STORE` when Redis fails. */
-  reward(key: string, units: number): Promise<void>;
+  reward(key: LimitKey, units: number): Promise<void>;
   /** Takes `units` from a key, into debt if need be, by at most one full quota. Rejects with `…_STORE`. */
-  penalize(key: string, units: number): Promise<void>;
+  penalize(key: LimitKey, units: number): Promise<void>;
   /** Denies a key for `durationMs` (up to five years), whatever its quota. Rejects with `…_STORE`. */
-  block(key: string, durationMs: number): Promise<void>;
-  unblock(key: string): Promise<void>;
+  block(key: LimitKey, durationMs: number): Promise<void>;
+  unblock(key: LimitKey): Promise<void>;
   /** Forgets a key: full quota, not blocked. Rejects with `…_STORE`. */
-  reset(key: string): Promise<void>;
+  reset(key: LimitKey): Promise<void>;
   /** A fresh snapshot of the counters. */
   stats(): RateLimiterStats;
   /** Refuses further decisions and gives leases back. The caller's Redis client stays open. */
@@ -94,48 +95,49 @@ class Limiter implements RateLimiter {
     );
     this.policies = Object.freeze(described);
     this.#counters = new Counters(plan.policies.map((policy) => policy.name));
-    this.#backend = createBackend(options, () => void this.#counters.redisErrors++);
+    const settle: Settle = (settledPlan, key, decision) => this.#settle(settledPlan, key, decision);
+    this.#backend = createBackend(options, settle, () => void this.#counters.redisErrors++);
     this.#forget = announce(this);
   }
 
-  consume(key: string, options?: ConsumeOptions): Promise<Decision> {
+  consume(key: LimitKey, options?: ConsumeOptions): Promise<Decision> {
     const cost = options?.cost ?? 1;
-    let plan = this.#plan;
     try {
-      if (options?.limits !== undefined) plan = this.#overrides.plan(options.limits);
-      this.#check(key, cost, plan);
+      const plan = options?.limits === undefined ? this.#plan : this.#overrides.plan(options.limits);
+      const id = this.#checked(key, cost, plan, true);
+      const listed = this.#listed(key, cost);
+      if (listed !== undefined) return Promise.resolve(this.#settle(plan, id, listed));
+      const decided = this.#backend.consume(plan, id, cost);
+      return decided instanceof Promise ? decided : Promise.resolve(decided);
     } catch (error) {
       return Promise.reject(error);
     }
-    const decided = this.#listed(key, cost) ?? this.#backend.consume(plan, key, cost);
-    if (decided instanceof Promise) return decided.then((decision) => this.#settle(plan, key, decision));
-    return Promise.resolve(this.#settle(plan, key, decided));
   }
 
-  async peek(key: string, options?: ConsumeOptions): Promise<Decision> {
+  async peek(key: LimitKey, options?: ConsumeOptions): Promise<Decision> {
     const cost = options?.cost ?? 1;
     const plan = options?.limits === undefined ? this.#plan : this.#overrides.plan(options.limits);
-    this.#check(key, cost, plan);
-    return this.#enforced(this.#listed(key, cost) ?? (await this.#backend.peek(plan, key, cost)));
+    const id = this.#checked(key, cost, plan, true);
+    return this.#enforced(this.#listed(key, cost) ?? (await this.#backend.peek(plan, id, cost)));
   }
 
-  async refund(key: string, decision: Decision): Promise<boolean> {
-    this.#check(key, 1, this.#plan);
+  async refund(key: LimitKey, decision: Decision): Promise<boolean> {
+    const id = this.#checked(key, 1, this.#plan, true);
     if (!decision.allowed || decision.policies.length === 0 || this.#refunded.has(decision)) return false;
     this.#refunded.add(decision);
-    await this.#backend.refund(this.#taken.get(decision) ?? this.#plan, key, decision);
+    await this.#backend.refund(this.#taken.get(decision) ?? this.#plan, id, decision);
     return true;
   }
 
-  async reward(key: string, units: number): Promise<void> {
+  async reward(key: LimitKey, units: number): Promise<void> {
     await this.#adjust(key, { kind: 'credit', units });
   }
 
-  async penalize(key: string, units: number): Promise<void> {
+  async penalize(key: LimitKey, units: number): Promise<void> {
     await this.#adjust(key, { kind: 'debit', units });
   }
 
-  async block(key: string, durationMs: number): Promise<void> {
+  async block(key: LimitKey, durationMs: number): Promise<void> {
     if (!(durationMs > 0 && durationMs <= MAX_WINDOW_MS)) {
       throw new RateLimitError(
         'ERR_WEIR_RATELIMIT_OPTIONS',
@@ -145,11 +147,11 @@ class Limiter implements RateLimiter {
     await this.#adjust(key, { kind: 'block', durationMs: Math.ceil(durationMs) });
   }
 
-  async unblock(key: string): Promise<void> {
+  async unblock(key: LimitKey): Promise<void> {
     await this.#adjust(key, { kind: 'unblock' });
   }
 
-  async reset(key: string): Promise<void> {
+  async reset(key: LimitKey): Promise<void> {
     await this.#adjust(key, { kind: 'reset' });
   }
 
@@ -164,22 +166,30 @@ class Limiter implements RateLimiter {
     await this.#backend.close();
   }
 
-  #check(key: string, cost: number, plan: Plan): void {
+  /** The key as the backends take it; throws for a wrong one, a wrong cost and a closed limiter. */
+  #checked(key: LimitKey, cost: number, plan: Plan, every: boolean): string {
     if (this.#closed)
       throw new RateLimitError('ERR_WEIR_RATELIMIT_CLOSED', `Limiter "${this.name}" is closed.`);
-    const problem = keyProblem(key) ?? costProblem(cost, plan);
+    const id = encodeKey(plan, key, every);
+    if (typeof id !== 'string') throw id;
+    const problem = costProblem(cost, plan);
     if (problem !== undefined) throw problem;
+    return id;
   }
 
-  async #adjust(key: string, adjustment: Adjustment): Promise<void> {
-    this.#check(key, 'units' in adjustment ? adjustment.units : 1, this.#plan);
-    await this.#backend.adjust(this.#plan, key, adjustment);
+  async #adjust(key: LimitKey, adjustment: Adjustment): Promise<void> {
+    const id = this.#checked(key, 'units' in adjustment ? adjustment.units : 1, this.#plan, false);
+    await this.#backend.adjust(this.#plan, id, adjustment);
   }
 
-  #listed(key: string, cost: number): Decision | undefined {
+  #listed(key: LimitKey, cost: number): Decision | undefined {
     const { allow, deny } = this.#options;
-    if (allow?.has(key)) return { ...unconditional(true, 'memory', cost), listed: 'allow' };
-    if (deny?.has(key)) return { ...unconditional(false, 'memory', cost, LISTED_RETRY_MS), listed: 'deny' };
+    if (allow === undefined && deny === undefined) return undefined;
+    const keys = typeof key === 'string' ? [key] : Object.values(key);
+    if (keys.some((part) => allow?.has(part)))
+      return { ...unconditional(true, 'memory', cost), listed: 'allow' };
+    if (keys.some((part) => deny?.has(part)))
+      return { ...unconditional(false, 'memory', cost, LISTED_RETRY_MS), listed: 'deny' };
     return undefined;
   }
 
@@ -192,11 +202,11 @@ class Limiter implements RateLimiter {
 
   #settle(plan: Plan, key: string, decided: Decision): Decision {
     const decision = this.#enforced(decided);
-    const { allowed, source, violated, retryAfterMs, cost } = decision;
-    this.#counters.count(allowed, source);
-    for (let index = 0; index < violated.length; index++) this.#counters.violate(violated[index] as string);
+    const { allowed, source, violated } = decision;
+    this.#counters.count(allowed, source, violated);
     if (allowed && (violated.length > 0 || !decided.allowed)) this.#counters.shadowDenials++;
     if (!allowed && deniedChannel.hasSubscribers) {
+      const { cost, retryAfterMs } = decision;
       deniedChannel.publish({ limiter: this.name, policies: violated, cost, retryAfterMs, source });
     }
     if (allowed && plan !== this.#plan) this.#taken.set(decision, plan);

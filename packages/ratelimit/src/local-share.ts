@@ -18,8 +18,8 @@ function scaled(policy: Policy, part: (units: number) => number): Policy {
         ? { ...policy, limit }
         : { ...policy, limit, burst: part(policy.burst) };
     case 'token-bucket': {
-      const { name, windowMs, shadow = false } = policy;
-      return { name, windowMs, shadow, algorithm: 'gcra', limit, burst: part(policy.burst ?? policy.limit) };
+      const { refillMs, ...rest } = policy;
+      return { ...rest, algorithm: 'gcra', limit, burst: part(policy.burst ?? policy.limit) };
     }
     case 'fixed-window':
     case 'sliding-counter':

@@ -54,6 +54,7 @@ export interface RateLimiterOptions {
 /** What `decisionLog.write` gets. It holds the key, which may be personal data. */
 export interface LoggedDecision {
   readonly limiter: string;
+  /** A key in parts as JSON: their values, in the order in which the policies first name them. */
   readonly key: string;
   readonly decision: Decision;
 }
@@ -88,7 +89,7 @@ export function resolveOptions(options: RateLimiterOptions): ResolvedOptions {
   const { clock = monotonicClock, random = Math.random } = options;
   if (typeof name !== 'string' || !/^[\w.-]{1,64}$/.test(name))
     throw wrong('name', '1–64 of A–Z a–z 0–9 . _ -', name);
-  if (redis !== undefined && typeof redis?.evalsha !== 'function')
+  if (redis !== undefined && typeof redis?.callBuffer !== 'function')
     throw wrong('redis', 'an ioredis client', redis);
   if (
     typeof onStoreError === 'object'

@@ -2,16 +2,32 @@ import type { AlgorithmName } from './algorithms/index.ts';
 import { RateLimitError, shown } from './errors.ts';
 import { type CompiledPolicy, compilePolicy, type Policy } from './policy.ts';
 
-/** A set of policies decided together, and where the state of each lies in a key's record. Frozen. */
+/** The policies that count by one part of the key, and so share one record. */
+export interface PlanPart {
+  /** The part's name; undefined for the whole key of a plan without parts, and for what counts all keys together. */
+  readonly name: string | undefined;
+  /** Where its record begins among the cells of a decision; that cell holds the time until which it is blocked. */
+  readonly at: number;
+  /** The part as a plan of its own, for what concerns its record alone. */
+  readonly plan: Plan;
+}
+
+/** A set of policies decided together, and where the state of each lies in the records of a key. Frozen. */
 export interface Plan {
   readonly policies: readonly CompiledPolicy[];
-  /** Cell of each policy's state in a record; cell 0 holds the time until which the key is blocked. */
+  /** The cell of each policy's state. */
   readonly offsets: readonly number[];
-  /** Cells of one record. */
+  /** One record each; a single one unless policies name parts of the key. */
+  readonly parts: readonly PlanPart[];
+  /** True when keys are given in parts. */
+  readonly keyed: boolean;
+  /** True with a sliding log, whose state is too long to travel. */
+  readonly hasLog: boolean;
+  /** Cells of all records. */
   readonly width: number;
   /** The least capacity: a greater cost could never be granted. */
   readonly capacity: number;
-  /** Names the record's layout inside Redis keys: records of another layout are never read. */
+  /** Names the layout of the records inside Redis keys: records of another layout are never read. */
   readonly layout: string;
   /** The policies as the Lua scripts read them. */
   readonly argv: readonly string[];
@@ -27,7 +43,7 @@ const codes: Record<AlgorithmName, string> = {
 };
 
 /**
- * Checks policies and lays out a record for them. `shadow` makes every policy a shadow policy.
+ * Checks policies and lays out their records. `shadow` makes every policy a shadow policy.
  * @throws {RateLimitError} `ERR_WEIR_RATELIMIT_POLICY` for none, more than 16, or two of one name.
  */
 export function compilePlan(policies: readonly Policy[], shadow = false): Plan {
@@ -39,26 +55,48 @@ export function compilePlan(policies: readonly Policy[], shadow = false): Plan {
     );
   }
   const compiled = policies.map((policy) => compilePolicy(shadow ? { ...policy, shadow } : policy));
-  const offsets: number[] = [];
-  let width = 1;
-  for (const { name, algorithm, parameters } of compiled) {
+  for (const { name } of compiled) {
     if (compiled.filter((other) => other.name === name).length > 1) {
       throw new RateLimitError(
         'ERR_WEIR_RATELIMIT_POLICY',
         `Two policies are named "${name}". Give each its own name.`,
       );
     }
-    offsets.push(width);
-    width += algorithm.cells(parameters);
   }
-  return Object.freeze({
-    policies: Object.freeze(compiled),
+  return planOf(compiled);
+}
+
+function planOf(compiled: readonly CompiledPolicy[]): Plan {
+  const names = [...new Set(compiled.map((policy) => policy.key))];
+  const offsets: number[] = [];
+  const parts: PlanPart[] = [];
+  let width = 0;
+  for (const name of names) {
+    const at = width++;
+    const own = compiled.filter((policy) => policy.key === name);
+    for (const policy of own) {
+      offsets[compiled.indexOf(policy)] = width;
+      width += policy.algorithm.cells(policy.parameters);
+    }
+    const alone = own.map((policy) => Object.freeze({ ...policy, key: undefined }));
+    if (names.length > 1 || name !== undefined) parts.push({ name, at, plan: planOf(alone) });
+  }
+  const plan = {
+    policies: Object.freeze([...compiled]),
     offsets: Object.freeze(offsets),
+    parts,
+    keyed: parts.length > 0,
+    hasLog: compiled.some((policy) => policy.algorithmName === 'sliding-log'),
     width,
     capacity: Math.min(...compiled.map((policy) => policy.parameters.capacity)),
-    layout: compiled.map(layoutOf).join(''),
-    argv: Object.freeze(argvOf(compiled)),
-  });
+    layout:
+      parts.length > 0 ? parts.map((part) => part.plan.layout).join('.') : compiled.map(layoutOf).join(''),
+    argv: [] as string[],
+  };
+  if (parts.length === 0) parts.push({ name: undefined, at: 0, plan });
+  plan.argv = argvOf(plan);
+  Object.freeze(plan.parts);
+  return Object.freeze(plan);
 }
 
 function layoutOf(policy: CompiledPolicy): string {
@@ -66,12 +104,39 @@ function layoutOf(policy: CompiledPolicy): string {
   return code === 'l' ? `l${policy.limit}` : code;
 }
 
-function argvOf(policies: readonly CompiledPolicy[]): string[] {
-  const argv = [String(policies.length)];
-  for (const { algorithmName, shadow, parameters } of policies) {
-    const { limit, windowUs, capacity, intervalUs, refill } = parameters;
-    argv.push(codes[algorithmName], shadow ? '1' : '0');
-    argv.push(...[limit, windowUs, capacity, intervalUs, refill].map(String));
+/** See `lua/record.lua`: the cells of each record without the rings of logs, which the scripts read piece by piece. */
+function argvOf({ policies, parts, keyed }: Plan): string[] {
+  const headers: number[] = [];
+  const items: (string | number)[] = [];
+  const byPolicy = new Map<CompiledPolicy, (string | number)[]>();
+  let at = 1;
+  for (const [number, part] of parts.entries()) {
+    const own = keyed ? policies.filter((policy) => policy.key === part.name) : policies;
+    let width = 1;
+    const cells = own.map((policy) => {
+      const cell = width;
+      width += policy.algorithmName === 'sliding-log' ? 1 : policy.algorithm.cells(policy.parameters);
+      return cell;
+    });
+    let ring = width * 8;
+    for (const [index, policy] of own.entries()) {
+      const { algorithmName, shadow, parameters } = policy;
+      const code = codes[algorithmName];
+      const numbers = numbersOf(code, parameters, ring);
+      if (code === 'l') ring += parameters.limit * 8;
+      byPolicy.set(policy, [code, number + 1, shadow ? 1 : 0, at + (cells[index] as number), ...numbers]);
+    }
+    headers.push(width);
+    at += width;
   }
-  return argv;
+  for (const policy of policies) items.push(...(byPolicy.get(policy) as (string | number)[]));
+  return [headers.length, ...headers, policies.length, ...items].map(String);
+}
+
+/** n, period and extra of record.lua. */
+function numbersOf(code: string, parameters: CompiledPolicy['parameters'], ring: number): number[] {
+  const { limit, windowUs, capacity, intervalUs, refill } = parameters;
+  if (code === 'g') return [capacity, intervalUs, 0];
+  if (code === 't') return [capacity, intervalUs, refill];
+  return [limit, windowUs, code === 'l' ? ring : 0];
 }

@@ -13,6 +13,11 @@ interface PolicyBase {
   readonly windowMs: number;
   /** Count and report what this policy would deny, but deny nothing. Default false. */
   readonly shadow?: boolean;
+  /**
+   * The part of the key that this policy counts by: `'tenant'` where keys are `{ user, tenant }`. In a limiter with
+   * such policies one without counts all keys together. 1–64 of `A–Z a–z 0–9 _`, beginning with a letter.
+   */
+  readonly key?: string;
 }
 
 /** One quota. What `burst` means is the algorithm's own; docs/ratelimit has a page on each. */
@@ -45,6 +50,8 @@ export interface CompiledPolicy {
   readonly limit: number;
   readonly windowMs: number;
   readonly shadow: boolean;
+  /** The part of the key it counts by. */
+  readonly key: string | undefined;
   /** What a decision names when this policy alone is violated. */
   readonly violation: readonly string[];
 }
@@ -75,6 +82,14 @@ export function compilePolicy(policy: Policy): CompiledPolicy {
   if (policy.shadow !== undefined && typeof policy.shadow !== 'boolean') {
     throw wrong(`Expected \`shadow\` of policy "${name}" to be a boolean, got ${shown(policy.shadow)}.`);
   }
+  if (
+    policy.key !== undefined &&
+    !(typeof policy.key === 'string' && /^[A-Za-z]\w{0,63}$/.test(policy.key))
+  ) {
+    throw wrong(
+      `Expected \`key\` of policy "${name}" to name a part of the key: 1–64 of A–Z a–z 0–9 _, got ${shown(policy.key)}.`,
+    );
+  }
   return Object.freeze({
     name,
     algorithmName,
@@ -83,6 +98,7 @@ export function compilePolicy(policy: Policy): CompiledPolicy {
     limit,
     windowMs,
     shadow: policy.shadow ?? false,
+    key: policy.key,
     violation: Object.freeze([name]),
   });
 }

@@ -1,16 +1,19 @@
 import { type Decision, type DecisionSource, decisionOf } from '../decision.ts';
 import type { Plan } from '../plan.ts';
 import { MemoryStore, type MemoryStoreOptions } from '../stores/memory-store.ts';
-import type { Adjustment } from '../stores/store.ts';
-import type { Backend } from './backend.ts';
+import { PartsStore } from '../stores/parts-store.ts';
+import type { Adjustment, SyncStore } from '../stores/store.ts';
+import type { Backend, Settle } from './backend.ts';
 
 /** Quotas in this process. */
 export class MemoryBackend implements Backend {
-  readonly #store: MemoryStore;
+  readonly #store: SyncStore;
+  readonly #settle: Settle;
   readonly #source: DecisionSource;
 
-  constructor(options: MemoryStoreOptions, source: DecisionSource = 'memory') {
-    this.#store = new MemoryStore(options);
+  constructor(options: MemoryStoreOptions, settle: Settle, source: DecisionSource = 'memory') {
+    this.#store = options.plan.keyed ? new PartsStore(options) : new MemoryStore(options);
+    this.#settle = settle;
     this.#source = source;
   }
 
@@ -19,7 +22,8 @@ export class MemoryBackend implements Backend {
   }
 
   consume(plan: Plan, key: string, cost: number): Decision {
-    return decisionOf(plan, this.#store.decide(plan, key, cost, 1), cost, 0, this.#source);
+    const verdict = this.#store.decide(plan, key, cost, 1);
+    return this.#settle(plan, key, decisionOf(plan, verdict, cost, 0, this.#source));
   }
 
   peek(plan: Plan, key: string, cost: number): Promise<Decision> {
@@ -29,12 +33,13 @@ export class MemoryBackend implements Backend {
   }
 
   adjust(plan: Plan, key: string, adjustment: Adjustment): Promise<void> {
-    this.#store.adjust(plan, key, adjustment);
+    this.#store.adjust(plan, key, adjustment, false);
     return Promise.resolve();
   }
 
   refund(plan: Plan, key: string, { cost }: Decision): Promise<void> {
-    return this.adjust(plan, key, { kind: 'credit', units: cost });
+    this.#store.adjust(plan, key, { kind: 'credit', units: cost }, true);
+    return Promise.resolve();
   }
 
   close(): Promise<void> {

@@ -3,10 +3,11 @@ import { type Decision, decisionOf, unconditional } from '../decision.ts';
 import type { Plan } from '../plan.ts';
 import type { RedisStore } from '../stores/redis-store.ts';
 import type { Adjustment } from '../stores/store.ts';
-import type { Backend } from './backend.ts';
+import type { Backend, Settle } from './backend.ts';
 import type { DenyCache } from './deny-cache.ts';
-import { type LeaseOptions, type LeaseSource, Leases } from './leases.ts';
+import { type LeaseOptions, Leases } from './leases.ts';
 import { type MemoryBackend, peeked } from './memory-backend.ts';
+import { RedisRequest, type RequestEnd } from './redis-request.ts';
 
 /** What a denial by `onStoreError: 'closed'` names as the time to retry after. */
 const CLOSED_RETRY_MS = 1000;
@@ -16,29 +17,32 @@ export interface RedisBackendOptions {
   readonly plan: Plan;
   readonly store: RedisStore;
   readonly clock: Clock;
+  readonly settle: Settle;
   readonly denyCache: DenyCache | undefined;
   readonly lease: LeaseOptions | undefined;
-  /** What decides while Redis fails: a verdict, or a backend with its plan. */
+  /** What decides while Redis fails: a verdict, or an unsettled backend with its plan. */
   readonly fallback: 'open' | 'closed' | { readonly plan: Plan; readonly backend: MemoryBackend };
 }
 
 /** Quotas on Redis: remembered denials first, then leases, then a trip; the fallback when that fails. */
-export class RedisBackend implements Backend {
+export class RedisBackend implements Backend, RequestEnd {
   readonly #options: RedisBackendOptions;
+  readonly #plan: Plan;
   readonly #store: RedisStore;
+  readonly #settle: Settle;
+  readonly #denyCache: DenyCache | undefined;
   readonly #leases: Leases | undefined;
 
   constructor(options: RedisBackendOptions) {
+    const { plan, lease, clock, store } = options;
     this.#options = options;
-    this.#store = options.store;
-    const { plan, lease, clock } = options;
-    if (lease !== undefined) {
-      const source = {
-        ask: (key: string, cost: number, count: number) => this.#ask(plan, key, cost, count),
-        giveBack: (key: string, units: number) => this.#store.adjust(plan, key, { kind: 'credit', units }),
-      };
-      this.#leases = new Leases(plan, source, clock, lease);
-    }
+    this.#plan = plan;
+    this.#store = store;
+    this.#settle = options.settle;
+    this.#denyCache = options.denyCache;
+    const giveBack = (key: string, units: number): Promise<void> =>
+      store.adjust(plan, key, { kind: 'credit', units }, true);
+    if (lease !== undefined) this.#leases = new Leases({ plan, clock, lease, giveBack });
   }
 
   get keys(): number {
@@ -48,38 +52,40 @@ export class RedisBackend implements Backend {
 
   consume(plan: Plan, key: string, cost: number): Decision | Promise<Decision> {
     // Denials and leases are remembered for the limiter's own policies; a call with other limits goes to Redis.
-    const usual = plan === this.#options.plan;
-    const { denyCache, clock } = this.#options;
-    const known = usual ? denyCache?.find(key, cost, clock.now()) : undefined;
-    if (known !== undefined) return known;
-    const leased = usual ? this.#leases?.consume(key, cost) : undefined;
-    if (leased !== undefined && !(leased instanceof Promise)) return leased;
-    return new Promise((resolve) => {
-      const settle = (decision: Decision): void => {
-        if (usual && !decision.allowed && decision.retryAfterMs > 0)
-          denyCache?.remember(key, decision, clock.now());
-        resolve(decision);
-      };
-      const fail = (): void => resolve(this.#withoutRedis(key, cost));
-      if (leased !== undefined) leased.then(settle, fail);
-      else {
-        this.#store.decide(plan, key, cost, {
-          count: 1,
-          resolve: (verdict, index) => settle(decisionOf(plan, verdict, cost, index, 'redis')),
-          reject: fail,
-        });
-      }
+    const leases = plan === this.#plan ? this.#leases : undefined;
+    const known =
+      plan === this.#plan ? (this.#denyCache?.find(key, cost) ?? leases?.take(key, cost)) : undefined;
+    if (known !== undefined) return this.#settle(plan, key, known);
+    return new Promise((resolve, reject) => {
+      const request = new RedisRequest(plan, key, cost, this, resolve, reject);
+      this.#store.decide(plan, key, cost, request, leases?.tail(key, cost));
     });
   }
 
-  async peek(plan: Plan, key: string, cost: number): Promise<Decision> {
-    return peeked(plan, decisionOf(plan, await this.#store.look(plan, key, cost), cost, 0, 'redis'));
+  /** @internal */
+  decided(request: RedisRequest, decision: Decision): Decision {
+    const { plan, key } = request;
+    if (!decision.allowed && plan === this.#plan) this.#denyCache?.remember(key, decision);
+    return this.#settle(plan, key, decision);
+  }
+
+  /** @internal */
+  failed({ plan, key, cost }: RedisRequest): Decision {
+    return this.#settle(plan, key, this.#withoutRedis(key, cost));
+  }
+
+  peek(plan: Plan, key: string, cost: number): Promise<Decision> {
+    return this.#store.look(plan, key, cost, (verdict) =>
+      peeked(plan, decisionOf(plan, verdict, cost, 0, 'redis')),
+    );
   }
 
   async adjust(plan: Plan, key: string, adjustment: Adjustment): Promise<void> {
-    await this.#store.adjust(plan, key, adjustment);
-    this.#options.denyCache?.forget(key);
-    if (adjustment.kind === 'block' || adjustment.kind === 'reset') this.#leases?.forget(key);
+    await this.#store.adjust(plan, key, adjustment, false);
+    this.#denyCache?.forget(plan.keyed ? undefined : key);
+    if (adjustment.kind === 'block' || adjustment.kind === 'reset') {
+      this.#leases?.forget(plan.keyed ? undefined : key);
+    }
   }
 
   async refund(plan: Plan, key: string, decision: Decision): Promise<void> {
@@ -91,21 +97,12 @@ export class RedisBackend implements Backend {
       return;
     }
     if (source === 'lease' && this.#leases?.restore(key, cost) === true) return;
-    await this.adjust(plan, key, { kind: 'credit', units: cost });
+    await this.#store.adjust(plan, key, { kind: 'credit', units: cost }, true);
+    this.#denyCache?.forget(plan.keyed ? undefined : key);
   }
 
   async close(): Promise<void> {
     await this.#leases?.close();
-  }
-
-  #ask(plan: Plan, key: string, cost: number, count: number): ReturnType<LeaseSource['ask']> {
-    return new Promise((resolve, reject) => {
-      this.#store.decide(plan, key, cost, {
-        count,
-        resolve: (verdict, index) => resolve({ verdict, index }),
-        reject,
-      });
-    });
   }
 
   #withoutRedis(key: string, cost: number): Decision {

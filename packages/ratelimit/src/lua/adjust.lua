@@ -1,18 +1,19 @@
--- Changes a key's state outside a decision.
+-- Changes one record's state outside a decision.
 -- Input: what to do: credit, debit, block, unblock or reset.
 -- KEYS: the record.
--- ARGV: not-after (server µs; 0 = none), kind, amount (units, or µs of a block), the policies (record.lua).
--- Output: { now, 1 }, or { now } when the call came too late and changed nothing.
+-- ARGV: not-after (server µs; 0 = none), kind, amount (units, or µs of a block), the plan (record.lua) of one record.
+-- Output, as little-endian doubles: now and 1, or now alone when the call came too late and changed nothing.
 local not_after = tonumber(ARGV[1])
-if not_after > 0 and now > not_after then return { now } end
+if not_after > 0 and now > not_after then return pack('<d', now) end
 local kind, amount = ARGV[2], tonumber(ARGV[3])
-local policies, format, width, has_log = read_policies(4)
-local key = KEYS[1]
+local parts, policies = read_plan(4)
+local key, part, s = KEYS[1], parts[1], {}
+local done = pack('<dd', now, 1)
 if kind == 'reset' then
-  redis.call('DEL', key)
-  return { now, 1 }
+  call('DEL', key)
+  return done
 end
-local s = read_record(key, format, width, has_log)
+read_record(key, part, s)
 if kind == 'block' then
   s[1] = now + amount
 elseif kind == 'unblock' then
@@ -24,5 +25,5 @@ else
     change[p.code](p, s, key, now, amount)
   end
 end
-write_record(key, s, format, width, has_log, policies, now)
-return { now, 1 }
+write_record(key, 1, part, s, policies, now)
+return done

@@ -1,54 +1,75 @@
--- Decides requests against all policies of a limiter at once; decide.ts mirrored, for many keys in one call.
--- Input: one record a key; equal requests of one key come as one entry with a count.
--- KEYS: the record of each entry (on Cluster: all of one slot, so one key a call).
--- ARGV: not-after (server µs; 0 = none), the policies (record.lua), then for each entry: cost, count.
--- Output: { now } when the call came too late and changed nothing, else { now, then for each entry: granted,
--- blocked µs, and for each policy: available, wait µs, next µs, reset µs, requests debited }. Times are rounded up.
+-- Decides requests against all policies of a limiter at once; decide.ts mirrored, for many entries in one call.
+-- Input: equal requests of one key come as one entry with a count.
+-- KEYS: the records of each entry in turn, as many as the plan has (on Cluster: all of one slot).
+-- ARGV: not-after (server µs; 0 = none); number of runs, then for each: how many entries, their cost, their count; the
+-- plan (record.lua).
+-- Output, as little-endian doubles: now alone when the call came too late and changed nothing; else now and, for each
+-- entry, its records' cells as they were before: what was decided follows from them. The ring of a sliding log is too
+-- long for that: where a plan has one, an entry's answer is granted, blocked µs, and for each policy: available, wait
+-- µs, next µs, reset µs, requests debited.
 local not_after = tonumber(ARGV[1])
-if not_after > 0 and now > not_after then return { now } end
-local policies, format, width, has_log, first = read_policies(2)
-local reply = { now }
-local filled = 1
-for index = 1, #KEYS do
-  local key = KEYS[index]
-  local cost = tonumber(ARGV[first + (index - 1) * 2])
-  local count = tonumber(ARGV[first + (index - 1) * 2 + 1])
-  local s = read_record(key, format, width, has_log)
-  local blocked = max(s[1] - now, 0)
-  local granted = count
-  if blocked > 0 then granted = 0 end
-  local free, taken = {}, {}
+if not_after > 0 and now > not_after then return pack('<d', now) end
+local runs = tonumber(ARGV[2])
+local parts, policies, has_log = read_plan(3 + 3 * runs)
+local reply = { pack('<d', now) }
+local filled, from = 1, 0
+local s, keys, free, taken, touched = {}, {}, {}, {}, {}
+
+local function answer(granted, blocked, cost)
+  local fields = { granted, blocked }
   for number = 1, #policies do
     local p = policies[number]
-    local units = available[p.code](p, s, key, now)
-    free[number] = units
-    if units < granted * cost and not p.shadow then granted = floor(units / cost) end
+    local key, units = keys[p.part], free[number]
+    local wait_us, next_us = 0, 0
+    if units < cost then wait_us = wait[p.code](p, s, key, now, cost) end
+    if units < p.n then next_us = wait[p.code](p, s, key, now, units + 1) end
+    local at = number * 5 - 2
+    fields[at], fields[at + 1], fields[at + 2] = units, wait_us, next_us
+    fields[at + 3], fields[at + 4] = reset[p.code](p, s, key, now), taken[number]
   end
-  local changed = false
-  for number = 1, #policies do
-    local p = policies[number]
-    taken[number] = min(granted, floor(free[number] / cost))
-    if taken[number] > 0 then
-      debit[p.code](p, s, key, now, taken[number] * cost)
-      free[number] = free[number] - taken[number] * cost
-      changed = true
+  return pack('<' .. string.rep('d', #fields), unpack(fields))
+end
+
+for run = 1, runs do
+  local cost, count = tonumber(ARGV[run * 3 + 1]), tonumber(ARGV[run * 3 + 2])
+  for _ = 1, tonumber(ARGV[run * 3]) do
+    local blocked = 0
+    for number = 1, #parts do
+      local part = parts[number]
+      local key = KEYS[from + number]
+      keys[number], touched[number] = key, false
+      local raw = read_record(key, part, s)
+      blocked = max(blocked, s[part.at] - now)
+      if not has_log then
+        filled = filled + 1
+        reply[filled] = raw
+      end
+    end
+    from = from + #parts
+    local granted = count
+    if blocked > 0 then granted = 0 end
+    for number = 1, #policies do
+      local p = policies[number]
+      local units = available[p.code](p, s, keys[p.part], now)
+      free[number] = units
+      if units < granted * cost and not p.shadow then granted = floor(units / cost) end
+    end
+    for number = 1, #policies do
+      local p = policies[number]
+      taken[number] = min(granted, floor(free[number] / cost))
+      if taken[number] > 0 then
+        debit[p.code](p, s, keys[p.part], now, taken[number] * cost)
+        free[number] = free[number] - taken[number] * cost
+        touched[p.part] = true
+      end
+    end
+    for number = 1, #parts do
+      if touched[number] then write_record(keys[number], number, parts[number], s, policies, now) end
+    end
+    if has_log then
+      filled = filled + 1
+      reply[filled] = answer(granted, blocked, cost)
     end
   end
-  if changed then write_record(key, s, format, width, has_log, policies, now) end
-  reply[filled + 1] = granted
-  reply[filled + 2] = ceil(blocked)
-  filled = filled + 2
-  for number = 1, #policies do
-    local p = policies[number]
-    local units = free[number]
-    reply[filled + 1] = units
-    reply[filled + 2] = 0
-    reply[filled + 3] = 0
-    if units < cost then reply[filled + 2] = ceil(wait[p.code](p, s, key, now, cost)) end
-    if units < p.capacity then reply[filled + 3] = ceil(wait[p.code](p, s, key, now, units + 1)) end
-    reply[filled + 4] = ceil(reset[p.code](p, s, key, now))
-    reply[filled + 5] = taken[number]
-    filled = filled + 5
-  end
 end
-return reply
+return table.concat(reply)

@@ -1,65 +1,67 @@
--- Reads the policies of ARGV and the records of KEYS; see algorithms.lua for their shape.
--- ARGV from `first`: number of policies, then for each: code, shadow, limit, window, capacity, interval, refill.
-local function read_policies(first)
-  local count = tonumber(ARGV[first])
-  local policies = {}
-  local at = 2
-  for index = 1, count do
-    local base = first + 1 + (index - 1) * 7
-    local p = {
-      code = ARGV[base],
-      shadow = ARGV[base + 1] == '1',
-      limit = tonumber(ARGV[base + 2]),
-      window = tonumber(ARGV[base + 3]),
-      capacity = tonumber(ARGV[base + 4]),
-      interval = tonumber(ARGV[base + 5]),
-      refill = tonumber(ARGV[base + 6]),
-      at = at,
-    }
-    at = at + headers[p.code]
-    policies[index] = p
+-- Reads the plan of ARGV and the records of KEYS.
+-- ARGV from `first`: number of records a decision looks at, the cells of each; number of policies, then for each: code,
+-- record, shadow, first cell, and the numbers n, period and extra: for GCRA capacity, µs a unit, –; for a token bucket
+-- capacity, µs between refills, units a refill; for a sliding log limit, window, where its ring begins in the record;
+-- else limit, window, –.
+local function read_plan(first)
+  local parts, policies, at = {}, {}, 1
+  local base = first + tonumber(ARGV[first]) + 1
+  for index = 1, base - first - 1 do
+    local width = tonumber(ARGV[first + index])
+    local bytes = width * 8
+    parts[index] =
+      { at = at, width = width, bytes = bytes, format = '<' .. string.rep('d', width), empty = string.rep('\0', bytes) }
+    at = at + width
   end
-  local width = at - 1
-  local bytes = width * 8
   local has_log = false
-  for index = 1, count do
-    local p = policies[index]
+  for index = 1, tonumber(ARGV[base]) do
+    local p = {
+      code = ARGV[base + 1],
+      part = tonumber(ARGV[base + 2]),
+      shadow = ARGV[base + 3] == '1',
+      at = tonumber(ARGV[base + 4]),
+      n = tonumber(ARGV[base + 5]),
+      period = tonumber(ARGV[base + 6]),
+      extra = tonumber(ARGV[base + 7]),
+    }
+    base = base + 7
+    policies[index] = p
     if p.code == 'l' then
       has_log = true
-      p.log = bytes
-      bytes = bytes + p.limit * 8
+      parts[p.part].has_log = true
     end
   end
-  return policies, '<' .. string.rep('d', width), width, has_log, first + 1 + count * 7
+  return parts, policies, has_log
 end
 
-local function read_record(key, format, width, has_log)
+-- Puts a record's cells into s and returns them as they are stored; a missing one is all zeros.
+local function read_record(key, part, s)
   local raw
-  if has_log then raw = redis.call('GETRANGE', key, 0, width * 8 - 1) else raw = redis.call('GET', key) end
-  if raw and #raw == width * 8 then return { struct.unpack(format, raw) } end
-  local s = {}
-  for cell = 1, width do s[cell] = 0 end
-  return s
+  if part.has_log then raw = call('GETRANGE', key, 0, part.bytes - 1) else raw = call('GET', key) end
+  if not raw or #raw ~= part.bytes then raw = part.empty end
+  local cells = { struct.unpack(part.format, raw) }
+  for cell = 1, part.width do s[part.at + cell - 1] = cells[cell] end
+  return raw
 end
 
--- Writes the header and the expiry: the record goes when it says no more than a missing one.
-local function write_record(key, s, format, width, has_log, policies, now)
-  local longest = s[1] - now
+-- Writes a record's cells and the expiry: it goes when it says no more than a missing one.
+local function write_record(key, number, part, s, policies, now)
+  local longest = s[part.at] - now
   for index = 1, #policies do
     local p = policies[index]
-    longest = max(longest, reset[p.code](p, s, key, now))
+    if p.part == number then longest = max(longest, reset[p.code](p, s, key, now)) end
   end
   if longest <= 0 then
-    redis.call('DEL', key)
+    call('DEL', key)
     return
   end
-  local packed = struct.pack(format, unpack(s, 1, width))
+  local packed = pack(part.format, unpack(s, part.at, part.at + part.width - 1))
   -- Redis writes numbers with 17 digits: whole milliseconds pass unharmed.
   local ttl = ceil(longest / 1000) + 1
-  if has_log then
-    redis.call('SETRANGE', key, 0, packed)
-    redis.call('PEXPIRE', key, ttl)
+  if part.has_log then
+    call('SETRANGE', key, 0, packed)
+    call('PEXPIRE', key, ttl)
   else
-    redis.call('SET', key, packed, 'PX', ttl)
+    call('SET', key, packed, 'PX', ttl)
   end
 end

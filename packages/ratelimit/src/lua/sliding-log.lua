@@ -1,29 +1,29 @@
 -- Shape, input and output: algorithms.lua.
--- Sliding log, s[at] = head, ring of p.limit times from byte p.log of the record
+-- Sliding log, s[at] = head, ring of p.n times from byte p.extra of the record
 local function entry(p, s, key, index)
-  local offset = p.log + 8 * ((s[p.at] + index) % p.limit)
+  local offset = p.extra + 8 * ((s[p.at] + index) % p.n)
   local raw = redis.call('GETRANGE', key, offset, offset + 7)
   if #raw < 8 then return 0 end
   return (struct.unpack('<d', raw))
 end
 
 local function gone(p, time, now)
-  return now - time > p.window
+  return now - time > p.period
 end
 
 local function till(p, time, now)
   if gone(p, time, now) then return 0 end
-  return min(time + p.window + 1 - now, p.window + 1)
+  return min(time + p.period + 1 - now, p.period + 1)
 end
 
 local function write_ring(p, key, from, count, time)
   if count > 0 then
-    redis.call('SETRANGE', key, p.log + 8 * from, string.rep(struct.pack('<d', time), count))
+    redis.call('SETRANGE', key, p.extra + 8 * from, string.rep(struct.pack('<d', time), count))
   end
 end
 
 function available.l(p, s, key, now)
-  local low, high = 0, p.limit
+  local low, high = 0, p.n
   while low < high do
     local middle = floor((low + high) / 2)
     if gone(p, entry(p, s, key, middle), now) then low = middle + 1 else high = middle end
@@ -33,18 +33,18 @@ end
 
 function debit.l(p, s, key, now, units)
   local head = s[p.at]
-  local written = min(units, p.limit)
-  local stamp = max(now, entry(p, s, key, p.limit - 1))
-  local first = min(written, p.limit - head)
+  local written = min(units, p.n)
+  local stamp = max(now, entry(p, s, key, p.n - 1))
+  local first = min(written, p.n - head)
   write_ring(p, key, head, first, stamp)
   write_ring(p, key, 0, written - first, stamp)
-  s[p.at] = (head + written) % p.limit
+  s[p.at] = (head + written) % p.n
 end
 
 function credit.l(p, s, key, now, units)
-  for _ = 1, min(units, p.limit) do
-    if gone(p, entry(p, s, key, p.limit - 1), now) then break end
-    local newest = (s[p.at] + p.limit - 1) % p.limit
+  for _ = 1, min(units, p.n) do
+    if gone(p, entry(p, s, key, p.n - 1), now) then break end
+    local newest = (s[p.at] + p.n - 1) % p.n
     write_ring(p, key, newest, 1, 0)
     s[p.at] = newest
   end
@@ -55,5 +55,5 @@ function wait.l(p, s, key, now, units)
 end
 
 function reset.l(p, s, key, now)
-  return till(p, entry(p, s, key, p.limit - 1), now)
+  return till(p, entry(p, s, key, p.n - 1), now)
 end

@@ -39,6 +39,17 @@ export class MemorySegment {
     return this.size >= this.#maxRows;
   }
 
+  /** True when another row needs `makeRoom` first. */
+  get crowded(): boolean {
+    return this.size + 1 > this.#capacity * MAX_LOAD;
+  }
+
+  /** Grows, unless removals have left a quarter of the rows free that may be used. */
+  makeRoom(): void {
+    if (this.size > this.#capacity * MAX_LOAD * 0.75 && this.#capacity < capacityFor(this.#maxRows))
+      this.#grow();
+  }
+
   /** The row of a hash, or −1. */
   find(low: number, high: number): number {
     const hashes = this.#hashes;
@@ -52,9 +63,8 @@ export class MemorySegment {
     }
   }
 
-  /** Adds a row of zeros for a hash that is not in the table. The segment must not be full. */
+  /** Adds a row of zeros for a hash that is not in the table. The segment must be neither full nor crowded. */
   insert(low: number, high: number): number {
-    if (this.size + 1 > this.#capacity * MAX_LOAD) this.#grow();
     const row = this.#emptyRow(low);
     this.#hashes[row * 2] = low;
     this.#hashes[row * 2 + 1] = high;

@@ -1,6 +1,8 @@
 import { type Clock, TIME_ORIGIN_US } from '../clock.ts';
 import { createVerdict, decide, type Verdict } from '../decide.ts';
 import type { Plan } from '../plan.ts';
+import type { CompiledPolicy } from '../policy.ts';
+import type { MemorySegment } from './memory-segment.ts';
 import { MemoryTable, type RecordPolicy } from './memory-table.ts';
 import type { Adjustment, SyncStore } from './store.ts';
 
@@ -22,6 +24,9 @@ export class MemoryStore implements SyncStore, RecordPolicy {
   readonly #clock: Clock;
   readonly #startMs: number;
   #now = TIME_ORIGIN_US;
+  /** Where the last `load` found its record. */
+  #loaded: MemorySegment | undefined;
+  #loadedBase = -1;
 
   constructor({ plan, maxKeys, maxBytes, clock, random }: MemoryStoreOptions) {
     this.#plan = plan;
@@ -47,14 +52,12 @@ export class MemoryStore implements SyncStore, RecordPolicy {
 
   decide(plan: Plan, key: string, cost: number, count: number): Verdict {
     const now = this.#tick();
-    let base = this.#table.locate(key, count > 0);
-    let { cells } = this.#table.segment;
-    if (base < 0) {
-      base = 0;
-      cells = new Float64Array(plan.width);
-    }
-    decide(plan, cells, base, now, cost, count, this.#verdict);
-    return this.#verdict;
+    const table = this.#table;
+    const verdict = this.#verdict;
+    const base = table.locate(key, count > 0);
+    if (base < 0) decide(plan, new Float64Array(plan.width), 0, now, cost, count, verdict);
+    else decide(plan, table.segment.cells, base, now, cost, count, verdict);
+    return verdict;
   }
 
   adjust(plan: Plan, key: string, adjustment: Adjustment): void {
@@ -71,15 +74,28 @@ export class MemoryStore implements SyncStore, RecordPolicy {
     else if (adjustment.kind === 'unblock') cells[base] = 0;
     else {
       for (const [index, { algorithm, parameters }] of plan.policies.entries()) {
-        algorithm[adjustment.kind](
-          parameters,
-          cells,
-          base + (plan.offsets[index] as number),
-          now,
-          adjustment.units,
-        );
+        const at = base + (plan.offsets[index] as number);
+        algorithm[adjustment.kind](parameters, cells, at, now, adjustment.units);
       }
     }
+  }
+
+  /** Copies a key's record to `cells` at `at`, for `save` to put back. Returns the time it is read at, in µs. */
+  load(key: string, create: boolean, cells: Float64Array, at: number): number {
+    const now = this.#tick();
+    const { width } = this.#plan;
+    const base = this.#table.locate(key, create);
+    this.#loadedBase = base;
+    this.#loaded = this.#table.segment;
+    if (base < 0) cells.fill(0, at, at + width);
+    else cells.set(this.#loaded.cells.subarray(base, base + width), at);
+    return now;
+  }
+
+  /** Puts back what the last `load` copied, before anything else is asked of this store. */
+  save(cells: Float64Array, at: number): void {
+    if (this.#loadedBase >= 0)
+      this.#loaded?.cells.set(cells.subarray(at, at + this.#plan.width), this.#loadedBase);
   }
 
   /** @internal */
@@ -87,7 +103,7 @@ export class MemoryStore implements SyncStore, RecordPolicy {
     if ((cells[base] as number) > this.#now) return false;
     const { policies, offsets } = this.#plan;
     for (let index = 0; index < policies.length; index++) {
-      const { algorithm, parameters } = policies[index] as (typeof policies)[number];
+      const { algorithm, parameters } = policies[index] as CompiledPolicy;
       if (algorithm.resetUs(parameters, cells, base + (offsets[index] as number), this.#now) > 0)
         return false;
     }
@@ -100,7 +116,7 @@ export class MemoryStore implements SyncStore, RecordPolicy {
     const { policies, offsets } = this.#plan;
     let most = 0;
     for (let index = 0; index < policies.length; index++) {
-      const { algorithm, parameters } = policies[index] as (typeof policies)[number];
+      const { algorithm, parameters } = policies[index] as CompiledPolicy;
       const available = algorithm.available(parameters, cells, base + (offsets[index] as number), this.#now);
       most = Math.max(most, 1 - available / parameters.capacity);
     }

@@ -1,7 +1,7 @@
 import { bytesPerRow, MemorySegment } from './memory-segment.ts';
 import { StringHash } from './string-hash.ts';
 
-/** Rows looked at by each insertion, to drop records that say nothing any more. */
+/** Rows looked at by each insertion into a full segment, to drop records that say nothing any more. */
 const SWEEP = 2;
 /** Rows compared when a full segment needs room. */
 const SAMPLE = 8;
@@ -91,15 +91,25 @@ export class MemoryTable {
 
   #admit(segment: MemorySegment, index: number): number {
     const { low, high } = this.#hash;
+    if (segment.full) {
+      this.#sweep(segment, index, SWEEP);
+      if (segment.full && !this.#evict(segment, this.#hands[index] as number, index)) return segment.capacity;
+    } else if (segment.crowded) {
+      this.#sweep(segment, index, segment.capacity);
+      segment.makeRoom();
+    }
+    return segment.insert(low, high);
+  }
+
+  /** Drops records that say nothing any more: among a few rows of a full segment, among all before one grows. */
+  #sweep(segment: MemorySegment, index: number, rows: number): void {
     let hand = this.#hands[index] as number;
-    for (let looked = 0; looked < SWEEP; looked++) {
+    for (let looked = 0; looked < rows; looked++) {
       hand = hand + 1 < segment.capacity ? hand + 1 : 0;
-      if (segment.occupied(hand) && this.#records.idle(segment.cells, hand * this.#width))
+      while (segment.occupied(hand) && this.#records.idle(segment.cells, hand * this.#width))
         segment.remove(hand);
     }
     this.#hands[index] = hand;
-    if (segment.full && !this.#evict(segment, hand, index)) return segment.capacity;
-    return segment.insert(low, high);
   }
 
   #evict(segment: MemorySegment, start: number, index: number): boolean {

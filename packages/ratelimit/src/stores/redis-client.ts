@@ -8,8 +8,7 @@ import { Breaker } from './breaker.ts';
 export interface RedisLike {
   readonly status: string;
   readonly isCluster?: boolean;
-  evalsha(sha: string, numkeys: number, ...args: (string | number)[]): Promise<unknown>;
-  eval(script: string, numkeys: number, ...args: (string | number)[]): Promise<unknown>;
+  callBuffer(command: string, ...args: (string | number)[]): Promise<unknown>;
   once(event: 'ready', listener: () => void): unknown;
   removeListener(event: 'ready', listener: () => void): unknown;
 }
@@ -25,10 +24,15 @@ export function createScript(operation: string, source: string): Script {
   return { operation, source, sha: createHash('sha1').update(source).digest('hex') };
 }
 
-/** A call under way. An AbortController would cost more than the rest of the call. */
+/** A call under way; it ends once. */
 interface Call {
-  abandoned: boolean;
-  /** Ends what the call still waits for. */
+  readonly script: Script;
+  readonly startedMs: number;
+  readonly resolve: (reply: DataView) => void;
+  readonly reject: (error: RateLimitError) => void;
+  timer: NodeJS.Timeout | undefined;
+  ended: boolean;
+  /** Ends the wait for a client that connects. */
   release: (() => void) | undefined;
 }
 
@@ -63,89 +67,92 @@ export class RedisScripts {
     return this.#options.redis.isCluster === true;
   }
 
-  /** Replies of the script, `now` first. Rejects with `ERR_WEIR_RATELIMIT_STORE`, never later than the deadline. */
-  async run(script: Script, keys: readonly string[], argv: readonly (string | number)[]): Promise<number[]> {
-    const { clock, deadlineMs, limiter, onError } = this.#options;
-    if (!this.#breaker.admits()) throw failed('Redis failed repeatedly and is left alone for a moment.');
-    const started = clock.now();
-    let outcome: 'ok' | 'error' | 'timeout' = 'error';
-    let timer: NodeJS.Timeout | undefined;
-    const call: Call = { abandoned: false, release: undefined };
-    try {
-      const deadline = new Promise<never>((_, reject) => {
-        timer = setTimeout(() => {
-          outcome = 'timeout';
-          call.abandoned = true;
-          call.release?.();
-          reject(
-            failed(
-              `Redis did not answer within ${deadlineMs} ms. Raise \`deadlineMs\` if that is usual here.`,
-            ),
-          );
-        }, deadlineMs);
-      });
-      const reply = await Promise.race([this.#send(script, keys, argv, started, call), deadline]);
-      outcome = 'ok';
-      this.#breaker.succeed();
-      return reply;
-    } catch (error) {
-      this.#breaker.fail();
-      onError();
-      if (error instanceof RateLimitError) throw error;
-      throw failed(`Redis failed: ${error instanceof Error ? error.message : String(error)}`, error);
-    } finally {
-      clearTimeout(timer);
-      if (redisChannel.hasSubscribers) {
-        redisChannel.publish({
-          limiter,
-          operation: script.operation,
-          durationMs: clock.now() - started,
-          outcome,
-        });
+  /**
+   * The script's answer, little-endian doubles, `now` first. Rejects with `ERR_WEIR_RATELIMIT_STORE`, never later than
+   * the deadline.
+   */
+  run(script: Script, keys: readonly string[], argv: readonly (string | number)[]): Promise<DataView> {
+    const { clock, deadlineMs, redis } = this.#options;
+    if (!this.#breaker.admits())
+      return Promise.reject(failed('Redis failed repeatedly and is left alone for a moment.'));
+    return new Promise((resolve, reject) => {
+      const call: Call = {
+        script,
+        startedMs: clock.now(),
+        resolve,
+        reject,
+        timer: undefined,
+        ended: false,
+        release: undefined,
+      };
+      call.timer = setTimeout(() => this.#expire(call), deadlineMs);
+      if (redis.status === 'ready' || redis.status === 'wait') this.#send(call, keys, argv);
+      else if (redis.status === 'end') this.#fail(call, failed('The Redis client is closed.'));
+      else {
+        const send = (): void => this.#send(call, keys, argv);
+        redis.once('ready', send);
+        call.release = () => void redis.removeListener('ready', send);
       }
-    }
+    });
   }
 
-  async #send(
-    script: Script,
-    keys: readonly string[],
-    argv: readonly (string | number)[],
-    startedMs: number,
-    call: Call,
-  ): Promise<number[]> {
-    const { redis, clock, deadlineMs } = this.#options;
-    if (redis.status !== 'ready' && redis.status !== 'wait') await ready(redis, call);
+  #send(call: Call, keys: readonly string[], argv: readonly (string | number)[]): void {
+    const { redis, deadlineMs } = this.#options;
+    const { script, startedMs } = call;
     // A tenth is left for timers that fire early, so that what was abandoned here can no longer begin there.
     const lastUs = (startedMs + deadlineMs * 0.9) * 1000;
     const notAfter = this.#offsetUs === Number.NEGATIVE_INFINITY ? 0 : Math.ceil(lastUs + this.#offsetUs);
     const args = [...keys, notAfter, ...argv];
-    let reply: unknown;
-    try {
-      reply = await redis.evalsha(script.sha, keys.length, ...args);
-    } catch (error) {
-      if (call.abandoned || !(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) throw error;
-      reply = await redis.eval(script.source, keys.length, ...args);
-    }
-    const numbers = reply as number[];
+    const receive = (reply: unknown): void => this.#receive(call, reply as Buffer);
+    const fail = (error: unknown): void => this.#fail(call, error);
+    redis.callBuffer('evalsha', script.sha, keys.length, ...args).then(receive, (error: unknown) => {
+      if (call.ended || !(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) fail(error);
+      else redis.callBuffer('eval', script.source, keys.length, ...args).then(receive, fail);
+    });
+  }
+
+  #receive(call: Call, reply: Buffer): void {
+    const view = new DataView(reply.buffer, reply.byteOffset, reply.byteLength);
     // The server read its clock before now: the difference found is at most the true one, by no more than the trip.
     // A quick trip is believed at once; slower ones only lead it slowly, which follows a server clock that was set back.
-    const offset = (numbers[0] as number) - clock.now() * 1000;
+    const offset = view.getFloat64(0, true) - this.#options.clock.now() * 1000;
     this.#offsetUs = offset > this.#offsetUs ? offset : this.#offsetUs + (offset - this.#offsetUs) / 10;
-    if (numbers.length === 1) throw failed('Redis took the call up too late.');
-    return numbers;
-  }
-}
-
-/** Resolves when the client can send. A client that was closed cannot become ready. */
-function ready(redis: RedisLike, call: Call): Promise<void> {
-  return new Promise((resolve, reject) => {
-    if (redis.status === 'end') {
-      reject(failed('The Redis client is closed.'));
+    if (call.ended) return;
+    if (view.byteLength === 8) {
+      this.#fail(call, failed('Redis took the call up too late.'));
       return;
     }
-    redis.once('ready', resolve);
-    call.release = () => void redis.removeListener('ready', resolve);
-  });
+    this.#breaker.succeed();
+    this.#end(call, 'ok');
+    call.resolve(view);
+  }
+
+  #expire(call: Call): void {
+    const { deadlineMs } = this.#options;
+    const message = `Redis did not answer within ${deadlineMs} ms. Raise \`deadlineMs\` if that is usual here.`;
+    this.#fail(call, failed(message), 'timeout');
+  }
+
+  #fail(call: Call, error: unknown, outcome: 'error' | 'timeout' = 'error'): void {
+    if (call.ended) return;
+    this.#breaker.fail();
+    this.#options.onError();
+    this.#end(call, outcome);
+    if (error instanceof RateLimitError) call.reject(error);
+    else
+      call.reject(failed(`Redis failed: ${error instanceof Error ? error.message : String(error)}`, error));
+  }
+
+  #end(call: Call, outcome: 'ok' | 'error' | 'timeout'): void {
+    call.ended = true;
+    clearTimeout(call.timer);
+    call.release?.();
+    if (redisChannel.hasSubscribers) {
+      const { clock, limiter } = this.#options;
+      const durationMs = clock.now() - call.startedMs;
+      redisChannel.publish({ limiter, operation: call.script.operation, durationMs, outcome });
+    }
+  }
 }
 
 function failed(message: string, cause?: unknown): RateLimitError {

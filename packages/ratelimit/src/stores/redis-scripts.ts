@@ -2,6 +2,7 @@ import {
   adjustLua,
   algorithmsLua,
   clockLua,
+  decideGcraLua,
   decideLua,
   fixedWindowLua,
   gcraLua,
@@ -13,9 +14,12 @@ import {
 import type { Plan } from '../plan.ts';
 import { createScript, type Script } from './redis-client.ts';
 
-/** The two scripts of a plan. */
+/** The scripts of a plan. */
 export interface PlanScripts {
+  /** Decides entries whose keys all differ. */
   readonly decide: Script;
+  /** Decides entries of which several may look at one record. */
+  readonly decideShared: Script;
   readonly adjust: Script;
 }
 
@@ -31,20 +35,29 @@ const compiled = new Map<string, PlanScripts>();
 
 /** Lua that a plan needs, with `now` from `clock`: Redis makes every function of a script anew at each call. */
 export function luaFor(plan: Plan, clock: string, script: string): string {
-  const codes = new Set(plan.layout.replaceAll(/\d/g, ''));
+  const codes = new Set(plan.layout.replaceAll(/[^a-z]/g, ''));
   const functions = [...codes].sort().map((code) => algorithmLua[code] as string);
   return [clock, algorithmsLua, ...functions, recordLua, script].join('');
 }
 
+/** Whether `decide-gcra.lua` may decide for a plan. */
+export function isLoneGcra({ layout, keyed, policies }: Plan): boolean {
+  return layout === 'g' && !keyed && policies[0]?.shadow === false;
+}
+
 /** The scripts of a plan, made once for every set of algorithms. */
 export function scriptsFor(plan: Plan): PlanScripts {
-  let scripts = compiled.get(plan.layout);
+  const lone = isLoneGcra(plan);
+  const id = `${lone} ${plan.layout}`;
+  let scripts = compiled.get(id);
   if (scripts === undefined) {
+    const decideShared = createScript('decide', luaFor(plan, clockLua, decideLua));
     scripts = {
-      decide: createScript('decide', luaFor(plan, clockLua, decideLua)),
+      decide: lone ? createScript('decide', clockLua + decideGcraLua) : decideShared,
+      decideShared,
       adjust: createScript('adjust', luaFor(plan, clockLua, adjustLua)),
     };
-    compiled.set(plan.layout, scripts);
+    compiled.set(id, scripts);
   }
   return scripts;
 }

@@ -1,129 +1,162 @@
-import { VERDICT_FIELDS, type Verdict } from '../decide.ts';
+import { createVerdict, decide, VERDICT_FIELDS, type Verdict } from '../decide.ts';
+import { keyParts } from '../key-parts.ts';
 import type { Plan } from '../plan.ts';
+import { Batch, type Entry, type Load, type Tail, type Waiter } from './redis-batch.ts';
 import type { RedisScripts } from './redis-client.ts';
 import { scriptsFor } from './redis-scripts.ts';
 import type { Adjustment } from './store.ts';
 
-/** Entries one EVALSHA may carry: enough to spread its cost, too few to hold Redis up. */
-const MAX_ENTRIES = 64;
-
-/** Requests waiting for their share of a verdict: they are number `index` and on of the equal ones it covers. */
-export interface Waiter {
-  /** How many equal requests it stands for. */
-  readonly count: number;
-  resolve(verdict: Verdict, index: number): void;
-  reject(error: unknown): void;
-}
-
-/** Equal requests of one tick: same plan, key and cost. */
-interface Entry {
-  readonly key: string;
-  readonly cost: number;
-  readonly waiters: Waiter[];
-  count: number;
-}
+/** Cells of the widest plan whose answers hold state: 16 policies of 3 cells, each with a record of its own. */
+const MAX_CELLS = 64;
 
 /**
  * Decides on Redis. Requests of one turn of the event loop travel together: up to 64 keys an EVALSHA, and equal
- * requests for one key as one entry that Redis grants in part. On Cluster every key travels alone, since keys of one
- * call must share a slot.
+ * requests for one key as one entry that Redis grants in part. On Cluster a key travels alone, since keys of one
+ * call must share a slot; the records of a key in parts do, all of a limiter's.
+ *
+ * Redis answers with the state it decided in, and `decide` works the rest out here: both decide alike to the last bit.
  */
 export class RedisStore {
   readonly #scripts: RedisScripts;
   readonly #prefix: string;
-  #pending = new Map<Plan, Map<string, Entry>>();
-  #scheduled = false;
+  readonly #batches = new Map<Plan, Batch>();
+  #batch: Batch | undefined;
+  readonly #cells = new Float64Array(MAX_CELLS);
+  readonly #verdicts = new WeakMap<Plan, Verdict>();
 
   constructor(scripts: RedisScripts, prefix: string) {
     this.#scripts = scripts;
     this.#prefix = prefix;
   }
 
-  /** Asks for `waiter.count` requests of `cost`; `waiter` hears exactly once. */
-  decide(plan: Plan, key: string, cost: number, waiter: Waiter): void {
-    let entries = this.#pending.get(plan);
-    if (entries === undefined) {
-      entries = new Map();
-      this.#pending.set(plan, entries);
+  /** Asks for a request of `cost`; `waiter` hears exactly once. `tail` may take more on the same trip. */
+  decide(plan: Plan, key: string, cost: number, waiter: Waiter, tail?: Tail): void {
+    let batch = this.#batch;
+    if (batch?.plan !== plan) {
+      if (this.#batches.size === 0) setImmediate(() => this.#flush());
+      batch = this.#batches.get(plan) ?? new Batch(plan, cost);
+      this.#batches.set(plan, batch);
+      this.#batch = batch;
     }
-    const id = `${cost}:${key}`;
-    const entry = entries.get(id);
-    if (entry === undefined) entries.set(id, { key, cost, waiters: [waiter], count: waiter.count });
-    else {
-      entry.waiters.push(waiter);
-      entry.count += waiter.count;
-    }
-    if (this.#scheduled) return;
-    this.#scheduled = true;
-    setImmediate(() => this.#flush());
+    batch.add(key, cost, waiter, tail);
   }
 
-  /** What a request of `cost` would meet now. Debits nothing. */
-  async look(plan: Plan, key: string, cost: number): Promise<Verdict> {
-    const reply = await this.#scripts.run(
-      scriptsFor(plan).decide,
-      [this.#record(plan, key)],
-      [...plan.argv, cost, 0],
-    );
-    return verdictAt(plan, reply, 0);
+  /** Reads what a request of `cost` would meet now. Debits nothing. */
+  async look<Found>(
+    plan: Plan,
+    key: string,
+    cost: number,
+    read: (verdict: Verdict) => Found,
+  ): Promise<Found> {
+    const argv = [1, 1, cost, 0, ...plan.argv];
+    const reply = await this.#scripts.run(scriptsFor(plan).decide, this.#records(plan, key), argv);
+    return read(this.#verdictAt(plan, reply, 8, cost, 0));
   }
 
-  async adjust(plan: Plan, key: string, adjustment: Adjustment): Promise<void> {
+  /** Changes the records of the parts that the key names. With `shared` also the record that counts all keys. */
+  async adjust(plan: Plan, key: string, adjustment: Adjustment, shared: boolean): Promise<void> {
     let amount = 0;
     if ('units' in adjustment) amount = adjustment.units;
     if ('durationMs' in adjustment) amount = adjustment.durationMs * 1000;
-    await this.#scripts.run(
-      scriptsFor(plan).adjust,
-      [this.#record(plan, key)],
-      [adjustment.kind, amount, ...plan.argv],
+    const keys = plan.keyed ? keyParts(key) : [key];
+    await Promise.all(
+      plan.parts.map(async (part, index) => {
+        const own = keys[index];
+        if (typeof own !== 'string' || (plan.keyed && part.name === undefined && !shared)) return;
+        const argv = [adjustment.kind, amount, ...part.plan.argv];
+        await this.#scripts.run(scriptsFor(part.plan).adjust, [this.#record(plan, index, own)], argv);
+      }),
     );
   }
 
   #flush(): void {
-    this.#scheduled = false;
-    const pending = this.#pending;
-    this.#pending = new Map();
-    const most = this.#scripts.isCluster ? 1 : MAX_ENTRIES;
-    for (const [plan, entries] of pending) {
-      const list = [...entries.values()];
-      for (let from = 0; from < list.length; from += most)
-        void this.#send(plan, list.slice(from, from + most));
+    const batches = [...this.#batches.values()];
+    this.#batches.clear();
+    this.#batch = undefined;
+    for (const batch of batches) {
+      const alone = this.#scripts.isCluster && !batch.plan.keyed;
+      for (const load of batch.loads(alone ? 1 : undefined)) this.#send(batch.plan, load);
     }
   }
 
-  async #send(plan: Plan, entries: readonly Entry[]): Promise<void> {
-    const keys = entries.map((entry) => this.#record(plan, entry.key));
-    const argv: (string | number)[] = [...plan.argv];
-    for (const { cost, count } of entries) argv.push(cost, count);
-    let reply: number[];
-    try {
-      reply = await this.#scripts.run(scriptsFor(plan).decide, keys, argv);
-    } catch (error) {
-      for (const { waiters } of entries) for (const waiter of waiters) waiter.reject(error);
-      return;
+  #send(plan: Plan, { entries, distinct }: Load): void {
+    const keys: string[] = [];
+    const runs: number[] = [];
+    for (const entry of entries) {
+      const { key, cost, tail } = entry;
+      const ahead = tail === undefined ? -1 : tail.open();
+      if (ahead < 0) entry.tail = undefined;
+      else entry.count += ahead;
+      const { count } = entry;
+      if (plan.keyed) keys.push(...this.#records(plan, key));
+      else keys.push(this.#record(plan, 0, key));
+      const last = runs.length - 3;
+      if (last >= 0 && runs[last + 1] === cost && runs[last + 2] === count) (runs[last] as number)++;
+      else runs.push(1, cost, count);
     }
-    for (const [number, { waiters }] of entries.entries()) {
-      const verdict = verdictAt(plan, reply, number);
+    const scripts = scriptsFor(plan);
+    const script = distinct ? scripts.decide : scripts.decideShared;
+    this.#scripts.run(script, keys, [runs.length / 3, ...runs, ...plan.argv]).then(
+      (reply) => this.#share(plan, entries, reply),
+      (error: unknown) => {
+        for (const { first, tail } of entries) {
+          tail?.reject();
+          for (let waiter: Waiter | undefined = first; waiter !== undefined; waiter = waiter.next) {
+            waiter.reject(error);
+          }
+        }
+      },
+    );
+  }
+
+  #share(plan: Plan, entries: readonly Entry[], reply: DataView): void {
+    // `now`, then as much for each entry.
+    const size = (reply.byteLength - 8) / entries.length;
+    for (let number = 0; number < entries.length; number++) {
+      const { cost, count, first, tail } = entries[number] as Entry;
+      const verdict = this.#verdictAt(plan, reply, 8 + number * size, cost, count);
       let index = 0;
-      for (const waiter of waiters) {
-        waiter.resolve(verdict, index);
-        index += waiter.count;
+      for (let waiter: Waiter | undefined = first; waiter !== undefined; waiter = waiter.next) {
+        waiter.resolve(verdict, index++);
       }
+      tail?.resolve(verdict, index);
     }
   }
 
-  /** One hash tag a key: the record lies on one slot, and braces inside the key cannot move it. */
-  #record(plan: Plan, key: string): string {
-    return `${this.#prefix}:${plan.layout}:{${key.replaceAll(/[%}]/g, encodeURIComponent)}}`;
+  #verdictAt(plan: Plan, reply: DataView, at: number, cost: number, count: number): Verdict {
+    let verdict = this.#verdicts.get(plan);
+    if (verdict === undefined) {
+      verdict = createVerdict(plan);
+      this.#verdicts.set(plan, verdict);
+    }
+    if (!plan.hasLog) {
+      const cells = this.#cells;
+      for (let cell = 0; cell < plan.width; cell++) cells[cell] = reply.getFloat64(at + cell * 8, true);
+      decide(plan, cells, 0, reply.getFloat64(0, true), cost, count, verdict);
+      return verdict;
+    }
+    verdict.granted = reply.getFloat64(at, true);
+    verdict.blockedUs = reply.getFloat64(at + 8, true);
+    const fields = plan.policies.length * VERDICT_FIELDS;
+    for (let field = 0; field < fields; field++)
+      verdict.fields[field] = reply.getFloat64(at + 16 + field * 8, true);
+    return verdict;
   }
-}
 
-function verdictAt(plan: Plan, reply: readonly number[], entry: number): Verdict {
-  const size = plan.policies.length * VERDICT_FIELDS;
-  const from = 1 + entry * (2 + size);
-  return {
-    granted: reply[from] as number,
-    blockedUs: reply[from + 1] as number,
-    fields: Float64Array.from(reply.slice(from + 2, from + 2 + size)),
-  };
+  #records(plan: Plan, key: string): string[] {
+    if (!plan.keyed) return [this.#record(plan, 0, key)];
+    return keyParts(key).map((own, index) => this.#record(plan, index, own as string));
+  }
+
+  /**
+   * One hash tag a key: the record lies on one slot, and braces inside the key cannot move it. Keys in parts are decided
+   * together with what other keys share with them, so all of a limiter's have one.
+   */
+  #record(plan: Plan, part: number, key: string): string {
+    const { name = '', plan: own } = plan.parts[part] as (typeof plan.parts)[number];
+    if (plan.keyed) return `{${this.#prefix}}:${own.layout}:${name}:${key}`;
+    const escaped =
+      key.includes('}') || key.includes('%') ? key.replaceAll(/[%}]/g, encodeURIComponent) : key;
+    return `${this.#prefix}:${own.layout}:{${escaped}}`;
+  }
 }

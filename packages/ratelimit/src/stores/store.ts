@@ -12,7 +12,8 @@ export type Adjustment =
 /** A store that answers at once. Its verdict is scratch: read it before the next call. */
 export interface SyncStore {
   decide(plan: Plan, key: string, cost: number, count: number): Verdict;
-  adjust(plan: Plan, key: string, adjustment: Adjustment): void;
+  /** With `shared` also what counts all keys together, where keys have parts. */
+  adjust(plan: Plan, key: string, adjustment: Adjustment, shared: boolean): void;
   /** Keys held in this process's memory. */
   readonly size: number;
 }

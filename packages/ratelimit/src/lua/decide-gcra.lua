@@ -1,0 +1,44 @@
+-- decide.lua for the commonest plan, one enforcing GCRA policy, in a third of its time. The keys must differ from each
+-- other, since all records are read before any is written.
+-- KEYS, ARGV, output: decide.lua.
+local pack, unpack_record, floor, ceil, call = struct.pack, struct.unpack, math.floor, math.ceil, redis.call
+local not_after = tonumber(ARGV[1])
+if not_after > 0 and now > not_after then return pack('<d', now) end
+local runs = tonumber(ARGV[2])
+local capacity, interval = tonumber(ARGV[runs * 3 + 10]), tonumber(ARGV[runs * 3 + 11])
+local whole = capacity * interval
+-- Expiries come in sixteenths of the quota: Redis takes strings several times faster than numbers.
+local expiries = {}
+local empty = string.rep('\0', 16)
+local raws = call('MGET', unpack(KEYS))
+local reply = { pack('<d', now) }
+local to = 0
+for run = 1, runs do
+  local cost, count = tonumber(ARGV[run * 3 + 1]), tonumber(ARGV[run * 3 + 2])
+  local from = to + 1
+  to = to + tonumber(ARGV[run * 3])
+  for index = from, to do
+    local raw = raws[index]
+    if not raw or #raw ~= 16 then raw = empty end
+    reply[index + 1] = raw
+    local blocked, tat = unpack_record('<dd', raw)
+    if blocked <= now then
+      local behind = tat - now
+      if behind < 0 then behind = 0 end
+      local granted, free = count, 0
+      if behind < whole then free = floor((whole - behind) / interval) end
+      if free < count * cost then granted = floor(free / cost) end
+      if granted > 0 then
+        behind = behind + granted * cost * interval
+        local sixteenths = ceil(behind * 16 / whole)
+        local expiry = expiries[sixteenths]
+        if not expiry then
+          expiry = tostring(ceil(sixteenths * whole / 16000) + 1)
+          expiries[sixteenths] = expiry
+        end
+        call('SET', KEYS[index], pack('<dd', blocked, now + behind), 'PX', expiry)
+      end
+    end
+  end
+end
+return table.concat(reply)
