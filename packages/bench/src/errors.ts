@@ -11,6 +11,8 @@
  * | `ERR_WEIR_BENCH_GENERATOR` | the process that makes the load ended early |
  * | `ERR_WEIR_BENCH_PROFILE` | a build could not be profiled |
  * | `ERR_WEIR_BENCH_ARM` | an arm of a comparison is no directory, commit or command |
+ * | `ERR_WEIR_BENCH_HISTORY` | a branch cannot hold a history, or holds none of that name |
+ * | `ERR_WEIR_BENCH_SERVICE` | the service cannot be reached, or refuses |
  * | `ERR_WEIR_BENCH_OPTION` | an option has a value that cannot be used |
  */
 export type BenchErrorCode =
@@ -22,6 +24,8 @@ export type BenchErrorCode =
   | 'ERR_WEIR_BENCH_GENERATOR'
   | 'ERR_WEIR_BENCH_PROFILE'
   | 'ERR_WEIR_BENCH_ARM'
+  | 'ERR_WEIR_BENCH_HISTORY'
+  | 'ERR_WEIR_BENCH_SERVICE'
   | 'ERR_WEIR_BENCH_OPTION';
 
 /** Base of the catalogue, so that one `instanceof` separates our refusals from bugs. */
@@ -149,5 +153,23 @@ export class ProfileError extends BenchError {
 
   constructor(reason: string, options?: ErrorOptions) {
     super('ERR_WEIR_BENCH_PROFILE', `Cannot profile: ${reason}.`, options);
+  }
+}
+
+/** A branch cannot hold a history, or holds none of that name. */
+export class HistoryBranchError extends BenchError {
+  override readonly name = 'HistoryBranchError';
+
+  constructor(branch: string, reason: string) {
+    super('ERR_WEIR_BENCH_HISTORY', `The branch \`${branch}\` ${reason}.`);
+  }
+}
+
+/** The Weir service cannot be reached, or refuses. */
+export class ServiceError extends BenchError {
+  override readonly name = 'ServiceError';
+
+  constructor(url: string, reason: string, options?: ErrorOptions) {
+    super('ERR_WEIR_BENCH_SERVICE', `The service at ${url} ${reason}.`.replace(/\.\.$/, '.'), options);
   }
 }

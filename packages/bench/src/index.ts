@@ -17,12 +17,14 @@ export {
   BenchError,
   type BenchErrorCode,
   GeneratorError,
+  HistoryBranchError,
   OptionError,
   ProfileError,
   RedirectRefusedError,
   ScenarioError,
   ScenarioFileError,
   type ScenarioIssue,
+  ServiceError,
   StartError,
   TargetRefusedError,
   TargetUnreachableError,
@@ -31,6 +33,7 @@ export type { Auth, Flow, FlowStep, SaveSource, StepCheck } from './flow/flow.ts
 export type { CheckCounts, StepSummary } from './flow/flow-report.ts';
 export { appendHistory, type History, listHistory, readHistory } from './history/history.ts';
 export { findHistoryChanges, type HistoryChange } from './history/history-changes.ts';
+export { type HistoryStore, type OpenHistoryOptions, openHistory } from './history/open-history.ts';
 export type { LatencySummary } from './latency-histogram.ts';
 export { loadScenario } from './load-scenario.ts';
 export type { FailureKind } from './measurement.ts';
@@ -39,6 +42,7 @@ export { defineMicro, type Micro } from './micro/micro.ts';
 export { checkObjective, type Objective, type ObjectiveOutcome, parseObjective } from './objective.ts';
 export type { CpuPinning } from './process/cpu-pinning.ts';
 export { type StartedTarget, type StartTargetOptions, startTarget } from './process/start-target.ts';
+export { type ClinicOptions, type ClinicTool, runClinic } from './profile/clinic.ts';
 export {
   type Culprit,
   findCulprits,
@@ -69,6 +73,8 @@ export {
   type StartOptions,
   type StartSpec,
 } from './scenario.ts';
+export { type RunAtServiceOptions, runAtService, type ServiceRun } from './service/run-at-service.ts';
+export type { ServiceAddress } from './service/service-client.ts';
 export { type ChangePoint, type ChangePointOptions, findChangePoints } from './stats/change-points.ts';
 export { hodgesLehmann, type LocationEstimate } from './stats/hodges-lehmann.ts';
 export { holm } from './stats/holm.ts';

@@ -1,13 +1,12 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { liveProgress } from '../src/report/live.ts';
 import { explainResult } from '../src/result-schema.ts';
+import { runCli } from './run-cli.ts';
 import { plainAnswer, type ScriptedServer, startScriptedServer } from './scripted-server.ts';
 
-const cli = join(import.meta.dirname, '../src/cli/main.ts');
 let directory: string;
 let server: ScriptedServer;
 beforeAll(async () => {
@@ -20,25 +19,6 @@ afterAll(async () => {
   await rm(directory, { recursive: true });
 });
 
-interface Finished {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-function weirBench(args: readonly string[], onStart?: (child: ChildProcess) => void): Promise<Finished> {
-  const child = spawn(process.execPath, ['--conditions=@weir/source', cli, ...args]);
-  const output = { stdout: '', stderr: '' };
-  child.stdout.on('data', (chunk) => {
-    output.stdout += chunk;
-  });
-  child.stderr.on('data', (chunk) => {
-    output.stderr += chunk;
-  });
-  onStart?.(child);
-  return new Promise((resolve) => child.on('close', (code) => resolve({ code, ...output })));
-}
-
 async function scenarioFile(name: string, overrides: object): Promise<string> {
   const file = join(directory, `${name}.json`);
   const scenario = { name, target: server.target, requests: [{ path: '/' }], durationMs: 300, warmupMs: 0 };
@@ -48,7 +28,7 @@ async function scenarioFile(name: string, overrides: object): Promise<string> {
 
 test('run prints a table, writes JSON and reports progress in plain lines without a terminal', async () => {
   const json = join(directory, 'result.json');
-  const { code, stdout, stderr } = await weirBench([
+  const { code, stdout, stderr } = await runCli([
     'run',
     await scenarioFile('plain', {}),
     '--json',
@@ -84,20 +64,20 @@ test('run prints a table, writes JSON and reports progress in plain lines withou
 
 test('a missed objective is a regression, and says by how much', async () => {
   const file = await scenarioFile('slo', { objectives: ['p50 < 1ms', 'errors < 1%'] });
-  const { code, stdout } = await weirBench(['run', file, '--quiet', '--ignore-doubts', '--slo', 'p99 < 60s']);
+  const { code, stdout } = await runCli(['run', file, '--quiet', '--ignore-doubts', '--slo', 'p99 < 60s']);
   expect(code).toBe(1);
   expect(stdout).toMatch(/MISSED p50 < 1ms: [\d.]+ ms\nmet {4}errors < 1%: 0\.00 %\nmet {4}p99 < 60s/);
 });
 
 test('--json - prints the result alone', async () => {
-  const { stdout } = await weirBench(['run', await scenarioFile('stdout', {}), '--json', '-', '--quiet']);
+  const { stdout } = await runCli(['run', await scenarioFile('stdout', {}), '--json', '-', '--quiet']);
   expect(JSON.parse(stdout).name).toBe('stdout');
 });
 
 test('Ctrl-C gives a partial report and leaves no process', async () => {
   const file = await scenarioFile('long', { durationMs: 60_000 });
-  const { code, stdout } = await weirBench(['run', file], (child) => {
-    child.stderr?.once('data', () => child.kill('SIGINT'));
+  const { code, stdout } = await runCli(['run', file], {
+    onStart: (child) => child.stderr?.once('data', () => child.kill('SIGINT')),
   });
   expect(code).toBe(130);
   expect(stdout).toContain('PARTIAL');
@@ -123,7 +103,7 @@ test.each<[string, () => Promise<string[]>, number, RegExp]>([
     /ECONNREFUSED/,
   ],
 ])('%s is one clear line and its exit code', async (_name, args, expected, text) => {
-  const { code, stdout, stderr } = await weirBench(await args());
+  const { code, stdout, stderr } = await runCli(await args());
   expect(code).toBe(expected);
   expect(stderr).toMatch(text);
   expect(stderr).toMatch(/^weir-bench: [^\n]+\n$/);
@@ -133,7 +113,7 @@ test.each<[string, () => Promise<string[]>, number, RegExp]>([
 test('a run without one answer is invalid', async () => {
   const mute = await startScriptedServer((socket) => socket.end());
   const file = await scenarioFile('mute', { target: mute.target });
-  const { code, stderr } = await weirBench(['run', file, '--quiet']);
+  const { code, stderr } = await runCli(['run', file, '--quiet']);
   await mute.close();
   expect(code).toBe(3);
   expect(stderr).toContain('not one request was answered');

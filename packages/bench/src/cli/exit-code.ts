@@ -31,6 +31,7 @@ export function exitCodeOf(error: unknown): number | undefined {
     case 'ERR_WEIR_BENCH_FILE':
     case 'ERR_WEIR_BENCH_ARM':
     case 'ERR_WEIR_BENCH_OPTION':
+    case 'ERR_WEIR_BENCH_HISTORY':
       return exitCode.usage;
     case 'ERR_WEIR_BENCH_TARGET_REFUSED':
       return exitCode.refusedTarget;
@@ -38,6 +39,7 @@ export function exitCodeOf(error: unknown): number | undefined {
     case 'ERR_WEIR_BENCH_START':
     case 'ERR_WEIR_BENCH_GENERATOR':
     case 'ERR_WEIR_BENCH_PROFILE':
+    case 'ERR_WEIR_BENCH_SERVICE':
       return exitCode.invalid;
   }
 }

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
-import { readHistory } from '../history/history.ts';
 import { findHistoryChanges } from '../history/history-changes.ts';
+import { openHistory } from '../history/open-history.ts';
 import { formatCount, formatLatency } from '../report/format.ts';
 import { sparkline } from '../report/live.ts';
 import type { Command, CommandContext } from './command.ts';
@@ -8,10 +8,11 @@ import { exitCode } from './exit-code.ts';
 import { numberOption } from './number-option.ts';
 import { UsageError } from './usage-error.ts';
 
-const usage = `weir-bench history <directory> <name> [options]
+const usage = `weir-bench history <place> <name> [options]
 
 Tells where a benchmark's history changed for good, and with which commit. Runs are appended by
-weir-bench run <file> --history <directory>.
+weir-bench run <file> --history <place>; a place is a directory, git:<branch>, or the URL of a Weir service
+(its token in WEIR_TOKEN).
 
   --last <n>      look at the last n runs only (default 200)
   --json          print the changes as JSON
@@ -29,13 +30,13 @@ async function run(args: readonly string[], context: CommandContext): Promise<nu
       recent: { type: 'string', default: '10' },
     },
   });
-  const [directory, name, ...rest] = positionals;
-  if (directory === undefined || name === undefined || rest.length > 0) {
-    throw new UsageError('expected a directory and a benchmark: weir-bench history <directory> <name>');
+  const [place, name, ...rest] = positionals;
+  if (place === undefined || name === undefined || rest.length > 0) {
+    throw new UsageError('expected a place and a benchmark: weir-bench history <place> <name>');
   }
   const last = numberOption('--last', values.last, { min: 1, whole: true });
   const recent = numberOption('--recent', values.recent, { min: 1, whole: true });
-  const history = await readHistory(directory, name);
+  const history = await openHistory(place, { token: process.env.WEIR_TOKEN }).read(name);
   const results = history.results.slice(-last);
   const changes = findHistoryChanges(results);
   if (values.json) context.stdout.write(`${JSON.stringify(changes, null, 2)}\n`);

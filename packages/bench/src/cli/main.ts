@@ -20,7 +20,7 @@ const overview = `weir-bench <command>
   profile <file> --base <build>  name what makes a build slower
   micro <file>                   compare two functions
   calibrate                      tell what this machine can detect
-  history <dir> <name>           tell where a history of runs changed
+  history <place> <name>         tell where a history of runs changed
   compare <file> --base <build>  judge a build against another
 
 weir-bench <command> --help tells a command's options.

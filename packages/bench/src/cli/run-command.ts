@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
-import { appendHistory } from '../history/history.ts';
+import { ServiceError } from '../errors.ts';
+import { openHistory } from '../history/open-history.ts';
 import { loadScenario } from '../load-scenario.ts';
 import { liveProgress } from '../report/live.ts';
 import { renderTable } from '../report/table.ts';
@@ -8,18 +9,22 @@ import { parseReport, writeReports } from '../report/write-reports.ts';
 import type { BenchmarkResult } from '../result.ts';
 import { runBenchmark } from '../run-benchmark.ts';
 import { parseScenario } from '../scenario.ts';
+import { runAtService } from '../service/run-at-service.ts';
+import type { ServiceAddress } from '../service/service-client.ts';
 import type { Command, CommandContext } from './command.ts';
 import { exitCode } from './exit-code.ts';
 import { UsageError } from './usage-error.ts';
 
 const usage = `weir-bench run <file> [options]
+weir-bench run <name> --service <url> [options]
 
-Runs the scenario of a .json, .ts or .js file and prints what it measured.
+Runs the scenario of a .json, .ts or .js file and prints what it measured; with --service a benchmark that a Weir
+service has in its configuration, there (its token in WEIR_TOKEN).
 
   --json <file>    write the result as JSON (- for standard output, then nothing else is printed there)
   --slo <text>     an objective beside the scenario's, e.g. "p99 < 250ms" (repeatable)
   --allow <host>   a target besides loopback: host, host:port or *.domain (repeatable)
-  --history <dir>  append the result to <dir>/<name>.jsonl
+  --history <place>  append the result to a directory, git:<branch>, or a Weir service (its URL)
   --report <kind>=<file>  html, markdown, junit, csv, json, prometheus (repeatable)
   --ignore-doubts  report them, but do not exit with 3 for them
   --quiet          no progress`;
@@ -33,6 +38,7 @@ async function run(args: readonly string[], context: CommandContext): Promise<nu
       slo: { type: 'string', multiple: true },
       allow: { type: 'string', multiple: true },
       history: { type: 'string' },
+      service: { type: 'string' },
       report: { type: 'string', multiple: true },
       'ignore-doubts': { type: 'boolean', default: false },
       quiet: { type: 'boolean', default: false },
@@ -41,22 +47,68 @@ async function run(args: readonly string[], context: CommandContext): Promise<nu
   const [file, ...rest] = positionals;
   if (file === undefined) throw new UsageError('expected a scenario file: weir-bench run <file>');
   if (rest.length > 0) throw new UsageError(`expected one scenario file, got also \`${rest[0]}\``);
-  const loaded = await loadScenario(file);
-  const scenario = parseScenario({ ...loaded, objectives: [...loaded.objectives, ...(values.slo ?? [])] });
   const reports = (values.report ?? []).map(parseReport);
-  const live = liveProgress(context.stderr);
-  const result = await runBenchmark(scenario, {
-    signal: context.signal,
-    allowTargets: values.allow ?? [],
-    ...(values.quiet ? {} : { onProgress: (progress) => live.update(progress) }),
-  }).finally(() => live.end());
+  const token = process.env.WEIR_TOKEN;
+  const history = values.history === undefined ? undefined : openHistory(values.history, { token });
+  const { slo = [], allow = [], service, quiet } = values;
+  if (service !== undefined && (slo.length > 0 || allow.length > 0))
+    throw new UsageError('--slo and --allow are for runs made here; the service has its own');
+  const result =
+    service === undefined
+      ? await runHere(file, slo, allow, quiet, context)
+      : await runThere(file, { url: service, ...(token === undefined ? {} : { token }) }, quiet, context);
+  if (result === undefined) return exitCode.interrupted;
   const json = `${JSON.stringify(result, null, 2)}\n`;
   if (values.json === '-') context.stdout.write(json);
   else context.stdout.write(`${renderTable(result)}\n`);
   if (values.json !== undefined && values.json !== '-') await writeFile(values.json, json);
   await writeReports({ kind: 'run', result }, reports, { env: process.env, stdout: context.stdout });
-  if (values.history !== undefined) await appendHistory(values.history, result);
+  if (history !== undefined) {
+    const place = await history.append(result);
+    if (!quiet) context.stderr.write(`appended to ${place}\n`);
+  }
   return exitCodeOfResult(result, values['ignore-doubts'], context);
+}
+
+async function runHere(
+  file: string,
+  slo: readonly string[],
+  allowTargets: readonly string[],
+  quiet: boolean,
+  context: CommandContext,
+): Promise<BenchmarkResult> {
+  const loaded = await loadScenario(file);
+  const scenario = parseScenario({ ...loaded, objectives: [...loaded.objectives, ...slo] });
+  const live = liveProgress(context.stderr);
+  return runBenchmark(scenario, {
+    signal: context.signal,
+    allowTargets,
+    ...(quiet ? {} : { onProgress: (progress) => live.update(progress) }),
+  }).finally(() => live.end());
+}
+
+/** @returns `undefined` when it was cancelled before anything was measured */
+async function runThere(
+  benchmark: string,
+  service: ServiceAddress,
+  quiet: boolean,
+  context: CommandContext,
+): Promise<BenchmarkResult | undefined> {
+  const live = liveProgress(context.stderr);
+  const run = await runAtService({
+    service,
+    benchmark,
+    signal: context.signal,
+    ...(quiet
+      ? {}
+      : {
+          onProgress: (progress) => live.update(progress),
+          onRun: ({ id, status }) => context.stderr.write(`run ${id} is ${status}\n`),
+        }),
+  }).finally(() => live.end());
+  if (run.result !== null) return run.result;
+  if (context.signal.aborted) return undefined;
+  throw new ServiceError(service.url, `ended the run as ${run.status}: ${run.error ?? 'it has no result'}`);
 }
 
 function exitCodeOfResult(result: BenchmarkResult, ignoreDoubts: boolean, context: CommandContext): number {

@@ -12,15 +12,20 @@ export interface History {
 
 /**
  * Appends a result to `<directory>/<name>.jsonl`, one JSON object a line. A single write of a whole line: several processes may
- * append, and one that dies leaves at most a line that is skipped. The directory can be committed to a git branch.
+ * append, and one that dies leaves at most a line that is skipped.
  */
 export async function appendHistory(directory: string, result: BenchmarkResult): Promise<string> {
   await mkdir(directory, { recursive: true });
   const file = historyFile(directory, result.name);
   const text = await readFile(file, 'utf8').catch(() => '');
-  const newline = text === '' || text.endsWith('\n') ? '' : '\n';
-  await appendFile(file, `${newline}${JSON.stringify(result)}\n`);
+  await appendFile(file, withLine(text, result).slice(text.length));
   return file;
+}
+
+/** A history's text with one more line; a last line that was cut off is ended first. */
+export function withLine(text: string, result: BenchmarkResult): string {
+  const newline = text === '' || text.endsWith('\n') ? '' : '\n';
+  return `${text}${newline}${JSON.stringify(result)}\n`;
 }
 
 /** @throws {@link ScenarioFileError} when there is no history of that name */
@@ -32,6 +37,11 @@ export async function readHistory(directory: string, name: string): Promise<Hist
       { cause },
     );
   });
+  return parseHistory(text);
+}
+
+/** A history's text, line by line. */
+export function parseHistory(text: string): History {
   const results: BenchmarkResult[] = [];
   let skippedLines = 0;
   for (const line of text.split('\n')) {
@@ -53,7 +63,12 @@ export async function listHistory(directory: string): Promise<string[]> {
 }
 
 function historyFile(directory: string, name: string): string {
-  return join(directory, `${encodeURIComponent(name)}.jsonl`);
+  return join(directory, historyFileName(name));
+}
+
+/** `<name>.jsonl`, percent-encoded. */
+export function historyFileName(name: string): string {
+  return `${encodeURIComponent(name)}.jsonl`;
 }
 
 function parseResult(line: string): BenchmarkResult | undefined {

@@ -10,6 +10,10 @@ import { pinned } from './cpu-pinning.ts';
 export interface StartedTarget {
   readonly origin: string;
   readonly pid: number;
+  /** How it ended, e.g. `exited with code 1`. */
+  readonly ended: Promise<string>;
+  /** Sends a signal to it and everything it started. */
+  signal(name: NodeJS.Signals): void;
   /** Ends it and everything it started: SIGTERM, after two seconds SIGKILL. */
   stop(): Promise<void>;
 }
@@ -52,11 +56,14 @@ export async function startTarget(options: StartTargetOptions): Promise<StartedT
   child.stdout.on('data', keep);
   child.stderr.on('data', keep);
   let ended: string | undefined;
+  const { promise: end, resolve: tellEnd } = Promise.withResolvers<string>();
   child.once('error', (error) => {
     ended = error.message;
+    tellEnd(ended);
   });
   child.once('exit', (code, by) => {
     ended = by === null ? `exited with code ${code}` : `was ended by ${by}`;
+    tellEnd(ended);
   });
   const stop = async (): Promise<void> => {
     await stopGroup(child);
@@ -82,7 +89,8 @@ export async function startTarget(options: StartTargetOptions): Promise<StartedT
     await stop();
     throw error;
   }
-  return { origin, pid: child.pid ?? 0, stop };
+  const pid = child.pid ?? 0;
+  return { origin, pid, ended: end, signal: (name) => killGroup(pid, name), stop };
 }
 
 /** A port of loopback that was free a moment ago. */
