@@ -63,7 +63,7 @@ export async function createShopServer({
   });
   useProblems(app);
   await app.register(fastifyMetrics, { metrics, path: '/metrics' });
-  guardOverload(app);
+  await guardOverload(app);
   await app.register(fastifyRateLimit);
   homeRoutes(app);
   healthRoutes(app, { pool });

@@ -2,12 +2,8 @@
  * A server of known capacity: 10 workers of about 20 ms each behind it, first come, first served. `guard` chooses what
  * protects it: nothing, @fastify/under-pressure or a concurrency limiter.
  */
-import {
-  createConcurrencyLimiter,
-  fastifyOverload,
-  gradient2Limit,
-  vegasLimit,
-} from '@weir/ratelimit/overload';
+import { fastifyOverload } from '@weir/ratelimit/fastify';
+import { createConcurrencyLimiter, gradient2Limit, vegasLimit } from '@weir/ratelimit/overload';
 import fastify from 'fastify';
 
 const guard = process.argv[2] as string;

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { createAdaptorServer } from '@hono/node-server';
 import { createManualClock } from '@weir/test-kit';
 import express from 'express';
-import fastify from 'fastify';
+import fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify';
 import { Hono } from 'hono';
 import Koa from 'koa';
 import { afterEach, describe, expect, test } from 'vitest';
@@ -13,31 +13,34 @@ import { honoRateLimit } from '../src/adapters/hono.ts';
 import { koaRateLimit } from '../src/adapters/koa.ts';
 import { httpRateLimit } from '../src/adapters/node-http.ts';
 import type { RequestLimit } from '../src/adapters/request-limit.ts';
-import { createRateLimiter, type RateLimiter, secretKey } from '../src/index.ts';
+import { clientIpKey, createRateLimiter, type RateLimiter, secretKey } from '../src/index.ts';
 
 type Common = Omit<RequestLimit<unknown>, 'key' | 'cost' | 'limits'>;
 type Headers = Readonly<Record<string, string | string[] | undefined>>;
-const clientOf = (headers: Headers): string => secretKey(headers['x-client']);
+type KeyOf = (request: { readonly headers: Headers }) => string;
+const byClient: KeyOf = ({ headers }) => secretKey(headers['x-client']);
 const costOf = (headers: Headers): number => Number(headers['x-cost'] ?? 1);
 const statusOf = (url: string): number => Number(new URL(url, 'http://a').searchParams.get('status') ?? 200);
 
-let server: Server;
+let server: Server | undefined;
 
 async function listening(target: Server): Promise<string> {
   server = target;
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  await new Promise<void>((resolve) => target.listen(0, '127.0.0.1', resolve));
+  return `http://127.0.0.1:${(target.address() as AddressInfo).port}`;
 }
 
-afterEach(() => new Promise<void>((resolve) => server.close(() => resolve())));
+afterEach(
+  () => new Promise<void>((resolve) => (server === undefined ? resolve() : server.close(() => resolve()))),
+);
 
 /** Every adapter on a real server: answers with the status that `?status=` asks for. */
-const adapters: Record<string, (common: Common) => Promise<string>> = {
-  async fastify(common) {
+const adapters: Record<string, (common: Common, keyOf?: KeyOf) => Promise<string>> = {
+  async fastify(common, keyOf = byClient) {
     const app = fastify();
     const rateLimit = {
       ...common,
-      key: (request: { headers: Headers }) => clientOf(request.headers),
+      key: keyOf,
       cost: (request: { headers: Headers }) => costOf(request.headers),
     };
     await app.register(fastifyRateLimit);
@@ -45,24 +48,24 @@ const adapters: Record<string, (common: Common) => Promise<string>> = {
     await app.ready();
     return listening(app.server);
   },
-  async express(common) {
+  async express(common, keyOf = byClient) {
     const app = express();
     app.use(
       expressRateLimit({
         ...common,
-        key: ({ headers }) => clientOf(headers),
+        key: keyOf,
         cost: ({ headers }) => costOf(headers),
       }),
     );
     app.get('/', (request, response) => void response.status(statusOf(request.url)).send('ok'));
     return listening(createServer(app as RequestListener));
   },
-  async koa(common) {
+  async koa(common, keyOf = byClient) {
     const app = new Koa();
     app.use(
       koaRateLimit({
         ...common,
-        key: ({ headers }) => clientOf(headers),
+        key: keyOf,
         cost: ({ headers }) => costOf(headers),
       }),
     );
@@ -72,17 +75,18 @@ const adapters: Record<string, (common: Common) => Promise<string>> = {
     });
     return listening(createServer(app.callback()));
   },
-  async hono(common) {
+  async hono(common, keyOf = byClient) {
     const app = new Hono();
-    const key: RequestLimit<import('hono').Context>['key'] = (context) => clientOf(context.req.header());
+    const key: RequestLimit<import('hono').Context>['key'] = (context) =>
+      keyOf({ headers: context.req.header() });
     app.use(honoRateLimit({ ...common, key, cost: (context) => costOf(context.req.header()) }));
     app.get('/', (context) => context.text('ok', statusOf(context.req.url) as 200));
     return listening(createAdaptorServer(app) as Server);
   },
-  async 'node:http'(common) {
+  async 'node:http'(common, keyOf = byClient) {
     const limited = httpRateLimit({
       ...common,
-      key: ({ headers }) => clientOf(headers),
+      key: keyOf,
       cost: ({ headers }) => costOf(headers),
     });
     return listening(
@@ -142,6 +146,29 @@ describe.each(Object.keys(adapters))('the %s adapter', (name) => {
     expect((await limiter.peek(secretKey('a'))).policies[0]?.remaining).toBe(2);
   });
 
+  test('answers a malformed forwarded header with 400 and burns no quota by it', async () => {
+    const limiter = twoPerHour();
+    const key = clientIpKey({ trustProxy: 1 });
+    const url = await start({ limiter }, ({ headers }) =>
+      key({ headers, socket: { remoteAddress: '10.0.0.1' } }),
+    );
+    for (const header of [
+      'not-an-address',
+      '203.0.113.7, ',
+      '203.0.113.7:80',
+      '"><script>',
+      '1.1.1.1,'.repeat(1000),
+    ]) {
+      const answer = await fetch(url, { headers: { 'x-forwarded-for': header } });
+      expect([header.slice(0, 20), answer.status]).toEqual([header.slice(0, 20), 400]);
+      expect(answer.headers.get('content-type')).toBe('application/problem+json');
+      expect(await answer.json()).toMatchObject({ status: 400, detail: 'The client cannot be identified.' });
+    }
+    expect(limiter.stats()).toMatchObject({ decisions: [], keys: 0 });
+    expect((await fetch(url, { headers: { 'x-forwarded-for': '6.6.6.6, 203.0.113.7' } })).status).toBe(200);
+    expect((await limiter.peek('203.0.113.7')).policies[0]?.remaining).toBe(1);
+  });
+
   test('gives units back when the answer’s status says so', async () => {
     const limiter = twoPerHour();
     const url = await start({ limiter, refundIf: (status) => status >= 500 });
@@ -182,24 +209,63 @@ describe('older header styles', () => {
 });
 
 describe('a server that trusts everyone', () => {
-  test('is refused by Fastify at start and by Express at the first request', async () => {
-    const spoofable = fastify({ trustProxy: true });
-    const starting = (async () => {
-      await spoofable.register(fastifyRateLimit);
-    })();
-    await expect(starting).rejects.toMatchObject({
-      code: 'ERR_WEIR_RATELIMIT_OPTIONS',
-    });
-    const app = express();
-    app.set('trust proxy', true);
-    app.use(expressRateLimit({ limiter: twoPerHour(), key: () => 'k' }));
+  const code = 'ERR_WEIR_RATELIMIT_OPTIONS';
+  const limited = async (trustProxy: FastifyServerOptions['trustProxy']): Promise<FastifyInstance> => {
+    const app = fastify({ ...(trustProxy === undefined ? {} : { trustProxy }) });
+    app.setErrorHandler((error: { code?: string }, _, reply) => reply.code(500).send(error.code));
+    await app.register(fastifyRateLimit);
+    const rateLimit = { limiter: twoPerHour(), key: ({ ip }: { ip: string }) => ip };
+    app.get('/', { config: { rateLimit } }, () => 'ok');
+    return app;
+  };
+
+  test('is refused by Fastify at start', async () => {
+    await expect(limited(true)).rejects.toMatchObject({ code });
+  });
+
+  test.each([[() => true], [['0.0.0.0/1', '128.0.0.0/1']]])(
+    'is refused by Fastify at the first request when a function or halves of everything hide it',
+    async (trustProxy) => {
+      const app = await limited(trustProxy);
+      const answer = await app.inject('/');
+      expect([answer.statusCode, answer.body]).toEqual([500, code]);
+    },
+  );
+
+  test.each([false, 1, 3, 'loopback', ['10.0.0.0/8'], (address: string) => address.startsWith('10.')])(
+    'is what Fastify with %j is not',
+    async (trustProxy) => {
+      const app = await limited(trustProxy);
+      expect((await app.inject('/')).statusCode).toBe(200);
+    },
+  );
+
+  test.each([[true], [() => true], [['0.0.0.0/1', '128.0.0.0/1']]])(
+    'is refused by Express at the first request',
+    async (trustProxy) => {
+      const app = express();
+      app.set('trust proxy', trustProxy);
+      app.use(expressRateLimit({ limiter: twoPerHour(), key: () => 'k' }));
+      const errors: unknown[] = [];
+      app.use(((error, _request, response, _next) => {
+        errors.push(error);
+        response.status(500).end();
+      }) satisfies express.ErrorRequestHandler);
+      const url = await listening(createServer(app as RequestListener));
+      expect((await fetch(url)).status).toBe(500);
+      expect(errors[0]).toMatchObject({ code });
+    },
+  );
+
+  test('is refused by Koa at the first request when its own `proxy` is on and nobody counts the hops', async () => {
+    const app = new Koa({ proxy: true });
     const errors: unknown[] = [];
-    app.use(((error, _request, response, _next) => {
-      errors.push(error);
-      response.status(500).end();
-    }) satisfies express.ErrorRequestHandler);
-    const url = await listening(createServer(app as RequestListener));
+    app.on('error', (error) => errors.push(error));
+    app.use(koaRateLimit({ limiter: twoPerHour(), key: ({ ip }) => ip }));
+    const url = await listening(createServer(app.callback()));
     expect((await fetch(url)).status).toBe(500);
-    expect(errors[0]).toMatchObject({ code: 'ERR_WEIR_RATELIMIT_OPTIONS' });
+    expect(errors[0]).toMatchObject({ code });
+    app.maxIpsCount = 1;
+    expect((await fetch(url)).status).toBe(404);
   });
 });

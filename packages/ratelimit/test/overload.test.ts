@@ -1,16 +1,11 @@
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { seededRandom } from '@weir/test-kit';
-import fastify from 'fastify';
 import { describe, expect, test } from 'vitest';
 import {
   aimdLimit,
   type ConcurrencyLimit,
   createConcurrencyLimiter,
   createLoadShedder,
-  fastifyOverload,
   gradient2Limit,
-  httpOverload,
   vegasLimit,
 } from '../src/overload/index.ts';
 import { createManualClock, type SimulationOptions, simulateOverload } from '../src/testing/index.ts';
@@ -270,80 +265,5 @@ describe('a load shedder', () => {
     for (let index = 0; index < 50; index++) shedder.sample();
     expect(shedder.level).toBe(0);
     shedder.close();
-  });
-});
-
-describe('guards of servers', () => {
-  test('answer 503 with the draft’s problem type and Retry-After, and free the permit with the answer', async () => {
-    const limiter = createConcurrencyLimiter({ limit: 1, tiers: [{ name: 'all' }], queue: false });
-    let finish: (() => void) | undefined;
-    const started = Promise.withResolvers<void>();
-    const app = fastify();
-    await app.register(fastifyOverload, { limiter });
-    app.get('/', async () => {
-      await new Promise<void>((resolve) => {
-        finish = resolve;
-        started.resolve();
-      });
-      return 'done';
-    });
-    const url = await app.listen({ port: 0, host: '127.0.0.1' });
-    const first = fetch(url);
-    await started.promise;
-    const refused = await fetch(url);
-    expect(refused.status).toBe(503);
-    expect(refused.headers.get('content-type')).toBe('application/problem+json');
-    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThanOrEqual(1);
-    expect(await refused.json()).toMatchObject({
-      type: expect.stringMatching(/#temporary-reduced-capacity$/),
-    });
-    finish?.();
-    expect(await (await first).text()).toBe('done');
-    await expect.poll(() => limiter.stats().inFlight).toBe(0);
-    await app.close();
-  });
-
-  test('keep the permit of a request whose client left until its handler is done', async () => {
-    const limiter = createConcurrencyLimiter({ limit: 1, tiers: [{ name: 'all' }], queue: false });
-    const guarded = httpOverload({ limiter });
-    const started = Promise.withResolvers<() => void>();
-    const server: Server = createServer((request, response) => {
-      void guarded(request, response).then(
-        (allowed) => void (allowed && started.resolve(() => response.end('late'))),
-      );
-    });
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-    const abort = new AbortController();
-    const left = fetch(url, { signal: abort.signal }).catch(() => 'left');
-    const finish = await started.promise;
-    abort.abort();
-    expect(await left).toBe('left');
-    expect((await fetch(url)).status).toBe(503);
-    expect(limiter.stats().inFlight).toBe(1);
-    finish();
-    expect(limiter.stats().inFlight).toBe(0);
-    await new Promise<void>((resolve) => server.close(() => resolve()));
-  });
-
-  test('let critical requests through while others are shed', async () => {
-    const shedder = createLoadShedder({ measure: () => ({ delayMs: 1000, utilization: 1 }), sampleMs: 1e9 });
-    for (let index = 0; index < 3; index++) shedder.sample();
-    const guarded = httpOverload({
-      shedder,
-      tier: ({ url }) => (url === '/health' ? 'critical' : 'background'),
-    });
-    const server: Server = createServer((request, response) => {
-      guarded(request, response).then(
-        (allowed) => void (allowed && response.end('ok')),
-        () => response.destroy(),
-      );
-    });
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-    expect((await fetch(`${url}/health`)).status).toBe(200);
-    expect((await fetch(url)).status).toBe(503);
-    shedder.close();
-    await new Promise<void>((resolve) => server.close(() => resolve()));
   });
 });

@@ -1,5 +1,13 @@
-import type { FastifyContextConfig, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type {
+  FastifyContextConfig,
+  FastifyInstance,
+  FastifyPluginCallback,
+  FastifyReply,
+  FastifyRequest,
+} from 'fastify';
 import { assertTrustProxy } from '../keys/client-ip.ts';
+import { admissionBy, type OverloadGuard, overloadAnswer } from '../overload/admission.ts';
+import { holdUntilAnswered } from '../overload/hold-permit.ts';
 import { checkRequestLimit, limitRequest, type Outcome, type RequestLimit } from './request-limit.ts';
 
 /** A route's limit: `config: { rateLimit }`. For an address use `ipKey(request.ip)`. */
@@ -15,7 +23,8 @@ declare module 'fastify' {
  * Limits the routes that carry `config.rateLimit`. Register once, before them. Answers carry `RateLimit-Policy` and
  * `RateLimit`; denials are 429 problem+json with Retry-After, decided in `onRequest`, before the body is read.
  *
- * Refuses to start under `trustProxy: true`, where clients choose their `request.ip`.
+ * Refuses a `trustProxy` under which clients choose their `request.ip`: `true` and open ranges at start, and a function
+ * that trusts everyone at the first request, which fails with `ERR_WEIR_RATELIMIT_OPTIONS`.
  */
 export function fastifyRateLimit(
   app: FastifyInstance,
@@ -28,6 +37,7 @@ export function fastifyRateLimit(
     done(error as Error);
     return;
   }
+  let trusted = false;
   const outcomes = new WeakMap<FastifyRequest, Outcome>();
   app.addHook('onRoute', (route) => {
     const config: FastifyContextConfig | undefined = route.config;
@@ -35,6 +45,10 @@ export function fastifyRateLimit(
     if (limit === undefined) return;
     checkRequestLimit(limit, `config.rateLimit of ${String(route.method)} ${route.url}`);
     const onRequest = async (request: FastifyRequest, reply: FastifyReply): Promise<unknown> => {
+      if (!trusted) {
+        if (believesClients(request)) assertTrustProxy(true);
+        trusted = true;
+      }
       const outcome = await limitRequest(limit, request);
       reply.headers(outcome.headers);
       if (outcome.answered !== undefined) outcomes.set(request, outcome);
@@ -51,7 +65,10 @@ export function fastifyRateLimit(
   done();
 }
 
-/** Fastify keeps the option under a symbol only; where a version names it otherwise, the check finds nothing. */
+/**
+ * The option as given. Fastify publishes it nowhere and keeps it under a symbol; where a version names that otherwise,
+ * this finds nothing and {@link believesClients} finds out at the first request.
+ */
 function trustProxyOf(app: object): unknown {
   for (let level: object | null = app; level !== null; level = Object.getPrototypeOf(level)) {
     const symbol = Object.getOwnPropertySymbols(level).find(
@@ -63,8 +80,43 @@ function trustProxyOf(app: object): unknown {
   return undefined;
 }
 
-// Hooks must reach routes outside this plugin's own scope: this is what `fastify-plugin` sets.
-Object.defineProperties(fastifyRateLimit, {
-  [Symbol.for('skip-override')]: { value: true },
-  [Symbol.for('fastify.display-name')]: { value: '@weir/ratelimit' },
-});
+/** More hops than any set-up has, the farthest first. All are addresses for documentation. */
+const CHAIN: readonly string[] = Array.from({ length: 64 }, (_, hop) => `198.51.100.${hop}`);
+
+/** Whether this server's `request.ip` is the far end of a chain that a stranger wrote. */
+function believesClients(request: FastifyRequest): boolean {
+  const raw = {
+    headers: { 'x-forwarded-for': CHAIN.join(', ') },
+    socket: { remoteAddress: '203.0.113.1' },
+    connection: { remoteAddress: '203.0.113.1' },
+  };
+  const stranger = Object.create(Object.getPrototypeOf(request), { raw: { value: raw } }) as FastifyRequest;
+  return stranger.ip === CHAIN[0];
+}
+
+/** Overload guard for every route: 503 problem+json, decided before the body is read. */
+export const fastifyOverload: FastifyPluginCallback<OverloadGuard<FastifyRequest>> = (app, guard, done) => {
+  const admit = admissionBy(guard, ({ url }) => url);
+  app.addHook('onRequest', async (request, reply) => {
+    const { allowed, permit } = await admit(request);
+    if (!allowed) {
+      const { status, headers, body } = overloadAnswer(guard);
+      return reply.code(status).headers(headers).send(body);
+    }
+    // Nobody is left to answer.
+    if (!holdUntilAnswered(reply.raw, permit)) reply.hijack();
+    return undefined;
+  });
+  done();
+};
+
+// Hooks must reach routes outside the plugins' own scope: this is what `fastify-plugin` sets.
+for (const [plugin, name] of [
+  [fastifyRateLimit, '@weir/ratelimit'],
+  [fastifyOverload, '@weir/ratelimit/overload'],
+] as const) {
+  Object.defineProperties(plugin, {
+    [Symbol.for('skip-override')]: { value: true },
+    [Symbol.for('fastify.display-name')]: { value: name },
+  });
+}

@@ -1,4 +1,6 @@
 import type { Context, MiddlewareHandler } from 'hono';
+import { admissionBy, type OverloadGuard, overloadAnswer } from '../overload/admission.ts';
+import { completionOf } from '../overload/hold-permit.ts';
 import { checkRequestLimit, limitRequest, type RequestLimit } from './request-limit.ts';
 
 /** Middleware for Hono on any runtime whose key function can tell clients apart. */
@@ -11,6 +13,24 @@ export function honoRateLimit(limit: RequestLimit<Context>): MiddlewareHandler {
     await next();
     for (const [name, value] of Object.entries(headers)) context.header(name, value);
     await answered?.(context.res.status);
+    return undefined;
+  };
+}
+
+/** Overload guard for Hono: 503 problem+json. The permit is held until the answer is made; a stream then goes on without it. */
+export function honoOverload(guard: OverloadGuard<Context>): MiddlewareHandler {
+  const admit = admissionBy(guard, (context) => context.req.path);
+  return async (context, next) => {
+    const { allowed, permit } = await admit(context);
+    if (!allowed) {
+      const { status, headers, body } = overloadAnswer(guard);
+      return new Response(new Uint8Array(body), { status, headers });
+    }
+    try {
+      await next();
+    } finally {
+      permit?.release(completionOf(context.res.status));
+    }
     return undefined;
   };
 }

@@ -1,4 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { admissionBy, type OverloadGuard, overloadAnswer } from '../overload/admission.ts';
+import { holdUntilAnswered } from '../overload/hold-permit.ts';
 import { checkRequestLimit, limitRequest, type RequestLimit } from './request-limit.ts';
 
 /**
@@ -19,5 +21,24 @@ export function httpRateLimit(
     }
     if (answered !== undefined) response.once('finish', () => void answered(response.statusCode));
     return true;
+  };
+}
+
+/**
+ * Makes an overload guard for `node:http` handlers: resolves with false when it answered 503 problem+json itself, or
+ * when the client left while the request waited. The permit is held until the handler ends its answer.
+ * @example if (!(await guarded(request, response))) return;
+ */
+export function httpOverload(
+  guard: OverloadGuard<IncomingMessage>,
+): (request: IncomingMessage, response: ServerResponse) => Promise<boolean> {
+  const admit = admissionBy(guard, ({ url }) => url);
+  return async (request, response) => {
+    const { allowed, permit } = await admit(request);
+    if (allowed) return holdUntilAnswered(response, permit);
+    const { status, headers, body } = overloadAnswer(guard);
+    if (!response.headersSent && !response.destroyed)
+      response.writeHead(status, { ...headers, 'content-length': body.length }).end(body);
+    return false;
   };
 }

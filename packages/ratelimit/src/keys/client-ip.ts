@@ -52,7 +52,8 @@ export function clientIpKey(options: ClientIpOptions = {}): (request: ForwardedR
  */
 export function assertTrustProxy(trustProxy: unknown): void {
   const open =
-    trustProxy === true || (typeof trustProxy === 'string' && /(^|[,\s])(0\.0\.0\.0|::)\/0/.test(trustProxy));
+    trustProxy === true ||
+    [trustProxy].flat().some((range) => typeof range === 'string' && /\/0+(\s*,|\s*$)/.test(range));
   if (!open) return;
   throw new RateLimitError(
     'ERR_WEIR_RATELIMIT_OPTIONS',

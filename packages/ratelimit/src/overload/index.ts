@@ -1,3 +1,4 @@
+export type { OverloadGuard } from './admission.ts';
 export type { QueueOptions } from './codel-queue.ts';
 export {
   type AcquireOptions,
@@ -23,5 +24,4 @@ export {
   type LoadShedderOptions,
   type LoopLoad,
 } from './load-shedder.ts';
-export { fastifyOverload, httpOverload, type OverloadGuard } from './server-guard.ts';
 export type { Tier } from './tiers.ts';
