@@ -7,7 +7,10 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 const root = join(import.meta.dirname, '..');
-const published = ['cache', 'ratelimit', 'metrics', 'bench'].map((name) => `packages/${name}`);
+const published = [
+  ...['cache', 'ratelimit', 'metrics', 'bench'].map((name) => `packages/${name}`),
+  'dashboards',
+];
 
 type Step = { readonly name: string; readonly run: () => Promise<string | undefined> };
 

@@ -5,7 +5,7 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 
 type Manifest = {
   readonly name: string;
@@ -45,8 +45,13 @@ function missingPeer(manifest: Manifest, stderr: string): string | undefined {
 }
 
 try {
-  for (const name of readdirSync(join(root, 'packages'))) {
-    const source = join(root, 'packages', name);
+  const published = [
+    ...readdirSync(join(root, 'packages')).map((name) => join('packages', name)),
+    'dashboards',
+  ];
+  for (const path of published) {
+    const source = join(root, path);
+    const name = basename(path);
     const manifest = JSON.parse(readFileSync(join(source, 'package.json'), 'utf8')) as Manifest;
     run('pnpm', ['pack', '--pack-destination', work], source);
     const tarball = readdirSync(work).find(

@@ -8,6 +8,20 @@ export interface Target {
   readonly legendFormat: string;
   readonly datasource: { readonly type: string; readonly uid: string };
   readonly instant?: boolean;
+  readonly exemplar?: boolean;
+}
+
+export interface LinkJson {
+  readonly title: string;
+  readonly url: string;
+}
+
+export interface AnnotationJson {
+  readonly name: string;
+  readonly enable: boolean;
+  readonly expr: string;
+  readonly titleFormat: string;
+  readonly datasource: { readonly uid: string };
 }
 
 export interface PanelJson {
@@ -20,12 +34,20 @@ export interface PanelJson {
   readonly targets?: readonly Target[];
   readonly panels?: readonly PanelJson[];
   readonly options?: { readonly legend?: { readonly showLegend: boolean } };
-  readonly fieldConfig?: { readonly defaults: { readonly unit?: string; readonly noValue?: string } };
+  readonly links?: readonly LinkJson[];
+  readonly fieldConfig?: {
+    readonly defaults: {
+      readonly unit?: string;
+      readonly noValue?: string;
+      readonly links?: readonly LinkJson[];
+    };
+  };
 }
 
 export interface VariableJson {
   readonly type: string;
   readonly name: string;
+  readonly label?: string;
   readonly multi?: boolean;
   readonly includeAll?: boolean;
   readonly allValue?: string;
@@ -41,6 +63,12 @@ export interface DashboardJson {
   readonly editable: boolean;
   readonly schemaVersion: number;
   readonly refresh: string;
+  readonly links: readonly {
+    readonly type: string;
+    readonly includeVars: boolean;
+    readonly keepTime: boolean;
+  }[];
+  readonly annotations: { readonly list: readonly AnnotationJson[] };
   readonly templating: { readonly list: readonly VariableJson[] };
   readonly panels: readonly PanelJson[];
 }

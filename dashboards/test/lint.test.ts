@@ -18,17 +18,17 @@ test('uids and titles are unique over all dashboards', () => {
 
 /** The first dashboard with its first panel changed. */
 function broken(change: (panel: PanelJson) => object): DashboardJson {
-  const [dashboard] = all;
-  if (dashboard === undefined) throw new Error('There are no dashboards.');
-  const [first, ...others] = dashboard.panels;
-  if (first === undefined) throw new Error('The dashboard has no panels.');
-  return { ...dashboard, panels: [{ ...first, ...change(first) } as PanelJson, ...others] };
+  const dashboard = first();
+  const [panel, ...others] = dashboard.panels;
+  if (panel === undefined) throw new Error('The dashboard has no panels.');
+  return { ...dashboard, panels: [{ ...panel, ...change(panel) } as PanelJson, ...others] };
 }
 
 function withExpr(expr: string): (panel: PanelJson) => object {
   return (panel) => ({ targets: panel.targets?.map((target) => ({ ...target, expr })) });
 }
 
+const [range, variables] = ['__url_time_range', '__all_variables'].map((name) => `$\{${name}}`);
 const scope = 'job=~"$job", instance=~"$instance"';
 
 test.each([
@@ -45,7 +45,66 @@ test.each([
   ['a counter without rate', withExpr(`sum(weir_cache_reads_total{${scope}})`), 'not rated'],
   ['a rated gauge', withExpr(`rate(weir_cache_entries{${scope}}[$__rate_interval])`), 'no counter'],
   ['a fixed rate interval', withExpr(`rate(weir_cache_reads_total{${scope}}[5m])`), 'fixed [5m]'],
+  ['a query that does not parse', withExpr(`sum(up{${scope}}`), 'target-promql'],
+  ['a panel without query', () => ({ targets: [] }), 'panel-no-targets'],
+  ['a panel of another data source', () => ({ datasource: { uid: 'abc' } }), 'panel-datasource'],
+  [
+    'a link to a dashboard that is not there',
+    () => ({ links: [{ title: 'x', url: `/d/weir-gone?${range}&${variables}` }] }),
+    'leads nowhere',
+  ],
+  [
+    'a link that drops the variables',
+    () => ({ links: [{ title: 'x', url: `/d/weir-http?${range}` }] }),
+    'drops time range or variables',
+  ],
   ['a query that ignores $job', withExpr('sum(up{instance=~"$instance"})'), 'ignores $job'],
 ])('the linter reports %s', (_, change, complaint) => {
   expect(lint(broken(change)).join('\n')).toContain(complaint);
 });
+
+test.each([
+  ['an editable dashboard', (all: DashboardJson) => ({ ...all, editable: true }), 'uneditable-dashboard'],
+  [
+    'no data source to choose',
+    (all: DashboardJson) => ({ ...all, templating: { list: all.templating.list.slice(1) } }),
+    'template-datasource',
+  ],
+  ['a job that is not refreshed', variable('job', { refresh: 1 }), 'template-on-time-change-reload'],
+  ['an instance without All', variable('instance', { includeAll: false }), 'template-instance'],
+  [
+    'a job asked for by another label',
+    variable('job', { query: { query: 'label_values(up, app)' } }),
+    'template-label-promql',
+  ],
+  [
+    'an annotation of an unknown metric',
+    annotation('made_up{job=~"$job"}'),
+    'made_up is not in the catalogue',
+  ],
+  ['an annotation that ignores $job', annotation('up'), 'ignores $job'],
+] as const)('the linter reports %s', (_, change, complaint) => {
+  expect(lint(change(first()))).toEqual(expect.arrayContaining([expect.stringContaining(complaint)]));
+});
+
+function first(): DashboardJson {
+  const [dashboard] = all;
+  if (dashboard === undefined) throw new Error('There are no dashboards.');
+  return dashboard;
+}
+
+function variable(name: string, change: object): (dashboard: DashboardJson) => DashboardJson {
+  return (dashboard) => ({
+    ...dashboard,
+    templating: {
+      list: dashboard.templating.list.map((own) => (own.name === name ? { ...own, ...change } : own)),
+    },
+  });
+}
+
+function annotation(expr: string): (dashboard: DashboardJson) => DashboardJson {
+  return (dashboard) => ({
+    ...dashboard,
+    annotations: { list: dashboard.annotations.list.map((own) => ({ ...own, expr })) },
+  });
+}

@@ -2,7 +2,16 @@ import { metricCatalogue } from '@weir/metrics';
 import { serviceCatalogue } from '../../service/src/catalogue.ts';
 import { parse } from '../../service/src/promql/parser.ts';
 import { selectors } from '../../service/src/promql/selectors.ts';
-import { type DashboardJson, type PanelJson, panelsOf, type Target } from './dashboard-json.ts';
+import { dashboards } from '../src/index.ts';
+import {
+  type DashboardJson,
+  type PanelJson,
+  panelsOf,
+  type Target,
+  type VariableJson,
+} from './dashboard-json.ts';
+
+const uids = new Set(dashboards.map(({ uid }) => uid));
 
 const counters = new Set<string>();
 const known = new Set<string>();
@@ -19,33 +28,69 @@ for (const { name, type } of [...metricCatalogue, ...serviceCatalogue]) {
 }
 
 /**
- * What a reader of `dashboard` would trip over, one line each; empty for a good one. The rules are those of
- * Grafana's dashboard linter, and ours: catalogued metrics only, words wherever a chart may be empty.
+ * What a reader of `dashboard` would trip over, one line each; empty for a good one. The rules of Grafana's dashboard
+ * linter, by its names, and ours below them.
+ *
+ * template-datasource, template-job, template-instance, template-label-promql, template-on-time-change-reload,
+ * panel-datasource, panel-title-description, panel-units, panel-no-targets, target-promql, target-rate-interval,
+ * target-job, target-instance, target-counter-agg, uneditable-dashboard. Its rules for LogQL have nothing to look at.
  */
 export function lint(dashboard: DashboardJson): readonly string[] {
-  return [...lintModel(dashboard), ...panelsOf(dashboard).flatMap((panel) => [...lintPanel(panel)])];
+  return [
+    ...lintModel(dashboard),
+    ...lintVariables(dashboard.templating.list),
+    ...lintAnnotations(dashboard),
+    ...panelsOf(dashboard).flatMap((panel) => [...lintPanel(panel)]),
+  ];
 }
 
 function* lintModel(dashboard: DashboardJson): Generator<string> {
-  if (dashboard.editable !== false) yield 'the dashboard is editable';
+  if (dashboard.editable !== false) yield 'uneditable-dashboard: the dashboard is editable';
   if (!dashboard.description) yield 'the dashboard has no description';
   if (/\$\{DS_|__inputs/.test(JSON.stringify(dashboard)))
     yield 'it holds import inputs, which break provisioning';
   const ids = dashboard.panels.flatMap((panel) => [panel.id, ...(panel.panels ?? []).map(({ id }) => id)]);
   if (new Set(ids).size !== ids.length || ids.some((id) => !Number.isInteger(id)))
     yield 'panel ids are not unique';
-  const [source, ...others] = dashboard.templating.list;
+  if (
+    !dashboard.links.some(
+      ({ type, includeVars, keepTime }) => type === 'dashboards' && includeVars && keepTime,
+    )
+  )
+    yield 'no menu of the other dashboards that keeps variables and time';
+  yield* lintGrid(dashboard.panels);
+}
+
+function* lintVariables([source, ...others]: readonly VariableJson[]): Generator<string> {
   if (source?.type !== 'datasource' || source.name !== 'datasource' || source.query !== 'prometheus') {
-    yield 'the first variable is not the Prometheus data source';
+    yield 'template-datasource: the first variable is not the Prometheus data source';
   }
   for (const name of ['job', 'instance']) {
     const variable = others.find((other) => other.name === name);
-    if (!variable?.multi || !variable.includeAll || variable.allValue !== '.+')
-      yield `$${name} is not multi with All`;
-    if (variable?.refresh !== 2) yield `$${name} is not refreshed with the time range`;
-    if (variable?.datasource?.uid !== '$datasource') yield `$${name} does not ask $datasource`;
+    if (!variable?.multi || !variable.includeAll || variable.allValue !== '.+' || !variable.label)
+      yield `template-${name}: $${name} is not labelled and multi with All`;
+    if (variable?.refresh !== 2)
+      yield `template-on-time-change-reload: $${name} is not refreshed with the time range`;
+    if (variable?.datasource?.uid !== '$datasource')
+      yield `template-${name}: $${name} does not ask $datasource`;
+    const query = typeof variable?.query === 'object' ? variable.query.query : '';
+    const [, series, label] = /^label_values\((.+), (\w+)\)$/.exec(query) ?? [];
+    if (series === undefined || label !== name) yield `template-label-promql: $${name} asks ${query}`;
+    else
+      for (const metric of unknownMetrics(expanded(series), []))
+        yield `$${name}: ${metric} is not in the catalogue`;
   }
-  yield* lintGrid(dashboard.panels);
+}
+
+function* lintAnnotations({ annotations }: DashboardJson): Generator<string> {
+  for (const { name, expr, enable, datasource, titleFormat } of annotations.list) {
+    if (!enable || datasource.uid !== '$datasource') yield `annotation ${name}: off, or not of $datasource`;
+    if (!titleFormat) yield `annotation ${name}: no title`;
+    // Prometheus and the service write this series themselves.
+    for (const metric of unknownMetrics(expanded(expr), ['ALERTS']))
+      yield `annotation ${name}: ${metric} is not in the catalogue`;
+    if (!expr.includes('job=~"$job"')) yield `annotation ${name}: ignores $job`;
+  }
 }
 
 function* lintGrid(panels: readonly PanelJson[]): Generator<string> {
@@ -64,36 +109,62 @@ function* lintGrid(panels: readonly PanelJson[]): Generator<string> {
 
 function* lintPanel(panel: PanelJson): Generator<string> {
   const { title, type, description, fieldConfig, targets = [] } = panel;
-  if (!title) yield `panel ${panel.id} has no title`;
-  if (!description) yield `${title}: no description`;
+  if (!title || !description)
+    yield `panel-title-description: panel ${panel.id} ${title}: no title or no description`;
   if (type === 'text') return;
-  if (!fieldConfig?.defaults.unit) yield `${title}: no unit`;
+  if (!fieldConfig?.defaults.unit) yield `panel-units: ${title}: no unit`;
   if (!fieldConfig?.defaults.noValue) yield `${title}: no words for no data`;
-  if (panel.datasource?.uid !== '$datasource') yield `${title}: does not ask $datasource`;
+  if (panel.datasource?.uid !== '$datasource') yield `panel-datasource: ${title}: does not ask $datasource`;
   if (type === 'timeseries' && panel.options?.legend?.showLegend !== true) yield `${title}: legend not shown`;
-  if (targets.length === 0) yield `${title}: no query`;
+  if (targets.length === 0) yield `panel-no-targets: ${title}: no query`;
   const refIds = targets.map(({ refId }) => refId);
   if (new Set(refIds).size !== refIds.length || refIds.some((id) => !id))
     yield `${title}: refIds are not unique`;
+  for (const { url } of [...(panel.links ?? []), ...(fieldConfig?.defaults.links ?? [])])
+    yield* lintLink(title, url);
   for (const target of targets) yield* lintTarget(title, target);
 }
 
-function* lintTarget(title: string, { expr, legendFormat, datasource }: Target): Generator<string> {
-  if (datasource.uid !== '$datasource') yield `${title}: a query does not ask $datasource`;
+function* lintLink(title: string, url: string): Generator<string> {
+  const uid = /^\/d\/([\w-]+)\?/.exec(url)?.[1];
+  if (uid === undefined ? !url.startsWith('/explore?') : !uids.has(uid))
+    yield `${title}: leads nowhere, ${url}`;
+  if (uid !== undefined && !/\$\{__url_time_range\}.*\$\{__all_variables\}/.test(url))
+    yield `${title}: its link drops time range or variables`;
+}
+
+function* lintTarget(title: string, { expr, legendFormat, datasource, exemplar }: Target): Generator<string> {
+  if (datasource.uid !== '$datasource') yield `panel-datasource: ${title}: a query does not ask $datasource`;
   if (!legendFormat) yield `${title}: a query has no legend`;
+  try {
+    parse(expanded(expr));
+  } catch (error) {
+    yield `target-promql: ${title}: ${(error as Error).message}`;
+    return;
+  }
+  if (exemplar && !expr.includes('_bucket{')) yield `${title}: asks for exemplars of what has none`;
   const selectors = selectorsOf(expr);
-  if (selectors.length === 0) yield `${title}: a query selects nothing`;
+  if (selectors.length === 0) yield `target-promql: ${title}: a query selects nothing`;
   for (const { metric, matchers, range, before } of selectors) {
     if (!known.has(metric)) yield `${title}: ${metric} is not in the catalogue`;
     for (const label of ['job', 'instance']) {
-      if (!matchers.includes(`${label}=~"$${label}"`)) yield `${title}: ${metric} ignores $${label}`;
+      if (!matchers.includes(`${label}=~"$${label}"`))
+        yield `target-${label}: ${title}: ${metric} ignores $${label}`;
     }
-    if (range !== undefined && range !== '$__rate_interval')
-      yield `${title}: ${metric} over a fixed [${range}]`;
+    const grows = range === '$__range' && before.endsWith('increase(');
+    if (range !== undefined && range !== '$__rate_interval' && !grows)
+      yield `target-rate-interval: ${title}: ${metric} over a fixed [${range}]`;
     const rated = range !== undefined && /(?:rate|increase)\($/.test(before);
-    if (counters.has(metric) && !rated) yield `${title}: ${metric} is a counter and not rated`;
-    if (!counters.has(metric) && rated) yield `${title}: ${metric} is rated and no counter`;
+    if (counters.has(metric) && !rated)
+      yield `target-counter-agg: ${title}: ${metric} is a counter and not rated`;
+    if (!counters.has(metric) && rated)
+      yield `target-counter-agg: ${title}: ${metric} is rated and no counter`;
   }
+}
+
+/** An expression with Grafana's variables filled in, as a parser reads it. */
+function expanded(expr: string): string {
+  return expr.replace(/\$__(?:rate_interval|range|interval)/g, '5m');
 }
 
 interface Selector {

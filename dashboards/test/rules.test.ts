@@ -1,15 +1,22 @@
-import { existsSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promtool } from '@weir/test-kit';
 import { expect, test } from 'vitest';
 import { readRuleFile } from '../../service/src/rules/rule-group.ts';
+import { resolveSettings } from '../src/customise/settings.ts';
+import { renderRules } from '../src/render/rule-file.ts';
 import { ruleGroups } from '../src/rules/index.ts';
+import { inlineRecordings } from '../src/rules/inline-recordings.ts';
 import type { AlertingRule } from '../src/rules/rule.ts';
+import { parseSlo } from '../src/slo/slo.ts';
 import { unknownMetrics } from './lint.ts';
 
 const root = join(import.meta.dirname, '../..');
 const file = join(root, 'dashboards/generated/weir.rules.yml');
-const rules = ruleGroups.flatMap((group) => group.rules);
+const cases = join(import.meta.dirname, 'rules');
+const files = readdirSync(cases);
+const rules = ruleGroups(resolveSettings()).flatMap((group) => group.rules);
 const alerts = rules.filter((rule): rule is AlertingRule => 'alert' in rule);
 
 test('promtool finds nothing wrong with the rules, with every lint on', async () => {
@@ -18,14 +25,60 @@ test('promtool finds nothing wrong with the rules, with every lint on', async ()
   expect(code).toBe(0);
 });
 
-test('each alert fires on its condition and not on the healthy case beside it', async () => {
-  const { code, stdout, stderr } = await promtool([
-    'test',
-    'rules',
-    join(import.meta.dirname, 'rules/weir.rules.test.yml'),
-  ]);
-  expect(stdout + stderr).toContain('SUCCESS');
-  expect(code, stdout + stderr).toBe(0);
+test.each(files)(
+  'alerts of %s fire on their conditions and not on the healthy case beside them',
+  async (name) => {
+    const { code, stdout, stderr } = await promtool(['test', 'rules', join(cases, name)]);
+    expect(stdout + stderr).toContain('SUCCESS');
+    expect(code, stdout + stderr).toBe(0);
+  },
+);
+
+test('no alert is without a case in which it fires', () => {
+  const fired = files.map((name) => readFileSync(join(cases, name), 'utf8')).join('\n');
+  for (const { alert } of alerts) expect(fired).toContain(`alertname="${alert}"`);
+});
+
+test('rules of other objectives, labels and time pass promtool as well', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'weir-rules-'));
+  try {
+    const slo = parseSlo({
+      objectives: [
+        { name: 'checkout', target: 0.99, latency: '1s', matchers: { http_route: '/checkout.*' } },
+        { name: 'search', target: 0.5, latency: '500ms', matchers: { http_route: '/search' } },
+        { name: 'all', target: 0.95 },
+      ],
+    });
+    const own = join(directory, 'own.yml');
+    writeFileSync(
+      own,
+      renderRules(
+        resolveSettings({
+          slo,
+          prefix: 'Acme Shop',
+          jobLabel: 'service',
+          instanceLabel: 'pod',
+          timeScale: 0.01,
+        }),
+      ),
+    );
+    const text = readFileSync(own, 'utf8');
+    expect(text).toContain('alert: AcmeShopTargetDown');
+    expect(text).toContain('sum by (service, pod)');
+    expect(text).toContain('{http_route=~"/checkout.*", le=~"1([.]0)?"}[3s]');
+    expect(text).not.toMatch(/\bby \([^)]*\b(job|instance)\b|\$labels\.(job|instance)\b|\bWeir[A-Z]/);
+    const { code, stdout, stderr } = await promtool(['check', 'rules', '--lint=all', '--lint-fatal', own]);
+    expect(code, stdout + stderr).toBe(0);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+});
+
+test('alerts that ask recorded series can be written without them', () => {
+  const groups = ruleGroups(resolveSettings());
+  const inlined = inlineRecordings(groups, '30s');
+  expect(inlined.size).toBe(alerts.length);
+  for (const [name, expr] of inlined) expect(unknownMetrics(expr, []), name).toEqual([]);
 });
 
 test('the service reads the rules without complaint', () => {

@@ -1,4 +1,5 @@
 import type { DashboardDefinition } from '../grafana/dashboard.ts';
+import { heatMap } from '../grafana/heat-map.ts';
 import { quantile, rate, ratio, select } from '../grafana/query.ts';
 import { stat } from '../grafana/stat.ts';
 import { timeSeries } from '../grafana/time-series.ts';
@@ -215,6 +216,28 @@ export const cache: DashboardDefinition = {
             },
             { expr: `sum(${rate('weir_cache_evictions_total')})`, legend: 'eviction' },
           ],
+        }),
+      ],
+    },
+    {
+      title: 'Distributions',
+      panels: [
+        heatMap({
+          title: 'Load time distribution',
+          description:
+            'Loads a second in each bucket of duration: a band that rises is the source slowing down, a second band a kind of key that costs more.',
+          unit: 's',
+          noData: 'No loads in this range',
+          width: 12,
+          histogram: loads,
+        }),
+        heatMap({
+          title: 'Redis time distribution',
+          description: 'Redis operations a second in each bucket of duration, time-outs included.',
+          unit: 's',
+          noData: noRedis,
+          width: 12,
+          histogram: redis,
         }),
       ],
     },

@@ -142,12 +142,17 @@ export const database: DashboardDefinition = {
         }),
         timeSeries({
           title: 'Statement latency (p99)',
+          traces: { 'span.db.query.summary': 'db_query_summary' },
           description: 'The slowest hundredth of each statement, seen from the application.',
           unit: 's',
           noData: noStatements,
           width: 12,
           queries: [
-            { expr: quantile(0.99, statements, ['db_query_summary']), legend: '{{db_query_summary}}' },
+            {
+              expr: quantile(0.99, statements, ['db_query_summary']),
+              legend: '{{db_query_summary}}',
+              exemplar: true,
+            },
           ],
         }),
       ],

@@ -1,22 +1,85 @@
 import type { DashboardDefinition } from '../grafana/dashboard.ts';
 import { heatMap } from '../grafana/heat-map.ts';
-import { quantile, rate, ratio, select } from '../grafana/query.ts';
+import type { PanelDefinition } from '../grafana/panel.ts';
+import { quantile, rate, ratio, scope, select } from '../grafana/query.ts';
 import { stat } from '../grafana/stat.ts';
 import { timeSeries } from '../grafana/time-series.ts';
+import { badRatio, eventsOf } from '../slo/events.ts';
+import type { Objective, Slo } from '../slo/slo.ts';
 
 const requests = 'http_server_request_duration_seconds';
 const count = `${requests}_count`;
 const failed = 'http_response_status_code=~"5.."';
-/** Availability objective. The alerts in rules/ hold the same one. */
-const objective = 0.999;
-/** Latency objective: this share of requests within this bucket. */
-const fast = { share: 0.99, withinSeconds: '0.25' };
 const noRequests = 'No HTTP requests in this range';
 const errorRatio = ratio(`sum(${rate(count, failed)})`, `sum(${rate(count)})`);
-const fastRatio = `sum(${rate(`${requests}_bucket`, `le="${fast.withinSeconds}"`)}) / (sum(${rate(count)}) > 0)`;
+/** What is left of an objective's budget, and how fast it goes: one line of panels. */
+function budget(objective: Objective): readonly PanelDefinition[] {
+  const { name, target, withinSeconds } = objective;
+  const events = eventsOf(objective, scope);
+  const allowed = Number((1 - target).toPrecision(6));
+  const percent = Number((target * 100).toPrecision(6));
+  const promise = withinSeconds === undefined ? 'without 5xx' : `within ${withinSeconds} s`;
+  return [
+    stat({
+      title: `Budget left: ${name}`,
+      description: `Share of the budget that the range on screen leaves, where ${percent} % of requests shall be answered ${promise}. Choose the objective’s period, such as 30 days. Below zero the promise is broken.`,
+      unit: 'percentunit',
+      noData: 'No requests',
+      width: 5,
+      height: 7,
+      plain: true,
+      base: 'red',
+      steps: [
+        { from: 0, color: 'orange' },
+        { from: 0.25, color: 'green' },
+      ],
+      queries: [
+        {
+          expr: `1 - (${badRatio(events, 'increase', '$__range', 'sum')}) / ${allowed}`,
+          legend: 'left',
+          instant: true,
+        },
+      ],
+    }),
+    stat({
+      title: `Good: ${name}`,
+      description: `Share of requests answered ${promise} just now. The objective is ${percent} %.`,
+      unit: 'percentunit',
+      noData: 'No requests',
+      width: 5,
+      height: 7,
+      decimals: 2,
+      base: 'red',
+      steps: [
+        { from: Number((1 - 10 * allowed).toPrecision(6)), color: 'orange' },
+        { from: target, color: 'green' },
+      ],
+      queries: [{ expr: `1 - (${badRatio(events, 'rate', '$__rate_interval', 'sum')})`, legend: 'good' }],
+    }),
+    timeSeries({
+      title: `Burn rate: ${name}`,
+      description:
+        'How fast the budget is spent, by job: 1 spends it exactly within the objective’s period; 14.4 spends a month’s within two days and pages.',
+      unit: 'short',
+      noData: noRequests,
+      width: 14,
+      height: 7,
+      limits: [
+        { from: 1, color: 'orange' },
+        { from: 14.4, color: 'red' },
+      ],
+      queries: [
+        {
+          expr: `(${badRatio(events, 'rate', '$__rate_interval', 'sum by (job)')}) / ${allowed}`,
+          legend: '{{job}}',
+        },
+      ],
+    }),
+  ];
+}
 
 /** Do requests succeed, and soon enough? */
-export const http: DashboardDefinition = {
+export const http = (slo: Slo): DashboardDefinition => ({
   uid: 'weir-http',
   title: 'Weir HTTP',
   description:
@@ -29,7 +92,7 @@ export const http: DashboardDefinition = {
       description: 'HTTP requests per second.',
       unit: 'reqps',
       noData: 'No requests',
-      width: 4,
+      width: 6,
       base: 'text',
       queries: [{ expr: `sum(${rate(count)})`, legend: 'requests' }],
     }),
@@ -38,7 +101,7 @@ export const http: DashboardDefinition = {
       description: 'Share of requests answered with 5xx. Amber from 1 %, red from 5 %.',
       unit: 'percentunit',
       noData: 'No requests',
-      width: 4,
+      width: 6,
       steps: [
         { from: 0.01, color: 'orange' },
         { from: 0.05, color: 'red' },
@@ -46,37 +109,11 @@ export const http: DashboardDefinition = {
       queries: [{ expr: errorRatio, legend: 'errors' }],
     }),
     stat({
-      title: 'Burn rate',
-      description:
-        'How fast the error budget of a 99.9 % objective is being spent: 1 spends it exactly within the objective’s period, 14.4 within two days of a month and pages.',
-      unit: 'short',
-      noData: 'No requests',
-      width: 4,
-      steps: [
-        { from: 1, color: 'orange' },
-        { from: 14.4, color: 'red' },
-      ],
-      queries: [{ expr: `(${errorRatio}) / (1 - ${objective})`, legend: 'burn rate' }],
-    }),
-    stat({
-      title: 'Fast enough',
-      description: 'Share of requests answered within 250 ms. The objective is 99 %.',
-      unit: 'percentunit',
-      noData: 'No requests',
-      width: 4,
-      base: 'red',
-      steps: [
-        { from: 0.95, color: 'orange' },
-        { from: fast.share, color: 'green' },
-      ],
-      queries: [{ expr: fastRatio, legend: 'within 250 ms' }],
-    }),
-    stat({
       title: 'Latency p99',
       description: '99 % of requests are answered within this time.',
       unit: 's',
       noData: 'No requests',
-      width: 4,
+      width: 6,
       steps: [
         { from: 0.5, color: 'orange' },
         { from: 1, color: 'red' },
@@ -89,12 +126,13 @@ export const http: DashboardDefinition = {
         'Requests being served now. Throughput times latency; a climb at steady throughput is a queue.',
       unit: 'short',
       noData: 'No requests',
-      width: 4,
+      width: 6,
       base: 'text',
       queries: [{ expr: `sum(${select('http_server_active_requests')})`, legend: 'in flight' }],
     }),
   ],
   rows: [
+    { title: 'Objectives', panels: slo.objectives.flatMap(budget) },
     {
       title: 'Latency',
       panels: [
@@ -141,7 +179,10 @@ export const http: DashboardDefinition = {
           unit: 's',
           noData: noRequests,
           width: 8,
-          queries: [{ expr: quantile(0.99, requests, ['http_route']), legend: '{{http_route}}' }],
+          traces: { 'span.http.route': 'http_route' },
+          queries: [
+            { expr: quantile(0.99, requests, ['http_route']), legend: '{{http_route}}', exemplar: true },
+          ],
         }),
         timeSeries({
           title: 'Time by route',
@@ -175,6 +216,7 @@ export const http: DashboardDefinition = {
         }),
         timeSeries({
           title: 'Refused and failed by route',
+          traces: { 'span.http.route': 'http_route' },
           description: 'Responses of 4xx and 5xx per second, by route and code.',
           unit: 'reqps',
           noData: 'No request was refused or failed in this range',
@@ -202,4 +244,4 @@ export const http: DashboardDefinition = {
       ],
     },
   ],
-};
+});

@@ -1,4 +1,5 @@
 import type { DashboardDefinition } from '../grafana/dashboard.ts';
+import type { Slo } from '../slo/slo.ts';
 import { benchmarks } from './benchmarks.ts';
 import { cache } from './cache.ts';
 import { database } from './database.ts';
@@ -8,14 +9,7 @@ import { ratelimit } from './ratelimit.ts';
 import { runtime } from './runtime.ts';
 import { service } from './service.ts';
 
-/** Every dashboard, general to specific: the order of menus. */
-export const definitions: readonly DashboardDefinition[] = [
-  overview,
-  http,
-  cache,
-  ratelimit,
-  database,
-  runtime,
-  benchmarks,
-  service,
-];
+/** Every dashboard, general to specific; each answers one question. */
+export function definitions(slo: Slo): readonly DashboardDefinition[] {
+  return [overview, http(slo), cache, ratelimit, database, runtime, benchmarks, service];
+}

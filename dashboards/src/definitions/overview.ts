@@ -22,6 +22,7 @@ export const overview: DashboardDefinition = {
       panels: [
         timeSeries({
           title: 'Requests by route',
+          next: { uid: 'http', title: 'HTTP' },
           description:
             'Requests per second by route template. A route that vanishes is as telling as one that grows.',
           unit: 'reqps',
@@ -31,6 +32,7 @@ export const overview: DashboardDefinition = {
         }),
         timeSeries({
           title: 'Responses by status',
+          next: { uid: 'http', title: 'HTTP' },
           description:
             'Responses per second by status code. Red is the server failing (5xx), amber the client or a limit (4xx).',
           unit: 'reqps',
@@ -47,6 +49,7 @@ export const overview: DashboardDefinition = {
         }),
         timeSeries({
           title: 'Latency',
+          next: { uid: 'http', title: 'HTTP' },
           description:
             'Half, 95 % and 99 % of requests are answered within these times, over all routes. p99 far from p50 means that some requests wait for something others do not.',
           unit: 's',
@@ -66,6 +69,7 @@ export const overview: DashboardDefinition = {
       panels: [
         timeSeries({
           title: 'Event-loop utilisation',
+          next: { uid: 'runtime', title: 'Node.js runtime' },
           description:
             'Share of time the event loop spends running code. Above 80 % requests queue inside the process: add instances or find the slow code.',
           unit: 'percentunit',
@@ -127,6 +131,7 @@ export const overview: DashboardDefinition = {
       panels: [
         timeSeries({
           title: 'Hit ratio by cache',
+          next: { uid: 'cache', title: 'Cache' },
           description:
             'Share of reads answered from memory, Redis or a stale value. A sudden fall means an outage of the second tier, an invalidation storm or a new key pattern.',
           unit: 'percentunit',
@@ -173,6 +178,7 @@ export const overview: DashboardDefinition = {
       panels: [
         timeSeries({
           title: 'Decisions',
+          next: { uid: 'ratelimit', title: 'Rate limits' },
           description: 'Requests that the limiters let pass and turned away, per second.',
           unit: 'reqps',
           noData: 'No limiter decisions in this range',
@@ -225,6 +231,7 @@ export const overview: DashboardDefinition = {
       panels: [
         timeSeries({
           title: 'Database time by statement',
+          next: { uid: 'database', title: 'Database' },
           description:
             'Statements in progress on average, by statement: where the database spends its time. The ten heaviest.',
           unit: 'short',
@@ -262,6 +269,7 @@ export const overview: DashboardDefinition = {
         }),
         timeSeries({
           title: 'Connections',
+          next: { uid: 'database', title: 'Database' },
           description:
             'Pool connections in use against the pool’s size, and requests waiting for one. Waiting requests mean that the pool is too small or statements too slow.',
           unit: 'short',

@@ -9,6 +9,7 @@ const requests = 'http_server_request_duration_seconds';
 export const vitalSigns: readonly PanelDefinition[] = [
   stat({
     title: 'Targets down',
+    next: { uid: 'service', title: 'Service' },
     description: 'Targets whose last scrape failed. Anything but zero hides trouble behind missing data.',
     unit: 'short',
     noData: 'No targets',
@@ -19,6 +20,7 @@ export const vitalSigns: readonly PanelDefinition[] = [
   }),
   stat({
     title: 'Requests',
+    next: { uid: 'http', title: 'HTTP' },
     description: 'HTTP requests per second, all routes of the chosen jobs and instances.',
     unit: 'reqps',
     noData: 'No requests',
@@ -28,6 +30,7 @@ export const vitalSigns: readonly PanelDefinition[] = [
   }),
   stat({
     title: 'Errors',
+    next: { uid: 'http', title: 'HTTP' },
     description: 'Share of requests answered with 5xx. Amber from 1 %, red from 5 %.',
     unit: 'percentunit',
     noData: 'No requests',
@@ -48,6 +51,7 @@ export const vitalSigns: readonly PanelDefinition[] = [
   }),
   stat({
     title: 'Latency p99',
+    next: { uid: 'http', title: 'HTTP' },
     description: '99 % of requests are answered within this time. Amber from 500 ms, red from 1 s.',
     unit: 's',
     noData: 'No requests',
@@ -60,6 +64,7 @@ export const vitalSigns: readonly PanelDefinition[] = [
   }),
   stat({
     title: 'Busiest event loop',
+    next: { uid: 'runtime', title: 'Node.js runtime' },
     description: 'Utilisation of the busiest process. Amber from 80 %, red from 95 %.',
     unit: 'percentunit',
     noData: 'No runtime metrics',
@@ -72,6 +77,7 @@ export const vitalSigns: readonly PanelDefinition[] = [
   }),
   stat({
     title: 'Cache hits',
+    next: { uid: 'cache', title: 'Cache' },
     description: 'Share of cache reads answered from memory, Redis or a stale value, over all caches.',
     unit: 'percentunit',
     noData: 'No cache reads',
@@ -93,6 +99,7 @@ export const vitalSigns: readonly PanelDefinition[] = [
   }),
   stat({
     title: 'Denied',
+    next: { uid: 'ratelimit', title: 'Rate limits' },
     description: 'Share of limiter decisions that turned a request away. Amber from 10 %, red from 50 %.',
     unit: 'percentunit',
     noData: 'No decisions',
@@ -113,6 +120,7 @@ export const vitalSigns: readonly PanelDefinition[] = [
   }),
   stat({
     title: 'Slow statements',
+    next: { uid: 'database', title: 'Database' },
     description: 'Database statements above the slow-query threshold, per minute.',
     unit: 'cpm',
     noData: 'None seen',

@@ -8,8 +8,7 @@ import {
 } from '@grafana/grafana-foundation-sdk/common';
 import { FieldColorBuilder, FieldColorModeId } from '@grafana/grafana-foundation-sdk/dashboard';
 import type { PanelDefinition, PanelSpec, Step } from './panel.ts';
-import { thresholds } from './panel.ts';
-import { buildQuery, datasource } from './query.ts';
+import { panelOf, thresholds } from './panel.ts';
 
 /** A ranking of values now. */
 export interface BarGaugeSpec extends Omit<PanelSpec, 'height'> {
@@ -27,16 +26,8 @@ export function barGauge(spec: BarGaugeSpec): PanelDefinition {
   return {
     width,
     height,
-    build: ({ id, gridPos }) => {
-      const panel = new PanelBuilder()
-        .id(id)
-        .gridPos(gridPos)
-        .title(spec.title)
-        .description(spec.description)
-        .datasource(datasource)
-        .targets(spec.queries.map(buildQuery))
-        .unit(spec.unit)
-        .noValue(spec.noData)
+    build: (place) => {
+      const panel = panelOf(new PanelBuilder(), spec, place)
         .min(0)
         .thresholds(thresholds(spec.base ?? 'blue', ...(spec.steps ?? [])))
         .colorScheme(new FieldColorBuilder().mode(FieldColorModeId.Thresholds))

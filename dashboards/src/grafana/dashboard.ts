@@ -8,7 +8,8 @@ import {
   RowBuilder,
   TimePickerBuilder,
 } from '@grafana/grafana-foundation-sdk/dashboard';
-import type { PanelDefinition } from './panel.ts';
+import { annotations } from './annotations.ts';
+import { type PanelDefinition, withoutPlacement } from './panel.ts';
 import { variables } from './variables.ts';
 
 /** A heading and the panels below it. */
@@ -52,7 +53,7 @@ export function buildDashboard(definition: DashboardDefinition): Dashboard {
     .timepicker(new TimePickerBuilder().refreshIntervals(['5s', '10s', '30s', '1m', '5m', '15m']))
     .refresh('10s')
     .version(1)
-    .annotations([])
+    .annotations([...annotations])
     .link(siblings())
     .variables(variables(definition.jobsOf ?? 'up'));
   let y = placePanels(builder, definition.top, 0, 0);
@@ -64,22 +65,19 @@ export function buildDashboard(definition: DashboardDefinition): Dashboard {
   return builder.build();
 }
 
-/**
- * A menu of the other dashboards that keeps time range and variables. The SDK's default placement would hide it in
- * the overflow menu of Grafana 12 and later.
- */
+/** A menu of the other dashboards that keeps time range and variables. */
 function siblings(): Builder<DashboardLink> {
-  const { placement: _, ...link } = new DashboardLinkBuilder('Weir dashboards')
-    .type(DashboardLinkType.Dashboards)
-    .tags(['weir'])
-    .tooltip('The other dashboards, with the same time range and variables')
-    .icon('external link')
-    .asDropdown(true)
-    .includeVars(true)
-    .keepTime(true)
-    .targetBlank(false)
-    .build();
-  return { build: () => link };
+  return withoutPlacement(
+    new DashboardLinkBuilder('Weir dashboards')
+      .type(DashboardLinkType.Dashboards)
+      .tags(['weir'])
+      .tooltip('The other dashboards, with the same time range and variables')
+      .icon('external link')
+      .asDropdown(true)
+      .includeVars(true)
+      .keepTime(true)
+      .targetBlank(false),
+  );
 }
 
 /** Fills lines from the left; a panel that does not fit starts the next one. Returns the first free y. */

@@ -8,7 +8,8 @@ import {
   YAxisConfigBuilder,
 } from '@grafana/grafana-foundation-sdk/heatmap';
 import type { PanelDefinition, PanelSpec } from './panel.ts';
-import { buildQuery, datasource, rate } from './query.ts';
+import { panelOf } from './panel.ts';
+import { type Query, rate } from './query.ts';
 
 /** The course of a whole distribution. */
 export interface HeatMapSpec extends Omit<PanelSpec, 'height' | 'queries'> {
@@ -21,20 +22,17 @@ export interface HeatMapSpec extends Omit<PanelSpec, 'height' | 'queries'> {
 /** Observations a second in each bucket over time: shows two populations where a percentile shows one line. */
 export function heatMap(spec: HeatMapSpec): PanelDefinition {
   const { width, height = 8, histogram } = spec;
-  const expr = `sum by (le) (${rate(`${histogram}_bucket`)})`;
+  const query: Query = {
+    expr: `sum by (le) (${rate(`${histogram}_bucket`)})`,
+    legend: '{{le}}',
+    format: 'heatmap',
+    exemplar: true,
+  };
   return {
     width,
     height,
-    build: ({ id, gridPos }) =>
-      new PanelBuilder()
-        .id(id)
-        .gridPos(gridPos)
-        .title(spec.title)
-        .description(spec.description)
-        .datasource(datasource)
-        .targets([buildQuery({ expr, legend: '{{le}}', format: 'heatmap', exemplar: true }, 0)])
-        .unit('short')
-        .noValue(spec.noData)
+    build: (place) =>
+      panelOf(new PanelBuilder(), { ...spec, unit: 'short', queries: [query] }, place)
         .calculate(false)
         .color(
           new HeatmapColorOptionsBuilder()

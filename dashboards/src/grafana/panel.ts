@@ -1,7 +1,14 @@
 import type { Builder } from '@grafana/grafana-foundation-sdk/cog';
-import type { GridPos, Panel, Threshold } from '@grafana/grafana-foundation-sdk/dashboard';
-import { ThresholdsConfigBuilder, ThresholdsMode } from '@grafana/grafana-foundation-sdk/dashboard';
-import type { Query } from './query.ts';
+import type { DashboardLink, GridPos, Panel, Threshold } from '@grafana/grafana-foundation-sdk/dashboard';
+import {
+  DashboardLinkBuilder,
+  DashboardLinkType,
+  ThresholdsConfigBuilder,
+  ThresholdsMode,
+} from '@grafana/grafana-foundation-sdk/dashboard';
+import { buildQuery, datasource, type Query } from './query.ts';
+import type { TraceFilter } from './trace-link.ts';
+import { traceLink } from './trace-link.ts';
 
 /** What every panel must say of itself; the linter refuses an empty one. */
 export interface PanelSpec {
@@ -17,6 +24,10 @@ export interface PanelSpec {
   /** Rows of 30 px. */
   readonly height: number;
   readonly queries: readonly Query[];
+  /** The dashboard, without prefix, that answers the next question: a link in the panel's title. */
+  readonly next?: { readonly uid: string; readonly title: string };
+  /** A click on a series leads to its traces, found by these span attributes. */
+  readonly traces?: TraceFilter;
 }
 
 /** Where the dashboard puts a panel. */
@@ -30,6 +41,52 @@ export interface PanelDefinition {
   readonly width: number;
   readonly height: number;
   build(place: Place): Builder<Panel>;
+}
+
+/** What every builder of the SDK can say of a panel. */
+interface PanelBuilder {
+  id(id: number): this;
+  gridPos(gridPos: GridPos): this;
+  title(title: string): this;
+  description(description: string): this;
+  datasource(source: typeof datasource): this;
+  targets(targets: ReturnType<typeof buildQuery>[]): this;
+  unit(unit: string): this;
+  noValue(text: string): this;
+  links(links: Builder<DashboardLink>[]): this;
+  dataLinks(links: Builder<DashboardLink>[]): this;
+}
+
+/** `builder` with all that panels of every kind have in common. */
+export function panelOf<Kind extends PanelBuilder>(
+  builder: Kind,
+  spec: Omit<PanelSpec, 'height'>,
+  { id, gridPos }: Place,
+): Kind {
+  builder
+    .id(id)
+    .gridPos(gridPos)
+    .title(spec.title)
+    .description(spec.description)
+    .datasource(datasource)
+    .targets(spec.queries.map(buildQuery))
+    .unit(spec.unit)
+    .noValue(spec.noData);
+  if (spec.next !== undefined) {
+    const link = new DashboardLinkBuilder(spec.next.title)
+      .type(DashboardLinkType.Link)
+      .url(`/d/weir-${spec.next.uid}?\${__url_time_range}&\${__all_variables}`)
+      .targetBlank(false);
+    builder.links([withoutPlacement(link)]);
+  }
+  if (spec.traces !== undefined) builder.dataLinks([withoutPlacement(traceLink(spec.traces))]);
+  return builder;
+}
+
+/** The SDK's default placement would hide a link in the overflow menu of Grafana 12 and later. */
+export function withoutPlacement(builder: Builder<DashboardLink>): Builder<DashboardLink> {
+  const { placement: _, ...link } = builder.build();
+  return { build: () => link };
 }
 
 /** From `value` upwards, `color`. A Grafana colour name. */

@@ -24,13 +24,16 @@ export interface Query {
   readonly format?: 'time_series' | 'heatmap' | 'table';
 }
 
+/** Matchers that limit a selector to the reader's `$job` and `$instance`. */
+export const scope: readonly string[] = ['job=~"$job"', 'instance=~"$instance"'];
+
 /**
  * A selector of `metric` limited to the reader's `$job` and `$instance`.
  *
  * @param matchers further matchers as PromQL writes them, e.g. `http_response_status_code=~"5.."`
  */
 export function select(metric: string, ...matchers: readonly string[]): string {
-  return `${metric}{${['job=~"$job"', 'instance=~"$instance"', ...matchers].join(', ')}}`;
+  return `${metric}{${[...scope, ...matchers].join(', ')}}`;
 }
 
 /** Per-second rate of a counter over Grafana's `$__rate_interval`, which always spans enough scrapes. */
@@ -47,6 +50,11 @@ export function quantile(
 ): string {
   const buckets = rate(`${histogram}_bucket`, ...matchers);
   return `histogram_quantile(${q}, sum by (${['le', ...by].join(', ')}) (${buckets}))`;
+}
+
+/** Growth of a counter over the whole range that the reader looks at. For instant queries. */
+export function growth(counter: string, ...matchers: readonly string[]): string {
+  return `increase(${select(counter, ...matchers)}[$__range])`;
 }
 
 /**

@@ -6,11 +6,10 @@ import {
   ReduceDataOptionsBuilder,
   VizOrientation,
 } from '@grafana/grafana-foundation-sdk/common';
-import { FieldColorBuilder, FieldColorModeId } from '@grafana/grafana-foundation-sdk/dashboard';
+import { FieldColorBuilder, FieldColorModeId, MappingType } from '@grafana/grafana-foundation-sdk/dashboard';
 import { PanelBuilder } from '@grafana/grafana-foundation-sdk/stat';
 import type { PanelDefinition, PanelSpec, Step } from './panel.ts';
-import { thresholds } from './panel.ts';
-import { buildQuery, datasource } from './query.ts';
+import { panelOf, thresholds } from './panel.ts';
 
 /** One number with its recent course. */
 export interface StatSpec extends Omit<PanelSpec, 'height'> {
@@ -22,6 +21,8 @@ export interface StatSpec extends Omit<PanelSpec, 'height'> {
   readonly decimals?: number;
   /** How a range becomes one number. Default `lastNotNull`. */
   readonly calc?: 'lastNotNull' | 'max' | 'mean' | 'sum';
+  /** Words in place of numbers, for values that stand for a state. */
+  readonly words?: Readonly<Record<string, { readonly text: string; readonly color: string }>>;
   /** Without a sparkline, for numbers that have no course worth showing. */
   readonly plain?: boolean;
 }
@@ -32,16 +33,8 @@ export function stat(spec: StatSpec): PanelDefinition {
   return {
     width,
     height,
-    build: ({ id, gridPos }) => {
-      const panel = new PanelBuilder()
-        .id(id)
-        .gridPos(gridPos)
-        .title(spec.title)
-        .description(spec.description)
-        .datasource(datasource)
-        .targets(spec.queries.map(buildQuery))
-        .unit(spec.unit)
-        .noValue(spec.noData)
+    build: (place) => {
+      const panel = panelOf(new PanelBuilder(), spec, place)
         .thresholds(thresholds(spec.base ?? 'green', ...(spec.steps ?? [])))
         .colorScheme(new FieldColorBuilder().mode(FieldColorModeId.Thresholds))
         .colorMode(BigValueColorMode.Value)
@@ -58,6 +51,12 @@ export function stat(spec: StatSpec): PanelDefinition {
             .fields(''),
         );
       if (spec.decimals !== undefined) panel.decimals(spec.decimals);
+      if (spec.words !== undefined) {
+        const options = Object.fromEntries(
+          Object.entries(spec.words).map(([value, word], index) => [value, { ...word, index }]),
+        );
+        panel.mappings([{ type: MappingType.ValueToText, options }]);
+      }
       return panel;
     },
   };

@@ -18,8 +18,7 @@ import {
 import { FieldColorBuilder, FieldColorModeId } from '@grafana/grafana-foundation-sdk/dashboard';
 import { PanelBuilder } from '@grafana/grafana-foundation-sdk/timeseries';
 import type { PanelDefinition, PanelSpec, Step } from './panel.ts';
-import { thresholds } from './panel.ts';
-import { buildQuery, datasource } from './query.ts';
+import { panelOf, thresholds } from './panel.ts';
 
 /** A chart over time. */
 export interface TimeSeriesSpec extends Omit<PanelSpec, 'height'> {
@@ -29,7 +28,8 @@ export interface TimeSeriesSpec extends Omit<PanelSpec, 'height'> {
   readonly stacked?: boolean;
   /** Dashed lines at these values; the chart does not stretch to show one out of reach. */
   readonly limits?: readonly Step[];
-  readonly min?: number;
+  /** Foot of the value axis; `auto` for values that may be negative. Default 0. */
+  readonly min?: number | 'auto';
   readonly max?: number;
   /** Fixed colours by a regular expression on the series' name, where a colour carries a meaning. */
   readonly colors?: Readonly<Record<string, string>>;
@@ -45,17 +45,8 @@ export function timeSeries(spec: TimeSeriesSpec): PanelDefinition {
   return {
     width,
     height,
-    build: ({ id, gridPos }) => {
-      const panel = new PanelBuilder()
-        .id(id)
-        .gridPos(gridPos)
-        .title(spec.title)
-        .description(spec.description)
-        .datasource(datasource)
-        .targets(spec.queries.map(buildQuery))
-        .unit(spec.unit)
-        .noValue(spec.noData)
-        .min(spec.min ?? 0)
+    build: (place) => {
+      const panel = panelOf(new PanelBuilder(), spec, place)
         .colorScheme(new FieldColorBuilder().mode(FieldColorModeId.PaletteClassicByName))
         .lineWidth(spec.stacked ? 1 : 1.5)
         .lineInterpolation(LineInterpolation.Linear)
@@ -71,6 +62,7 @@ export function timeSeries(spec: TimeSeriesSpec): PanelDefinition {
             .calcs([...(spec.calcs ?? ['lastNotNull'])]),
         )
         .tooltip(new VizTooltipOptionsBuilder().mode(TooltipDisplayMode.Multi).sort(SortOrder.Descending));
+      if (spec.min !== 'auto') panel.min(spec.min ?? 0);
       if (spec.max !== undefined) panel.max(spec.max);
       if (spec.stacked) panel.stacking(new StackingConfigBuilder().mode(StackingMode.Normal).group('A'));
       if (spec.log) panel.scaleDistribution(logScale());

@@ -4,6 +4,7 @@ const reads = 'weir_cache_reads_total';
 const hitRatio = 'job_cache:weir_cache_hits:ratio_rate10m';
 const cacheRedis = 'weir_cache_redis_operation_duration_seconds_count';
 const decisions = 'weir_ratelimit_decisions_total';
+const admissions = 'weir_overload_requests_total';
 const pool = 'job, instance, db_client_connection_pool_name';
 
 const cache: RuleGroup = {
@@ -57,6 +58,26 @@ const ratelimit: RuleGroup = {
       summary: 'Limiter {{ $labels.limiter }} decides {{ $value | humanizePercentage }} without Redis',
       description:
         'Redis fails or is too slow for the limiter: limits hold for each process alone, or not at all, as `onStoreError` says. Check Redis and the limiter’s Redis latency.',
+    }),
+    alert({
+      name: 'WeirLimiterDenying',
+      severity: 'ticket',
+      expr: `sum by (job, limiter) (rate(${decisions}{decision="denied"}[10m])) / (sum by (job, limiter) (rate(${decisions}[10m])) > 0.1) > 0.5`,
+      for: '10m',
+      summary:
+        'Limiter {{ $labels.limiter }} of {{ $labels.job }} turns away {{ $value | humanizePercentage }} of requests',
+      description:
+        'More are denied than let pass. “Denials by policy” tells which limit: one client out of bounds needs nothing, a deploy that lowered a limit or a retry storm does.',
+    }),
+    alert({
+      name: 'WeirLoadShedding',
+      severity: 'page',
+      expr: `sum by (job, guard) (rate(${admissions}{admission="refused"}[5m])) / (sum by (job, guard) (rate(${admissions}[5m])) > 0) > 0.05`,
+      for: '5m',
+      summary:
+        'Guard {{ $labels.guard }} of {{ $labels.job }} refuses {{ $value | humanizePercentage }} of requests',
+      description:
+        'The service has more work than it can do in good time and answers 503 to the least important. Add instances now; then look at “Concurrency limit and use” and the runtime dashboard for what slows it.',
     }),
   ],
 };

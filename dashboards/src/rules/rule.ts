@@ -8,17 +8,20 @@ export interface RuleGroup {
 /** Keeps the value of an expression under a name of the form `level:metric:operation`. */
 export interface RecordingRule {
   readonly record: string;
+  readonly labels?: Readonly<Record<string, string>>;
   readonly expr: string;
 }
 
+/** Condition, label set and words of an alert, as a rule file holds them. */
 export interface AlertingRule {
   readonly alert: string;
   readonly expr: string;
   readonly for: string;
-  readonly labels: { readonly severity: Severity };
+  readonly labels: { readonly severity: Severity; readonly slo?: string };
   readonly annotations: {
     readonly summary: string;
     readonly description: string;
+    /** File name of the runbook until the settings say where runbooks lie. */
     readonly runbook_url: string;
   };
 }
@@ -26,14 +29,12 @@ export interface AlertingRule {
 /** `page` wakes someone, `ticket` waits for the morning, `info` is read with other things. */
 export type Severity = 'page' | 'ticket' | 'info';
 
-/** Where runbooks lie. Relative to the repository; a URL where they are published. */
-export const runbookBase = 'docs/runbooks/';
-
 /** An alert of the house. */
 export function alert(spec: {
   /** In the form that Prometheus shows, `WeirTargetDown`. The runbook's file name follows from it. */
   readonly name: string;
   readonly severity: Severity;
+  readonly labels?: { readonly slo: string };
   readonly expr: string;
   /** How long the condition must hold. */
   readonly for: string;
@@ -48,17 +49,17 @@ export function alert(spec: {
     alert: spec.name,
     expr: spec.expr,
     for: spec.for,
-    labels: { severity: spec.severity },
+    labels: { severity: spec.severity, ...spec.labels },
     annotations: {
       summary: spec.summary,
       description: spec.description,
-      runbook_url: `${runbookBase}${spec.runbook ?? runbookOf(spec.name)}.md`,
+      runbook_url: `${spec.runbook ?? runbookOf(spec.name)}.md`,
     },
   };
 }
 
 /** `WeirNPlusOne` → `n-plus-one`: the runbook's file name without its ending. */
-export function runbookOf(name: string): string {
+function runbookOf(name: string): string {
   return name
     .replace(/^Weir/, '')
     .replace(/(?<!^)([A-Z])/g, '-$1')

@@ -65,13 +65,38 @@ const service: RuleGroup = {
         'The process is down, its port unreachable, or /metrics takes longer than the time-out. The targets page shows the error. Without its metrics no other alert of it can fire.',
     }),
     alert({
+      name: 'WeirStoreRefusing',
+      severity: 'page',
+      expr: 'weir_store_writable == 0',
+      for: '2m',
+      summary: 'The store of {{ $labels.instance }} refuses samples',
+      description:
+        'The disk is full or cannot be written: the service answers queries and takes in nothing. Free space or shorten the retention; it resumes by itself.',
+    }),
+  ],
+};
+
+const benchmarks: RuleGroup = {
+  name: 'weir-benchmarks',
+  interval: '30s',
+  rules: [
+    alert({
       name: 'WeirBenchmarkRegressed',
       severity: 'ticket',
-      expr: 'weir_bench_requests_per_second < 0.9 * avg_over_time(weir_bench_requests_per_second[7d] offset 10m)',
+      expr: 'weir_bench_verdict{verdict="worse"} == 1',
       for: '5m',
-      summary: 'Benchmark {{ $labels.benchmark }} fell to {{ $value | humanize }} requests a second',
+      summary: 'Benchmark {{ $labels.benchmark }} became slower',
       description:
-        'More than a tenth below its mean of seven days. Run it again to rule out noise; then compare the runs on the benchmarks page and bisect between their commits.',
+        'The last run is worse than the runs before it by more than their noise. Run it again; then compare the runs on the benchmarks page and bisect between their commits.',
+    }),
+    alert({
+      name: 'WeirBenchmarkObjectiveMissed',
+      severity: 'ticket',
+      expr: 'weir_bench_objective_met == 0',
+      for: '5m',
+      summary: 'Benchmark {{ $labels.benchmark }} misses “{{ $labels.objective }}”',
+      description:
+        'The last run did not reach an objective that its scenario names. “Objectives” on the benchmark dashboard shows by how much and since which run.',
     }),
     alert({
       name: 'WeirBenchmarkFailing',
@@ -85,5 +110,5 @@ const service: RuleGroup = {
   ],
 };
 
-/** Alerts on the processes and on the collecting itself. */
-export const processes: readonly RuleGroup[] = [runtime, service];
+/** Alerts on the processes, on the collecting itself and on what benchmarks found. */
+export const processes: readonly RuleGroup[] = [runtime, service, benchmarks];

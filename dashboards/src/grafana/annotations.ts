@@ -1,0 +1,67 @@
+import type { Builder } from '@grafana/grafana-foundation-sdk/cog';
+import type { AnnotationQuery } from '@grafana/grafana-foundation-sdk/dashboard';
+import { AnnotationQueryBuilder } from '@grafana/grafana-foundation-sdk/dashboard';
+import { datasource, rate, select } from './query.ts';
+
+const version = select('target_info');
+const started = select('process_start_time_seconds');
+
+/** What may explain a change: marks on every panel over time, each one switched at the top of the dashboard. */
+export const annotations: readonly Builder<AnnotationQuery>[] = [
+  annotation({
+    name: 'Deploys',
+    color: 'blue',
+    // A version that was not there a moment ago.
+    expr: `group by (job, service_version) (${version}) unless group by (job, service_version) (${version} offset $__rate_interval)`,
+    title: '{{job}} {{service_version}}',
+    text: 'A version that did not run before',
+    tags: 'service_version',
+  }),
+  annotation({
+    name: 'Starts',
+    color: 'purple',
+    // The youngest process of a job, so that new instances count as well as restarted ones.
+    expr: `max by (job) (${started}) > max by (job) (${started} offset $__rate_interval)`,
+    title: '{{job}} started',
+    text: 'A process of {{job}} started: a deploy, more instances, or a crash',
+    tags: 'job',
+  }),
+  annotation({
+    name: 'Benchmark runs',
+    color: 'green',
+    expr: `sum by (benchmark, outcome) (${rate('weir_bench_runs_total')}) > 0`,
+    title: 'Benchmark {{benchmark}} {{outcome}}',
+    text: 'What the charts show around this moment is its load',
+    tags: 'benchmark,outcome',
+  }),
+  annotation({
+    name: 'Alerts',
+    color: 'red',
+    expr: 'sum by (alertname, severity, job) (ALERTS{alertstate="firing", alertname=~"Weir.*", job=~"$job"})',
+    title: '{{alertname}}',
+    text: '{{severity}} for {{job}}',
+    tags: 'alertname,severity',
+  }),
+];
+
+function annotation(spec: {
+  readonly name: string;
+  readonly color: string;
+  readonly expr: string;
+  readonly title: string;
+  readonly text: string;
+  readonly tags: string;
+}): Builder<AnnotationQuery> {
+  return new AnnotationQueryBuilder()
+    .name(spec.name)
+    .datasource(datasource)
+    .enable(true)
+    .hide(false)
+    .iconColor(spec.color)
+    .expr(spec.expr)
+    .titleFormat(spec.title)
+    .textFormat(spec.text)
+    .tagKeys(spec.tags)
+    .step('$__interval')
+    .useValueForTime(false);
+}
