@@ -1,86 +1,104 @@
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
-import { type Answer, answerFrom } from './http/answer.ts';
-import {
-  type IncomingRequest,
-  type Lookup,
-  ResponseCache,
-  type ResponseCacheOptions,
-} from './http/response-cache.ts';
-import type { HeaderFields } from './http/storability.ts';
+import type { Answer } from './http/answer.ts';
+import { forward, refreshHeaders, refreshInBackground, takeRefresh } from './http/background.ts';
+import { isStream, tapped } from './http/body-tap.ts';
+import type { Exchange, IncomingRequest } from './http/exchange.ts';
+import { fieldsOf } from './http/fields.ts';
+import { ResponseCache, type ResponseCacheOptions } from './http/response-cache.ts';
 
 export type { ResponseCacheOptions } from './http/response-cache.ts';
 
+interface Forwarded {
+  readonly exchange: Exchange;
+  /** As it came, before the handler's view of it was changed. */
+  readonly request: IncomingRequest;
+}
+
 /**
- * Caches the responses of the routes of its scope to RFC 9111, 5861 and 9211: register it before them. Handlers say with
- * Cache-Control what may be cached. Streams are passed on uncached. A failing cache never fails a request.
+ * Caches the responses of the routes of its scope to RFC 9111, 5861 and 9211: register it before them, and after what must
+ * see every request, authentication above all. Handlers say with Cache-Control what may be cached. Streams pass as
+ * they come and are stored up to `maxBodyBytes`. A refresh in the background runs the route by `app.inject`, hooks
+ * included. A failing cache never fails a request.
  */
 export const fastifyResponseCache: FastifyPluginAsync<ResponseCacheOptions> = async (app, options) => {
   const cache = new ResponseCache(options);
-  const lookups = new WeakMap<FastifyRequest, Extract<Lookup, { kind: 'miss' }>>();
+  const forwarded = new WeakMap<FastifyRequest, Forwarded>();
+
+  const refresh = (exchange: Exchange, { host, ip, protocol, url, headers }: FastifyRequest) => {
+    const sent = refreshHeaders(headers);
+    refreshInBackground(exchange, () =>
+      app.inject({ method: 'GET', url: `${protocol}://${host}${url}`, headers: sent, remoteAddress: ip }),
+    );
+  };
 
   app.addHook('onRequest', async (request, reply) => {
-    const lookup = await cache.find(incoming(request)).catch(() => undefined);
-    if (lookup === undefined) return;
-    if (lookup.kind === 'hit') {
-      const answer = answerFrom(lookup.served, incoming(request));
-      write(reply, answer);
-      return reply.send(answer.body);
+    const incoming = incomingOf(request);
+    let exchange = takeRefresh();
+    if (exchange === undefined) {
+      const lookup = await cache.find(incoming).catch(() => undefined);
+      if (lookup === undefined) return;
+      if (lookup.kind === 'answer') {
+        if (lookup.refresh !== undefined) refresh(lookup.refresh, request);
+        write(reply, lookup.answer);
+        return reply.send(lookup.answer.body);
+      }
+      exchange = lookup.exchange;
     }
-    lookups.set(request, lookup);
+    forwarded.set(request, { exchange, request: incoming });
+    forward(exchange, request.raw.headers);
     // A client that left, or a hijacked reply, must not hold up those who wait.
-    reply.raw.once('close', lookup.done);
+    reply.raw.once('close', () => exchange.abandon());
   });
 
   app.addHook('onSend', async (request, reply, payload) => {
+    const entry = forwarded.get(request);
     // Before the answer goes out: whoever has read it must not find what it made invalid.
-    const headers = fields(reply.getHeaders());
-    await cache.invalidateAfter(incoming(request), reply.statusCode, headers).catch(() => {});
-    const lookup = lookups.get(request);
-    if (lookup === undefined) return payload;
-    if (reply.statusCode >= 500 && lookup.stale !== undefined) {
-      lookup.done();
-      const answer = answerFrom(lookup.stale, incoming(request));
-      for (const name of Object.keys(reply.getHeaders())) reply.removeHeader(name);
-      write(reply, answer);
-      return answer.body ?? null;
-    }
+    const headers = fieldsOf(reply.getHeaders());
+    const incoming = entry?.request ?? incomingOf(request);
+    await cache.invalidateAfter(incoming, reply.statusCode, headers).catch(() => {});
+    if (entry === undefined) return payload;
+    const { exchange } = entry;
     const body = bodyOf(payload);
-    if (body === undefined) {
-      reply.header('cache-status', lookup.status);
-      lookup.done();
+    const decision =
+      body === undefined
+        ? exchange.head(reply.statusCode, headers)
+        : exchange.whole(reply.statusCode, headers, body);
+    if (decision.kind === 'answer') {
+      if (isStream(payload)) void discard(payload);
+      for (const name of Object.keys(reply.getHeaders())) reply.removeHeader(name);
+      write(reply, decision.answer);
+      return decision.answer.body ?? null;
+    }
+    reply.header('cache-status', decision.cacheStatus);
+    if (decision.kind === 'pass') return payload;
+    if (!isStream(payload)) {
+      exchange.abandon();
       return payload;
     }
-    const produced = { status: reply.statusCode, headers, body };
-    const { status, store } = cache.judge(incoming(request), produced);
-    reply.header('cache-status', lookup.status + status);
-    // Not awaited: the client need not wait for the store.
-    void (store?.() ?? Promise.resolve()).catch(() => {}).finally(lookup.done);
-    return payload;
+    return tapped(payload, cache.maxBodyBytes, (whole) => exchange.collected(whole));
   });
 };
 
 // As of fastify-plugin: hooks apply to the scope that registers it, not to a child scope.
 Object.assign(fastifyResponseCache, { [Symbol.for('skip-override')]: true });
 
-function incoming(request: FastifyRequest): IncomingRequest {
-  return { method: request.method, host: request.host, url: request.url, headers: request.headers };
+function incomingOf(request: FastifyRequest): IncomingRequest {
+  const { headers, host, method, url } = request;
+  return { method, host, url, headers: { ...headers } };
 }
 
 function write(reply: FastifyReply, answer: Answer): void {
   reply.code(answer.status).headers(answer.headers);
 }
 
-function fields(headers: ReturnType<FastifyReply['getHeaders']>): HeaderFields {
-  return Object.fromEntries(
-    Object.entries(headers).map(([name, value]) => [
-      name,
-      Array.isArray(value) ? value.map(String) : String(value),
-    ]),
-  );
-}
-
 function bodyOf(payload: unknown): Buffer | undefined {
   if (payload === null || payload === undefined) return Buffer.alloc(0);
   if (typeof payload === 'string') return Buffer.from(payload);
-  return Buffer.isBuffer(payload) ? payload : undefined;
+  if (ArrayBuffer.isView(payload)) return Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
+  return undefined;
+}
+
+async function discard(payload: { destroy(): unknown } | ReadableStream): Promise<void> {
+  if ('destroy' in payload) payload.destroy();
+  else await payload.cancel().catch(() => {});
 }

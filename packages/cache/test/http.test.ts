@@ -1,56 +1,6 @@
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import express from 'express';
-import fastify from 'fastify';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { expressResponseCache } from '../src/express.ts';
-import { fastifyResponseCache } from '../src/fastify.ts';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Cache, createCache } from '../src/index.ts';
-
-/** What the handler answers next; `calls` counts how often it was asked. */
-interface Script {
-  calls: number;
-  status: number;
-  headers: Record<string, string>;
-  body: string;
-  delayMs: number;
-}
-
-interface Served {
-  readonly origin: string;
-  close(): Promise<void>;
-}
-
-async function serveFastify(cache: Cache, script: Script): Promise<Served> {
-  const app = fastify();
-  await app.register(fastifyResponseCache, { cache, maxBodyBytes: 1_000 });
-  app.all('/*', async (_request, reply) => {
-    script.calls += 1;
-    await new Promise((resolve) => setTimeout(resolve, script.delayMs));
-    return reply.code(script.status).headers(script.headers).send(script.body);
-  });
-  return { origin: await app.listen({ port: 0, host: '127.0.0.1' }), close: () => app.close() };
-}
-
-async function serveExpress(cache: Cache, script: Script): Promise<Served> {
-  const app = express();
-  app.disable('etag');
-  app.use(expressResponseCache({ cache, maxBodyBytes: 1_000 }));
-  app.use(async (_request, response) => {
-    script.calls += 1;
-    await new Promise((resolve) => setTimeout(resolve, script.delayMs));
-    response.status(script.status).set(script.headers).send(script.body);
-  });
-  const server = createServer(app);
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return {
-    origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    close: async () => {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
-    },
-  };
-}
+import { createScript, type Script, type Served, send, serveExpress, serveFastify } from './http-servers.ts';
 
 describe.each([
   ['Fastify', serveFastify],
@@ -59,44 +9,45 @@ describe.each([
   let cache: Cache;
   let script: Script;
   let server: Served;
+  let now: number;
 
   beforeEach(async () => {
     cache = createCache({ name: 'http' });
-    script = { calls: 0, status: 200, headers: { 'cache-control': 'max-age=60' }, body: 'one', delayMs: 0 };
-    server = await serve(cache, script);
+    script = createScript();
+    now = Date.now();
+    server = await serve({ cache, maxBodyBytes: 1_000, clock: { now: () => now } }, script);
   });
   afterEach(async () => {
-    vi.useRealTimers();
     await server.close();
     await cache.close();
   });
 
-  const get = async (path = '/a', init: RequestInit = {}) => {
-    const response = await fetch(`${server.origin}${path}`, init);
-    return { response, body: await response.text(), status: response.headers.get('cache-status') };
-  };
-  const twice = async (path?: string, init?: RequestInit) => {
-    await get(path, init);
-    await get(path, init);
+  const get = (path = '/a', headers: Record<string, string> = {}, method = 'GET') =>
+    send(`${server.origin}${path}`, { headers, method });
+  const twice = async (path?: string, headers?: Record<string, string>) => {
+    await get(path, headers);
+    await get(path, headers);
     return script.calls;
   };
-  const later = (seconds: number) =>
-    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + seconds * 1_000 });
+  const pass = (seconds: number) => {
+    now += seconds * 1_000;
+  };
 
   it('serves a fresh response without the handler, with its age and status (RFC 9111 §5.1, RFC 9211)', async () => {
     const first = await get();
-    expect(first.status).toBe('weir; fwd=uri-miss; stored');
-    later(10);
-    const { body, response, status } = await get();
+    expect(first.cacheStatus).toBe('weir; fwd=uri-miss; stored');
+    expect(first.headers.age).toBeUndefined();
+    pass(10);
+    const { body, cacheStatus, headers } = await get();
     expect([body, script.calls]).toEqual(['one', 1]);
-    expect(status).toMatch(/^weir; hit; ttl=(49|50)$/);
-    expect(response.headers.get('age')).toBe('10');
-    expect(response.headers.get('cache-control')).toBe('max-age=60');
+    expect(cacheStatus).toBe('weir; hit; ttl=50');
+    expect(headers.age).toBe('10');
+    expect(headers['cache-control']).toBe('max-age=60');
   });
 
   it('asks the handler again when the response has expired', async () => {
     await get();
-    later(61);
+    pass(61);
     await get();
     expect(script.calls).toBe(2);
   });
@@ -110,115 +61,198 @@ describe.each([
     ['a malformed max-age', { 'cache-control': 'max-age=soon' }],
     ['no freshness at all', { 'cache-control': '' }],
     ['an Expires of 0', { 'cache-control': '', expires: '0' }],
-    ['Vary: *', { 'cache-control': 'max-age=60', vary: '*' }],
+    ['Vary: *', { 'cache-control': 'max-age=60', vary: 'accept, *' }],
     ['Set-Cookie', { 'cache-control': 'max-age=60', 'set-cookie': 'a=1' }],
     ['an Age beyond its freshness', { 'cache-control': 'max-age=60', age: '61' }],
+    ['a Date long past (§4.2.3)', { 'cache-control': 'max-age=60', date: new Date(0).toUTCString() }],
   ])('does not store a response with %s', async (_title, headers) => {
     script.headers = headers;
     expect(await twice()).toBe(2);
   });
 
-  it('does not store an error, nor a body beyond the bound', async () => {
-    script.status = 500;
-    expect(await twice('/error')).toBe(2);
-    script.status = 200;
+  it.each([
+    ['Expires in an hour', { expires: new Date(Date.now() + 3_600_000).toUTCString() }, 200],
+    [
+      'must-understand over no-store (§5.2.2.3)',
+      { 'cache-control': 'max-age=9, no-store, must-understand' },
+      200,
+    ],
+    ['an explicit life on a redirect', { 'cache-control': 'max-age=9', location: '/b' }, 302],
+    ['an explicit life on 404', { 'cache-control': 's-maxage=9' }, 404],
+  ])('stores a response with %s', async (_title, headers, status) => {
+    Object.assign(script, { headers, status });
+    expect(await twice()).toBe(1);
+  });
+
+  it.each([
+    ['an error, whatever it says', 500, 'max-age=60'],
+    ['a part', 206, 'max-age=60'],
+    ['a status it does not understand, with must-understand', 299, 'max-age=60, must-understand'],
+  ])('does not store %s', async (_title, status, control) => {
+    Object.assign(script, { status, headers: { 'cache-control': control } });
+    expect(await twice()).toBe(2);
+  });
+
+  it('passes on a body beyond the bound, whole and uncached', async () => {
     script.body = 'x'.repeat(2_000);
-    expect(await twice('/large')).toBe(4);
-    expect((await get('/large')).body).toHaveLength(2_000);
+    expect(await twice()).toBe(2);
+    expect((await get()).body).toHaveLength(2_000);
   });
 
   it('stores a response to an authorised request only when it says so (RFC 9111 §3.5)', async () => {
-    const init = { headers: { authorization: 'Bearer x' } };
-    expect(await twice('/plain', init)).toBe(2);
-    script.headers = { 'cache-control': 'public, max-age=60' };
-    expect(await twice('/public', init)).toBe(3);
+    const authorised = { authorization: 'Bearer x' };
+    expect(await twice('/plain', authorised)).toBe(2);
+    for (const [index, word] of ['public', 'must-revalidate', 's-maxage=60'].entries()) {
+      script.headers = { 'cache-control': `max-age=60, ${word}` };
+      expect(await twice(`/${index}`, authorised)).toBe(3 + index);
+    }
   });
 
   it('keeps the variants of a response apart (RFC 9111 §4.1)', async () => {
-    script.headers = { 'cache-control': 'max-age=60', vary: 'Accept-Language' };
-    for (const language of ['de', 'en', 'de', 'en']) {
-      script.body = language;
-      expect((await get('/v', { headers: { 'accept-language': language } })).body).toBe(language);
+    script.headers = { 'cache-control': 'max-age=60', vary: 'Accept-Language, X-Tenant' };
+    for (const language of ['de', 'en', 'de', 'en', 'de,  en', 'de, en']) {
+      script.body = language.replace('  ', ' ');
+      expect((await get('/v', { 'accept-language': language })).body).toBe(script.body);
     }
-    expect(script.calls).toBe(2);
-  });
-
-  it('does as the request’s Cache-Control says', async () => {
-    await get();
-    for (const value of ['no-cache', 'no-store']) await get('/a', { headers: { 'cache-control': value } });
     expect(script.calls).toBe(3);
-    later(10);
-    await get('/a', { headers: { 'cache-control': 'max-age=5' } });
-    expect(script.calls).toBe(4);
-    await get('/a', { headers: { 'cache-control': 'min-fresh=3600' } });
-    expect(script.calls).toBe(5);
+    expect((await get('/v', { 'accept-language': 'fr' })).cacheStatus).toContain('fwd=vary-miss');
   });
 
-  it('answers a client that has the response with 304 (RFC 9110 §13.1.2)', async () => {
+  it('does as the request says: no-cache, no-store, Pragma, max-age, min-fresh (RFC 9111 §5.2.1)', async () => {
+    script.headers = { 'cache-control': 'max-age=60' };
     await get();
-    // Without one, `fetch` adds a Cache-Control of its own to conditional requests.
-    const plain = { 'cache-control': 'max-age=3600' };
-    const etag = (await get()).response.headers.get('etag') ?? '';
-    for (const known of [etag, `W/${etag}`, `"other", ${etag}`, '*']) {
-      const { body, response } = await get('/a', { headers: { ...plain, 'if-none-match': known } });
-      expect([response.status, body]).toEqual([304, '']);
-    }
-    expect((await get('/a', { headers: { ...plain, 'if-none-match': '"other"' } })).response.status).toBe(
-      200,
-    );
+    const forwarded = async (headers: Record<string, string>) => {
+      const { calls } = script;
+      const { cacheStatus } = await get('/a', headers);
+      if (script.calls > calls) expect(cacheStatus).toContain('fwd=request');
+      return script.calls > calls;
+    };
+    expect(await forwarded({ 'cache-control': 'no-cache' })).toBe(true);
+    expect(await forwarded({ 'cache-control': 'no-store' })).toBe(true);
+    expect(await forwarded({ 'cache-control': 'max-age=0' })).toBe(true);
+    expect(await forwarded({ pragma: 'no-cache' })).toBe(true);
+    expect(await forwarded({ pragma: 'no-cache', 'cache-control': 'max-age=9' })).toBe(false);
+    pass(10);
+    expect(await forwarded({ 'cache-control': 'max-age=10, min-fresh=50' })).toBe(false);
+    expect(await forwarded({ 'cache-control': 'max-age=9' })).toBe(true);
+    pass(10);
+    expect(await forwarded({ 'cache-control': 'min-fresh=51' })).toBe(true);
   });
 
-  it('answers HEAD from a stored GET', async () => {
+  it('serves stale as far as max-stale allows, and the response does (§5.2.1.2)', async () => {
+    script.headers = { 'cache-control': 'max-age=60', etag: '"a"' };
     await get();
-    const { body, response } = await get('/a', { method: 'HEAD' });
-    expect([body, response.headers.get('content-length'), script.calls]).toEqual(['', '3', 1]);
-  });
-
-  it('drops every variant of a URL after a successful unsafe request (RFC 9111 §4.4)', async () => {
-    await get();
-    script.status = 400;
-    await get('/a', { method: 'POST' });
-    expect((await get()).status).toContain('hit');
-    script.status = 204;
-    script.body = '';
-    await get('/a', { method: 'POST' });
-    script.status = 200;
-    script.body = 'two';
-    expect((await get()).body).toBe('two');
-  });
-
-  it('serves a stale response while one request refreshes it (RFC 5861 §3)', async () => {
-    script.headers = { 'cache-control': 'max-age=60, stale-while-revalidate=60' };
-    await get();
-    later(90);
-    script.body = 'two';
-    script.delayMs = 100;
-    const refreshing = get();
-    await vi.waitFor(() => expect(script.calls).toBe(2));
-    expect((await get()).body).toBe('one');
-    expect((await refreshing).body).toBe('two');
-    expect((await get()).body).toBe('two');
-    expect(script.calls).toBe(2);
-  });
-
-  it('serves a stale response instead of an error, unless it must be revalidated (RFC 5861 §4)', async () => {
-    script.headers = { 'cache-control': 'max-age=60, stale-if-error=600' };
-    await get('/lenient');
-    script.headers = { 'cache-control': 'max-age=60, stale-if-error=600, must-revalidate' };
+    script.headers = { 'cache-control': 'max-age=60, must-revalidate', etag: '"a"' };
     await get('/strict');
-    later(90);
-    script.status = 503;
-    script.body = 'down';
-    const lenient = await get('/lenient');
-    expect([lenient.response.status, lenient.body]).toEqual([200, 'one']);
-    expect(lenient.status).toContain('detail=stale-if-error');
-    expect((await get('/strict')).response.status).toBe(503);
+    pass(70);
+    const { calls } = script;
+    const stale = await get('/a', { 'cache-control': 'max-stale=11' });
+    expect([stale.cacheStatus, script.calls]).toEqual(['weir; hit; ttl=-10', calls]);
+    expect((await get('/a', { 'cache-control': 'max-stale' })).cacheStatus).toContain('hit');
+    expect((await get('/strict', { 'cache-control': 'max-stale' })).cacheStatus).toContain('fwd=stale');
+    expect((await get('/a', { 'cache-control': 'max-stale=9' })).cacheStatus).toContain('fwd=stale');
   });
 
-  it('calls the handler once for concurrent misses', async () => {
-    script.delayMs = 50;
-    const bodies = await Promise.all(Array.from({ length: 20 }, () => get('/herd')));
-    expect(new Set(bodies.map(({ body }) => body))).toEqual(new Set(['one']));
+  it('answers only-if-cached from the cache or with 504 (§5.2.1.7)', async () => {
+    const only = { 'cache-control': 'only-if-cached' };
+    const missing = await get('/a', only);
+    expect([missing.status, script.calls]).toEqual([504, 0]);
+    expect(missing.headers['content-type']).toBe('application/problem+json');
+    await get();
+    expect((await get('/a', only)).cacheStatus).toContain('hit');
+    pass(61);
+    expect((await get('/a', only)).status).toBe(504);
     expect(script.calls).toBe(1);
+  });
+
+  it('answers HEAD from a stored GET, and stores no HEAD', async () => {
+    await get('/a', {}, 'HEAD');
+    await get();
+    const { body, headers } = await get('/a', {}, 'HEAD');
+    expect([body, headers['content-length'], script.calls]).toEqual(['', '3', 2]);
+  });
+
+  it('drops every variant of a URL after a successful unsafe request, and same-origin locations (§4.4)', async () => {
+    script.headers = { 'cache-control': 'max-age=60', vary: 'accept-language' };
+    for (const path of ['/a', '/b', '/c', '/d']) {
+      for (const language of ['de', 'en']) await get(path, { 'accept-language': language });
+    }
+    const isHeld = async (path: string, language: string) =>
+      (await get(path, { 'accept-language': language })).cacheStatus.includes('hit');
+    script.status = 400;
+    await get('/a', {}, 'POST');
+    expect(await isHeld('/a', 'de')).toBe(true);
+    script.status = 201;
+    script.headers = {
+      location: '/b',
+      'content-location': `${server.origin}/c`,
+      'cache-control': 'max-age=60',
+    };
+    await get('/a', {}, 'DELETE');
+    script.headers = { location: 'http://elsewhere.test/d', 'cache-control': 'max-age=60' };
+    await get('/x', {}, 'PUT');
+    for (const path of ['/a', '/b', '/c']) expect(await isHeld(path, 'en')).toBe(false);
+    expect(await isHeld('/d', 'de')).toBe(true);
+  });
+
+  it('never stores what a handler was making while an unsafe request invalidated it', async () => {
+    script.delayMs = 60;
+    script.body = 'before';
+    const early = get();
+    while (script.calls === 0) await new Promise(setImmediate);
+    const { delayMs } = script;
+    script.delayMs = 0;
+    await get('/a', {}, 'POST');
+    script.delayMs = delayMs;
+    script.body = 'after';
+    await early;
+    expect((await get()).body).toBe('after');
+    expect(script.calls).toBe(3);
+  });
+
+  it('calls the handler once for concurrent misses, and says who waited (RFC 9211 §2.6)', async () => {
+    script.delayMs = 50;
+    const all = await Promise.all(Array.from({ length: 20 }, () => get('/herd')));
+    expect(new Set(all.map(({ body }) => body))).toEqual(new Set(['one']));
+    expect(script.calls).toBe(1);
+    expect(all.filter(({ cacheStatus }) => cacheStatus === 'weir; fwd=uri-miss; collapsed')).toHaveLength(19);
+  });
+});
+
+describe('the options of a response cache', () => {
+  it('store without Set-Cookie, by a default life, under an exposed key, when told to', async () => {
+    const cache = createCache({ name: 'http' });
+    const script = createScript();
+    script.headers = { 'set-cookie': 'a=1' };
+    const server = await serveFastify(
+      {
+        cache,
+        setCookie: 'strip',
+        defaultTtlMs: 5_000,
+        exposeKey: true,
+        statusName: 'edge',
+        key: () => 'say "q"',
+      },
+      script,
+    );
+    expect((await send(`${server.origin}/a`)).headers['set-cookie']).toEqual(['a=1']);
+    const { cacheStatus, headers } = await send(`${server.origin}/a`);
+    expect(headers['set-cookie']).toBeUndefined();
+    expect(cacheStatus).toMatch(/^edge; hit; ttl=[45]; key="say \\"q\\""$/);
+    await server.close();
+    await cache.close();
+  });
+
+  it.each([
+    [{}, /`cache`/],
+    [{ statusName: 'no token' }, /`statusName`/],
+    [{ setCookie: 'keep' }, /`setCookie`/],
+    [{ maxBodyBytes: -1 }, /`maxBodyBytes`/],
+    [{ maxBodySize: 1 }, /Unknown option `maxBodySize`/],
+  ])('%j is refused', async (options, message) => {
+    const cache = createCache({ name: 'http' });
+    const given = (Object.keys(options).length === 0 ? {} : { cache, ...options }) as never;
+    await expect(serveFastify(given, createScript())).rejects.toThrow(message);
+    await cache.close();
   });
 });

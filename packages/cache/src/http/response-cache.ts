@@ -1,17 +1,15 @@
+import { randomBytes } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { Cache } from '../cache.ts';
 import { CacheError, invalidOption } from '../errors.ts';
 import { checkKeys } from '../options.ts';
-import { deltaMs, parseCacheControl } from './cache-control.ts';
-import { bypassReason, fieldOf, type HeaderFields, type Lifetime, lifetimeOf } from './storability.ts';
-import {
-  etagOf,
-  type StoredResponse,
-  storableHeaders,
-  type VaryNames,
-  variantKey,
-  varyNames,
-} from './stored-response.ts';
+import { type Answer, answerFrom, gatewayTimeout } from './answer.ts';
+import type { StatusFacts } from './cache-status.ts';
+import { Exchange, type ExchangeSettings, type IncomingRequest } from './exchange.ts';
+import { fieldOf, type HeaderFields, tokensOf } from './fields.ts';
+import { type RequestWishes, wishesOf } from './request-wishes.ts';
+import { ageOf, reuseOf } from './reuse.ts';
+import { type StoredResponse, variantKey } from './stored-response.ts';
 
 /** How a server's own responses are cached. */
 export interface ResponseCacheOptions {
@@ -25,126 +23,138 @@ export interface ResponseCacheOptions {
   }) => string;
   /** Freshness of a response that states none. Default 0: not cached. */
   readonly defaultTtlMs?: number;
+  /** How long an expired response with a validator of the handler's own is kept, to be validated. Default 600,000. */
+  readonly keepStaleMs?: number;
   /** Bodies larger than this are passed on uncached. Default 1 MiB. */
   readonly maxBodyBytes?: number;
+  /** A response with Set-Cookie: not stored (`refuse`, the default), or stored without the cookie (`strip`). */
+  readonly setCookie?: 'refuse' | 'strip';
   /** Name in the Cache-Status field (RFC 9211 §2). Default `weir`. */
   readonly statusName?: string;
+  /** Whether Cache-Status tells clients the cache key (RFC 9211 §2.7). Default `false`. */
+  readonly exposeKey?: boolean;
+  /** Wall-clock milliseconds, compared with Date fields and between processes. Default: `Date`. */
+  readonly clock?: { now(): number };
 }
 
-/** A request as the frameworks' adapters hand it over. */
-export interface IncomingRequest {
-  readonly method: string;
-  readonly host: string;
-  readonly url: string;
-  readonly headers: HeaderFields;
-}
-
-/** A response that was just produced. */
-export interface ProducedResponse {
-  readonly status: number;
-  readonly headers: HeaderFields;
-  readonly body: Buffer;
-}
-
-/** What is to be sent, and what the Cache-Status field says about it. */
-export interface Served {
-  readonly response: StoredResponse;
-  readonly status: string;
-  readonly ageSeconds: number;
-}
-
-/** A look into the cache: serve what it has, or let the handler produce the response and pass it to `judge`. */
+/**
+ * An answer, and where it was served stale while it is revalidated, the exchange that a background request is to carry
+ * out; or the exchange that the request itself is.
+ */
 export type Lookup =
-  | { readonly kind: 'hit'; readonly served: Served }
-  | {
-      readonly kind: 'miss';
-      /** The Cache-Status field so far. */
-      readonly status: string;
-      /** May be served instead of an error. */
-      readonly stale: Served | undefined;
-      /** Called when the response is stored, or will not be: whoever waits for it goes on. Harmless twice. */
-      readonly done: () => void;
-    };
+  | { readonly kind: 'answer'; readonly answer: Answer; readonly refresh: Exchange | undefined }
+  | { readonly kind: 'forward'; readonly exchange: Exchange };
 
+interface Found {
+  readonly key: string;
+  readonly stored: StoredResponse | undefined;
+  readonly fwd: 'uri-miss' | 'vary-miss' | 'stale';
+}
+
+const optionKeys = [
+  'cache',
+  'key',
+  'defaultTtlMs',
+  'keepStaleMs',
+  'maxBodyBytes',
+  'setCookie',
+  'statusName',
+  'exposeKey',
+  'clock',
+];
 // For how long requests for a resource that turned out unstorable do not wait for each other.
 const unstorableMs = 10_000;
+// A resource whose generation was forgotten is a miss: the safe side.
+const generationMs = 7 * 24 * 3_600_000;
+const maxWaits = 3;
+// A handler that hangs must not hold up those who wait for its response.
+const maxProductionMs = 30_000;
 
 /**
  * The shared HTTP cache of RFC 9111 in front of a server's own handlers. Storage, limits, coherence and faults are the
- * cache's; this part decides what the RFCs decide. Responses lie under the tag of their URL, so that an unsafe
- * method drops every variant at once.
+ * cache's; this part decides what the RFCs decide. Everything stored of a resource lies under its *generation*, read before
+ * the handler runs; to invalidate is to delete the generation, so what a handler was making meanwhile is never found.
  */
 export class ResponseCache {
   readonly #cache: Cache;
   readonly #key: NonNullable<ResponseCacheOptions['key']>;
-  readonly #defaultTtlMs: number;
-  readonly #name: string;
+  readonly #keepStaleMs: number;
+  readonly #exposesKey: boolean;
+  readonly #settings: ExchangeSettings;
   readonly #producing = new Map<string, PromiseWithResolvers<void>>();
   readonly #unstorable = new LRUCache<string, true>({ max: 10_000, ttl: unstorableMs });
-  readonly maxBodyBytes: number;
 
   constructor(options: ResponseCacheOptions) {
-    checkKeys('options', options, ['cache', 'key', 'defaultTtlMs', 'maxBodyBytes', 'statusName']);
-    if (typeof options.cache?.getOrSet !== 'function') {
-      throw invalidOption('cache', 'a cache made by `createCache`', options.cache);
-    }
-    this.#cache = options.cache;
-    this.#key = options.key ?? (({ host, url }) => `${host}${url}`);
-    this.#defaultTtlMs = options.defaultTtlMs ?? 0;
-    this.maxBodyBytes = options.maxBodyBytes ?? 2 ** 20;
-    this.#name = options.statusName ?? 'weir';
-    if (!/^[A-Za-z*][\w!#$%&'*+.^`|~:/-]*$/.test(this.#name)) {
+    checkKeys('options', options, optionKeys);
+    const { cache, clock, setCookie = 'refuse', statusName = 'weir' } = options;
+    if (typeof cache?.getOrSet !== 'function')
+      throw invalidOption('cache', 'a cache made by `createCache`', cache);
+    if (setCookie !== 'refuse' && setCookie !== 'strip')
+      throw invalidOption('setCookie', "'refuse' or 'strip'", setCookie);
+    if (!/^[A-Za-z*][\w!#$%&'*+.^`|~:/-]*$/.test(statusName)) {
       throw new CacheError(
         'ERR_WEIR_CACHE_INVALID_OPTION',
-        `Expected \`statusName\` to be an HTTP token, got \`${this.#name}\`.`,
+        `Expected \`statusName\` to be an HTTP token, got \`${statusName}\`.`,
       );
     }
+    this.#cache = cache;
+    this.#key = options.key ?? (({ host, url }) => `${host}${url}`);
+    this.#keepStaleMs = durationOf('keepStaleMs', options.keepStaleMs ?? 600_000);
+    this.#exposesKey = options.exposeKey ?? false;
+    this.#settings = {
+      name: statusName,
+      maxBodyBytes: durationOf('maxBodyBytes', options.maxBodyBytes ?? 2 ** 20),
+      storage: { defaultTtlMs: durationOf('defaultTtlMs', options.defaultTtlMs ?? 0), setCookie },
+      now: clock === undefined ? () => Date.now() : () => clock.now(),
+    };
   }
 
-  /** Concurrent misses of one resource wait for the first of them (collapsed forwarding) instead of repeating its work. */
+  get maxBodyBytes(): number {
+    return this.#settings.maxBodyBytes;
+  }
+
+  /** Concurrent misses of one response wait for the first of them (collapsed forwarding) instead of repeating its work. */
   async find(request: IncomingRequest): Promise<Lookup> {
-    const bypass = bypassReason(request);
-    if (bypass !== undefined) {
-      return this.#miss(bypass === 'method' ? 'fwd=method' : 'fwd=request', undefined, () => {});
+    const wishes = wishesOf(request.headers);
+    // RFC 9111 §3: only GET and HEAD are defined to be cacheable here.
+    if (request.method !== 'GET' && request.method !== 'HEAD') {
+      return this.#bypass(request, wishes, { fwd: 'method' }, 'method');
+    }
+    if (wishes.noStore) {
+      if (wishes.onlyIfCached) return this.#gatewayTimeout();
+      return this.#bypass(request, wishes, { fwd: 'request' }, 'request-no-store');
     }
     const base = this.#key(request);
-    const first = await this.#look(base, request);
-    const leader = this.#producing.get(base);
-    if (first.hit !== undefined && (first.isFresh || leader !== undefined))
-      return { kind: 'hit', served: first.hit };
-    if (leader !== undefined && !this.#unstorable.has(base)) {
+    const generation = await this.#generation(base);
+    const shown = this.#exposesKey ? { key: base } : {};
+    for (let waits = 0; ; waits += 1) {
+      const found = await this.#look(generation, request.headers);
+      const collapsed = waits > 0 ? { collapsed: true } : {};
+      const answer = this.#reuse(base, found, request, wishes, { ...shown, ...collapsed });
+      if (answer !== undefined) return answer;
+      if (wishes.onlyIfCached) return this.#gatewayTimeout();
+      const isFresh = found.stored !== undefined && this.#isFresh(found.stored);
+      const status: StatusFacts = { fwd: isFresh ? 'request' : found.fwd, ...shown };
+      const leader = this.#producing.get(found.key);
+      // RFC 9110 §14: what answers it may be a part, which nobody else can use.
+      const isAlone = request.headers.range !== undefined;
+      const mayWait = !wishes.noCache && !this.#unstorable.has(base) && waits < maxWaits;
+      if (leader === undefined || isAlone || !mayWait) {
+        const exchange = this.#exchange(
+          base,
+          found,
+          request,
+          wishes,
+          status,
+          leader === undefined && !isAlone,
+        );
+        return { kind: 'forward', exchange };
+      }
       await leader.promise;
-      const second = await this.#look(base, request);
-      if (second.hit !== undefined) return { kind: 'hit', served: second.hit };
-      return this.#miss(second.reason, second.stale, () => {});
     }
-    if (leader !== undefined) return this.#miss(first.reason, first.stale, () => {});
-    // RFC 5861 §3: while this one refreshes a stale response, all others are served it.
-    const production = Promise.withResolvers<void>();
-    this.#producing.set(base, production);
-    return this.#miss(first.reason, first.hit ?? first.stale, () => {
-      if (this.#producing.get(base) === production) this.#producing.delete(base);
-      production.resolve();
-    });
   }
 
-  /** Whether a produced response may be stored: how its Cache-Status field goes on, and the way to store it. */
-  judge(
-    request: IncomingRequest,
-    produced: ProducedResponse,
-  ): { status: string; store?: () => Promise<void> } {
-    // A HEAD response has no body to store.
-    const reason = request.method === 'GET' ? this.#unstorableReason(request, produced) : 'method';
-    const base = this.#key(request);
-    if (typeof reason === 'string') {
-      this.#unstorable.set(base, true);
-      return { status: `; detail=${reason}` };
-    }
-    this.#unstorable.delete(base);
-    return { status: '; stored', store: () => this.#store(base, request, produced, reason) };
-  }
-
-  /** RFC 9111 §4.4: a successful answer to an unsafe method invalidates its URL, and Location of the same origin. */
+  /** RFC 9111 §4.4: a successful answer to an unsafe method invalidates its URL, and locations of the same origin. */
   async invalidateAfter(request: IncomingRequest, status: number, headers: HeaderFields): Promise<void> {
     if (['GET', 'HEAD', 'OPTIONS', 'TRACE'].includes(request.method) || status < 200 || status >= 400) return;
     const urls = new Set([request.url]);
@@ -152,85 +162,133 @@ export class ResponseCache {
       const target = URL.parse(fieldOf(headers, name) ?? '', `http://${request.host}${request.url}`);
       if (target?.host === request.host) urls.add(`${target.pathname}${target.search}`);
     }
-    await this.#cache.invalidateTags([...urls].map((url) => this.#key({ ...request, url })));
+    await Promise.all(
+      [...urls].map((url) => this.#cache.delete(generationKey(this.#key({ ...request, url })))),
+    );
   }
 
-  async #look(
-    base: string,
-    { headers }: IncomingRequest,
-  ): Promise<{ hit?: Served; isFresh?: boolean; stale?: Served; reason: string }> {
-    const names = await this.#cache.get<VaryNames>(varyKey(base));
-    if (names === undefined) return { reason: 'fwd=uri-miss' };
-    const response = await this.#cache.get<StoredResponse>(responseKey(variantKey(base, names, headers)));
-    if (response === undefined) return { reason: names.length === 0 ? 'fwd=uri-miss' : 'fwd=vary-miss' };
-    // RFC 9111 §4.2.3, §5.1: a clock that went back must not make the age negative.
-    const ageMs = Math.max(0, Date.now() - response.bornAt);
-    const leftMs = response.freshMs - ageMs;
-    const served = (detail: string): Served => ({
-      response,
-      status: `${this.#name}; hit; ttl=${Math.floor(leftMs / 1_000)}${detail}`,
-      ageSeconds: Math.floor(ageMs / 1_000),
+  #generation(base: string): Promise<string> {
+    return this.#cache.getOrSet(generationKey(base), () => randomBytes(9).toString('base64url'), {
+      ttlMs: generationMs,
     });
-    // RFC 9111 §5.2.1.1, §5.2.1.3: the request may want it younger, or fresh for longer.
-    const wishes = parseCacheControl(fieldOf(headers, 'cache-control'));
-    const isWanted =
-      ageMs <= (deltaMs(wishes, 'max-age') ?? ageMs) && leftMs >= (deltaMs(wishes, 'min-fresh') ?? leftMs);
-    if (!isWanted) return { reason: 'fwd=request' };
-    if (leftMs > 0) return { hit: served(''), isFresh: true, reason: '' };
-    // RFC 5861 §3
-    if (-leftMs < response.staleWhileRevalidateMs)
-      return { hit: served(''), isFresh: false, reason: 'fwd=stale' };
-    // RFC 5861 §4
-    if (-leftMs < response.staleIfErrorMs)
-      return { stale: served('; detail=stale-if-error'), reason: 'fwd=stale' };
-    return { reason: 'fwd=stale' };
   }
 
-  #unstorableReason(request: IncomingRequest, produced: ProducedResponse): Lifetime | string {
-    const bypass = bypassReason(request);
-    if (bypass === 'request-no-store' || bypass === 'range') return bypass;
-    if (produced.body.length > this.maxBodyBytes) return 'too-large';
-    return lifetimeOf(request, produced, this.#defaultTtlMs);
+  async #look(generation: string, headers: HeaderFields): Promise<Found> {
+    const names = await this.#cache.get<readonly string[]>(varyKey(generation));
+    const key = responseKey(variantKey(generation, names ?? [], headers));
+    const stored = names === undefined ? undefined : await this.#cache.get<StoredResponse>(key);
+    if (stored !== undefined) return { key, stored, fwd: 'stale' };
+    return { key, stored, fwd: names === undefined || names.length === 0 ? 'uri-miss' : 'vary-miss' };
   }
 
-  async #store(
+  #reuse(
     base: string,
+    found: Found,
     request: IncomingRequest,
-    produced: ProducedResponse,
-    life: Lifetime,
-  ): Promise<void> {
-    const names = varyNames(fieldOf(produced.headers, 'vary'));
-    const headers = storableHeaders(produced.headers);
-    headers.etag ??= etagOf(produced.body);
-    headers.date ??= new Date().toUTCString();
-    const { ageMs, freshMs, staleIfErrorMs, staleWhileRevalidateMs } = life;
-    const stored: StoredResponse = {
-      status: produced.status,
-      headers,
-      body: produced.body,
-      bornAt: Date.now() - ageMs,
-      freshMs,
-      staleWhileRevalidateMs,
-      staleIfErrorMs,
+    wishes: RequestWishes,
+    shown: StatusFacts,
+  ): Lookup | undefined {
+    const { key, stored } = found;
+    const now = this.#settings.now();
+    const reuse = stored === undefined ? 'must-forward' : reuseOf(stored, wishes, now);
+    if (stored === undefined || reuse === 'must-forward') return undefined;
+    // RFC 9211 §2.6: who waited for another's response went forward, though together with it.
+    const status: StatusFacts = shown.collapsed ? { fwd: 'uri-miss', ...shown } : { hit: true, ...shown };
+    const answer = answerFrom(stored, { request, now, name: this.#settings.name, status });
+    // RFC 5861 §3: one refresh at a time.
+    const isDue = reuse === 'stale-while-revalidate' && !wishes.onlyIfCached && !this.#producing.has(key);
+    if (!isDue) return { kind: 'answer', answer, refresh: undefined };
+    const refreshing = { ...request, method: 'GET' };
+    const refresh = this.#exchange(base, found, refreshing, wishesOf({}), { fwd: 'stale' }, true);
+    return { kind: 'answer', answer, refresh };
+  }
+
+  #isFresh(stored: StoredResponse): boolean {
+    return ageOf(stored, this.#settings.now()) < stored.freshMs;
+  }
+
+  #exchange(
+    base: string,
+    { key, stored }: Found,
+    request: IncomingRequest,
+    wishes: RequestWishes,
+    status: StatusFacts,
+    isLeader: boolean,
+  ): Exchange {
+    const production = Promise.withResolvers<void>();
+    const stepDown = () => {
+      if (this.#producing.get(key) === production) this.#producing.delete(key);
+      production.resolve();
     };
-    const ttlMs = freshMs - ageMs + Math.max(staleWhileRevalidateMs, staleIfErrorMs);
-    const options = { ttlMs, tags: [base] };
-    const key = variantKey(base, names, request.headers);
+    const timer = isLeader ? setTimeout(stepDown, maxProductionMs).unref() : undefined;
+    if (isLeader) this.#producing.set(key, production);
+    const generation = key.slice(responseKey('').length).split(' ', 1)[0] as string;
+    const isRange = request.headers.range !== undefined;
+    return new Exchange(this.#settings, {
+      request,
+      wishes,
+      status,
+      stored,
+      answersPreconditions: !isRange && !this.#unstorable.has(base),
+      // A HEAD response has no body to store.
+      refusal: request.method === 'GET' ? undefined : 'method',
+      store: async (response) => {
+        this.#unstorable.delete(base);
+        await this.#store(generation, request.headers, response);
+      },
+      onEnd: (refusal) => {
+        if (refusal !== undefined && refusal !== 'method' && !isRange) this.#unstorable.set(base, true);
+        clearTimeout(timer);
+        stepDown();
+      },
+    });
+  }
+
+  async #store(generation: string, headers: HeaderFields, response: StoredResponse): Promise<void> {
+    const { bornAt, freshMs, isValidatable, staleIfErrorMs, staleWhileRevalidateMs } = response;
+    const staleMs = Math.max(staleWhileRevalidateMs, staleIfErrorMs, isValidatable ? this.#keepStaleMs : 0);
+    const ttlMs = freshMs + staleMs - (this.#settings.now() - bornAt);
+    if (ttlMs <= 0) return;
+    const names = tokensOf(fieldOf(response.headers, 'vary'));
+    const policy = { ttlMs, jitter: 0 };
     await Promise.all([
-      this.#cache.set(varyKey(base), names, options),
-      this.#cache.set(responseKey(key), stored, options),
+      this.#cache.set(varyKey(generation), names, policy),
+      this.#cache.set(responseKey(variantKey(generation, names, headers)), response, policy),
     ]);
   }
 
-  #miss(reason: string, stale: Served | undefined, done: () => void): Lookup {
-    return { kind: 'miss', status: `${this.#name}; ${reason}`, stale, done };
+  #bypass(request: IncomingRequest, wishes: RequestWishes, status: StatusFacts, refusal: string): Lookup {
+    const exchange = new Exchange(this.#settings, {
+      request,
+      wishes,
+      status,
+      stored: undefined,
+      answersPreconditions: false,
+      refusal,
+      store: async () => {},
+      onEnd: () => {},
+    });
+    return { kind: 'forward', exchange };
+  }
+
+  #gatewayTimeout(): Lookup {
+    return { kind: 'answer', answer: gatewayTimeout(this.#settings.name), refresh: undefined };
   }
 }
 
-function varyKey(base: string): string {
-  return `http vary ${base}`;
+function durationOf(name: string, value: unknown): number {
+  if (typeof value === 'number' && value >= 0) return value;
+  throw invalidOption(name, 'a number of at least 0', value);
 }
 
-function responseKey(key: string): string {
-  return `http response ${key}`;
+function generationKey(base: string): string {
+  return `http generation ${base}`;
+}
+
+function varyKey(generation: string): string {
+  return `http vary ${generation}`;
+}
+
+function responseKey(variant: string): string {
+  return `http response ${variant}`;
 }

@@ -1,114 +1,119 @@
 /**
  * What a shared cache may keep of a response, and for how long: RFC 9111 §3 and §4.2, RFC 5861. Pure functions of the
- * two messages.
+ * two messages and the moment.
  */
-import { deltaMs, parseCacheControl } from './cache-control.ts';
+import { type CacheControl, deltaMs, parseCacheControl } from './cache-control.ts';
+import { fieldOf, type HeaderFields, tokensOf } from './fields.ts';
 
-/** Field names in lower case, as Node has them. */
-export type HeaderFields = Readonly<Record<string, string | readonly string[] | undefined>>;
-
-/** The parts of a request that decide. */
-export interface RequestFacts {
-  readonly method: string;
-  readonly headers: HeaderFields;
-}
-
-/** The parts of a response that decide. */
-export interface ResponseFacts {
-  readonly status: number;
-  readonly headers: HeaderFields;
-}
-
-/** How long a response lives. */
+/** How long a response lives; durations from its birth. */
 export interface Lifetime {
   readonly freshMs: number;
   readonly staleWhileRevalidateMs: number;
   readonly staleIfErrorMs: number;
-  /** Age it already had on arrival (RFC 9111 §5.1). */
+  /** Whether anything, a request's max-stale above all, may have it served stale. */
+  readonly mayBeStale: boolean;
+  /** Age it already had on arrival (RFC 9111 §4.2.3). */
   readonly ageMs: number;
 }
 
-// Heuristically cacheable by definition (RFC 9110 §15.1), less 206 (no ranges are stored) and 501.
-const cacheableStatus = new Set([200, 203, 204, 300, 301, 308, 404, 405, 410, 414]);
-
-/** Joins repeated fields as RFC 9110 §5.3 allows. */
-export function fieldOf(headers: HeaderFields, name: string): string | undefined {
-  const value = headers[name];
-  return typeof value === 'string' || value === undefined ? value : value.join(', ');
+/** What this cache does where the RFCs leave it the choice. */
+export interface StoragePolicy {
+  /** Freshness of a response that states none (§4.2.2, heuristic); 0 stores none such. */
+  readonly defaultTtlMs: number;
+  /** Whether a response with Set-Cookie is refused, or stored without it. */
+  readonly setCookie: 'refuse' | 'strip';
 }
 
-/** Why a request is answered without looking into the cache, or `undefined`. */
-export function bypassReason({ method, headers }: RequestFacts): string | undefined {
-  // §3: the method must be understood; only GET and HEAD are defined to be cacheable here.
-  if (method !== 'GET' && method !== 'HEAD') return 'method';
-  // RFC 9110 §14.2: a partial response would have to be combined; whole ones are stored only.
-  if (headers.range !== undefined) return 'range';
-  const control = parseCacheControl(fieldOf(headers, 'cache-control'));
-  // §5.2.1.5
-  if (control.has('no-store')) return 'request-no-store';
-  // §5.2.1.4; §5.4: Pragma counts where Cache-Control is absent.
-  if (control.has('no-cache')) return 'request-no-cache';
-  if (headers['cache-control'] === undefined && /\bno-cache\b/i.test(fieldOf(headers, 'pragma') ?? '')) {
-    return 'request-no-cache';
-  }
-  return undefined;
+/** The two messages of an exchange, as far as they decide. */
+export interface ExchangeFacts {
+  readonly request: HeaderFields;
+  readonly status: number;
+  readonly response: HeaderFields;
+  /** Wall-clock milliseconds: the request was forwarded, the response came. */
+  readonly requestedAt: number;
+  readonly respondedAt: number;
 }
 
-/**
- * The life of a storable response, or the reason why it must not be stored. `defaultMs` is the freshness of a response
- * that states none (§4.2.2, heuristic); 0 stores none such.
- */
-export function lifetimeOf(
-  request: RequestFacts,
-  response: ResponseFacts,
-  defaultMs: number,
-): Lifetime | string {
-  const { headers, status } = response;
-  const control = parseCacheControl(fieldOf(headers, 'cache-control'));
-  // §3: a response with must-understand is not judged by its no-store; we understand the statuses above.
-  if (!cacheableStatus.has(status)) return 'status';
-  // §5.2.2.5
-  if (control.has('no-store') && !control.has('must-understand')) return 'no-store';
-  // §5.2.2.7: a shared cache stores no private response, nor parts of one.
-  if (control.has('private')) return 'private';
-  // §5.2.2.4: could be stored for validation only, which would save nothing here.
-  if (control.has('no-cache')) return 'no-cache';
-  // §3.5
-  const isPublic = control.has('public') || control.has('s-maxage') || control.has('must-revalidate');
-  if (request.headers.authorization !== undefined && !isPublic) return 'authorization';
-  // §7.3: a cookie set for one client must not be handed to another.
-  if (headers['set-cookie'] !== undefined) return 'set-cookie';
-  // §4.1: never matches.
-  if ((fieldOf(headers, 'vary') ?? '').split(',').some((name) => name.trim() === '*')) return 'vary-star';
-  const freshMs = freshnessOf(headers, control, defaultMs);
+// Heuristically cacheable by definition (RFC 9110 §15.1), less 206 (no parts are stored) and 501.
+const heuristicStatus = new Set([200, 203, 204, 300, 301, 308, 404, 405, 410, 414]);
+// Those whose meaning for a cache this one knows, for must-understand.
+const understoodStatus = new Set([...heuristicStatus, 302, 303, 307]);
+
+/** The life of a storable response, or the reason why it must not be stored. */
+export function lifetimeOf(facts: ExchangeFacts, policy: StoragePolicy): Lifetime | string {
+  const { response } = facts;
+  const control = parseCacheControl(fieldOf(response, 'cache-control'));
+  const refusal = refusalOf(facts, control, policy);
+  if (refusal !== undefined) return refusal;
+  const hasValidator = response.etag !== undefined || response['last-modified'] !== undefined;
+  // §5.2.2.4: may be stored, but only to be validated; without a validator that saves nothing.
+  const isNoCache = control.has('no-cache');
+  const freshMs = isNoCache ? 0 : freshnessOf(facts, control, policy.defaultTtlMs);
   if (freshMs === undefined) return 'no-freshness';
-  const ageMs = Number(/^\s*(\d+)/.exec(fieldOf(headers, 'age') ?? '')?.[1] ?? 0) * 1_000;
-  if (freshMs <= ageMs) return 'stale';
+  const ageMs = initialAgeMs(facts);
+  if (freshMs <= ageMs && !hasValidator) return isNoCache ? 'no-cache' : 'stale';
   // §4.2.4, §5.2.2.2, §5.2.2.8, §5.2.2.10: these forbid to serve it stale; s-maxage implies proxy-revalidate.
-  const mayBeStale = !['must-revalidate', 'proxy-revalidate', 's-maxage'].some((name) => control.has(name));
+  const strict = ['no-cache', 'must-revalidate', 'proxy-revalidate', 's-maxage'];
+  const mayBeStale = !strict.some((name) => control.has(name));
   return {
     freshMs,
     ageMs,
+    mayBeStale,
     // RFC 5861 §3 and §4
     staleWhileRevalidateMs: mayBeStale ? (deltaMs(control, 'stale-while-revalidate') ?? 0) : 0,
     staleIfErrorMs: mayBeStale ? (deltaMs(control, 'stale-if-error') ?? 0) : 0,
   };
 }
 
-// §4.2.1: s-maxage, then max-age, then Expires − Date; then the heuristic.
+function refusalOf(
+  { request, response, status }: ExchangeFacts,
+  control: CacheControl,
+  { setCookie }: StoragePolicy,
+): string | undefined {
+  // §3: a final status. §3.3: no parts are combined. 304 never gets here as a response of its own.
+  // A failure is not stored though it may say so: a header set for all routes would turn one into an outage.
+  if (status < 200 || status === 206 || status === 304 || status >= 500) return 'status';
+  // §5.2.2.3: only who understands the status may store, and then no-store does not count.
+  const mustUnderstand = control.has('must-understand');
+  if (mustUnderstand && !understoodStatus.has(status)) return 'status';
+  // §5.2.2.5
+  if (control.has('no-store') && !mustUnderstand) return 'no-store';
+  // §5.2.2.7: a shared cache stores no private response, nor parts of one.
+  if (control.has('private')) return 'private';
+  // §3.5
+  const isShared = control.has('public') || control.has('s-maxage') || control.has('must-revalidate');
+  if (request.authorization !== undefined && !isShared) return 'authorization';
+  // §7.3: a cookie set for one client must not be handed to another.
+  if (response['set-cookie'] !== undefined && setCookie === 'refuse') return 'set-cookie';
+  // §4.1: never matches.
+  if (tokensOf(fieldOf(response, 'vary')).includes('*')) return 'vary-star';
+  return undefined;
+}
+
+// §4.2.1: s-maxage, then max-age, then Expires − Date; then the heuristic, where the status or `public` allows it.
 function freshnessOf(
-  headers: HeaderFields,
-  control: ReturnType<typeof parseCacheControl>,
+  { respondedAt, response, status }: ExchangeFacts,
+  control: CacheControl,
   defaultMs: number,
 ): number | undefined {
   const stated = deltaMs(control, 's-maxage') ?? deltaMs(control, 'max-age');
   if (stated !== undefined) return stated;
-  const expires = fieldOf(headers, 'expires');
+  const expires = fieldOf(response, 'expires');
   if (expires !== undefined) {
-    const date = Date.parse(fieldOf(headers, 'date') ?? '');
-    const life = Date.parse(expires) - (Number.isNaN(date) ? Date.now() : date);
+    const date = Date.parse(fieldOf(response, 'date') ?? '');
+    const life = Date.parse(expires) - (Number.isNaN(date) ? respondedAt : date);
     // §5.3: an invalid date, "0" above all, means already expired.
-    return Number.isNaN(life) ? 0 : life;
+    return Number.isNaN(life) ? 0 : Math.max(0, life);
   }
-  return defaultMs > 0 ? defaultMs : undefined;
+  const isHeuristic = heuristicStatus.has(status) || control.has('public');
+  return defaultMs > 0 && isHeuristic ? defaultMs : undefined;
+}
+
+// §4.2.3; of several Age values the first counts, an invalid one does not (§5.1). A response without Age and Date was made here and now, however long that took.
+function initialAgeMs({ requestedAt, respondedAt, response }: ExchangeFacts): number {
+  const date = Date.parse(fieldOf(response, 'date') ?? '');
+  const apparentMs = Number.isNaN(date) ? 0 : Math.max(0, respondedAt - date - 999);
+  const seconds = /^\s*(\d+)\s*(?:,|$)/.exec(fieldOf(response, 'age') ?? '')?.[1];
+  const correctedMs = seconds === undefined ? 0 : Number(seconds) * 1_000 + (respondedAt - requestedAt);
+  return Math.max(apparentMs, correctedMs);
 }

@@ -1,0 +1,120 @@
+import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import type { Answer } from './answer.ts';
+import { BodyTap } from './body-tap.ts';
+import type { Exchange } from './exchange.ts';
+import { fieldsOf } from './fields.ts';
+
+type Arguments = readonly unknown[];
+
+/** Writes an answer as the whole response. */
+export function send(response: ServerResponse, answer: Answer, callback?: () => void): void {
+  response.statusCode = answer.status;
+  for (const [name, value] of Object.entries(answer.headers)) response.setHeader(name, value);
+  response.end(answer.body ?? '', callback);
+}
+
+/**
+ * Stands between a handler and its `node:http` response. A body that comes in one piece is held for the moment of the decision;
+ * one that is written in parts is decided about before its first byte, then passes as it comes.
+ */
+export function capture(response: ServerResponse, exchange: Exchange, maxBodyBytes: number): void {
+  const { end, write, writeHead } = response;
+  const tap = new BodyTap(maxBodyBytes);
+  let state: 'undecided' | 'passing' | 'collecting' | 'replaced' = 'undecided';
+  response.once('close', () => exchange.abandon());
+
+  const restore = () => {
+    Object.assign(response, { write, end, writeHead });
+  };
+  const replace = (answer: Answer, callback?: () => void) => {
+    state = 'replaced';
+    restore();
+    for (const name of response.getHeaderNames()) response.removeHeader(name);
+    send(response, answer, callback);
+    // What the handler still has to say goes nowhere.
+    response.write = ((...args: Arguments) => later(args)) as typeof write;
+    response.end = ((...args: Arguments) => {
+      later(args);
+      return response;
+    }) as typeof end;
+  };
+  const decideHead = () => {
+    const decision = exchange.head(response.statusCode, fieldsOf(response.getHeaders()));
+    if (decision.kind === 'answer') {
+      replace(decision.answer);
+      return;
+    }
+    response.setHeader('cache-status', decision.cacheStatus);
+    state = decision.kind === 'pass' ? 'passing' : 'collecting';
+  };
+
+  // Node calls it for implicit headers too, hence every way of streaming comes through here.
+  response.writeHead = ((status: number, ...rest: Arguments) => {
+    response.statusCode = status;
+    setHeaders(response, rest.at(-1));
+    if (state === 'undecided') decideHead();
+    if (state === 'replaced') return response;
+    const message = rest.find((value): value is string => typeof value === 'string');
+    if (message !== undefined) response.statusMessage = message;
+    return writeHead.call(response, status);
+  }) as typeof writeHead;
+
+  response.write = ((...args: Arguments) => {
+    if (state === 'undecided') decideHead();
+    if (state === 'replaced') return later(args);
+    if (state === 'collecting') take(tap, args);
+    return write.apply(response, args as Parameters<typeof write>);
+  }) as typeof write;
+
+  response.end = ((...args: Arguments) => {
+    if (state === 'undecided' && !response.headersSent) {
+      take(tap, args);
+      const body = tap.body;
+      const headers = fieldsOf(response.getHeaders());
+      const decision =
+        body === undefined
+          ? exchange.head(response.statusCode, headers)
+          : exchange.whole(response.statusCode, headers, body);
+      if (decision.kind === 'answer') {
+        replace(decision.answer, callbackOf(args));
+        return response;
+      }
+      response.setHeader('cache-status', decision.cacheStatus);
+      if (decision.kind === 'collect') exchange.collected(undefined);
+    } else if (state === 'collecting') {
+      take(tap, args);
+      exchange.collected(tap.body);
+    }
+    state = 'passing';
+    restore();
+    return end.apply(response, args as unknown as Parameters<typeof end>);
+  }) as typeof end;
+}
+
+function setHeaders(response: ServerResponse, headers: unknown): void {
+  if (Array.isArray(headers)) {
+    for (let index = 0; index + 1 < headers.length; index += 2) {
+      response.appendHeader(String(headers[index]), headers[index + 1] as string);
+    }
+  } else if (typeof headers === 'object' && headers !== null) {
+    for (const [name, value] of Object.entries(headers as OutgoingHttpHeaders)) {
+      if (value !== undefined) response.setHeader(name, value);
+    }
+  }
+}
+
+function take(tap: BodyTap, [chunk, encoding]: Arguments): void {
+  if (typeof chunk === 'string')
+    tap.add(chunk, typeof encoding === 'string' ? (encoding as BufferEncoding) : 'utf8');
+  else if (chunk instanceof Uint8Array) tap.add(chunk);
+}
+
+function callbackOf(args: Arguments): (() => void) | undefined {
+  return args.find((arg) => typeof arg === 'function') as (() => void) | undefined;
+}
+
+function later(args: Arguments): true {
+  const callback = callbackOf(args);
+  if (callback !== undefined) queueMicrotask(callback);
+  return true;
+}
