@@ -12,6 +12,7 @@ import {
   startPrometheus,
   startRedis,
   startRedisCluster,
+  startRedisSentinel,
 } from '@weir/test-kit';
 import { Cluster, Redis } from 'ioredis';
 import { Client } from 'pg';
@@ -64,6 +65,25 @@ test('startRedisCluster gives a cluster that takes keys of every node', async ()
   } finally {
     client.disconnect();
     await cluster.stop();
+  }
+});
+
+test('startRedisSentinel gives a master that fails over to its replica', async () => {
+  const sentinel = await startRedisSentinel();
+  const { name, sentinels } = sentinel;
+  const client = new Redis({ sentinels, name, retryStrategy: () => 50 });
+  client.on('error', () => {});
+  try {
+    await client.set('k', 'v');
+    await client.wait(1, 5_000);
+    const before = await sentinel.master();
+    await sentinel.failover();
+    expect(await sentinel.master()).not.toEqual(before);
+    expect(await client.get('k')).toBe('v');
+    expect(await client.set('k', 'w')).toBe('OK');
+  } finally {
+    client.disconnect();
+    await sentinel.stop();
   }
 });
 
