@@ -1,7 +1,7 @@
 /**
- * One process of the race harness. The database is a version for each key in a Redis of its own; an update raises the
- * version, then deletes the cached value, and only after that delete has resolved notes the version as the floor. A read
- * notes the floor before it starts: a value below it was stale by a delete that had resolved.
+ * One process of the harness in `race.ts` and `herd.ts`. The race's database is a version for each key in a Redis of its own;
+ * an update raises the version, then deletes the cached value, and only after that delete has resolved notes the version as
+ * the floor. A read notes the floor before it starts: a value below it was stale by a delete that had resolved.
  */
 
 import { createCache } from '@weir/cache';
@@ -9,14 +9,19 @@ import { seededRandom } from '@weir/test-kit';
 import { Redis } from 'ioredis';
 import { createSubject } from './subjects.ts';
 
-export interface RaceJob {
-  readonly subject: string;
-  readonly cacheUrl: string;
-  readonly databaseUrl: string;
-  readonly operations: number;
-  readonly keys: number;
-  readonly seed: number;
-}
+/** What a process is started for; the first message it gets. */
+export type RaceJob =
+  | {
+      readonly kind: 'race';
+      readonly subject: string;
+      readonly cacheUrl: string;
+      readonly databaseUrl: string;
+      readonly operations: number;
+      readonly keys: number;
+      readonly seed: number;
+    }
+  | { readonly kind: 'hold'; readonly cacheUrl: string; readonly leaseMs: number }
+  | { readonly kind: 'herd'; readonly cacheUrl: string; readonly deadlineMs: number };
 
 export interface RaceResult {
   readonly reads: number;
@@ -27,11 +32,17 @@ export interface RaceResult {
   readonly errors: number;
 }
 
+/** One process' part of one stampede: how often it loaded, and how many Redis operations passed their deadline. */
+export interface HerdResult {
+  readonly loads: number;
+  readonly redisErrors: number;
+}
+
 const raise =
   "if tonumber(redis.call('GET', KEYS[1]) or '0') < tonumber(ARGV[1]) then redis.call('SET', KEYS[1], ARGV[1]) end";
 const lanes = 16;
 
-async function race(job: RaceJob): Promise<RaceResult> {
+async function race(job: Extract<RaceJob, { kind: 'race' }>): Promise<RaceResult> {
   const database = new Redis(job.databaseUrl);
   const random = seededRandom(job.seed);
   const pick = (below: number) => Math.floor(random() * below);
@@ -86,8 +97,12 @@ async function race(job: RaceJob): Promise<RaceResult> {
 }
 
 /** Takes the lease of a key and never lets go of it: the process is to be killed. */
-async function hold(job: RaceJob): Promise<never> {
-  const cache = createCache({ name: 'held', redis: new Redis(job.cacheUrl) });
+async function hold(job: Extract<RaceJob, { kind: 'hold' }>): Promise<never> {
+  const cache = createCache({
+    name: 'held',
+    redis: new Redis(job.cacheUrl),
+    l2: { leaseMs: job.leaseMs, deadlineMs: 2_000 },
+  });
   await cache.ready();
   return await cache.getOrSet('k', () => {
     process.send?.('holding');
@@ -95,24 +110,29 @@ async function hold(job: RaceJob): Promise<never> {
   });
 }
 
-/** 500 callers here, as many in each other process. */
-async function herd(job: RaceJob): Promise<RaceResult> {
+/** Ready once connected and warm; then each message names a key, and 500 callers here want it at once. */
+async function herd(job: Extract<RaceJob, { kind: 'herd' }>): Promise<string> {
   const redis = new Redis(job.cacheUrl);
-  // As in the race: eight processes starting at once on few processors answer late.
-  const cache = createCache({ name: 'herd', redis, l2: { deadlineMs: 10_000 } });
+  const cache = createCache({ name: 'herd', redis, l2: { deadlineMs: job.deadlineMs } });
   await cache.ready();
-  let loads = 0;
-  const load = async () => {
-    loads += 1;
-    await new Promise((resolve) => setTimeout(resolve, 200));
-    return { version: 1 };
-  };
-  await Promise.all(Array.from({ length: 500 }, () => cache.getOrSet('k', load)));
-  return { reads: 500, updates: 0, loads, stale: 0, unconfirmed: 0, errors: 0 };
+  await cache.getOrSet(`warm ${process.pid}`, () => 1);
+  process.on('message', async (key: string) => {
+    const before = cache.stats().redisErrors;
+    let loads = 0;
+    const load = async () => {
+      loads += 1;
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      return { version: 1 };
+    };
+    await Promise.all(Array.from({ length: 500 }, () => cache.getOrSet(key, load)));
+    const result: HerdResult = { loads, redisErrors: cache.stats().redisErrors - before };
+    process.send?.(result);
+  });
+  return 'ready';
 }
 
-process.on('message', (job: RaceJob) => {
-  const work = job.subject === 'hold' ? hold(job) : job.subject === 'herd' ? herd(job) : race(job);
+process.once('message', (job: RaceJob) => {
+  const work = job.kind === 'hold' ? hold(job) : job.kind === 'herd' ? herd(job) : race(job);
   void work.then((result) => {
     process.send?.(result);
   });

@@ -1,4 +1,4 @@
-import { fork } from 'node:child_process';
+import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { createCache } from '@weir/cache';
@@ -6,31 +6,43 @@ import { startRedis } from '@weir/test-kit';
 import { Redis } from 'ioredis';
 import type { RaceJob, RaceResult } from './race-worker.ts';
 
-export const processes = 8;
-
-function start(job: RaceJob): { readonly result: Promise<RaceResult>; end(): void } {
+/** A worker process that has got its job. */
+export function startWorker(job: RaceJob): ChildProcess {
   const child = fork(join(import.meta.dirname, 'race-worker.ts'), {
     execArgv: ['--conditions=@weir/source'],
   });
-  const result = new Promise<RaceResult>((resolve, reject) => {
-    child.once('message', (message) => resolve(message as RaceResult));
-    child.once('error', reject);
-    child.once('exit', (code) => reject(new Error(`a race worker ended with code ${code}`)));
-  });
   child.send(job);
-  return { result, end: () => child.connected && child.disconnect() };
+  return child;
 }
 
-/** One subject raced by 8 processes against a versioned database; the sums of what they saw. */
-export async function race(subject: string, operations: number, seed: number): Promise<RaceResult> {
+/** The next message of a worker; rejects when it ends instead. */
+export async function answerOf<T>(child: ChildProcess): Promise<T> {
+  return await new Promise<T>((resolve, reject) => {
+    const onExit = (code: number | null) => reject(new Error(`a worker ended with code ${code}`));
+    child.once('exit', onExit);
+    child.once('message', (message) => {
+      child.off('exit', onExit);
+      resolve(message as T);
+    });
+  });
+}
+
+/** One subject raced by several processes against a versioned database; the sums of what they saw. */
+export async function race(options: {
+  readonly subject: string;
+  readonly operations: number;
+  readonly seed: number;
+  readonly processes: number;
+}): Promise<RaceResult> {
+  const { operations, processes, seed, subject } = options;
   const [cache, database] = await Promise.all([startRedis(), startRedis()]);
-  const job = { subject, cacheUrl: cache.url, databaseUrl: database.url, keys: 24 };
+  const job = { kind: 'race', subject, cacheUrl: cache.url, databaseUrl: database.url, keys: 24 } as const;
   const share = Math.ceil(operations / processes);
   const children = Array.from({ length: processes }, (_, index) =>
-    start({ ...job, operations: share, seed: seed + index }),
+    startWorker({ ...job, operations: share, seed: seed + index }),
   );
   try {
-    const results = await Promise.all(children.map((child) => child.result));
+    const results = await Promise.all(children.map((child) => answerOf<RaceResult>(child)));
     return results.reduce((sum, one) => ({
       reads: sum.reads + one.reads,
       updates: sum.updates + one.updates,
@@ -40,23 +52,21 @@ export async function race(subject: string, operations: number, seed: number): P
       errors: sum.errors + one.errors,
     }));
   } finally {
-    for (const child of children) child.end();
+    for (const child of children) if (child.connected) child.disconnect();
     await Promise.all([cache.stop(), database.stop()]);
   }
 }
 
-/** SIGKILL of the process that loads a key: how long the next reader, in another process, waits for its own load. */
-export async function killHolder(leaseMs: number): Promise<number> {
+/** SIGKILL of the process that loads a key, some time into its load: how long the next reader waits for its own load. */
+export async function killHolder(leaseMs: number, holdMs: number): Promise<number> {
   const server = await startRedis();
-  const child = fork(join(import.meta.dirname, 'race-worker.ts'), {
-    execArgv: ['--conditions=@weir/source'],
-  });
+  const child = startWorker({ kind: 'hold', cacheUrl: server.url, leaseMs });
   const redis = new Redis(server.url);
-  const cache = createCache({ name: 'held', redis, l2: { leaseMs } });
+  const cache = createCache({ name: 'held', redis, l2: { leaseMs, deadlineMs: 2_000 } });
   try {
     await cache.ready();
-    child.send({ subject: 'hold', cacheUrl: server.url });
-    await once(child, 'message');
+    await answerOf(child);
+    await new Promise((resolve) => setTimeout(resolve, holdMs));
     child.kill('SIGKILL');
     await once(child, 'exit');
     const start = performance.now();
