@@ -10,6 +10,8 @@ export interface ChartSeries {
   readonly lineWidth: number;
   readonly dash?: readonly number[];
   readonly bars?: boolean;
+  /** A dot on each value: for values that stand for themselves. */
+  readonly dots?: boolean;
   readonly unit: string | undefined;
   readonly decimals: number | undefined;
 }

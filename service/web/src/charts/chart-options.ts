@@ -76,7 +76,7 @@ function seriesOptions(series: ChartSeries, banded: boolean): uPlot.Series {
     ...(fill !== undefined && { fill }),
     ...(series.dash && { dash: [...series.dash] }),
     ...(series.bars && uPlot.paths.bars && { paths: uPlot.paths.bars({ size: [0.7, 24] }) }),
-    points: { show: sole, size: 5, fill: stroke },
+    points: { show: sole || series.dots === true, size: 5, fill: stroke },
   };
 }
 

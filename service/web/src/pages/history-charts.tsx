@@ -71,6 +71,7 @@ function historyModel(
       values: runs.map((run) => of(run) ?? null),
       fillOpacity: 6,
       lineWidth: 1.5,
+      dots: true,
       unit,
       decimals: undefined,
     })),
