@@ -1,41 +1,37 @@
 import type { EventLoopUtilization } from 'node:perf_hooks';
 import { Worker } from 'node:worker_threads';
-import { type ErrorCode, ServiceError } from '../errors.ts';
-import { PromqlError, type PromqlErrorType } from '../promql/errors.ts';
+import { ServiceError } from '../errors.ts';
 import type {
+  ApiData,
   EngineMethod,
   EngineMethods,
   EngineOptions,
   EngineReady,
   EngineReply,
   EngineRequest,
-  WireError,
 } from './engine-protocol.ts';
+import { QueryPool } from './query-pool.ts';
+import type { QueryJob } from './query-protocol.ts';
+import { fromWire } from './wire-error.ts';
 
 interface Waiting {
   readonly resolve: (result: never) => void;
   readonly reject: (error: Error) => void;
 }
 
-const queryMethods: ReadonlySet<EngineMethod> = new Set([
-  'query',
-  'queryRange',
-  'labelNames',
-  'labelValues',
-  'series',
-]);
+/** Threads that evaluate queries: with two, one heavy query leaves the other to everyone else. */
+const queryThreads = 2;
+/** Queries that may wait for one of them. */
+const maxQueued = 64;
 
-/** Queries that may wait at once; ingestion is not counted and never refused. */
-const maxQueries = 64;
-
-/** The main thread's end of the store's thread. */
+/** The main thread's end of the store's thread, and of those that evaluate queries on it. */
 export class EngineClient {
   readonly #worker: Worker;
   readonly #waiting = new Map<number, Waiting>();
   readonly #ready: Promise<EngineReady>;
   readonly #exited: Promise<void>;
+  readonly #queries: QueryPool;
   #nextId = 1;
-  #queries = 0;
   #isReady = false;
   #isClosing = false;
   #utilization: EventLoopUtilization | undefined;
@@ -44,6 +40,12 @@ export class EngineClient {
     const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
     this.#worker = new Worker(new URL(`./engine-worker${extension}`, import.meta.url), {
       workerData: options,
+    });
+    this.#queries = new QueryPool({
+      ...options.query,
+      threads: queryThreads,
+      maxQueued,
+      attach: (reader) => this.#worker.postMessage(reader, [reader.port]),
     });
     let settle: Waiting | undefined;
     this.#ready = new Promise<EngineReady>((resolve, reject) => {
@@ -81,7 +83,7 @@ export class EngineClient {
 
   /** Queries that wait or are evaluated. */
   get activeQueries(): number {
-    return this.#queries;
+    return this.#queries.active;
   }
 
   /** Share of the time since the last call that each thread was busy. */
@@ -89,7 +91,7 @@ export class EngineClient {
     const current = this.#worker.performance.eventLoopUtilization();
     const { utilization } = this.#worker.performance.eventLoopUtilization(current, this.#utilization);
     this.#utilization = current;
-    return { store: utilization };
+    return { store: utilization, ...this.#queries.busyRatios() };
   }
 
   /** Settles when the store's thread has ended, for whatever reason. */
@@ -98,8 +100,7 @@ export class EngineClient {
   }
 
   /**
-   * @throws ServiceError, PromqlError as thrown over there; `ERR_WEIR_SERVICE_ENGINE_BUSY` when too many queries wait;
-   * `ERR_WEIR_SERVICE_ENGINE_STOPPED` when the thread is gone.
+   * @throws ServiceError, PromqlError as thrown over there; `ERR_WEIR_SERVICE_ENGINE_STOPPED` when the thread is gone.
    */
   async call<M extends EngineMethod>(
     method: M,
@@ -107,29 +108,28 @@ export class EngineClient {
   ): Promise<ReturnType<EngineMethods[M]>> {
     await this.#ready;
     if (!this.#isReady) throw stopped('it ended');
-    const isQuery = queryMethods.has(method);
-    if (isQuery && this.#queries >= maxQueries) {
-      throw new ServiceError(
-        'ERR_WEIR_SERVICE_ENGINE_BUSY',
-        `${maxQueries} queries are waiting already. Ask again in a moment.`,
-      );
-    }
-    if (isQuery) this.#queries++;
-    try {
-      return await new Promise((resolve, reject) => {
-        const id = this.#nextId++;
-        this.#waiting.set(id, { resolve, reject });
-        this.#worker.postMessage({ id, method, argument } satisfies EngineRequest, bodyOf(argument));
-      });
-    } finally {
-      if (isQuery) this.#queries--;
-    }
+    return new Promise((resolve, reject) => {
+      const id = this.#nextId++;
+      this.#waiting.set(id, { resolve, reject });
+      this.#worker.postMessage({ id, method, argument } satisfies EngineRequest, bodyOf(argument));
+    });
+  }
+
+  /**
+   * Evaluates a query on a thread of its own.
+   * @throws as {@link QueryPool.run}
+   */
+  async query(job: QueryJob, signal?: AbortSignal): Promise<ApiData> {
+    await this.#ready;
+    if (!this.#isReady) throw stopped('it ended');
+    return this.#queries.run(job, signal);
   }
 
   /** Ends the thread after what it was given before. */
   async close(): Promise<void> {
     if (!this.#isClosing) {
       this.#isClosing = true;
+      await this.#queries.close();
       this.#worker.postMessage('close');
     }
     await this.#exited;
@@ -162,10 +162,4 @@ function stopped(reason: string): ServiceError {
 function bodyOf(argument: unknown): ArrayBuffer[] {
   if (typeof argument !== 'object' || argument === null || !('body' in argument)) return [];
   return argument.body instanceof Uint8Array ? [argument.body.buffer as ArrayBuffer] : [];
-}
-
-function fromWire(error: WireError): Error {
-  if (error.kind === 'promql') return new PromqlError(error.code as PromqlErrorType, error.message);
-  if (error.kind === 'service') return new ServiceError(error.code as ErrorCode, error.message);
-  return new PromqlError('internal', error.message);
 }

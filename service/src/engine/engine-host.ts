@@ -1,4 +1,3 @@
-import { evaluateInstant, evaluateRange } from '../promql/evaluate.ts';
 import type { Matcher } from '../promql/matcher.ts';
 import { parseMetricSelector } from '../promql/parser.ts';
 import { ingestOtlp, type OtlpOutcome, type OtlpReport } from '../push/otlp-ingester.ts';
@@ -11,18 +10,15 @@ import type { MetricStore } from '../store/metric-store.ts';
 import type { MemorySeries } from '../store/series.ts';
 import type { ApiData, EngineMethods, EngineOptions, EngineStats, SelectorQuery } from './engine-protocol.ts';
 import { queryExemplars } from './query-exemplars.ts';
-import { renderResult } from './render-result.ts';
 
 /** The methods of the store's thread. */
 export class EngineHost implements EngineMethods {
   readonly #store: MetricStore;
-  readonly #options: EngineOptions;
   readonly #ingester: ScrapeIngester;
   readonly #rules: RuleEvaluator;
 
   constructor(store: MetricStore, options: EngineOptions) {
     this.#store = store;
-    this.#options = options;
     this.#ingester = new ScrapeIngester(store);
     this.#rules = new RuleEvaluator(store, options.query);
   }
@@ -37,18 +33,6 @@ export class EngineHost implements EngineMethods {
 
   forgetTarget(request: Parameters<EngineMethods['forgetTarget']>[0]): void {
     this.#ingester.forget(request.key, request.labels, request.timeMs);
-  }
-
-  query({ query, timeMs, timeoutMs, limit }: Parameters<EngineMethods['query']>[0]): ApiData {
-    return renderResult(evaluateInstant(this.#store, query, timeMs, this.#queryOptions(timeoutMs)), limit);
-  }
-
-  queryRange(request: Parameters<EngineMethods['queryRange']>[0]): ApiData {
-    const { query, startMs, endMs, stepMs, timeoutMs, limit } = request;
-    return renderResult(
-      evaluateRange(this.#store, query, { startMs, endMs, stepMs }, this.#queryOptions(timeoutMs)),
-      limit,
-    );
   }
 
   labelNames(request: SelectorQuery): ApiData {
@@ -159,11 +143,6 @@ export class EngineHost implements EngineMethods {
 
   stats(): EngineStats {
     return { ...this.#store.stats(), failure: this.#store.failure };
-  }
-
-  #queryOptions(timeoutMs: number | undefined): object {
-    const { query } = this.#options;
-    return { ...query, timeoutMs: Math.min(timeoutMs ?? query.timeoutMs, query.timeoutMs) };
   }
 
   #matching(request: SelectorQuery): MemorySeries[] {

@@ -7,7 +7,14 @@ import type { MetricStoreOptions } from '../store/metric-store.ts';
 /** What the store's thread is started with. */
 export interface EngineOptions {
   readonly store: Omit<MetricStoreOptions, 'now'>;
-  readonly query: { readonly timeoutMs: number; readonly maxSamples: number; readonly maxSeries: number };
+  readonly query: QueryLimits;
+}
+
+/** Bounds on every query. */
+export interface QueryLimits {
+  readonly timeoutMs: number;
+  readonly maxSamples: number;
+  readonly maxSeries: number;
 }
 
 /** What the store's thread answers once it is open. */
@@ -46,15 +53,6 @@ export interface EngineMethods {
   scrape(report: ScrapeReport): ScrapeOutcome;
   otlp(report: OtlpReport): OtlpOutcome;
   forgetTarget(request: { key: string; labels: Readonly<Record<string, string>>; timeMs: number }): void;
-  query(request: { query: string; timeMs: number; timeoutMs: number | undefined; limit: number }): ApiData;
-  queryRange(request: {
-    query: string;
-    startMs: number;
-    endMs: number;
-    stepMs: number;
-    timeoutMs: number | undefined;
-    limit: number;
-  }): ApiData;
   labelNames(request: SelectorQuery): ApiData;
   labelValues(request: SelectorQuery & { name: string }): ApiData;
   series(request: SelectorQuery): ApiData;

@@ -1,11 +1,13 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { messageOf, ServiceError } from '../errors.ts';
-import { PromqlError } from '../promql/errors.ts';
+import { messageOf } from '../errors.ts';
 import { MetricStore } from '../store/metric-store.ts';
 import { EngineHost } from './engine-host.ts';
-import type { EngineOptions, EngineReply, EngineRequest, WireError } from './engine-protocol.ts';
+import type { EngineOptions, EngineReply, EngineRequest } from './engine-protocol.ts';
+import type { AttachReader } from './select-protocol.ts';
+import { serveSelects } from './select-server.ts';
+import { toWire } from './wire-error.ts';
 
-// The thread in which store and query engine live. One message at a time; upkeep runs between messages.
+// The thread in which the store lives. One message at a time; upkeep and slices of what queries read run between messages.
 
 const maintenanceMs = 5_000;
 const port = parentPort;
@@ -34,11 +36,19 @@ try {
     setImmediate(upkeep);
   };
   const timer = setInterval(queueUpkeep, maintenanceMs);
-  port.on('message', (request: EngineRequest | 'close') => {
+  const readers: AttachReader[] = [];
+  port.on('message', (request: EngineRequest | AttachReader | 'close') => {
     if (request === 'close') {
       clearInterval(timer);
+      for (const reader of readers) reader.port.close();
       store.close();
       port.close();
+      return;
+    }
+    if ('type' in request) {
+      readers.push(request);
+      request.port.on('close', () => readers.splice(readers.indexOf(request), 1));
+      serveSelects(store, request);
       return;
     }
     const { id, method, argument } = request;
@@ -59,11 +69,4 @@ try {
 function transferable(result: unknown): ArrayBuffer[] {
   if (typeof result !== 'object' || result === null || !('data' in result)) return [];
   return result.data instanceof Uint8Array ? [result.data.buffer as ArrayBuffer] : [];
-}
-
-function toWire(thrown: unknown): WireError {
-  if (thrown instanceof PromqlError)
-    return { kind: 'promql', code: thrown.errorType, message: thrown.message };
-  if (thrown instanceof ServiceError) return { kind: 'service', code: thrown.code, message: thrown.message };
-  return { kind: 'internal', code: 'internal', message: messageOf(thrown) };
 }

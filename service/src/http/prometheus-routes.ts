@@ -37,12 +37,16 @@ export function addPrometheusRoutes(app: FastifyInstance, options: PrometheusRou
 
   const query = (
     endpoint: string,
-    answer: (parameters: ApiParameters, request: FastifyRequest) => Promise<ApiData>,
+    answer: (parameters: ApiParameters, request: FastifyRequest, gone: AbortSignal) => Promise<ApiData>,
   ): ((request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply>) => {
     return async (request, reply) => {
       const started = performance.now();
+      // Nobody waits for the answer any more once the connection is closed.
+      const gone = new AbortController();
+      reply.raw.once('close', () => gone.abort());
       try {
-        return sendData(reply, await answer(new ApiParameters(request.url, request.body), request));
+        const parameters = new ApiParameters(request.url, request.body);
+        return sendData(reply, await answer(parameters, request, gone.signal));
       } catch (thrown) {
         return sendError(reply, thrown);
       } finally {
@@ -60,26 +64,28 @@ export function addPrometheusRoutes(app: FastifyInstance, options: PrometheusRou
   app.route({
     method: getAndPost,
     url: '/query',
-    handler: query('query', (parameters) =>
-      engine.call('query', {
+    handler: query('query', (parameters, _request, signal) => {
+      const request = {
         query: parameters.required('query'),
         timeMs: parameters.timeMs('time') ?? now(),
         timeoutMs: parameters.durationMs('timeout'),
         limit: parameters.limit(),
-      }),
-    ),
+      };
+      return engine.query({ kind: 'instant', request }, signal);
+    }),
   });
   app.route({
     method: getAndPost,
     url: '/query_range',
-    handler: query('query_range', (parameters) =>
-      engine.call('queryRange', {
+    handler: query('query_range', (parameters, _request, signal) => {
+      const request = {
         query: parameters.required('query'),
         ...parameters.range(),
         timeoutMs: parameters.durationMs('timeout'),
         limit: parameters.limit(),
-      }),
-    ),
+      };
+      return engine.query({ kind: 'range', request }, signal);
+    }),
   });
   app.route({
     method: getAndPost,

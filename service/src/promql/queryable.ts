@@ -18,9 +18,11 @@ export interface Series {
 export interface SelectLimits {
   readonly maxSeries: number;
   readonly maxSamples: number;
+  /** Takes what the query's answer has to say about the samples. */
+  readonly warn?: (text: string) => void;
 }
 
-/** What the engine asks of a store. Synchronous: engine and store share a thread. */
+/** What the engine asks of a store. Synchronous: the engine waits for its samples. */
 export interface Queryable {
   /**
    * All series for which every matcher passes, with their samples of `startMs ≤ t ≤ endMs`. More samples than asked

@@ -14,7 +14,11 @@ export function selectSeries(
 ): readonly Series[] {
   query.budget.check();
   const { matchers } = selector;
-  const limits = { maxSeries: query.options.maxSeries, maxSamples: query.budget.remainingSamples };
+  const limits = {
+    maxSeries: query.options.maxSeries,
+    maxSamples: query.budget.remainingSamples,
+    warn: (text: string): void => query.annotations.warn(text, selector.position),
+  };
   const series = query.queryable.select(matchers, startMs, endMs, limits);
   query.budget.checkSeries(series.length);
   let samples = 0;

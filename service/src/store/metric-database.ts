@@ -15,7 +15,8 @@ const schema = `
     metric TEXT PRIMARY KEY, type TEXT NOT NULL, help TEXT NOT NULL, unit TEXT NOT NULL) WITHOUT ROWID;
 `;
 
-const layoutVersion = 1;
+/** Of the tables and of what stands in their blobs. A file of another one is set aside. */
+const layoutVersion = 2;
 
 export interface BlockRow {
   readonly startMs: number;

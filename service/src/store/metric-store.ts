@@ -10,6 +10,7 @@ import { inTransaction, openDatabase, sqliteCode } from './database.ts';
 import { type Exemplar, ExemplarStore } from './exemplars.ts';
 import { decodeRecord, encodeRecord } from './journal-record.ts';
 import { MetricDatabase } from './metric-database.ts';
+import { damageWarning } from './piece.ts';
 import { SampleBatch } from './sample-batch.ts';
 import type { MemorySeries } from './series.ts';
 import { SeriesIndex } from './series-index.ts';
@@ -229,7 +230,15 @@ export class MetricStore implements Queryable {
         `query selects ${found.length} series, more than the limit of ${limits.maxSeries}`,
       );
     }
-    return this.#reader.read(found, startMs, endMs, limits?.maxSamples ?? Number.POSITIVE_INFINITY);
+    return this.#reader.read(found, startMs, endMs, {
+      maxSamples: limits?.maxSamples ?? Number.POSITIVE_INFINITY,
+      onDamage: ({ baseMs }) => limits?.warn?.(damageWarning(baseMs)),
+    });
+  }
+
+  /** For readers that take the pieces themselves. */
+  get blocks(): Pick<BlockReader, 'overlapping' | 'sealed'> {
+    return this.#reader;
   }
 
   /** Series that match and may have samples within the range, to the precision of a block: none is read. */

@@ -7,12 +7,13 @@ import { type ChunkWriter, readChunk } from './chunk.ts';
  * 1979): a whole number n as the quotient of n and 2^k in ones and a zero, then its low k bits. Anything else keeps the
  * open chunk's bits.
  *
- * Byte 0 is the form. For whole numbers follow: the order of the differences (1 bit), whether timestamps are regular (1),
+ * Byte 0 is the version of this format (high four bits) and the form. For whole numbers follow: the order of the differences (1 bit), whether timestamps are regular (1),
  * k (5), the first timestamp (32) and the first value; then, unless regular, timestamps as the Rice code of the change
  * of their difference, and values.
  */
-const xorForm = 0;
-const wholeForm = 1;
+const version = 1;
+const xorForm = version << 4;
+const wholeForm = (version << 4) | 1;
 const escapeOnes = 20;
 // Second differences, zigzagged, then stay below 2^53.
 const maxWhole = 2 ** 50;
@@ -36,7 +37,7 @@ export function sealChunk(chunk: ChunkWriter): Uint8Array {
 
 /**
  * Reads `count` samples into `timestamps` and `values` from `offset` on.
- * @throws RangeError when the bytes are no sealed chunk of so many samples.
+ * @throws RangeError when the bytes are no sealed chunk of this version with so many samples.
  */
 export function readSealedChunk(
   bytes: Uint8Array,
@@ -48,7 +49,7 @@ export function readSealedChunk(
 ): void {
   if (bytes[0] === xorForm) readChunk(bytes, count, baseMs, timestamps, values, offset, 1);
   else if (bytes[0] === wholeForm) readWhole(bytes, count, baseMs, timestamps, values, offset);
-  else throw new RangeError(`Chunk of unknown form ${bytes[0]}.`);
+  else throw new RangeError(`Chunk of unknown version or form ${bytes[0]}.`);
 }
 
 function isWhole(value: number): boolean {
