@@ -2,7 +2,7 @@ import { accessSync, constants, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
 /** What the tests of this repository need from the system; PostgreSQL comes with the install. */
-export type ServerName = 'redis' | 'prometheus' | 'chromium';
+export type ServerName = 'redis' | 'mariadb' | 'prometheus' | 'chromium';
 
 export interface ServerDefinition {
   /** For people. */
@@ -25,6 +25,14 @@ export const serverDefinitions: Readonly<Record<ServerName, ServerDefinition>> =
     places: [],
     apt: ['redis-server'],
     brew: ['redis'],
+  },
+  mariadb: {
+    title: 'MariaDB server',
+    executables: [['mariadbd']],
+    variable: 'MARIADBD',
+    places: [],
+    apt: ['mariadb-server-core'],
+    brew: ['mariadb'],
   },
   prometheus: {
     title: 'prometheus with promtool',

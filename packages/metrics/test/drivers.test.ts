@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
 import { DatabaseSync } from 'node:sqlite';
 import { PGlite } from '@electric-sql/pglite';
+import { PrismaPg } from '@prisma/adapter-pg';
 import { startPostgres, startRedis } from '@weir/test-kit';
 import { sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
@@ -206,6 +207,38 @@ test('knex, drizzle and kysely are timed through pg', async () => {
     'postgresql select "orm"': 2,
     'postgresql select orm': 1,
   });
+});
+
+test('Prisma is timed through the pool that its driver adapter is given', async () => {
+  const pool = metrics.instrument(new pg.Pool({ connectionString: postgres.url, max: 1 }), {
+    name: 'prisma',
+  });
+  const adapter = await new PrismaPg(pool).connect();
+  const ask = { argTypes: [{ scalarType: 'string', arity: 'scalar' }], args: [SECRET] } as const;
+  await adapter.executeScript('create table prisma (a text)');
+  expect(
+    await adapter.executeRaw({
+      sql: 'INSERT INTO "prisma" ("a") VALUES ($1)',
+      args: [...ask.args],
+      argTypes: [...ask.argTypes],
+    }),
+  ).toBe(1);
+  const sql = 'SELECT "prisma"."a" FROM "prisma" WHERE "prisma"."a" = $1';
+  const result = await adapter.queryRaw({ sql, args: [...ask.args], argTypes: [...ask.argTypes] });
+  expect(result.rows).toEqual([[SECRET]]);
+  const transaction = await adapter.startTransaction();
+  await transaction.queryRaw({ sql, args: ['other'], argTypes: [...ask.argTypes] });
+  await transaction.commit();
+  await adapter.dispose();
+  await pool.end();
+  const samples = await samplesOf(metrics);
+  expect(await counts()).toMatchObject({
+    'postgresql create prisma': 1,
+    'postgresql INSERT "prisma"': 1,
+    'postgresql SELECT "prisma"': 2,
+    'postgresql BEGIN': 1,
+  });
+  expect(samples.get('db_client_connection_max{db_client_connection_pool_name="prisma"}')).toBe(1);
 });
 
 test('a stream of pg is timed to its end', async () => {

@@ -79,6 +79,48 @@ test('writes, locks and several statements at once are never explained', async (
   ).toEqual([]);
 });
 
+test('a plan is asked for on a connection of its own, read-only, within timeouts, and never by running the statement', async () => {
+  const sent: string[] = [];
+  const released: unknown[] = [];
+  const pool = {
+    connect: async () => {
+      const client = await plans.connect();
+      return {
+        query: (text: string, values?: unknown[]) => {
+          sent.push(text);
+          return client.query(text, values);
+        },
+        release: (destroy?: boolean) => {
+          released.push(destroy);
+          client.release(destroy);
+        },
+      };
+    },
+  };
+  const told: PlanEvent[] = [];
+  const explain = { pool, onPlan: (event: PlanEvent) => told.push(event), timeoutMs: 700 };
+  const metrics = createMetrics({ service: 'test', runtime: false, db: { slowQueryMs: 0, explain } });
+  const client = metrics.instrument(new pg.Client(database.url));
+  await client.connect();
+  const seen: unknown[] = [];
+  const { query } = client;
+  client.query = ((...args: unknown[]) => {
+    seen.push(args[0]);
+    return (query as (...given: unknown[]) => unknown)(...args);
+  }) as never;
+  await client.query('SELECT count(*) FROM goods WHERE label = $1', ['x']);
+  await client.query('SELECT nothing_of_the_kind FROM goods').catch(() => {});
+  await metrics.close();
+  await client.end();
+  expect(seen).toHaveLength(2);
+  expect(told).toHaveLength(1);
+  expect(sent[0]).toBe('BEGIN READ ONLY');
+  expect(sent[1]).toMatch(/statement_timeout = 700; SET LOCAL lock_timeout = 700/);
+  expect(sent.at(-1)).toBe('ROLLBACK');
+  expect(sent.join()).not.toMatch(/analyze/i);
+  expect(released).toEqual([false]);
+});
+
 test('a statement slow for the second time is told with its caller’s line', async () => {
   const { slow } = await planOf('SELECT 1');
   expect(slow[0]?.callSite).toBeUndefined();

@@ -120,6 +120,26 @@ test('a handler that runs after its body was read is still in the context of its
   agent.destroy();
 });
 
+test('a reply by an early hook counts under the route it was for', async () => {
+  await app.register(
+    (closed, _options, done) => {
+      closed.addHook('onRequest', (_request, reply) => reply.code(401).send('no'));
+      closed.get('/:id', async () => 'never');
+      done();
+    },
+    { prefix: '/closed' },
+  );
+  const url = await app.listen({ port: 0 });
+  expect((await fetch(`${url}/closed/1`)).status).toBe(401);
+  await expect
+    .poll(async () =>
+      (await samplesOf(metrics)).get(
+        `${COUNT}{http_request_method="GET",http_route="/closed/:id",http_response_status_code="401"}`,
+      ),
+    )
+    .toBe(1);
+});
+
 test('the scrape route speaks the format that the scraper accepts', async () => {
   const text = await app.inject('/metrics');
   expect(text.headers['content-type']).toBe('text/plain; version=0.0.4; charset=utf-8');

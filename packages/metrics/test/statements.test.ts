@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { dialects, type SqlSystem } from '../src/db/dialect.ts';
 import { analyze, StatementCache } from '../src/db/statements.ts';
+import { forms, shells } from './literal-forms.ts';
 
 const summaries: readonly [SqlSystem, string, string][] = [
   [
@@ -82,64 +83,6 @@ const different: readonly [SqlSystem, string, string][] = [
 test.each(different)('%s: «%s» and «%s» are two statements', (system, one, other) => {
   expect(analyze(one, dialects[system]).fingerprint).not.toBe(analyze(other, dialects[system]).fingerprint);
 });
-
-/** Every way a dialect can spell a literal around a secret; the secret is free of the form's own delimiters. */
-const forms: Readonly<Record<'postgresql' | 'mysql' | 'sqlite', readonly ((secret: string) => string)[]>> = {
-  postgresql: [
-    (s) => `'${s}'`,
-    (s) => `'it''s ${s}'`,
-    (s) => `'back\\' || '${s}'`,
-    (s) => `E'\\'${s}\\n\\\\'`,
-    (s) => `e'a''${s}\\''`,
-    (s) => `$$${s}$$`,
-    (s) => `$tag$ ' $$ ${s} $tag$`,
-    (s) => `U&'\\0061${s}'`,
-    (s) => `B'${s}'`,
-    (s) => `X'${s}'`,
-    (s) => `N'${s}'`,
-    (s) => `DATE '${s}'`,
-    (s) => `'a'\n'${s}'`,
-    (s) => `1 /* ${s} /* ${s} */ ${s} */`,
-    (s) => `1 -- ${s}\n`,
-    (s) => `'${s}'::text`,
-    (s) => `(ARRAY['${s}', E'${s}\\''])[1]`,
-  ],
-  mysql: [
-    (s) => `'${s}'`,
-    (s) => `"${s}"`,
-    (s) => `'a\\'${s}'`,
-    (s) => `"a\\"${s}"`,
-    (s) => `'a''${s}'`,
-    (s) => `"a""${s}"`,
-    (s) => `_utf8mb4'${s}'`,
-    (s) => `_utf8mb4 '${s}'`,
-    (s) => `N'${s}'`,
-    (s) => `x'${s}'`,
-    (s) => `'a' "${s}"`,
-    (s) => `1 # ${s}\n`,
-    (s) => `1 -- ${s}\n`,
-    (s) => `1 /* ${s} */`,
-    (s) => `1 /*! + '${s}' */`,
-    (s) => `'it"s ${s}'`,
-  ],
-  sqlite: [
-    (s) => `'${s}'`,
-    (s) => `"${s}"`,
-    (s) => `'a''${s}'`,
-    (s) => `x'${s}'`,
-    (s) => `'\\' || '${s}'`,
-    (s) => `1 -- ${s}\n`,
-    (s) => `1 /* ${s} */`,
-  ],
-};
-
-const shells: readonly ((literal: string) => string)[] = [
-  (l) => `SELECT * FROM users WHERE token = ${l} AND id = 4`,
-  (l) => `INSERT INTO users (a, b) VALUES (1, ${l}), (2, ${l})`,
-  (l) => `UPDATE users SET a = ${l} WHERE b IN (${l}, ${l})`,
-  (l) => `SELECT CASE WHEN a LIKE ${l} THEN ${l} ELSE 3 END FROM t`,
-  (l) => `SELECT * FROM t WHERE a = ${l}`,
-];
 
 describe.each(Object.keys(forms) as (keyof typeof forms)[])('%s', (system) => {
   const secret = fc.stringMatching(/^[a-zA-Z0-9_@.!#%é ]{0,12}$/).map((text) => `s3cr3t${text}X`);

@@ -173,15 +173,42 @@ test('of traces that are not sampled the slow and the failed ones arrive', async
   expect(names.has('GET /fails') && names.has('GET /slow')).toBe(true);
 });
 
-test('a collector that never answers holds neither requests nor the end', async () => {
-  const hole = await listen(() => {});
-  const origin = await start({ OTEL_EXPORTER_OTLP_ENDPOINT: hole.url });
-  for (let index = 0; index < 20; index += 1)
-    await fetch(`${origin}/items/7`).then((response) => response.text());
-  const { signal, elapsedMs } = await terminate();
-  await hole.stop();
-  expect(signal).toBe('SIGTERM');
-  expect(elapsedMs).toBeLessThan(10_000);
+test('a collector that is gone, silent or slow holds neither requests nor the end', async () => {
+  const silent = await listen(() => {});
+  const gone = await listen(() => {});
+  await gone.stop();
+  // Accepts, and answers a byte a second.
+  const slow = await listen((request, response) => {
+    request.resume();
+    response.writeHead(200, { 'content-length': '60' });
+    const timer = setInterval(() => response.write('x'), 1_000);
+    response.on('close', () => clearInterval(timer));
+  });
+  for (const { url } of [gone, silent, slow]) {
+    // Each batch is sent at once, and the queue is smaller than what comes.
+    const origin = await start({
+      OTEL_EXPORTER_OTLP_ENDPOINT: url,
+      OTEL_BSP_SCHEDULE_DELAY: '20',
+      OTEL_BSP_MAX_QUEUE_SIZE: '200',
+      OTEL_BSP_MAX_EXPORT_BATCH_SIZE: '50',
+    });
+    const durations: number[] = [];
+    const lane = async (): Promise<void> => {
+      for (let index = 0; index < 60; index += 1) {
+        const startMs = performance.now();
+        await fetch(`${origin}/items/7`).then((response) => response.text());
+        durations.push(performance.now() - startMs);
+      }
+    };
+    await Promise.all(Array.from({ length: 8 }, lane));
+    const { signal, elapsedMs } = await terminate();
+    expect(signal).toBe('SIGTERM');
+    expect(elapsedMs).toBeLessThan(10_000);
+    // An export is given up after 2 s: a request that waited for one would take about as long.
+    durations.sort((a, b) => a - b);
+    expect(durations[Math.floor(durations.length * 0.99)]).toBeLessThan(1_000);
+  }
+  await Promise.all([silent.stop(), slow.stop()]);
 });
 
 test('a disabled SDK leaves the app as it was', async () => {

@@ -37,7 +37,7 @@ export interface QueryOptions {
   readonly slowQueryMs?: number;
   /** Executions of one read in one request that make an N+1. Default 10; `Infinity` turns detection off. */
   readonly nPlusOneThreshold?: number;
-  /** Statements with series of their own; the rest share the overflow series. Default 500. */
+  /** Statements with series of their own, those that take the most time; the rest share the overflow series. Default 500. */
   readonly maxStatements?: number;
   /** Plans of slow reads of PostgreSQL, with a hint where an index is missing. Off by default. */
   readonly explain?: ExplainOptions;
