@@ -1,13 +1,15 @@
 import { Coherence } from './coherence/coherence.ts';
 import type { Core } from './core.ts';
+import { Leases } from './leases.ts';
 import type { ResolvedOptions } from './options.ts';
 import { Breaker } from './policies/breaker.ts';
 import { RecoveryQueue } from './recovery-queue.ts';
 import { Counters } from './stats.ts';
 import { MemoryStore } from './stores/memory-store.ts';
+import { namespaceName } from './stores/names.ts';
 import { RedisGate } from './stores/redis-gate.ts';
 import { RedisStore } from './stores/redis-store.ts';
-import { namespaceName, TagRegistry } from './tags.ts';
+import { TagRegistry } from './tags.ts';
 import { Writer } from './writer.ts';
 
 const pingMs = 1_000;
@@ -24,9 +26,13 @@ export function assemble(
   if (client !== undefined) {
     const breaker = new Breaker({ failures: l2.breakerFailures, openMs: l2.breakerOpenMs }, now);
     const gate = new RedisGate({ cache: name, client, deadlineMs: l2.deadlineMs, breaker, counters, now });
-    gate.onRecovered = () => void recovery.drain();
-    redis = new RedisStore(gate, `${l2.prefix}:${name}@${version}:`, l2.leaseMs);
+    gate.onRecovered = () => {
+      leases?.drain();
+      void recovery.drain();
+    };
+    redis = new RedisStore(gate, `${l2.prefix}:${name}@${version}:`, l2.leaseMs, now);
   }
+  const leases = redis === undefined ? undefined : new Leases(redis);
   const tags = new TagRegistry(redis, memory);
   const everything = namespaceName('*');
   const recovery = new RecoveryQueue({
@@ -52,6 +58,7 @@ export function assemble(
     name,
     memory,
     redis,
+    leases,
     coherence,
     tags,
     recovery,

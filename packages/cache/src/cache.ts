@@ -1,5 +1,6 @@
 import { assemble } from './assemble.ts';
 import { announce } from './channels.ts';
+import { CompiledOptions } from './compiled-options.ts';
 import type { Core, Target } from './core.ts';
 import {
   CompiledDefinition,
@@ -12,12 +13,12 @@ import {
 import { CacheError, invalidOption } from './errors.ts';
 import { checkKey, checkName } from './keys.ts';
 import type { LoadContext } from './load-context.ts';
-import { type CacheOptions, checkKeys, type ResolvedOptions, resolveOptions } from './options.ts';
-import { compilePolicy, type PolicyOptions, policyKeys } from './policies/policy.ts';
+import { type CacheOptions, type ResolvedOptions, resolveOptions } from './options.ts';
+import type { PolicyOptions } from './policies/policy.ts';
 import { ReadThrough } from './read-through.ts';
 import type { CacheStats } from './stats.ts';
+import { namespaceName } from './stores/names.ts';
 import type { Namespace } from './stores/namespace.ts';
-import { namespaceName } from './tags.ts';
 import { type WrapOptions, type Wrapped, wrap } from './wrap.ts';
 import type { Writer } from './writer.ts';
 
@@ -66,7 +67,7 @@ export interface Cache {
   ready(timeoutMs?: number): Promise<boolean>;
   /** A fresh object on every call. */
   stats(): CacheStats;
-  /** Empties L1, ends timers and own connections, and retracts the announcement. Never closes the injected client. */
+  /** Waits for what is on its way to Redis, empties L1, ends timers and own connections, and retracts the announcement. Never closes the injected client. */
   close(): Promise<void>;
 }
 
@@ -85,6 +86,7 @@ class WeirCache implements Cache {
   readonly #readThrough: ReadThrough;
   readonly #writer: Writer;
   readonly #adHoc: Namespace;
+  readonly #compiled: CompiledOptions;
   readonly #definitions = new Set<string>();
   readonly #retract: () => void;
   #isClosed = false;
@@ -97,6 +99,7 @@ class WeirCache implements Cache {
     this.#writer = writer;
     this.#readThrough = new ReadThrough(core);
     this.#adHoc = core.memory.namespace(adHoc);
+    this.#compiled = new CompiledOptions(options.defaults);
     this.#retract = announce(this);
   }
 
@@ -171,8 +174,10 @@ class WeirCache implements Cache {
   async close(): Promise<void> {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    const { coherence, memory, recovery } = this.#core;
+    const { coherence, leases, memory, recovery, redis } = this.#core;
+    await redis?.idle();
     coherence?.close();
+    leases?.close();
     recovery.close();
     for (const namespace of memory.namespaces) namespace.cutAll();
     memory.clearAll();
@@ -185,23 +190,24 @@ class WeirCache implements Cache {
     options: GetOrSetOptions,
   ): Promise<V> {
     if (typeof load !== 'function') throw invalidOption('load', 'a function', load);
-    const { signal, ...rest } = options;
-    return (await this.#readThrough.read({ ...this.#target(key, rest), load, signal })) as V;
+    checkKey(key);
+    const { policy, tags } = this.#compiled.get(options);
+    return (await this.#readThrough.read({
+      namespace: this.#adHoc,
+      key,
+      definition: undefined,
+      policy,
+      tags,
+      schema: undefined,
+      load,
+      signal: options.signal,
+    })) as V;
   }
 
   #target(key: string, options: SetOptions): Target {
     checkKey(key);
-    const { tags = [], ...policyOptions } = options;
-    if (options !== noOptions) checkKeys('options', policyOptions, policyKeys);
-    const { defaults } = this.#options;
-    return {
-      namespace: this.#adHoc,
-      key,
-      definition: undefined,
-      policy: options === noOptions ? defaults : compilePolicy(policyOptions, defaults),
-      tags: nameTags(tags),
-      schema: undefined,
-    };
+    const { policy, tags } = this.#compiled.get(options);
+    return { namespace: this.#adHoc, key, definition: undefined, policy, tags, schema: undefined };
   }
 
   #assertOpen(): void {

@@ -1,5 +1,6 @@
 import type { CodecOptions } from './codec/envelope.ts';
 import type { Coherence } from './coherence/coherence.ts';
+import type { Leases } from './leases.ts';
 import type { LoadContext } from './load-context.ts';
 import type { Policy } from './policies/policy.ts';
 import type { RecoveryQueue } from './recovery-queue.ts';
@@ -15,6 +16,8 @@ export interface Core {
   readonly name: string;
   readonly memory: MemoryStore;
   readonly redis: RedisStore | undefined;
+  /** Present with `redis`. */
+  readonly leases: Leases | undefined;
   readonly coherence: Coherence | undefined;
   readonly tags: TagRegistry;
   readonly recovery: RecoveryQueue;
@@ -47,9 +50,4 @@ export interface ReadRequest extends Target {
   readonly signal: AbortSignal | undefined;
   /** Called when the read starts to wait for another process. */
   readonly onHeld?: () => void;
-}
-
-/** A lease on a key that this process may commit under. */
-export interface Lease {
-  readonly token: string;
 }

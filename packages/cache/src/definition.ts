@@ -7,8 +7,8 @@ import { checkKeys } from './options.ts';
 import { compilePolicy, type Policy, type PolicyOptions, policyKeys } from './policies/policy.ts';
 import type { ReadThrough } from './read-through.ts';
 import type { StandardSchema } from './schema.ts';
+import { namespaceName, tagName } from './stores/names.ts';
 import type { Namespace } from './stores/namespace.ts';
-import { namespaceName, tagName } from './tags.ts';
 import type { Writer } from './writer.ts';
 
 /** How one kind of value is keyed and kept, whoever loads it. */

@@ -1,12 +1,10 @@
-import type { TagVersion } from './codec/envelope.ts';
-import { decode, encode } from './codec/envelope.ts';
+import { decode, type Envelope, encode, type TagVersion } from './codec/envelope.ts';
 import type { Core, Target } from './core.ts';
 import { earlyFrom, staleMsOf } from './policies/freshness.ts';
 import { validate } from './schema.ts';
 import type { EntryFields } from './stores/entry.ts';
 import type { RedisRead } from './stores/redis-store.ts';
 import { sizeOf } from './stores/size-of.ts';
-import { namespaceName } from './tags.ts';
 import { isolate } from './values.ts';
 
 /** A value just loaded or set. */
@@ -18,9 +16,9 @@ export interface NewValue {
   readonly tags: readonly TagVersion[];
 }
 
-/** The names whose versions cover an entry beside its own tags: its namespace and its cache. */
-export function implicitTags(target: Target): readonly string[] {
-  return [namespaceName(target.namespace.name), namespaceName('*')];
+/** The names whose versions cover an entry: its namespace, its cache, and its own tags. */
+export function coveringNames({ namespace, tags }: Target): readonly string[] {
+  return tags.length === 0 ? namespace.coveringNames : [...namespace.coveringNames, ...tags];
 }
 
 // L1 is cleared outright with its namespace, so a hit need not compare those versions.
@@ -46,50 +44,79 @@ export function fieldsOfNew(core: Core, { policy }: Target, fresh: NewValue): En
   };
 }
 
-/** The L2 form of such a value, and how long Redis shall keep it. */
-export function bytesOfNew(
+/** The L2 form of such a value: how long it is fresh, and how long Redis shall keep it. */
+export function payloadOfNew(
   core: Core,
   { policy }: Target,
   fresh: NewValue & { readonly stamp: string },
-): { readonly bytes: Buffer; readonly lifeMs: number } {
-  const { value, stamp, loadMs, tags } = fresh;
+): { readonly payload: string | Buffer; readonly freshMs: number; readonly lifeMs: number } {
+  const { value, stamp, loadMs, tags, ttlMs } = fresh;
   const staleMs = staleMsOf(policy);
-  const bytes = encode({ value, stamp, freshMs: fresh.ttlMs, staleMs, loadMs, tags }, core.codec);
-  return { bytes, lifeMs: fresh.ttlMs + staleMs };
+  const payload = encode({ value, stamp, freshMs: ttlMs, staleMs, loadMs, tags }, core.codec);
+  return { payload, freshMs: ttlMs, lifeMs: ttlMs + staleMs };
 }
 
 /**
  * The L1 form of what Redis had; `undefined` for nothing, and for what does not decode, breaks its schema or has lost a
- * tag. `readAt` is when the read was sent: life is counted from there. Rejects when tags cannot be asked for.
+ * tag. A promise only where a schema or Redis has to be asked: it rejects when Redis cannot be asked by `until`.
  */
-export async function fieldsOfRead(
+export function fieldsOfRead(
   core: Core,
-  { policy, schema }: Target,
+  target: Target,
   read: RedisRead,
-  readAt: number,
-): Promise<EntryFields | undefined> {
+  until: number,
+): EntryFields | undefined | Promise<EntryFields | undefined> {
   if (read.bytes === undefined) return undefined;
-  let value: unknown;
-  let envelope: ReturnType<typeof decode>;
+  let envelope: Envelope;
   try {
     envelope = decode(read.bytes, core.codec);
-    value = schema === undefined ? envelope.value : await validate(schema, envelope.value);
   } catch {
     return undefined;
   }
-  if (envelope.tags.some(([name]) => core.recovery.owes(name))) return undefined;
-  if (!(await core.tags.areCurrent(envelope.tags))) return undefined;
-  const { loadMs, staleMs } = envelope;
-  const freshUntil = readAt + read.remainingMs - staleMs;
+  if (core.recovery.size > 0 && envelope.tags.some(([name]) => core.recovery.owes(name))) return undefined;
+  const isCurrent = core.tags.check(envelope.tags);
+  if (isCurrent === false) return undefined;
+  if (isCurrent === undefined || target.schema !== undefined) {
+    return checkedFields(core, target, read, envelope, until);
+  }
+  return fieldsOf(core, target, read, envelope, envelope.value);
+}
+
+async function checkedFields(
+  core: Core,
+  target: Target,
+  read: RedisRead,
+  envelope: Envelope,
+  until: number,
+): Promise<EntryFields | undefined> {
+  let { value } = envelope;
+  try {
+    if (target.schema !== undefined) value = await validate(target.schema, value);
+  } catch {
+    return undefined;
+  }
+  if (!(await core.tags.areCurrent(envelope.tags, until))) return undefined;
+  return fieldsOf(core, target, read, envelope, value);
+}
+
+function fieldsOf(
+  core: Core,
+  { policy }: Target,
+  read: RedisRead,
+  { freshMs, loadMs, staleMs, stamp, tags }: Envelope,
+  value: unknown,
+): EntryFields {
+  // Whatever the clocks say, an entry is not fresh for longer than it was when it was written.
+  const freshUntil = Math.min(read.freshUntil, core.now() + freshMs);
   return {
     value: isolate(value, policy.values === 'frozen' ? 'frozen' : 'shared'),
-    stamp: envelope.stamp,
+    stamp,
     freshUntil,
     revalidateUntil: freshUntil + Math.min(policy.staleWhileRevalidateMs, staleMs),
     graceUntil: freshUntil + staleMs,
     loadMs,
     earlyFrom: earlyFrom(policy.earlyRefresh, loadMs, freshUntil),
-    tags: ownTags(envelope.tags),
+    tags: ownTags(tags),
     sizeBytes: core.measuresBytes ? sizeOf(value) : 1,
     isCloned: policy.values === 'cloned',
   };

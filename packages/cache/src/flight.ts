@@ -9,7 +9,6 @@ export type FlightSource = 'l1' | 'l2' | 'load' | 'stale';
 export interface Patience {
   readonly softTimeoutMs: number;
   readonly hardTimeoutMs: number;
-  readonly signal: AbortSignal | undefined;
 }
 
 /**
@@ -24,12 +23,18 @@ export class Flight {
   readonly tags: readonly string[];
   /** The trust epoch it began in; what it brings counts from then. */
   readonly epoch: number;
-  readonly controller: AbortController = new AbortController();
   /** Set before `settled` settles. */
   source: FlightSource = 'load';
   /** A stale value that may stand in for the load. */
   fallback: Entry | undefined;
   settled: Promise<unknown> = Promise.resolve();
+  /** The moment of `performance.now` by which it must be done with Redis; `undefined` while it has not asked it. */
+  redisUntil: number | undefined;
+  // Made only for those who look at it: most flights end in Redis.
+  #controller: AbortController | undefined;
+  #abortion: { readonly reason: unknown } | undefined;
+  #onAbort: ((reason: unknown) => void) | undefined;
+  #ageTimer: NodeJS.Timeout | undefined;
   #waiting = 0;
   #isPinned: boolean;
 
@@ -47,12 +52,57 @@ export class Flight {
 
   /** Whether new callers may still join. */
   get isOpen(): boolean {
-    return this.fence.isAlive && !this.controller.signal.aborted;
+    return this.fence.isAlive && this.#abortion === undefined;
+  }
+
+  get isAborted(): boolean {
+    return this.#abortion !== undefined;
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#abortion !== undefined) this.#controller.abort(this.#abortion.reason);
+    }
+    return this.#controller.signal;
+  }
+
+  /** What an abandoned flight still brings may be older than what its successor stored: its fence dies. */
+  abort(reason: unknown): void {
+    if (this.#abortion !== undefined) return;
+    this.#abortion = { reason };
+    this.fence.isAlive = false;
+    this.#onAbort?.(reason);
+    this.#controller?.abort(reason);
+  }
+
+  /** From now on the flight is aborted when it gets older than `maxFlightMs`. */
+  limitAge(maxFlightMs: number): void {
+    this.#ageTimer ??= setTimeout(() => this.abort(flightExpired(maxFlightMs)), maxFlightMs).unref();
+  }
+
+  /** Frees what the flight holds. */
+  end(): void {
+    clearTimeout(this.#ageTimer);
+    this.#onAbort = undefined;
+  }
+
+  /** The same promise, rejected as soon as the flight is aborted: a load that ignores its signal must hold up nobody. */
+  unlessAborted(work: Promise<unknown>): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      this.#onAbort = reject;
+      if (this.#abortion !== undefined) reject(this.#abortion.reason as Error);
+      work.then(resolve, reject);
+    });
   }
 
   /** The shared result, or what the caller's own patience makes of it: a stand-in, a timeout or its abort. */
-  join(patience: Patience, now: number, onStandIn: () => void): Promise<unknown> {
-    const { softTimeoutMs, hardTimeoutMs, signal } = patience;
+  join(
+    { hardTimeoutMs, softTimeoutMs }: Patience,
+    signal: AbortSignal | undefined,
+    now: number,
+    onStandIn: () => void,
+  ): Promise<unknown> {
     if (softTimeoutMs === Number.POSITIVE_INFINITY && hardTimeoutMs === Number.POSITIVE_INFINITY && !signal) {
       this.#isPinned = true;
       return this.settled;
@@ -90,12 +140,7 @@ export class Flight {
         if (standIn()) return;
         cleanUp();
         this.#isPinned = true;
-        reject(
-          new CacheError(
-            'ERR_WEIR_CACHE_LOAD_TIMEOUT',
-            `The load did not finish within \`hardTimeoutMs\` (${hardTimeoutMs} ms). It goes on for later callers; set \`graceMs\` to serve a stale value instead.`,
-          ),
-        );
+        reject(loadTimeout(hardTimeoutMs));
       };
       schedule(timers, standIn, softTimeoutMs - elapsed);
       schedule(timers, onHardTimeout, hardTimeoutMs - elapsed);
@@ -115,7 +160,7 @@ export class Flight {
 
   #leave(): void {
     if (this.#waiting === 0 && !this.#isPinned) {
-      this.controller.abort(new DOMException('Every caller has aborted.', 'AbortError'));
+      this.abort(new DOMException('Every caller has aborted.', 'AbortError'));
     }
   }
 }
@@ -123,4 +168,18 @@ export class Flight {
 function schedule(timers: NodeJS.Timeout[], action: () => unknown, delayMs: number): void {
   if (delayMs >= 2_147_483_647) return;
   timers.push(setTimeout(action, Math.max(delayMs, 0)));
+}
+
+function loadTimeout(hardTimeoutMs: number): CacheError {
+  return new CacheError(
+    'ERR_WEIR_CACHE_LOAD_TIMEOUT',
+    `The load did not finish within \`hardTimeoutMs\` (${hardTimeoutMs} ms). It goes on for later callers; set \`graceMs\` to serve a stale value instead.`,
+  );
+}
+
+function flightExpired(maxFlightMs: number): CacheError {
+  return new CacheError(
+    'ERR_WEIR_CACHE_FLIGHT_EXPIRED',
+    `The load of a key ran for \`maxFlightMs\` (${maxFlightMs} ms) and was given up. Make the load honour its \`signal\`, or raise \`maxFlightMs\`.`,
+  );
 }

@@ -1,11 +1,13 @@
 import { publishLoad } from './channels.ts';
 import type { TagVersion } from './codec/envelope.ts';
-import type { Core, Lease, ReadRequest } from './core.ts';
-import { bytesOfNew, fieldsOfNew, implicitTags, type NewValue } from './entry-fields.ts';
+import type { Core, ReadRequest } from './core.ts';
+import { coveringNames, fieldsOfNew, type NewValue, payloadOfNew } from './entry-fields.ts';
 import { CacheError } from './errors.ts';
 import type { Flight } from './flight.ts';
-import { createLoadContext, type LoadContext, type LoadDecisions } from './load-context.ts';
+import type { Lease } from './leases.ts';
+import { createLoadContext, type LoadDecisions } from './load-context.ts';
 import { phaseOf, ttlOf } from './policies/freshness.ts';
+import type { Entry } from './stores/entry.ts';
 import { verify } from './stores/verify.ts';
 import { isolate } from './values.ts';
 
@@ -14,6 +16,8 @@ const maxFailures = 1_000;
 
 // Equal to no version: what was loaded without knowing its tags is checked as soon as they can be read.
 const unknownVersion = '';
+
+type Loaded = Pick<NewValue, 'value' | 'loadMs' | 'tags'>;
 
 /** Calls the load and stores what it brings, if its fence and its lease survived. */
 export class Loader {
@@ -25,59 +29,49 @@ export class Loader {
 
   /** The loaded value, or a stale one that stands in for a failed load. Rejects with the load's own error. */
   async load(request: ReadRequest, flight: Flight, lease: Lease | undefined): Promise<unknown> {
-    const { counters, name, now } = this.#core;
+    const { counters, leases, name, now } = this.#core;
     const decisions: LoadDecisions = { ttlMs: undefined, isSkipped: false };
-    const { signal } = flight.controller;
-    const tags = await this.#tagVersions(request, lease);
-    const stopRenewing = this.#keepLease(request, lease);
+    flight.limitAge(request.policy.maxFlightMs);
+    if (lease !== undefined) leases?.keep(lease);
+    const tags = await this.#tagVersions(request, flight, lease);
     const startedAt = now();
     let outcome: 'ok' | 'error' | 'timeout' = 'error';
     let value: unknown;
     counters.loads += 1;
     try {
-      const context = createLoadContext(request.key, signal, flight.fallback?.value, decisions);
-      value = await unlessAborted(request.load, context);
+      if (flight.isAborted) flight.signal.throwIfAborted();
+      const context = createLoadContext(request.key, flight.signal, flight.fallback?.value, decisions);
+      value = await flight.unlessAborted(Promise.resolve(request.load(context)));
       outcome = 'ok';
     } catch (error) {
       counters.loadErrors += 1;
-      if (signal.aborted) outcome = 'timeout';
-      this.#release(request, lease);
+      if (flight.isAborted) outcome = 'timeout';
+      this.#release(lease);
       return this.#recover(request, flight, error);
     } finally {
-      stopRenewing();
+      if (lease !== undefined) leases?.letGo(lease);
       const durationMs = now() - startedAt;
       const { definition } = request;
       publishLoad(() => ({ cache: name, definition, durationMs, outcome, background: flight.isBackground }));
     }
     const kept = isolate(value, request.policy.values === 'frozen' ? 'frozen' : 'shared');
-    await this.#commit(request, flight, lease, { value: kept, loadMs: now() - startedAt, tags }, decisions);
+    this.#store(request, flight, lease, { value: kept, loadMs: now() - startedAt, tags }, decisions);
     return kept;
   }
 
   // Read before the load starts: an invalidation in between then makes the stored entry invalid.
-  async #tagVersions(request: ReadRequest, lease: Lease | undefined): Promise<readonly TagVersion[]> {
-    const names = lease === undefined ? request.tags : [...implicitTags(request), ...request.tags];
+  async #tagVersions(
+    request: ReadRequest,
+    flight: Flight,
+    lease: Lease | undefined,
+  ): Promise<readonly TagVersion[]> {
+    const names = lease === undefined ? request.tags : coveringNames(request);
     if (names.length === 0) return [];
     try {
-      return await this.#core.tags.versions(names);
+      return await this.#core.tags.versions(names, flight.redisUntil);
     } catch {
       return names.map((name) => [name, unknownVersion] as const);
     }
-  }
-
-  // A live load keeps its lease however long it takes; a killed process stops renewing.
-  #keepLease({ namespace, key }: ReadRequest, lease: Lease | undefined): () => void {
-    const { redis } = this.#core;
-    if (lease === undefined || redis === undefined) return () => {};
-    const timer = setInterval(async () => {
-      try {
-        if (!(await redis.renew(namespace.name, key, lease.token))) clearInterval(timer);
-      } catch {
-        // Counted and published by the gate; the commit will find out whether the lease survived.
-      }
-    }, redis.leaseMs / 3);
-    timer.unref();
-    return () => clearInterval(timer);
   }
 
   /** A failed load: a usable stale value stands in for a while, else the error goes to every caller. */
@@ -101,68 +95,69 @@ export class Loader {
     throw error;
   }
 
-  async #commit(
+  /**
+   * Stores a loaded value in L1 at once and sends it to Redis, whose answer nobody waits for: our own later commands follow it
+   * on the same connection, other processes wait for its lease, and a change that overtakes it is told to us like any other.
+   */
+  #store(
     request: ReadRequest,
     flight: Flight,
     lease: Lease | undefined,
-    loaded: Pick<NewValue, 'value' | 'loadMs' | 'tags'>,
+    loaded: Loaded,
     decisions: LoadDecisions,
-  ): Promise<void> {
+  ): void {
     const { memory, random, redis } = this.#core;
     const { namespace, key, policy } = request;
+    const { epoch, fence } = flight;
     namespace.failures.delete(key);
     const ttlMs = decisions.isSkipped ? 0 : ttlOf(policy, loaded.value, decisions.ttlMs, random());
-    if (ttlMs <= 0) {
-      this.#release(request, lease);
+    if (ttlMs <= 0 || !fence.isAlive) {
+      this.#release(lease);
       return;
     }
-    let stamp: string | undefined;
-    if (lease !== undefined && redis !== undefined) {
-      try {
-        const { bytes, lifeMs } = bytesOfNew(this.#core, request, { ...loaded, ttlMs, stamp: lease.token });
-        if (!(await redis.commit(namespace.name, key, lease.token, bytes, lifeMs))) return;
-        stamp = lease.token;
-      } catch (error) {
-        if (error instanceof CacheError && error.code === 'ERR_WEIR_CACHE_UNSUPPORTED_VALUE') {
-          this.#release(request, lease);
-          warnUnsupported(this.#core.name, request.definition, error);
-        }
-        // L1 alone then: of this process' own deletes at least its fence knows.
-      }
-    }
-    const { epoch, fence } = flight;
-    if (!fence.isAlive) return;
-    const entry = memory.set(
-      namespace,
-      key,
-      fieldsOfNew(this.#core, request, { ...loaded, ttlMs, stamp }),
-      epoch,
-    );
+    const committed = this.#commit(request, lease, { ...loaded, ttlMs });
+    const stamp = committed === undefined ? undefined : lease?.token;
+    const fields = fieldsOfNew(this.#core, request, { ...loaded, ttlMs, stamp });
+    const entry = memory.set(namespace, key, fields, epoch);
+    if (committed !== undefined) void this.#withdrawUnless(committed, entry, lease as Lease);
     if (fence.isSuspect && stamp !== undefined && redis !== undefined) void verify(redis, memory, entry);
   }
 
-  #release({ namespace, key }: ReadRequest, lease: Lease | undefined): void {
-    if (lease === undefined) return;
-    this.#core.redis?.release(namespace.name, key, lease.token).catch(() => {
-      // Counted and published by the gate; the lease expires by itself.
-    });
-  }
-}
-
-// A load that ignores its signal must not hold up those who wait for it.
-function unlessAborted(load: ReadRequest['load'], context: LoadContext): Promise<unknown> {
-  const { signal } = context;
-  return new Promise((resolve, reject) => {
-    const onAbort = () => reject(signal.reason as Error);
-    if (signal.aborted) {
-      onAbort();
-      return;
+  /** `undefined` without a lease, and for a value that has no form in Redis. */
+  #commit(
+    request: ReadRequest,
+    lease: Lease | undefined,
+    loaded: Loaded & { readonly ttlMs: number },
+  ): Promise<boolean> | undefined {
+    const { name, redis } = this.#core;
+    if (lease === undefined || redis === undefined) return undefined;
+    try {
+      const encoded = payloadOfNew(this.#core, request, { ...loaded, stamp: lease.token });
+      return redis.commit(lease.name, lease.token, encoded);
+    } catch (error) {
+      // L1 alone then: of this process' own deletes at least its fence knows.
+      this.#release(lease);
+      if (!(error instanceof CacheError)) throw error;
+      warnUnsupported(name, request.definition, error);
+      return undefined;
     }
-    signal.addEventListener('abort', onAbort, { once: true });
-    Promise.resolve(load(context))
-      .then(resolve, reject)
-      .finally(() => signal.removeEventListener('abort', onAbort));
-  });
+  }
+
+  async #withdrawUnless(committed: Promise<boolean>, entry: Entry, lease: Lease): Promise<void> {
+    const { memory } = this.#core;
+    try {
+      if (await committed) return;
+      // The lease was lost, to a change that we are told of, or by expiring: another may have stored a newer value.
+      if (entry.namespace.entries.get(entry.key) === entry) memory.delete(entry.namespace, entry.key);
+    } catch {
+      // Counted and published by the gate. L1 keeps the value; the lease may still be held.
+      this.#release(lease);
+    }
+  }
+
+  #release(lease: Lease | undefined): void {
+    if (lease !== undefined) this.#core.leases?.release(lease);
+  }
 }
 
 const warned = new Set<string>();

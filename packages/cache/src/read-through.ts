@@ -1,6 +1,4 @@
 import type { Core, ReadRequest, Target } from './core.ts';
-import { fieldsOfRead } from './entry-fields.ts';
-import { CacheError } from './errors.ts';
 import { Flight } from './flight.ts';
 import { Loader } from './loader.ts';
 import { isEarlyRefreshDue, phaseOf } from './policies/freshness.ts';
@@ -18,7 +16,8 @@ export class ReadThrough {
   constructor(core: Core) {
     this.#core = core;
     this.#loader = new Loader(core);
-    this.#lookup = core.redis === undefined ? undefined : new RedisLookup(core, core.redis);
+    const { leases, redis } = core;
+    if (redis !== undefined && leases !== undefined) this.#lookup = new RedisLookup(core, redis, leases);
   }
 
   /** Counts the read in exactly one of the five outcomes. */
@@ -44,7 +43,7 @@ export class ReadThrough {
     const joined = this.#openFlight(request);
     if (joined !== undefined) {
       counters.coalesced += 1;
-      const value = await joined.join({ ...policy, signal: request.signal }, now(), () => {});
+      const value = await joined.join(policy, request.signal, now(), () => {});
       return isolate(value, policy.values);
     }
     const failure = namespace.failures.get(key);
@@ -52,12 +51,26 @@ export class ReadThrough {
       counters.misses += 1;
       throw failure.error;
     }
-    return await this.#lead(request, entry);
+    const flight = this.#takeOff(request, entry, false);
+    let isStandIn = false;
+    try {
+      const value = await flight.join(policy, request.signal, now(), () => {
+        isStandIn = true;
+      });
+      if (isStandIn || flight.source === 'stale') counters.staleHits += 1;
+      else if (flight.source === 'l2') counters.l2Hits += 1;
+      else if (flight.source === 'l1') counters.l1Hits += 1;
+      else counters.misses += 1;
+      return isolate(value, policy.values);
+    } catch (error) {
+      counters.misses += 1;
+      throw error;
+    }
   }
 
   /** What is cached and still fresh, without loading. Counts as a read. */
   async peek(target: Target): Promise<unknown> {
-    const { assertOpen, counters, memory, now, redis, recovery } = this.#core;
+    const { assertOpen, counters, memory, now, recovery } = this.#core;
     const { namespace, key, policy } = target;
     assertOpen();
     const entry = this.#candidate(target);
@@ -66,13 +79,11 @@ export class ReadThrough {
       counters.l1Hits += 1;
       return isolate(entry.value, policy.values);
     }
-    if (redis !== undefined && recovery.size === 0) {
+    if (this.#lookup !== undefined && recovery.size === 0) {
       const fence = namespace.fences.open(key);
       const epoch = memory.fillEpoch;
       try {
-        const readAt = now();
-        const read = await redis.read(namespace.name, key, redis.stamp(), 'none');
-        const found = await fieldsOfRead(this.#core, target, read, readAt);
+        const found = await this.#lookup.peek(target);
         if (found !== undefined && phaseOf(found, now()) === 'fresh') {
           if (fence.isAlive && !fence.isSuspect) memory.set(namespace, key, found, epoch);
           counters.l2Hits += 1;
@@ -116,51 +127,14 @@ export class ReadThrough {
     return flight?.isOpen ? flight : undefined;
   }
 
-  async #lead(request: ReadRequest, entry: Entry | undefined): Promise<unknown> {
-    const { counters, now } = this.#core;
-    const { policy, signal } = request;
-    const flight = this.#takeOff(request, entry, false);
-    let isStandIn = false;
-    try {
-      const value = await flight.join({ ...policy, signal }, now(), () => {
-        isStandIn = true;
-      });
-      if (isStandIn || flight.source === 'stale') counters.staleHits += 1;
-      else if (flight.source === 'l2') counters.l2Hits += 1;
-      else if (flight.source === 'l1') counters.l1Hits += 1;
-      else counters.misses += 1;
-      return isolate(value, policy.values);
-    } catch (error) {
-      counters.misses += 1;
-      throw error;
-    }
-  }
-
   /** Registers the flight before anything is awaited, so that no second one can start beside it. */
   #takeOff(request: ReadRequest, entry: Entry | undefined, isBackground: boolean): Flight {
     const { memory, now } = this.#core;
-    const { namespace, key, policy, tags } = request;
+    const { namespace, key, tags } = request;
     const fence = namespace.fences.open(key);
     const flight = new Flight(fence, { isBackground, startedAt: now(), tags, epoch: memory.fillEpoch });
     namespace.flights.set(key, flight);
-    const { signal } = flight.controller;
-    const timer = setTimeout(
-      () => flight.controller.abort(flightExpired(policy.maxFlightMs)),
-      policy.maxFlightMs,
-    );
-    timer.unref();
-    // What an abandoned load still brings may be older than what its successor stored.
-    const onAbort = () => {
-      fence.isAlive = false;
-      if (namespace.flights.get(key) === flight) namespace.cut(key);
-    };
-    signal.addEventListener('abort', onAbort, { once: true });
-    flight.settled = this.#fly(request, flight, entry).finally(() => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', onAbort);
-      namespace.fences.close(key, fence);
-      if (namespace.flights.get(key) === flight) namespace.flights.delete(key);
-    });
+    flight.settled = this.#fly(request, flight, entry);
     // Nobody may be waiting; whoever is gets the rejection through `join`.
     flight.settled.catch(() => {});
     return flight;
@@ -168,18 +142,18 @@ export class ReadThrough {
 
   async #fly(request: ReadRequest, flight: Flight, entry: Entry | undefined): Promise<unknown> {
     const { memory, now } = this.#core;
-    if (entry !== undefined && phaseOf(entry, now()) !== 'dead') flight.fallback = entry;
-    if (this.#lookup === undefined) return await this.#loader.load(request, flight, undefined);
-    const isTrusted = entry !== undefined && entry.epoch === memory.epoch;
-    const wish: LeaseWish = flight.isBackground && isTrusted ? 'always' : 'if-stale';
-    const found = await this.#lookup.find(request, flight, wish);
-    return 'value' in found ? found.value : await this.#loader.load(request, flight, found.lease);
+    const { namespace, key } = request;
+    try {
+      if (entry !== undefined && phaseOf(entry, now()) !== 'dead') flight.fallback = entry;
+      if (this.#lookup === undefined) return await this.#loader.load(request, flight, undefined);
+      const isTrusted = entry !== undefined && entry.epoch === memory.epoch;
+      const wish: LeaseWish = flight.isBackground && isTrusted ? 'always' : 'if-stale';
+      const found = await this.#lookup.find(request, flight, wish);
+      return 'value' in found ? found.value : await this.#loader.load(request, flight, found.lease);
+    } finally {
+      flight.end();
+      namespace.fences.close(key, flight.fence);
+      if (namespace.flights.get(key) === flight) namespace.flights.delete(key);
+    }
   }
-}
-
-function flightExpired(maxFlightMs: number): CacheError {
-  return new CacheError(
-    'ERR_WEIR_CACHE_FLIGHT_EXPIRED',
-    `The load of a key ran for \`maxFlightMs\` (${maxFlightMs} ms) and was given up. Make the load honour its \`signal\`, or raise \`maxFlightMs\`.`,
-  );
 }

@@ -1,10 +1,12 @@
 import { busKey } from './coherence/messages.ts';
-import type { Core, Lease, ReadRequest } from './core.ts';
-import { fieldsOfRead, implicitTags } from './entry-fields.ts';
+import type { Ticket } from './coherence/waiters.ts';
+import type { Core, ReadRequest, Target } from './core.ts';
+import { coveringNames, fieldsOfRead } from './entry-fields.ts';
 import type { Flight } from './flight.ts';
+import type { Lease, Leases } from './leases.ts';
 import { phaseOf } from './policies/freshness.ts';
 import type { Entry, EntryFields } from './stores/entry.ts';
-import type { LeaseWish, RedisRead, RedisStore } from './stores/redis-store.ts';
+import type { LeaseWish, RedisName, RedisRead, RedisStore } from './stores/redis-store.ts';
 import { verify } from './stores/verify.ts';
 
 /** The value, or the right to load it: with a lease if Redis granted one. */
@@ -13,90 +15,147 @@ export type Lookup = { readonly value: unknown } | { readonly lease: Lease | und
 // A waiting read looks again at this pace: often when nobody will tell it, seldom when the holder will.
 const pollMs = 20;
 const guardMs = 1_000;
+const loadWithoutLease: Lookup = Object.freeze({ lease: undefined });
 
-/** A flight's way through L2: asks until it has the value, is granted the lease, or cannot ask. */
+/**
+ * A flight's way through L2: asks until it has the value, is granted the lease, or cannot ask. All it asks has one deadline
+ * together, set anew after each wait for another's load.
+ */
 export class RedisLookup {
   readonly #core: Core;
   readonly #redis: RedisStore;
+  readonly #leases: Leases;
 
-  constructor(core: Core, redis: RedisStore) {
+  constructor(core: Core, redis: RedisStore, leases: Leases) {
     this.#core = core;
     this.#redis = redis;
+    this.#leases = leases;
+  }
+
+  /** What Redis has, asking for no lease. Rejects when Redis cannot be asked. */
+  async peek(target: Target): Promise<EntryFields | undefined> {
+    const until = this.#redis.deadline();
+    const name = nameOf(target);
+    const read = this.#redis.knowsTime
+      ? await this.#redis.peek(name)
+      : await this.#redis.read(name, this.#redis.stamp(), 'none', until);
+    return await fieldsOfRead(this.#core, target, read, until);
   }
 
   async find(request: ReadRequest, flight: Flight, wish: LeaseWish): Promise<Lookup> {
-    const { coherence, recovery } = this.#core;
-    const { namespace, key } = request;
-    const subject = busKey(namespace.name, key);
-    // What Redis has is older than a delete of ours that it has not taken yet.
-    if ([subject, ...implicitTags(request), ...request.tags].some((id) => recovery.owes(id))) {
-      return { lease: undefined };
-    }
-    // Opened before the first read: the holder's notice may overtake Redis' reply.
-    const ticket = coherence?.openTicket(subject);
+    const { now, recovery } = this.#core;
+    const { namespace } = request;
+    if (recovery.size > 0 && this.#isOwed(request)) return loadWithoutLease;
+    const known = flight.fallback;
+    flight.redisUntil = this.#redis.deadline();
     try {
-      return await this.#ask(request, flight, wish, async (leaseMs) => {
-        const { signal } = flight.controller;
-        if (ticket !== undefined && coherence?.isTrusted) {
-          await ticket.wait(Math.min(guardMs, Math.max(leaseMs, 1)), signal);
-        } else {
-          await pause(Math.min(pollMs, Math.max(leaseMs, 1)));
-          signal.throwIfAborted();
+      if (wish === 'if-stale' && !namespace.forecast.isMissLikely && this.#redis.knowsTime) {
+        const read = await this.#redis.peek(nameOf(request));
+        const found = await fieldsOfRead(this.#core, request, read, flight.redisUntil);
+        if (found !== undefined && phaseOf(found, now()) === 'fresh') {
+          namespace.forecast.note(true);
+          return this.#hit(request, flight, found);
         }
-      });
+      }
+      return await this.#ask(request, flight, wish);
+    } catch (error) {
+      if (flight.isAborted) throw error;
+      return this.#withoutRedis(flight, known);
+    }
+  }
+
+  // What Redis has is older than a delete of ours that it has not taken yet.
+  #isOwed(request: ReadRequest): boolean {
+    const { recovery } = this.#core;
+    const { key, namespace } = request;
+    return (
+      recovery.owes(busKey(namespace.name, key)) || coveringNames(request).some((name) => recovery.owes(name))
+    );
+  }
+
+  async #ask(request: ReadRequest, flight: Flight, firstWish: LeaseWish): Promise<Lookup> {
+    const { now } = this.#core;
+    const { forecast } = request.namespace;
+    const name = nameOf(request);
+    const lease: Lease = { name, token: this.#leases.tokenFor(name) };
+    const known = flight.fallback;
+    let ticket: Ticket | undefined;
+    let wish = firstWish;
+    try {
+      for (let round = 0; ; round += 1) {
+        const read = await this.#read(lease, wish, flight);
+        const found = await this.#fieldsOf(request, read, lease, flight);
+        const phase = found === undefined ? 'dead' : phaseOf(found, now());
+        if (round === 0) forecast.note(phase === 'fresh');
+        // An early refresh looks for something newer than what it already has.
+        if (
+          found !== undefined &&
+          phase === 'fresh' &&
+          !(wish === 'always' && found.stamp === known?.stamp)
+        ) {
+          if (read.lease === 'granted') this.#leases.release(lease);
+          return this.#hit(request, flight, found);
+        }
+        if (found === undefined) {
+          if (known !== undefined && !this.#outlives(known)) flight.fallback = undefined;
+        } else if (phase !== 'dead') {
+          flight.fallback = this.#fill(request, flight, found) ?? flight.fallback;
+        }
+        if (read.lease === 'granted') return { lease };
+        if (read.lease === 'none') {
+          wish = 'always';
+          continue;
+        }
+        if (flight.fallback !== undefined && phaseOf(flight.fallback, now()) !== 'dead') {
+          flight.source = 'stale';
+          return { value: flight.fallback.value };
+        }
+        if (ticket === undefined) {
+          // The holder's notice may have overtaken the reply: once the ticket is open, ask again.
+          ticket = this.#core.coherence?.openTicket(busKey(name.namespace, name.key));
+          request.onHeld?.();
+          flight.limitAge(request.policy.maxFlightMs);
+          if (ticket !== undefined) continue;
+        }
+        await this.#wait(ticket, read.leaseMs, flight);
+        flight.redisUntil = this.#redis.deadline();
+      }
     } finally {
       ticket?.close();
     }
   }
 
-  async #ask(
-    request: ReadRequest,
-    flight: Flight,
-    firstWish: LeaseWish,
-    wait: (leaseMs: number) => Promise<void>,
-  ): Promise<Lookup> {
-    const { now } = this.#core;
-    const { namespace, key } = request;
-    const token = this.#redis.stamp();
-    const known = flight.fallback;
-    let wish = firstWish;
-    let hasWaited = false;
-    for (;;) {
-      const readAt = now();
-      let read: RedisRead;
-      let found: EntryFields | undefined;
-      try {
-        read = await this.#redis.read(namespace.name, key, token, wish);
-        found = await fieldsOfRead(this.#core, request, read, readAt);
-      } catch {
-        return this.#withoutRedis(flight, known);
-      }
-      const phase = found === undefined ? 'dead' : phaseOf(found, now());
-      // An early refresh looks for something newer than what it already has.
-      if (found !== undefined && phase === 'fresh' && !(wish === 'always' && found.stamp === known?.stamp)) {
-        if (read.lease === 'granted') this.release(request, token);
-        flight.source = 'l2';
-        this.fill(request, flight, found);
-        return { value: found.value };
-      }
-      if (found === undefined) {
-        if (known !== undefined && !this.#outlives(known)) flight.fallback = undefined;
-      } else if (phase !== 'dead') {
-        flight.fallback = this.fill(request, flight, found) ?? flight.fallback;
-      }
-      if (read.lease === 'granted') return { lease: { token } };
-      if (read.lease === 'none') {
-        wish = 'always';
-        continue;
-      }
-      if (flight.fallback !== undefined && phaseOf(flight.fallback, now()) !== 'dead') {
-        flight.source = 'stale';
-        return { value: flight.fallback.value };
-      }
-      if (!hasWaited) request.onHeld?.();
-      hasWaited = true;
-      await wait(read.leaseMs);
+  async #read(lease: Lease, wish: LeaseWish, flight: Flight): Promise<RedisRead> {
+    try {
+      return await this.#redis.read(lease.name, lease.token, wish, flight.redisUntil as number);
+    } catch (error) {
+      // Redis may have granted it all the same.
+      this.#leases.doubt(lease);
+      throw error;
     }
+  }
+
+  async #fieldsOf(
+    request: ReadRequest,
+    read: RedisRead,
+    lease: Lease,
+    flight: Flight,
+  ): Promise<EntryFields | undefined> {
+    try {
+      return await fieldsOfRead(this.#core, request, read, flight.redisUntil as number);
+    } catch (error) {
+      if (read.lease === 'granted') this.#leases.release(lease);
+      throw error;
+    }
+  }
+
+  async #wait(ticket: Ticket | undefined, leaseMs: number, flight: Flight): Promise<void> {
+    if (ticket !== undefined && this.#core.coherence?.isTrusted) {
+      await ticket.wait(Math.min(guardMs, Math.max(leaseMs, 1)), flight.signal);
+      return;
+    }
+    await pause(Math.min(pollMs, Math.max(leaseMs, 1)));
+    if (flight.isAborted) flight.signal.throwIfAborted();
   }
 
   // Redis has lost an entry we hold a copy of. Had it been deleted, we would have been told, if we could be.
@@ -107,26 +166,30 @@ export class RedisLookup {
   // Nobody can have told us of a change either, so L1 counts until its own expiry.
   #withoutRedis(flight: Flight, known: Entry | undefined): Lookup {
     if (known === undefined || flight.isBackground || phaseOf(known, this.#core.now()) !== 'fresh') {
-      return { lease: undefined };
+      return loadWithoutLease;
     }
     flight.source = 'l1';
     return { value: known.value };
   }
 
+  #hit(request: ReadRequest, flight: Flight, found: EntryFields): Lookup {
+    flight.source = 'l2';
+    this.#fill(request, flight, found);
+    return { value: found.value };
+  }
+
   /** Writes L1 unless the key was deleted or set since the flight began. */
-  fill({ namespace, key }: ReadRequest, flight: Flight, fields: EntryFields): Entry | undefined {
+  #fill({ namespace, key }: ReadRequest, flight: Flight, fields: EntryFields): Entry | undefined {
     const { fence, epoch } = flight;
     if (!fence.isAlive) return undefined;
     const entry = this.#core.memory.set(namespace, key, fields, epoch);
     if (fence.isSuspect && fields.stamp !== undefined) void verify(this.#redis, this.#core.memory, entry);
     return entry;
   }
+}
 
-  release({ namespace, key }: ReadRequest, token: string): void {
-    this.#redis.release(namespace.name, key, token).catch(() => {
-      // Counted and published by the gate; the lease expires by itself.
-    });
-  }
+function nameOf({ key, namespace }: Target): RedisName {
+  return { namespace: namespace.name, key };
 }
 
 function pause(durationMs: number): Promise<void> {

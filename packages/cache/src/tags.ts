@@ -1,21 +1,12 @@
 import { LRUCache } from 'lru-cache';
 import type { TagVersion } from './codec/envelope.ts';
 import type { MemoryStore } from './stores/memory-store.ts';
+import { namespaceName } from './stores/names.ts';
 import type { Namespace } from './stores/namespace.ts';
 import type { RedisStore } from './stores/redis-store.ts';
 
 /** How many tags a process remembers the version of. A forgotten one is asked for again. */
 const maxKnown = 10_000;
-
-/** The name of a user's tag among all versioned names. */
-export function tagName(tag: string): string {
-  return `t${tag}`;
-}
-
-/** The name whose version covers a whole namespace; `'*'` stands for the whole cache. */
-export function namespaceName(namespace: string): string {
-  return `n${namespace}`;
-}
 
 /**
  * Versions of tags and namespaces, issued by Redis and compared for equality only: no clock is compared with another,
@@ -35,9 +26,18 @@ export class TagRegistry {
     this.#memory = memory;
   }
 
-  /** Versions to store with an entry; read them before its load starts. Rejects when Redis cannot be asked. */
-  async versions(names: readonly string[]): Promise<readonly TagVersion[]> {
-    return await Promise.all(names.map(async (name) => [name, await this.#version(name)] as const));
+  /**
+   * Versions to store with an entry; read them before its load starts. A promise only where Redis has to be asked: it
+   * rejects when that fails or is not done by `until`.
+   */
+  versions(names: readonly string[], until?: number): readonly TagVersion[] | Promise<readonly TagVersion[]> {
+    const known: TagVersion[] = [];
+    for (const name of names) {
+      const version = this.#redis === undefined ? this.#local(name) : this.#peek(name);
+      if (version === undefined) return this.#ask(names, until);
+      known.push([name, version]);
+    }
+    return known;
   }
 
   /** Whether none of the tags was invalidated since, as far as this process knows; `undefined` when it has to ask. */
@@ -51,10 +51,13 @@ export class TagRegistry {
   }
 
   /** As `check`, asking Redis where needed. Rejects when it cannot be asked. */
-  async areCurrent(tags: readonly TagVersion[]): Promise<boolean> {
+  async areCurrent(tags: readonly TagVersion[], until?: number): Promise<boolean> {
     const known = this.check(tags);
     if (known !== undefined) return known;
-    const versions = await this.versions(tags.map(([name]) => name));
+    const versions = await this.versions(
+      tags.map(([name]) => name),
+      until,
+    );
     return versions.every(([, version], index) => version === tags[index]?.[1]);
   }
 
@@ -103,13 +106,21 @@ export class TagRegistry {
     return known !== undefined && known.epoch === this.#memory.epoch ? known.version : undefined;
   }
 
-  async #version(name: string): Promise<string> {
+  async #ask(names: readonly string[], until: number | undefined): Promise<readonly TagVersion[]> {
+    return await Promise.all(names.map(async (name) => [name, await this.#version(name, until)] as const));
+  }
+
+  #local(name: string): string {
+    return this.#peek(name) ?? this.#renew(name);
+  }
+
+  async #version(name: string, until: number | undefined): Promise<string> {
     const known = this.#peek(name);
     if (known !== undefined) return known;
     if (this.#redis === undefined) return this.#renew(name);
     const changes = this.#changes;
     const epoch = this.#memory.fillEpoch;
-    const version = await this.#redis.tagVersion(name);
+    const version = await this.#redis.tagVersion(name, until);
     if (changes === this.#changes) this.#known.set(name, { version, epoch });
     return version;
   }

@@ -1,7 +1,7 @@
 import type { Announcement } from './coherence/coherence.ts';
 import { busKey, type ChangeKind, changeMessage } from './coherence/messages.ts';
 import type { Core, Target } from './core.ts';
-import { bytesOfNew, fieldsOfNew, implicitTags } from './entry-fields.ts';
+import { coveringNames, fieldsOfNew, payloadOfNew } from './entry-fields.ts';
 import { CacheError } from './errors.ts';
 import { warnUnsupported } from './loader.ts';
 import { ttlOf } from './policies/freshness.ts';
@@ -29,7 +29,9 @@ export class Writer {
     if (redis === undefined) return true;
     const subject = busKey(namespace.name, key);
     try {
-      return await this.#tell(redis, 'i', subject, (message) => redis.delete(namespace.name, key, message));
+      return await this.#tell(redis, 'i', subject, (message) =>
+        redis.delete({ namespace: namespace.name, key }, message),
+      );
     } catch {
       this.#owe(namespace, key);
       return false;
@@ -101,7 +103,7 @@ export class Writer {
   }
 
   async #tagVersions(target: Target): Promise<readonly (readonly [string, string])[]> {
-    const names = this.#core.redis === undefined ? target.tags : [...implicitTags(target), ...target.tags];
+    const names = this.#core.redis === undefined ? target.tags : coveringNames(target);
     if (names.length === 0) return [];
     try {
       return await this.#core.tags.versions(names);
@@ -110,13 +112,17 @@ export class Writer {
     }
   }
 
-  async #store(target: Target, redis: RedisStore, fresh: Parameters<typeof bytesOfNew>[2]): Promise<boolean> {
+  async #store(
+    target: Target,
+    redis: RedisStore,
+    fresh: Parameters<typeof payloadOfNew>[2],
+  ): Promise<boolean> {
     const { namespace, key } = target;
     const subject = busKey(namespace.name, key);
     try {
-      const { bytes, lifeMs } = bytesOfNew(this.#core, target, fresh);
+      const encoded = payloadOfNew(this.#core, target, fresh);
       return await this.#tell(redis, 'i', subject, (message) =>
-        redis.set(namespace.name, key, bytes, lifeMs, message),
+        redis.set({ namespace: namespace.name, key }, encoded, message),
       );
     } catch (error) {
       if (error instanceof CacheError && error.code === 'ERR_WEIR_CACHE_UNSUPPORTED_VALUE') {
@@ -155,7 +161,7 @@ export class Writer {
     if (redis === undefined) return;
     const subject = busKey(namespace.name, key);
     const redo = () =>
-      this.#tell(redis, 'i', subject, (message) => redis.delete(namespace.name, key, message));
+      this.#tell(redis, 'i', subject, (message) => redis.delete({ namespace: namespace.name, key }, message));
     recovery.add({ id: subject, redo: () => redo().then(isDone, isNotDone) });
   }
 

@@ -10,7 +10,10 @@ let caches: Cache[];
 beforeAll(async () => {
   servers = await startRedisCluster(3);
   cluster = new Cluster(servers.nodes);
-  caches = [createCache({ name: 'shop', redis: cluster }), createCache({ name: 'shop', redis: cluster })];
+  caches = [
+    createCache({ name: 'shop', redis: cluster, l2: { deadlineMs: 2_000 } }),
+    createCache({ name: 'shop', redis: cluster, l2: { deadlineMs: 2_000 } }),
+  ];
   await Promise.all(caches.map((cache) => cache.ready(20_000)));
 });
 afterAll(async () => {

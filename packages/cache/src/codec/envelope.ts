@@ -1,34 +1,32 @@
 /**
- * The bytes of one entry in Redis. All integers little-endian:
+ * One entry as Redis keeps it: a line of text, so that it travels inside a command that is text throughout, then the body.
  *
  * ```
- *  0  u8   0x57 'W'
- *  1  u8   format, 1
- *  2  u8   body kind: 0 JSON, 1 tagged JSON, 2 raw bytes; +0x10 when deflated
- *  3  u8   0
- *  4  16 B stamp of the write
- * 20  f64  fresh for, ms; of the life that Redis counts down, the rest is stale time
- * 28  f64  stale for, ms
- * 36  f64  duration of the load, ms
- * 44  u32  length of the tags' JSON
- * 48  u32  CRC-32 of everything else
- * 52  tags as JSON `[[tag, version], ...]`, then the body
+ *  0   2  'W2': format
+ *  2   8  CRC-32 of everything up to the body's end but itself, in hexadecimal
+ * 10   1  body: 'j' JSON, 't' tagged JSON, 'r' raw bytes; in capitals when deflated
+ * 11  16  stamp of the write
+ * 27      fresh for, stale for, the load's duration (ms), bytes of tags, bytes of body; each followed by a comma
+ *         tags as JSON `[[tag, version], ...]`, then the body
+ * end  8  f64, little-endian, written by Redis: the moment of its own clock (ms) until which the value is fresh; 0: for ever
  * ```
  *
- * No wall-clock time stands in it: freshness is judged by the life Redis says is left, so clocks may differ.
+ * No clock of a process stands in it: freshness is judged by the clock of Redis, so clocks may differ.
  */
 import { crc32, deflateRawSync, inflateRawSync } from 'node:zlib';
 import { CacheError } from '../errors.ts';
 import { tag, untag } from './tagging.ts';
 
-const headerBytes = 52;
-const kinds = { json: 0, tagged: 1, raw: 2 } as const;
-const deflated = 0x10;
+const format = 'W2';
+const kindOffset = 10;
+const fieldsOffset = 27;
+const maxHeadBytes = fieldsOffset + 5 * 26;
+const trailerBytes = 8;
 
 /** Bytes of a stamp or lease token. */
 export const stampBytes: number = 16;
 /** Where in an entry's bytes the stamp stands. */
-export const stampOffset: number = 4;
+export const stampOffset: number = 11;
 
 /** A tag with the version it had before the load. */
 export type TagVersion = readonly [tag: string, version: string];
@@ -53,37 +51,46 @@ export interface CodecOptions {
   readonly maxExpandedBytes: number;
 }
 
-/** Throws `ERR_WEIR_CACHE_UNSUPPORTED_VALUE` when the value has no faithful form. */
-export function encode(envelope: Envelope, options: CodecOptions): Buffer {
-  let kind: number = kinds.raw;
-  let body: Buffer;
-  if (Buffer.isBuffer(envelope.value)) {
-    body = envelope.value;
+/**
+ * Everything but the trailer, which Redis adds; text if the body is. Throws `ERR_WEIR_CACHE_UNSUPPORTED_VALUE` when the value
+ * has no faithful form.
+ */
+export function encode(envelope: Envelope, options: CodecOptions): string | Buffer {
+  const { value, stamp, freshMs, staleMs, loadMs } = envelope;
+  let kind = 'r';
+  let body: string | Buffer;
+  if (Buffer.isBuffer(value)) {
+    body = value;
   } else {
-    const tagged = tag(envelope.value);
-    kind = tagged === envelope.value ? kinds.json : kinds.tagged;
-    body = Buffer.from(JSON.stringify(tagged));
+    const tagged = tag(value);
+    kind = tagged === value ? 'j' : 't';
+    body = JSON.stringify(tagged);
   }
-  if (body.length >= options.compressFromBytes && body.length <= options.maxExpandedBytes) {
+  let bodyBytes = Buffer.byteLength(body);
+  if (bodyBytes >= options.compressFromBytes && bodyBytes <= options.maxExpandedBytes) {
     body = deflateRawSync(body);
-    kind += deflated;
+    bodyBytes = body.length;
+    kind = kind.toUpperCase();
   }
-  const tags = Buffer.from(envelope.tags.length === 0 ? '' : JSON.stringify(envelope.tags));
-  const bytes = Buffer.allocUnsafe(headerBytes + tags.length + body.length);
-  bytes.writeUInt32LE(0x57 | (1 << 8) | (kind << 16), 0);
-  bytes.write(envelope.stamp, stampOffset, stampBytes, 'latin1');
-  bytes.writeDoubleLE(envelope.freshMs, 20);
-  bytes.writeDoubleLE(envelope.staleMs, 28);
-  bytes.writeDoubleLE(envelope.loadMs, 36);
-  bytes.writeUInt32LE(tags.length, 44);
-  tags.copy(bytes, headerBytes);
-  body.copy(bytes, headerBytes + tags.length);
-  bytes.writeUInt32LE(checksum(bytes), 48);
-  return bytes;
+  const tags = envelope.tags.length === 0 ? '' : JSON.stringify(envelope.tags);
+  const tagsBytes = tags === '' ? 0 : Buffer.byteLength(tags);
+  const head = `${kind}${stamp}${freshMs},${staleMs},${loadMs},${tagsBytes},${bodyBytes},${tags}`;
+  if (typeof body === 'string') {
+    const text = head + body;
+    return format + hexadecimal(crc32(text)) + text;
+  }
+  return Buffer.concat([Buffer.from(format + hexadecimal(crc32(body, crc32(head))) + head), body]);
 }
 
-function checksum(bytes: Buffer): number {
-  return crc32(bytes.subarray(headerBytes), crc32(bytes.subarray(0, 48)));
+function hexadecimal(checksum: number): string {
+  return checksum.toString(16).padStart(8, '0');
+}
+
+/** The moment of Redis' own clock, in milliseconds, until which a stored entry is fresh. For bytes of any origin. */
+export function freshUntilOf(bytes: Buffer): number {
+  if (bytes.length < fieldsOffset + trailerBytes) return Number.NEGATIVE_INFINITY;
+  const freshUntil = bytes.readDoubleLE(bytes.length - trailerBytes);
+  return freshUntil === 0 ? Number.POSITIVE_INFINITY : freshUntil;
 }
 
 /** Throws `ERR_WEIR_CACHE_UNDECODABLE` on bytes that `encode` did not write, or that were damaged since. */
@@ -100,37 +107,58 @@ export function decode(bytes: Buffer, options: CodecOptions): Envelope {
 }
 
 function decodeUnguarded(bytes: Buffer, options: CodecOptions): Envelope {
-  if (bytes.length < headerBytes || bytes.readUInt16LE(0) !== 0x0157) throw new TypeError('not an entry');
-  if (bytes.readUInt32LE(48) !== checksum(bytes)) throw new TypeError('checksum mismatch');
-  const tagsEnd = headerBytes + bytes.readUInt32LE(44);
-  const tags =
-    tagsEnd === headerBytes
-      ? []
-      : (JSON.parse(bytes.toString('utf8', headerBytes, tagsEnd)) as readonly TagVersion[]);
-  const flags = bytes.readUInt8(2);
-  let body = bytes.subarray(tagsEnd);
-  if ((flags & deflated) !== 0) body = inflateRawSync(body, { maxOutputLength: options.maxExpandedBytes });
+  // Its last numbers end well before this; one look at them is cheaper than many.
+  const head = bytes.toString('latin1', 0, maxHeadBytes);
+  if (!head.startsWith(format)) throw new TypeError('not an entry');
+  const numbers: number[] = [];
+  let tagsStart = fieldsOffset;
+  while (numbers.length < 5) {
+    const end = head.indexOf(',', tagsStart);
+    if (end < 0) throw new TypeError('not an entry');
+    numbers.push(Number(head.slice(tagsStart, end)));
+    tagsStart = end + 1;
+  }
+  const [freshMs, staleMs, loadMs, tagsBytes, bodyBytes] = numbers as [
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
+  const bodyStart = tagsStart + tagsBytes;
+  const bodyEnd = bodyStart + bodyBytes;
+  if (bytes.length !== bodyEnd && bytes.length !== bodyEnd + trailerBytes) throw new TypeError('truncated');
+  if (Number.parseInt(head.slice(2, kindOffset), 16) !== crc32(bytes.subarray(kindOffset, bodyEnd))) {
+    throw new TypeError('checksum mismatch');
+  }
+  const kind = head.charAt(kindOffset);
+  const plainKind = kind.toLowerCase();
+  let body = bytes.subarray(bodyStart, bodyEnd);
+  if (plainKind !== kind) body = inflateRawSync(body, { maxOutputLength: options.maxExpandedBytes });
   return {
-    value: decodeBody(flags & 0x0f, body),
-    stamp: bytes.toString('latin1', stampOffset, stampOffset + stampBytes),
-    freshMs: bytes.readDoubleLE(20),
-    staleMs: bytes.readDoubleLE(28),
-    loadMs: bytes.readDoubleLE(36),
-    tags,
+    value: decodeBody(plainKind, body),
+    stamp: head.slice(stampOffset, stampOffset + stampBytes),
+    freshMs,
+    staleMs,
+    loadMs,
+    tags:
+      tagsBytes === 0
+        ? []
+        : (JSON.parse(bytes.toString('utf8', tagsStart, bodyStart)) as readonly TagVersion[]),
   };
 }
 
-function decodeBody(kind: number, body: Buffer): unknown {
+function decodeBody(kind: string, body: Buffer): unknown {
   switch (kind) {
-    case kinds.raw:
+    case 'r':
       return Buffer.from(body);
-    case kinds.tagged:
+    case 't':
       return untag(JSON.parse(body.toString()));
-    case kinds.json: {
+    case 'j': {
       const text = body.toString();
       const value: unknown = JSON.parse(text);
       // Plain data needs no walk, unless somebody smuggled in the one key that assignment would turn into a prototype.
-      return /__proto__|\\u/.test(text) ? untag(value) : value;
+      return text.includes('__proto__') || text.includes('\\u') ? untag(value) : value;
     }
     default:
       throw new TypeError('unknown body kind');

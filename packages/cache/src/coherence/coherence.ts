@@ -1,4 +1,5 @@
 import { redisSuffix } from '../keys.ts';
+import type { Entry } from '../stores/entry.ts';
 import type { MemoryStore } from '../stores/memory-store.ts';
 import type { Namespace } from '../stores/namespace.ts';
 import type { RedisClient } from '../stores/redis-client.ts';
@@ -16,6 +17,9 @@ import {
 } from './messages.ts';
 import { Subscriber } from './subscriber.ts';
 import { type Ticket, Waiters } from './waiters.ts';
+
+/** How long the check of what is probably our own echo may wait for more of them. */
+const echoDelayMs = 2;
 
 /** What keeps L1 in step with other processes. */
 export interface CoherenceOptions {
@@ -54,6 +58,7 @@ export class Coherence {
   readonly #subscribers = new Map<string, Subscriber>();
   readonly #ready = new Set<string>();
   readonly #owedAcks = new Map<string, number[]>();
+  readonly #echoes = new Set<Entry>();
   readonly #refresh: NodeJS.Timeout | undefined;
   #whenTrusted = Promise.withResolvers<void>();
 
@@ -204,13 +209,13 @@ export class Coherence {
     const prefixes = redis.trackedPrefixes;
     for (const bytes of keys) {
       const key = bytes.toString();
-      if (key.startsWith(prefixes.tags)) void tags.verify(key.slice(prefixes.tags.length, -1));
-      else if (key.startsWith(prefixes.entries)) void this.#verify(key.slice(prefixes.entries.length, -1));
+      if (key.startsWith(prefixes.entries)) this.#verify(key.slice(prefixes.entries.length, -1));
+      else if (key.startsWith(prefixes.tags)) void tags.verify(key.slice(prefixes.tags.length, -1));
     }
   }
 
   /** Keeps an entry only if Redis still has the very write it came from. */
-  async #verify(subject: string): Promise<void> {
+  #verify(subject: string): void {
     const { memory, redis } = this.#options;
     const found = this.#locate(subject);
     if (found === undefined) return;
@@ -218,7 +223,23 @@ export class Coherence {
     // What a read in flight is about to bring may be older than this change.
     namespace.fences.suspect(key);
     const entry = namespace.entries.get(key);
-    if (entry !== undefined) await verify(redis, memory, entry);
+    if (entry === undefined) return;
+    if (redis.isOwnStamp(entry.stamp)) this.#verifyLater(entry);
+    else void verify(redis, memory, entry);
+  }
+
+  // Nearly always the echo of our own write: these are checked a few at a time.
+  #verifyLater(entry: Entry): void {
+    this.#echoes.add(entry);
+    if (this.#echoes.size > 1) return;
+    setTimeout(() => {
+      const entries = [...this.#echoes];
+      this.#echoes.clear();
+      const { memory, redis } = this.#options;
+      for (const each of entries) {
+        if (each.namespace.entries.get(each.key) === each) void verify(redis, memory, each);
+      }
+    }, echoDelayMs).unref();
   }
 
   #locate(subject: string): { readonly namespace: Namespace; readonly key: string } | undefined {

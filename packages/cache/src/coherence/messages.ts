@@ -47,10 +47,6 @@ export function changeMessage(kind: ChangeKind, sender: Buffer, sequence: number
   return message;
 }
 
-export function wakeMessage(subject: string): Buffer {
-  return Buffer.from(`w${subject}`);
-}
-
 /** `undefined` for what no version of this package has sent. */
 export function parseMessage(message: Buffer): Message | undefined {
   const kind = message.toString('latin1', 0, 1);

@@ -15,7 +15,8 @@ export class FenceTable {
 
   open(key: string): Fence {
     let fence = this.#open.get(key);
-    if (fence === undefined) {
+    // One that died with a flight that was given up is nobody else's.
+    if (fence === undefined || !fence.isAlive) {
       fence = new Fence();
       this.#open.set(key, fence);
     }

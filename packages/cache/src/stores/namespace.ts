@@ -1,6 +1,8 @@
 import type { Flight } from '../flight.ts';
 import type { Entry } from './entry.ts';
 import { FenceTable } from './fence-table.ts';
+import { MissForecast } from './miss-forecast.ts';
+import { namespaceName } from './names.ts';
 
 /**
  * One definition's share of the process: its index of L1 entries, its fences and its loads in flight. Loads live
@@ -8,6 +10,10 @@ import { FenceTable } from './fence-table.ts';
  */
 export class Namespace {
   readonly name: string;
+  /** The names whose versions cover all its entries: its own, and the whole cache's. */
+  readonly coveringNames: readonly string[];
+  /** Whether reads that L1 cannot answer have lately missed in Redis as well. */
+  readonly forecast: MissForecast = new MissForecast();
   readonly entries: Map<string, Entry> = new Map();
   readonly fences: FenceTable = new FenceTable();
   readonly flights: Map<string, Flight> = new Map();
@@ -16,6 +22,7 @@ export class Namespace {
 
   constructor(name: string) {
     this.name = name;
+    this.coveringNames = Object.freeze([namespaceName(name), namespaceName('*')]);
   }
 
   /** Keeps whatever is in flight for `key` out of the cache; callers that wait for it still get their value. */

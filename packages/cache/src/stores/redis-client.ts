@@ -5,6 +5,9 @@ export interface LuaScript {
   readonly source: string;
 }
 
+/** What a command may carry. */
+export type RedisArgument = string | Buffer | number;
+
 /**
  * What the cache asks of an injected client: an ioredis 5 or 6 `Redis` (single server or Sentinel) or `Cluster`. The
  * cache calls these members only; it adds no command, no listener and no option to it, and never closes it.
@@ -13,7 +16,7 @@ export interface RedisClient {
   readonly status: string;
   readonly isCluster: boolean;
   readonly options: object;
-  callBuffer(command: string, args: (string | Buffer | number)[]): Promise<unknown>;
+  callBuffer(command: string, args: RedisArgument[]): Promise<unknown>;
   duplicate(...args: never[]): unknown;
 }
 
@@ -26,14 +29,22 @@ export function keyPrefixOf(client: RedisClient): string {
   return keyPrefix ?? redisOptions?.keyPrefix ?? '';
 }
 
-/** One script call: EVALSHA, and EVAL only when the server does not know the script (a restart, SCRIPT FLUSH). */
+// Which scripts a client has sent in full. The first call carries the source, so that it is not refused and then late.
+const sent = new WeakMap<RedisClient, Set<LuaScript>>();
+
+/** One script call: EVALSHA, and EVAL the first time and when the server has forgotten the script (a restart, SCRIPT FLUSH). */
 export async function evalScript(
   client: RedisClient,
   script: LuaScript,
   keys: readonly string[],
-  args: readonly (string | Buffer | number)[],
+  args: readonly RedisArgument[],
 ): Promise<unknown> {
   const tail = [keys.length, ...keys, ...args];
+  const known = sent.get(client) ?? new Set<LuaScript>();
+  if (!known.has(script)) {
+    sent.set(client, known.add(script));
+    return await client.callBuffer('EVAL', [script.source, ...tail]);
+  }
   try {
     return await client.callBuffer('EVALSHA', [script.sha1, ...tail]);
   } catch (error) {

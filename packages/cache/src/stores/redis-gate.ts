@@ -2,6 +2,7 @@ import { publishRedis } from '../channels.ts';
 import { CacheError } from '../errors.ts';
 import type { Breaker } from '../policies/breaker.ts';
 import type { Counters } from '../stats.ts';
+import { Deadlines } from './deadlines.ts';
 import type { RedisClient } from './redis-client.ts';
 
 /** What every Redis operation of one cache passes through. */
@@ -15,20 +16,25 @@ export interface RedisGateOptions {
 }
 
 /**
- * Bounds every Redis operation: it settles within `deadlineMs`, is refused at once while the breaker is open or the
- * connection is down (so nothing queues up in the client), and its outcome is counted and published. A command that
- * outlives its deadline may still reach Redis; fences, not this gate, keep that harmless.
+ * Bounds every Redis operation: it settles within `deadlineMs`, as soon as its connection is seen to be lost, and at once
+ * while the breaker is open or the connection is down (so nothing queues up in the client). Its outcome is counted and
+ * published. A command that outlives its deadline may still reach Redis; fences, not this gate, keep that harmless.
  */
 export class RedisGate {
   readonly client: RedisClient;
   readonly #options: RedisGateOptions;
+  readonly #deadlines: Deadlines;
+  readonly #idle: (() => void)[] = [];
+  #running = 0;
   #wasReady = false;
-  /** Called after an open breaker was closed by a success. */
+  #hasFailed = false;
+  /** Called after the first success that follows a failure. */
   onRecovered: () => void = () => {};
 
   constructor(options: RedisGateOptions) {
     this.client = options.client;
     this.#options = options;
+    this.#deadlines = new Deadlines(Math.max(1, options.deadlineMs / 20), () => !this.#isConnected());
   }
 
   /** Whether an operation started now would be sent. Does not spend the half-open probe. */
@@ -36,32 +42,78 @@ export class RedisGate {
     return !this.#options.breaker.isOpen && this.#isConnected();
   }
 
+  /** The moment of `performance.now` by which whatever starts now must have settled. */
+  deadline(): number {
+    return performance.now() + this.#options.deadlineMs;
+  }
+
   /** Rejects with a `CacheError` (deadline, unavailable) or with the client's own error; never hangs. */
-  async run<T>(operation: string, command: () => Promise<T>): Promise<T> {
-    const { breaker, cache, counters, now } = this.#options;
-    if (!this.#isConnected() || !breaker.admit()) {
-      throw new CacheError(
-        'ERR_WEIR_CACHE_REDIS_UNAVAILABLE',
-        `Redis is not usable now (connection status \`${this.client.status}\`, breaker ${breaker.isOpen ? 'open' : 'closed'}). It is tried again by itself.`,
+  run<T>(operation: string, send: () => Promise<T>, until: number = this.deadline()): Promise<T> {
+    const { breaker, now } = this.#options;
+    if (!this.#isConnected() || !breaker.admit()) return Promise.reject(this.#unavailable());
+    const startedAt = now();
+    this.#running += 1;
+    return this.within(until, operation, send(), (outcome) => this.#settle(operation, startedAt, outcome));
+  }
+
+  /** The same promise, rejected at `until` or when the connection is lost. Tells `onSettled`; counts nothing itself. */
+  within<T>(
+    until: number,
+    operation: string,
+    work: Promise<T>,
+    onSettled?: (outcome: 'ok' | 'error' | 'timeout') => void,
+  ): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      let isSettled = false;
+      const settle = (outcome: 'ok' | 'error' | 'timeout') => {
+        isSettled = true;
+        onSettled?.(outcome);
+      };
+      const stop = this.#deadlines.start(until, () => {
+        const isLate = this.#isConnected();
+        settle(isLate ? 'timeout' : 'error');
+        reject(isLate ? this.#late(operation) : new Error('The connection to Redis was lost.'));
+      });
+      work.then(
+        (value) => {
+          if (isSettled) return;
+          stop();
+          settle('ok');
+          resolve(value);
+        },
+        (error: unknown) => {
+          if (isSettled) return;
+          stop();
+          settle('error');
+          reject(error);
+        },
       );
-    }
-    const start = now();
-    let outcome: 'ok' | 'error' | 'timeout' = 'error';
-    try {
-      const result = await this.#withDeadline(operation, command());
-      outcome = 'ok';
-      const recovered = breaker.isOpen;
+    });
+  }
+
+  /** Resolves when no operation is under way; at the latest when their deadlines have passed. */
+  async idle(): Promise<void> {
+    if (this.#running === 0) return;
+    await new Promise<void>((resolve) => {
+      this.#idle.push(resolve);
+    });
+  }
+
+  #settle(operation: string, startedAt: number, outcome: 'ok' | 'error' | 'timeout'): void {
+    const { breaker, cache, counters, now } = this.#options;
+    this.#running -= 1;
+    if (outcome === 'ok') {
+      const hasRecovered = this.#hasFailed;
+      this.#hasFailed = false;
       breaker.succeed();
-      if (recovered) this.onRecovered();
-      return result;
-    } catch (error) {
-      if (error instanceof CacheError) outcome = 'timeout';
+      if (hasRecovered) this.onRecovered();
+    } else {
+      this.#hasFailed = true;
       counters.redisErrors += 1;
       breaker.fail();
-      throw error;
-    } finally {
-      publishRedis(() => ({ cache, operation, durationMs: now() - start, outcome }));
     }
+    publishRedis(() => ({ cache, operation, durationMs: now() - startedAt, outcome }));
+    if (this.#running === 0) for (const resolve of this.#idle.splice(0)) resolve();
   }
 
   // Before its first connection a client may queue (a lazy one connects by its first command): otherwise every process
@@ -75,25 +127,18 @@ export class RedisGate {
     return !this.#wasReady && (status === 'wait' || status === 'connecting' || status === 'connect');
   }
 
-  #withDeadline<T>(operation: string, command: Promise<T>): Promise<T> {
-    const { deadlineMs } = this.#options;
-    return new Promise<T>((resolve, reject) => {
-      const expire = () => {
-        const message = `Redis did not answer \`${operation}\` within ${deadlineMs} ms. Raise \`redisDeadlineMs\` if that is its normal pace.`;
-        reject(new CacheError('ERR_WEIR_CACHE_REDIS_TIMEOUT', message));
-      };
-      // A blocked event loop lets timers fire before replies that have long arrived: read those first.
-      const timer = setTimeout(() => setImmediate(expire), deadlineMs);
-      command.then(
-        (value) => {
-          clearTimeout(timer);
-          resolve(value);
-        },
-        (error: unknown) => {
-          clearTimeout(timer);
-          reject(error);
-        },
-      );
-    });
+  #late(operation: string): CacheError {
+    return new CacheError(
+      'ERR_WEIR_CACHE_REDIS_TIMEOUT',
+      `Redis did not answer \`${operation}\` within ${this.#options.deadlineMs} ms. Raise \`l2.deadlineMs\` if that is its normal pace.`,
+    );
+  }
+
+  #unavailable(): CacheError {
+    const { breaker } = this.#options;
+    return new CacheError(
+      'ERR_WEIR_CACHE_REDIS_UNAVAILABLE',
+      `Redis is not usable now (connection status \`${this.client.status}\`, breaker ${breaker.isOpen ? 'open' : 'closed'}). It is tried again by itself.`,
+    );
   }
 }

@@ -1,10 +1,20 @@
 import { randomBytes } from 'node:crypto';
-import { stampBytes, stampOffset } from '../codec/envelope.ts';
-import { busKey, wakeMessage } from '../coherence/messages.ts';
+import { freshUntilOf, stampBytes, stampOffset } from '../codec/envelope.ts';
+import { busKey } from '../coherence/messages.ts';
 import { redisSuffix } from '../keys.ts';
-import { commitScript, readScript, releaseScript, renewScript, tagScript, writeScript } from './lua.gen.ts';
-import { evalScript, keyPrefixOf } from './redis-client.ts';
+import {
+  commitScript,
+  readScript,
+  releaseScript,
+  renewScript,
+  stampsScript,
+  tagScript,
+  writeScript,
+} from './lua.gen.ts';
+import { evalScript, keyPrefixOf, type RedisArgument } from './redis-client.ts';
 import type { RedisGate } from './redis-gate.ts';
+import { ServerClock } from './server-clock.ts';
+import { TickBatch } from './tick-batch.ts';
 
 /** What a read found, and what became of the lease it asked for. */
 export interface RedisRead {
@@ -12,43 +22,92 @@ export interface RedisRead {
   /** How long the lease lives, whoever holds it. */
   readonly leaseMs: number;
   readonly bytes: Buffer | undefined;
-  /** Life left to the entry; `Infinity` without expiry. */
-  readonly remainingMs: number;
+  /** On the cache's clock, if the bytes are an entry's. */
+  readonly freshUntil: number;
 }
 
 /** Which lease a read wants: none, one if the entry is missing or stale, or one in any case. */
 export type LeaseWish = 'none' | 'if-stale' | 'always';
 
+/** How an entry is called in Redis: by namespace and key. */
+export interface RedisName {
+  readonly namespace: string;
+  readonly key: string;
+}
+
+interface Ask {
+  readonly subject: string;
+  readonly token: string;
+  readonly wish: LeaseWish;
+}
+
+interface Commit {
+  readonly subject: string;
+  readonly token: string;
+  readonly payload: string | Buffer;
+  readonly freshMs: number;
+  readonly lifeMs: number;
+}
+
 // A tag nobody has read for so long is forgotten, which makes its entries invalid: the safe side.
 const tagLifeMs = 7 * 24 * 3_600_000;
+// Redis does nothing else while it serves a batch.
+const maxBatch = 128;
+
+const absent: RedisRead = Object.freeze({ lease: 'none', leaseMs: 0, bytes: undefined, freshUntil: 0 });
 
 const leaseStatus = ['none', 'granted', 'held'] as const;
+const wishes = { none: '0', 'if-stale': '1', always: '2' } as const;
 
 /**
- * L2 and the cross-process half of the fenced lease, one script a step. Entry and lease of a key share one hash tag, so
- * every script runs on one slot. Every method rejects when Redis fails or passes its deadline.
+ * L2 and the cross-process half of the fenced lease. Entry and lease of a key share one hash tag, hence a slot; what is
+ * asked for in one turn of the event loop goes as one command, on a cluster as one for each key. Every method rejects
+ * when Redis fails or passes its deadline.
  */
 export class RedisStore {
   readonly #gate: RedisGate;
   readonly #prefix: string;
   readonly #leaseMs: number;
+  readonly #now: () => number;
+  readonly #clock = new ServerClock();
+  readonly #values: TickBatch<string, RedisRead>;
+  readonly #asks: TickBatch<Ask, RedisRead>;
+  readonly #commits: TickBatch<Commit, boolean>;
+  readonly #stamps: TickBatch<string, string>;
+  readonly #subjectOffset: number;
   /** Tells this instance's messages and stamps from every other's. */
   readonly instance: Buffer = randomBytes(8);
   /** What other instances are told on. */
   readonly channel: string;
   readonly #author: string = randomBytes(6).toString('base64url');
+  #isSharded: boolean;
   #writes = 0;
 
   /** `prefix` ends in `:`; nothing else may use it. */
-  constructor(gate: RedisGate, prefix: string, leaseMs: number) {
+  constructor(gate: RedisGate, prefix: string, leaseMs: number, now: () => number) {
     this.#gate = gate;
     this.#prefix = prefix;
-    this.channel = `${keyPrefixOf(gate.client)}${prefix}bus`;
+    this.#now = now;
+    const keyPrefix = keyPrefixOf(gate.client);
+    this.channel = `${keyPrefix}${prefix}bus`;
+    this.#subjectOffset = Buffer.byteLength(`${keyPrefix}${prefix}e:{`);
     this.#leaseMs = leaseMs;
+    this.#isSharded = gate.client.isCluster;
+    // Keys of different slots cannot share a command.
+    const max = () => (this.#isSharded ? 1 : maxBatch);
+    this.#values = new TickBatch((subjects) => this.#runValues(subjects), max);
+    this.#asks = new TickBatch((asks) => this.#runAsks(asks), max);
+    this.#commits = new TickBatch((commits) => this.#runCommits(commits), max);
+    this.#stamps = new TickBatch((subjects) => this.#runStamps(subjects), max);
   }
 
   get isUsable(): boolean {
     return this.#gate.isUsable;
+  }
+
+  /** Whether `peek` can judge freshness: it knows the clock of one server, not of each node of a cluster. */
+  get knowsTime(): boolean {
+    return !this.#isSharded && this.#clock.isKnown(this.#now());
   }
 
   /** The first part of every entry's and every tag's key, as messages from Redis spell them. */
@@ -70,73 +129,76 @@ export class RedisStore {
     return this.#author + this.#writes.toString(36).padStart(8, '0');
   }
 
-  async read(namespace: string, key: string, token: string, wish: LeaseWish): Promise<RedisRead> {
-    const { entry, lease } = this.#keys(namespace, key);
-    const args = [token, wish === 'none' ? 0 : this.#leaseMs, wish === 'always' ? 1 : 0];
-    const reply = await this.#gate.run('read', () =>
-      evalScript(this.#gate.client, readScript, [entry, lease], args),
-    );
-    const [status, bytes, remainingMs, leaseMs] = reply as [0 | 1 | 2, Buffer | null, number, number];
-    return {
-      lease: leaseStatus[status],
-      leaseMs,
-      bytes: bytes ?? undefined,
-      remainingMs: remainingMs < 0 ? Number.POSITIVE_INFINITY : remainingMs,
-    };
+  /** Whether this instance made the write that a stamp tells of. */
+  isOwnStamp(stamp: string | undefined): boolean {
+    return stamp?.startsWith(this.#author) === true;
+  }
+
+  /** The moment of `performance.now` by which a read that starts now must be done with Redis. */
+  deadline(): number {
+    return this.#gate.deadline();
+  }
+
+  /** Resolves when nothing is under way any more. */
+  async idle(): Promise<void> {
+    await this.#gate.idle();
+  }
+
+  /** The cheapest look at an entry; only while `knowsTime`. */
+  peek({ namespace, key }: RedisName): Promise<RedisRead> {
+    return this.#values.add(busKey(namespace, key));
+  }
+
+  /** Settles by `until`. */
+  read({ namespace, key }: RedisName, token: string, wish: LeaseWish, until: number): Promise<RedisRead> {
+    const ask = this.#asks.add({ subject: busKey(namespace, key), token, wish });
+    return this.#gate.within(until, 'read', ask);
   }
 
   /** Resolves with whether the value was stored: `false` when a delete or set came in between. */
-  async commit(
-    namespace: string,
-    key: string,
+  commit(
+    { namespace, key }: RedisName,
     token: string,
-    bytes: Buffer,
-    lifeMs: number,
+    value: { readonly payload: string | Buffer; readonly freshMs: number; readonly lifeMs: number },
   ): Promise<boolean> {
-    const { entry, lease, wake } = this.#keys(namespace, key);
-    const args = [token, lifeArgument(lifeMs), bytes, this.channel, wake];
-    const reply = await this.#gate.run('commit', () =>
-      evalScript(this.#gate.client, commitScript, [entry, lease], args),
-    );
-    return reply === 1;
+    return this.#commits.add({ subject: busKey(namespace, key), token, ...value });
   }
 
-  async release(namespace: string, key: string, token: string): Promise<void> {
-    const { lease, wake } = this.#keys(namespace, key);
-    const args = [token, this.channel, wake];
-    await this.#gate.run('release', () => evalScript(this.#gate.client, releaseScript, [lease], args));
+  async release({ namespace, key }: RedisName, token: string): Promise<void> {
+    const args = [token, this.channel, this.#subjectOffset];
+    await this.#eval('release', releaseScript, [this.#leaseKey(busKey(namespace, key))], args);
   }
 
   /** Resolves with whether the lease was still ours. */
-  async renew(namespace: string, key: string, token: string): Promise<boolean> {
-    const { lease } = this.#keys(namespace, key);
+  async renew({ namespace, key }: RedisName, token: string): Promise<boolean> {
     const args = [token, this.#leaseMs];
-    const reply = await this.#gate.run('renew', () =>
-      evalScript(this.#gate.client, renewScript, [lease], args),
-    );
-    return reply === 1;
+    return (await this.#eval('renew', renewScript, [this.#leaseKey(busKey(namespace, key))], args)) === 1;
   }
 
-  async set(namespace: string, key: string, bytes: Buffer, lifeMs: number, message: Buffer): Promise<number> {
-    return await this.#write('set', namespace, key, [lifeArgument(lifeMs), bytes, this.channel, message]);
+  /** Resolves, as `delete`, with how many subscribers were told. */
+  async set(
+    name: RedisName,
+    value: { readonly payload: string | Buffer; readonly freshMs: number; readonly lifeMs: number },
+    message: Buffer,
+  ): Promise<number> {
+    const { freshMs, lifeMs, payload } = value;
+    return await this.#write('set', name, message, [inMs(lifeMs), inMs(freshMs), payload]);
   }
 
-  async delete(namespace: string, key: string, message: Buffer): Promise<number> {
-    return await this.#write('delete', namespace, key, [-1, '', this.channel, message]);
+  async delete(name: RedisName, message: Buffer): Promise<number> {
+    return await this.#write('delete', name, message, [-1]);
   }
 
   /** The stamp of the entry as Redis has it now, or `''` if there is none. */
-  async stampOf(namespace: string, key: string): Promise<string> {
-    const { entry } = this.#keys(namespace, key);
-    const range = [entry, stampOffset, stampOffset + stampBytes - 1];
-    const reply = await this.#gate.run('verify', () => this.#gate.client.callBuffer('GETRANGE', range));
-    return (reply as Buffer).toString('latin1');
+  async stampOf({ namespace, key }: RedisName): Promise<string> {
+    return await this.#stamps.add(busKey(namespace, key));
   }
 
   /** The version of a tag, which is made if it is missing. */
-  async tagVersion(name: string): Promise<string> {
-    const [version] = await this.#tag('tag', name, [0, tagLifeMs, '', '']);
-    return String(version);
+  async tagVersion(name: string, until?: number): Promise<string> {
+    const args = [0, tagLifeMs, '', ''];
+    const reply = await this.#eval('tag', tagScript, [this.#tagKey(name)], args, until);
+    return String((reply as [Buffer, number])[0]);
   }
 
   /** The version of a tag as it is now, `''` for none; neither makes nor prolongs it. */
@@ -148,48 +210,113 @@ export class RedisStore {
 
   /** Gives a tag a new version. Resolves with how many subscribers were told. */
   async bumpTag(name: string, message: Buffer): Promise<number> {
-    const [, receivers] = await this.#tag('invalidate', name, [1, tagLifeMs, this.channel, message]);
-    return Number(receivers);
+    const args = [1, tagLifeMs, this.channel, message];
+    const reply = await this.#eval('invalidate', tagScript, [this.#tagKey(name)], args);
+    return Number((reply as [Buffer, number])[1]);
   }
 
   async publish(channel: string, message: Buffer): Promise<void> {
     await this.#gate.run('publish', () => this.#gate.client.callBuffer('PUBLISH', [channel, message]));
   }
 
-  async #tag(operation: string, name: string, args: (string | Buffer | number)[]): Promise<[Buffer, number]> {
-    const keys = [this.#tagKey(name)];
-    const reply = await this.#gate.run(operation, () => evalScript(this.#gate.client, tagScript, keys, args));
-    return reply as [Buffer, number];
+  async #runValues(subjects: readonly string[]): Promise<readonly RedisRead[]> {
+    const { client } = this.#gate;
+    const keys = subjects.map((subject) => this.#entryKey(subject));
+    if (keys.length === 1) {
+      const value = await this.#gate.run('read', () => client.callBuffer('GET', keys));
+      return [this.#peeked(value as Buffer | null)];
+    }
+    const values = await this.#gate.run('read', () => client.callBuffer('MGET', keys));
+    return (values as (Buffer | null)[]).map((value) => this.#peeked(value));
+  }
+
+  #peeked(bytes: Buffer | null): RedisRead {
+    if (bytes === null) return absent;
+    return { lease: 'none', leaseMs: 0, bytes, freshUntil: this.#clock.toLocal(freshUntilOf(bytes)) };
+  }
+
+  async #runAsks(asks: readonly Ask[]): Promise<readonly RedisRead[]> {
+    const keys: string[] = [];
+    const args: RedisArgument[] = [this.#leaseMs];
+    for (const { subject, token, wish } of asks) {
+      keys.push(this.#entryKey(subject), this.#leaseKey(subject));
+      args.push(token, wishes[wish]);
+    }
+    const sentAt = this.#now();
+    const reply = await this.#eval('read', readScript, keys, args);
+    const [micros, ...found] = reply as [number, ...[0 | 1 | 2, Buffer | null, number][]];
+    const serverMs = micros / 1_000;
+    this.#clock.observe(serverMs, sentAt, this.#now());
+    return found.map(([status, bytes, leaseMs]) => ({
+      lease: leaseStatus[status],
+      leaseMs,
+      bytes: bytes ?? undefined,
+      // Counted from when it was asked for: the reply may have taken its time.
+      freshUntil: bytes === null ? 0 : sentAt + freshUntilOf(bytes) - serverMs,
+    }));
+  }
+
+  async #runCommits(commits: readonly Commit[]): Promise<readonly boolean[]> {
+    const keys: string[] = [];
+    const args: RedisArgument[] = [this.channel, this.#subjectOffset];
+    for (const { freshMs, lifeMs, payload, subject, token } of commits) {
+      keys.push(this.#entryKey(subject), this.#leaseKey(subject));
+      args.push(token, inMs(lifeMs), inMs(freshMs), payload);
+    }
+    const sentAt = this.#now();
+    const [micros, ...stored] = (await this.#eval('commit', commitScript, keys, args)) as number[];
+    this.#clock.observe((micros as number) / 1_000, sentAt, this.#now());
+    return stored.map((status) => status === 1);
+  }
+
+  async #runStamps(subjects: readonly string[]): Promise<readonly string[]> {
+    const keys = subjects.map((subject) => this.#entryKey(subject));
+    const range = [stampOffset, stampOffset + stampBytes - 1];
+    const reply = await this.#eval('verify', stampsScript, keys, range);
+    return (reply as Buffer[]).map((stamp) => stamp.toString('latin1'));
   }
 
   async #write(
     operation: string,
-    namespace: string,
-    key: string,
-    args: (string | Buffer | number)[],
+    { namespace, key }: RedisName,
+    message: Buffer,
+    args: readonly RedisArgument[],
   ): Promise<number> {
-    const { entry, lease } = this.#keys(namespace, key);
-    const reply = await this.#gate.run(operation, () =>
-      evalScript(this.#gate.client, writeScript, [entry, lease], args),
-    );
-    return Number(reply);
+    const subject = busKey(namespace, key);
+    const keys = [this.#entryKey(subject), this.#leaseKey(subject)];
+    return Number(await this.#eval(operation, writeScript, keys, [this.channel, message, ...args]));
+  }
+
+  async #eval(
+    operation: string,
+    script: Parameters<typeof evalScript>[1],
+    keys: readonly string[],
+    args: readonly RedisArgument[],
+    until?: number,
+  ): Promise<unknown> {
+    try {
+      return await this.#gate.run(operation, () => evalScript(this.#gate.client, script, keys, args), until);
+    } catch (error) {
+      // A proxy in front of a cluster looks like a single server, but for this.
+      if (error instanceof Error && error.message.startsWith('CROSSSLOT')) this.#isSharded = true;
+      throw error;
+    }
   }
 
   #tagKey(name: string): string {
     return `${this.#prefix}t:{${redisSuffix(name)}}`;
   }
 
-  #keys(namespace: string, key: string): { entry: string; lease: string; wake: Buffer } {
-    const subject = busKey(namespace, key);
-    return {
-      entry: `${this.#prefix}e:{${subject}}`,
-      lease: `${this.#prefix}l:{${subject}}`,
-      wake: wakeMessage(subject),
-    };
+  #entryKey(subject: string): string {
+    return `${this.#prefix}e:{${subject}}`;
+  }
+
+  #leaseKey(subject: string): string {
+    return `${this.#prefix}l:{${subject}}`;
   }
 }
 
 // Redis wants whole milliseconds, and none at all for a life without end.
-function lifeArgument(lifeMs: number): number {
-  return Number.isFinite(lifeMs) ? Math.max(1, Math.ceil(lifeMs)) : 0;
+function inMs(durationMs: number): number {
+  return Number.isFinite(durationMs) ? Math.max(1, Math.ceil(durationMs)) : 0;
 }

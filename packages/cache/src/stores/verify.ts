@@ -6,7 +6,7 @@ import type { RedisStore } from './redis-store.ts';
 export async function verify(redis: RedisStore, memory: MemoryStore, entry: Entry): Promise<void> {
   const { key, namespace } = entry;
   try {
-    if ((await redis.stampOf(namespace.name, key)) === entry.stamp) return;
+    if ((await redis.stampOf({ namespace: namespace.name, key })) === entry.stamp) return;
   } catch {
     entry.epoch = Number.NaN;
     return;

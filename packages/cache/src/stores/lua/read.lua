@@ -1,25 +1,45 @@
--- Reads one entry; on a miss, grants the lease to load it or says how long another holder keeps it.
--- Input: KEYS[1] entry, KEYS[2] lease (same hash tag)
---        ARGV[1] token (16 bytes), ARGV[2] lease in ms (0: want no lease)
---        ARGV[3] '1': want the lease even when the entry is fresh (an early refresh)
--- Output: { status, value or false, remaining ms of the entry (-1: no expiry), remaining ms of the lease }
+-- Reads entries; where one is missing or stale, grants the lease to load it or says how long another holder keeps it.
+-- Input: KEYS[2i-1] entry, KEYS[2i] lease (same hash tag)
+--        ARGV[1] lease in ms, ARGV[2i] token (16 bytes),
+--        ARGV[2i+1] which lease is wanted: '0' none, '1' if the entry is missing or stale, '2' in any case
+-- Output: { moment of this server's clock in us, { status, value or false, remaining ms of the lease }, ... }
 --         status 0 nothing asked, 1 granted, 2 held by another
-local value = redis.call('GET', KEYS[1])
-local remaining = 0
-if value then
-  remaining = redis.call('PTTL', KEYS[1])
+local time = redis.call('TIME')
+local micros = tonumber(time[1]) * 1000000 + tonumber(time[2])
+local lease = tonumber(ARGV[1])
+local reply = { micros }
+
+local function read(entry, holder, token, wish)
+  local value = redis.call('GET', entry)
+  -- The last 8 bytes of an entry say until when it is fresh (codec/envelope.ts).
+  local fresh = false
+  if value then
+    fresh = true
+    if #value >= 35 then
+      local until_ms = struct.unpack('<d', value, #value - 7)
+      fresh = until_ms == 0 or until_ms > micros / 1000
+    end
+  end
+  if wish == '0' or (fresh and wish ~= '2') then
+    return { 0, value, 0 }
+  end
+  if redis.call('SET', holder, token, 'PX', lease, 'NX') then
+    return { 1, value, lease }
+  end
+  local held = redis.call('GET', holder)
+  -- Ours already: the reply that told of it was lost.
+  if string.sub(held, 1, 16) == token then
+    redis.call('PEXPIRE', holder, lease)
+    return { 1, value, lease }
+  end
+  -- A 17th byte tells the holder that somebody waits, so that a load without waiters publishes nothing.
+  if #held == 16 then
+    redis.call('APPEND', holder, 'w')
+  end
+  return { 2, value, redis.call('PTTL', holder) }
 end
-local lease = tonumber(ARGV[2])
--- Bytes 28 to 35 of an entry say how much of its life is stale time (codec/envelope.ts).
-local fresh = value and (remaining < 0 or #value < 52 or remaining > struct.unpack('<d', value, 29))
-if lease == 0 or (fresh and ARGV[3] ~= '1') then
-  return { 0, value, remaining, 0 }
+
+for i = 1, #KEYS / 2 do
+  reply[i + 1] = read(KEYS[2 * i - 1], KEYS[2 * i], ARGV[2 * i], ARGV[2 * i + 1])
 end
-if redis.call('SET', KEYS[2], ARGV[1], 'PX', lease, 'NX') then
-  return { 1, value, remaining, lease }
-end
--- A 17th byte tells the holder that somebody waits, so that a load without waiters publishes nothing.
-if redis.call('STRLEN', KEYS[2]) == 16 then
-  redis.call('APPEND', KEYS[2], 'w')
-end
-return { 2, value, remaining, redis.call('PTTL', KEYS[2]) }
+return reply

@@ -1,14 +1,20 @@
 -- Replaces or removes an entry whatever is in flight: kills the lease and tells every instance.
 -- Input: KEYS[1] entry, KEYS[2] lease (same hash tag)
---        ARGV[1] life in ms (0: no expiry, -1: remove the entry), ARGV[2] payload, ARGV[3] channel, ARGV[4] message
+--        ARGV[1] channel, ARGV[2] message, ARGV[3] life in ms (0: no expiry, -1: remove the entry),
+--        ARGV[4] fresh for, in ms (0: for ever), ARGV[5] payload
 -- Output: how many subscribers this node handed the message to
-local life = tonumber(ARGV[1])
+local life = tonumber(ARGV[3])
 if life < 0 then
   redis.call('DEL', KEYS[1])
-elseif life > 0 then
-  redis.call('SET', KEYS[1], ARGV[2], 'PX', life)
 else
-  redis.call('SET', KEYS[1], ARGV[2])
+  local time, fresh = redis.call('TIME'), tonumber(ARGV[4])
+  local now = tonumber(time[1]) * 1000 + tonumber(time[2]) / 1000
+  local payload = ARGV[5] .. struct.pack('<d', fresh > 0 and now + fresh or 0)
+  if life > 0 then
+    redis.call('SET', KEYS[1], payload, 'PX', life)
+  else
+    redis.call('SET', KEYS[1], payload)
+  end
 end
 redis.call('DEL', KEYS[2])
-return redis.call('PUBLISH', ARGV[3], ARGV[4])
+return redis.call('PUBLISH', ARGV[1], ARGV[2])
