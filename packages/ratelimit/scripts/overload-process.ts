@@ -1,12 +1,14 @@
 /**
  * A server of known capacity: 10 workers of about 20 ms each behind it, first come, first served. `guard` chooses what
- * protects it: nothing, @fastify/under-pressure or a concurrency limiter.
+ * protects it: nothing, @fastify/under-pressure or a concurrency limiter. The parent sends `{ serviceMs }` to change the
+ * service and gets the state back for every message.
  */
 import { fastifyOverload } from '@weir/ratelimit/fastify';
-import { createConcurrencyLimiter, gradient2Limit, vegasLimit } from '@weir/ratelimit/overload';
+import { aimdLimit, createConcurrencyLimiter, gradient2Limit, vegasLimit } from '@weir/ratelimit/overload';
 import fastify from 'fastify';
 
 const guard = process.argv[2] as string;
+const limits = { vegas: vegasLimit, gradient2: gradient2Limit, aimd: () => aimdLimit({ latencyMs: 100 }) };
 const workers = 10;
 let serviceMs = 20;
 let busy = 0;
@@ -17,17 +19,14 @@ if (guard === 'under-pressure') {
   const { default: underPressure } = await import(process.argv[3] as string);
   await app.register(underPressure, { maxEventLoopDelay: 200, maxEventLoopUtilization: 0.98 });
 }
-if (guard === 'vegas' || guard === 'gradient2') {
-  const limiter = createConcurrencyLimiter({ limit: guard === 'vegas' ? vegasLimit() : gradient2Limit() });
+const limit = Object.hasOwn(limits, guard) ? limits[guard as keyof typeof limits]() : undefined;
+const limiter = limit === undefined ? undefined : createConcurrencyLimiter({ limit });
+if (limiter !== undefined) {
   await app.register(fastifyOverload, {
     limiter,
-    tier: (request) => (request.headers['x-tier'] === 'critical' ? 'critical' : 'normal'),
+    tier: ({ headers }) => (headers['x-tier'] === 'critical' ? 'critical' : 'normal'),
   });
 }
-app.post('/slow/:ms', (request) => {
-  serviceMs = Number((request.params as { ms: string }).ms);
-  return 'ok';
-});
 app.get('/', async () => {
   if (busy >= workers) await new Promise<void>((resolve) => backlog.push(resolve));
   else busy++;
@@ -38,4 +37,9 @@ app.get('/', async () => {
   return 'done';
 });
 await app.listen({ port: 0, host: '127.0.0.1' });
+process.on('message', (message: { serviceMs?: number }) => {
+  serviceMs = message.serviceMs ?? serviceMs;
+  process.send?.({ waiting: busy + backlog.length, limit: limiter?.stats().limit ?? null });
+});
+process.on('disconnect', () => process.exit());
 process.send?.((app.server.address() as { port: number }).port);

@@ -235,7 +235,7 @@ describe('a server that trusts everyone', () => {
   test.each([false, 1, 3, 'loopback', ['10.0.0.0/8'], (address: string) => address.startsWith('10.')])(
     'is what Fastify with %j is not',
     async (trustProxy) => {
-      const app = await limited(trustProxy);
+      const app = await limited(trustProxy as FastifyServerOptions['trustProxy']);
       expect((await app.inject('/')).statusCode).toBe(200);
     },
   );

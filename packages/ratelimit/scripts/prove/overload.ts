@@ -1,128 +1,104 @@
-import { type ChildProcess, fork } from 'node:child_process';
-import { Agent, request } from 'node:http';
-import { createRequire } from 'node:module';
-import { join } from 'node:path';
+import { type GuardedServer, startGuarded } from './guarded-server.ts';
+import { capacityOf, type LoadReport, openLoop, timeoutMs } from './open-loop.ts';
+import { type Proof, rounded } from './report.ts';
 
-const capacity = 10 / 0.0205;
-const timeoutMs = 500;
+const loads = [0.5, 0.7, 1, 1.2, 1.5, 2, 3];
+const guards = ['vegas', 'gradient2', 'aimd', 'under-pressure', 'nothing'];
+const ours = new Set(['vegas', 'gradient2', 'aimd']);
+const usualMs = 20;
+const loadMs = 3000;
+const slowMs = 8000;
+const driftMs = 18_000;
 
-interface Phase {
-  readonly good: number;
-  readonly critical: number;
-  readonly refused: number;
-  readonly p99Ms: number;
-}
+type Figures = ReturnType<LoadReport['figures']>;
 
-/** Open-loop load at a share of capacity, then a step to three times slower and back; prints goodput ÷ capacity. */
-export async function proveOverload(): Promise<boolean> {
-  console.log('\noverload: 10 workers of 20 ms, callers give up after 500 ms, 10 % critical, 6 s a phase');
-  let held = true;
-  for (const guard of ['vegas', 'gradient2', 'nothing', 'under-pressure']) {
-    const { child, port } = await start(guard);
-    try {
-      const line: string[] = [];
-      for (const load of [0.5, 0.7, 1.2, 2, 3]) {
-        const phase = await fire(port, load, 6000);
-        line.push(shown(`${load}×`, phase));
-        if (guard === 'vegas' || guard === 'gradient2') {
-          held &&= load < 1 ? phase.refused < 0.02 : phase.good > 0.85 && phase.critical > 0.95;
-        }
-      }
-      await post(port, '/slow/60');
-      line.push(shown('1.2× while 3× slower', await fire(port, 1.2, 6000)));
-      await post(port, '/slow/20');
-      const settle = await fire(port, 1.2, 2000);
-      line.push(shown('1.2×, 0–2 s after', settle), shown('1.2×, later', await fire(port, 1.2, 4000)));
-      console.log(`  ${guard}\n    ${line.join('\n    ')}`);
-    } finally {
-      child.kill('SIGKILL');
-    }
-  }
-  return held;
-}
-
-function shown(name: string, { good, critical, refused, p99Ms }: Phase): string {
-  return `${name.padEnd(22)} goodput ÷ capacity ${good.toFixed(2)}, critical ok ${critical.toFixed(3)}, refused ${refused.toFixed(3)}, p99 of served ${p99Ms.toFixed(0)} ms`;
-}
-
-async function start(guard: string): Promise<{ child: ChildProcess; port: number }> {
-  // The peer is a dependency of the benchmarks only.
-  const peers = createRequire(join(import.meta.dirname, '../../../../benchmarks/package.json'));
-  const child = fork(
-    join(import.meta.dirname, '../overload-process.ts'),
-    [guard, peers.resolve('@fastify/under-pressure')],
-    { execArgv: ['--conditions=@weir/source'] },
+/** Open-loop load from 0.5 to 3 × capacity, steps to three times slower and back, and a long run at 1.2 ×. */
+export async function proveOverload(): Promise<Proof> {
+  const bare = await startGuarded('nothing');
+  await capacityOf(bare.port, 40, 1500);
+  const capacity = await capacityOf(bare.port, 40, 3000);
+  bare.stop();
+  console.log(
+    `\noverload: 10 workers of ${usualMs} ms do ${capacity.toFixed(0)} requests a second; callers give up after ${timeoutMs} ms, a tenth is critical`,
   );
-  const port = await new Promise<number>((resolve, reject) => {
-    child.once('message', (message) => resolve(message as number));
-    child.once('exit', () => reject(new Error('The server ended.')));
-  });
-  return { child, port };
+  const figures: Record<string, object> = {};
+  const broken: string[] = [];
+  for (const guard of guards) {
+    const server = await startGuarded(guard);
+    try {
+      console.log(`  ${guard}`);
+      figures[guard] = await stages(guard, server, capacity, broken);
+    } finally {
+      server.stop();
+    }
+  }
+  for (const line of broken) console.error(`  broken: ${line}`);
+  return {
+    held: broken.length === 0,
+    figures: { capacityPerSecond: Math.round(capacity), timeoutMs, guards: figures },
+  };
 }
 
-/** Poisson arrivals at `load` × capacity for `durationMs`; every arrival is a fresh request, whatever came of others. */
-async function fire(port: number, load: number, durationMs: number): Promise<Phase> {
-  const agent = new Agent({ keepAlive: true, maxSockets: 2000 });
-  const ended: Promise<void>[] = [];
-  const latencies: number[] = [];
-  const counts = { sent: 0, good: 0, refused: 0, critical: 0, criticalGood: 0 };
-  const started = performance.now();
-  let nextMs = 0;
-  while (performance.now() - started < durationMs) {
-    while (nextMs <= performance.now() - started) {
-      nextMs += (-Math.log(1 - Math.random()) * 1000) / (load * capacity);
-      ended.push(one());
-    }
-    await new Promise((resolve) => setTimeout(resolve, 2));
-  }
-  await Promise.all(ended);
-  agent.destroy();
-  latencies.sort((a, b) => a - b);
-  return {
-    good: counts.good / ((durationMs / 1000) * capacity),
-    critical: counts.criticalGood / counts.critical,
-    refused: counts.refused / counts.sent,
-    p99Ms: latencies[Math.floor(latencies.length * 0.99)] ?? Number.NaN,
+async function stages(
+  guard: string,
+  server: GuardedServer,
+  capacity: number,
+  broken: string[],
+): Promise<Record<string, object>> {
+  const rows: Record<string, object> = {};
+  const fire = (load: number, durationMs: number): Promise<LoadReport> =>
+    openLoop(server.port, load * capacity, durationMs, capacity);
+  const note = (name: string, found: Figures, wanted: Partial<Figures> = {}): void => {
+    const { goodput, critical, refused, p99Ms } = found;
+    rows[name] = Object.fromEntries(Object.entries(found).map(([key, value]) => [key, rounded(value)]));
+    console.log(
+      `    ${name.padEnd(26)} goodput ÷ capacity ${goodput.toFixed(2)}, critical ok ${critical.toFixed(3)}, refused ${refused.toFixed(3)}, p99 of served ${p99Ms.toFixed(0)} ms`,
+    );
+    if (!ours.has(guard)) return;
+    if (refused > (wanted.refused ?? 1)) broken.push(`${guard}, ${name}: refused ${refused.toFixed(4)}`);
+    if (goodput < (wanted.goodput ?? 0)) broken.push(`${guard}, ${name}: goodput ${goodput.toFixed(3)}`);
+    if (critical < (wanted.critical ?? 0.99))
+      broken.push(`${guard}, ${name}: critical ${critical.toFixed(4)}`);
   };
 
-  function one(): Promise<void> {
-    const critical = Math.random() < 0.1;
-    const sentMs = performance.now();
-    counts.sent++;
-    if (critical) counts.critical++;
-    return new Promise((resolve) => {
-      const headers = critical ? { 'x-tier': 'critical' } : {};
-      const sent = request({ port, host: '127.0.0.1', agent, headers, timeout: timeoutMs }, (answer) => {
-        answer.resume().once('end', () => {
-          const elapsedMs = performance.now() - sentMs;
-          if (answer.statusCode === 503) counts.refused++;
-          else {
-            latencies.push(elapsedMs);
-            if (elapsedMs <= timeoutMs) {
-              counts.good++;
-              if (critical) counts.criticalGood++;
-            }
-          }
-          resolve();
-        });
-      });
-      // The caller gives up; the server, as servers do, works on.
-      sent.once('timeout', () => sent.destroy());
-      sent.once('error', () => {
-        latencies.push(performance.now() - sentMs);
-        resolve();
-      });
-      sent.end();
-    });
+  // What a new process is slow at (compiling, connecting) is no overload.
+  await fire(0.3, 1500);
+  for (const load of loads) {
+    const wanted = load < 1 ? { refused: 0.005 } : { goodput: load > 1 ? 0.9 : 0.85 };
+    note(`${load}×`, (await fire(load, loadMs)).figures(), wanted);
+    await server.idle();
   }
+  await server.slow(usualMs * 3);
+  const slow = await fire(1.2, slowMs);
+  note('1.2×, 3× slower, 0–2 s', slow.figures(0, 2000), { critical: 0.9 });
+  note('1.2×, 3× slower, later', slow.figures(2000), { goodput: 0.28 });
+  await server.slow(usualMs);
+  const back = await fire(1.2, 6000);
+  note('1.2×, usual again, 0–2 s', back.figures(0, 2000), { critical: 0.95 });
+  note('1.2×, usual again, later', back.figures(2000), { goodput: 0.9 });
+  const recoveryMs = back.recoveryMs();
+  rows.recovery = { recoveryMs };
+  console.log(`    recovery                   ${recoveryMs} ms to nine tenths of capacity`);
+  if (ours.has(guard)) rows.drift = await drift(server, fire, note);
+  return rows;
 }
 
-function post(port: number, path: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    request({ port, host: '127.0.0.1', path, method: 'POST' }, (answer) =>
-      answer.resume().once('end', resolve),
-    )
-      .once('error', reject)
-      .end();
-  });
+/** A long run at 1.2 ×: the limit and the goodput of its last third against those of its first. */
+async function drift(
+  server: GuardedServer,
+  fire: (load: number, durationMs: number) => Promise<LoadReport>,
+  note: (name: string, found: Figures, wanted: Partial<Figures>) => void,
+): Promise<object> {
+  const limits: number[] = [];
+  const sampler = setInterval(() => void server.limit().then((limit) => limits.push(limit ?? 0)), 250);
+  const report = await fire(1.2, driftMs);
+  clearInterval(sampler);
+  const third = driftMs / 3;
+  note('1.2×, long run, first third', report.figures(0, third), { goodput: 0.9 });
+  note('1.2×, long run, last third', report.figures(2 * third), { goodput: 0.9 });
+  const mean = (list: readonly number[]): number => list.reduce((sum, value) => sum + value, 0) / list.length;
+  const size = Math.floor(limits.length / 3);
+  const [first, last] = [mean(limits.slice(0, size)), mean(limits.slice(-size))];
+  console.log(`    limit in the long run      ${first.toFixed(1)} at first, ${last.toFixed(1)} at last`);
+  return { meanLimitFirstThird: rounded(first), meanLimitLastThird: rounded(last), seconds: driftMs / 1000 };
 }
