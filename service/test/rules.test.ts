@@ -1,7 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { expandTemplate } from '../src/rules/expand-template.ts';
 import { readRuleFile } from '../src/rules/rule-group.ts';
 import { startFakeTarget } from './support/fake-target.ts';
 import { eventually, instant } from './support/service-process.ts';
@@ -130,17 +129,4 @@ test('a rule file is read with one line for every mistake', () => {
     'groups[0].rules[3]: expected exactly one of `record` and `alert`.',
     'groups[1]: expected a `name` of its own, got "a".',
   ]);
-});
-
-test.each([
-  ['{{ $value }}', '1234.6'],
-  ['{{ .Value | humanize }}', '1.235k'],
-  ['{{ humanizeDuration $value }}', '20m 34s'],
-  ['{{ $value | humanizePercentage }}', '1.235e+05%'],
-  ['{{ printf "%.2f" $value }} of {{ $labels.job }}', '1234.60 of shop'],
-  ['{{ $labels.missing }}', ''],
-  ['{{ range query "up" }}', '{{ range query "up" }}'],
-  ['{{ .Labels.job | toUpper }}', 'SHOP'],
-])('the template %s becomes %s', (template, text) => {
-  expect(expandTemplate(template, { labels: { job: 'shop' }, value: 1234.6 })).toBe(text);
 });

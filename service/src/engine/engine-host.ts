@@ -4,7 +4,7 @@ import { ingestOtlp, type OtlpOutcome, type OtlpReport } from '../push/otlp-inge
 import { encodeWriteRequest, type WriteSample } from '../remote/write-request.ts';
 import type { AlertNotice } from '../rules/alert-state.ts';
 import { RuleEvaluator } from '../rules/rule-evaluator.ts';
-import type { RuleGroup } from '../rules/rule-group.ts';
+import { RuleFilter, type RuleQuery } from '../rules/rule-filter.ts';
 import { ScrapeIngester, type ScrapeOutcome, type ScrapeReport } from '../scrape/scrape-ingester.ts';
 import type { MetricStore } from '../store/metric-store.ts';
 import type { MemorySeries } from '../store/series.ts';
@@ -102,8 +102,8 @@ export class EngineHost implements EngineMethods {
     return { data: encode(status), warnings: [], infos: [] };
   }
 
-  setRules(groups: readonly RuleGroup[]): void {
-    this.#rules.setGroups(groups);
+  setRules({ groups, externalUrl }: Parameters<EngineMethods['setRules']>[0]): void {
+    this.#rules.setGroups(groups, externalUrl);
   }
 
   evaluateRules({ group, timeMs }: { group: number; timeMs: number }): AlertNotice[] {
@@ -133,8 +133,8 @@ export class EngineHost implements EngineMethods {
     this.#store.outbox.confirm(receiver, through);
   }
 
-  rules(): ApiData {
-    return { data: encode({ groups: this.#rules.describe() }), warnings: [], infos: [] };
+  rules(query: RuleQuery): ApiData {
+    return { data: encode({ groups: this.#rules.describe(new RuleFilter(query)) }), warnings: [], infos: [] };
   }
 
   alerts(): ApiData {

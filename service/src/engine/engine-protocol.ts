@@ -1,5 +1,6 @@
 import type { OtlpOutcome, OtlpReport } from '../push/otlp-ingester.ts';
 import type { AlertNotice } from '../rules/alert-state.ts';
+import type { RuleQuery } from '../rules/rule-filter.ts';
 import type { RuleGroup } from '../rules/rule-group.ts';
 import type { ScrapeOutcome, ScrapeReport } from '../scrape/scrape-ingester.ts';
 import type { MetricStoreOptions } from '../store/metric-store.ts';
@@ -60,13 +61,13 @@ export interface EngineMethods {
   exemplars(request: { query: string; startMs: number; endMs: number }): ApiData;
   /** `/api/v1/status/tsdb`. */
   tsdbStatus(request: { limit: number }): ApiData;
-  setRules(groups: readonly RuleGroup[]): void;
+  setRules(request: { groups: readonly RuleGroup[]; externalUrl: string }): void;
   evaluateRules(request: { group: number; timeMs: number }): AlertNotice[];
   setReceivers(receivers: readonly string[]): void;
   /** A remote write request with what the receiver lacks; `through` is 0 when it lacks nothing. */
   nextOutgoing(request: { receiver: string; limit: number }): { data: Uint8Array; through: number };
   confirmOutgoing(request: { receiver: string; through: number }): void;
-  rules(): ApiData;
+  rules(query: RuleQuery): ApiData;
   alerts(): ApiData;
   stats(): EngineStats;
 }

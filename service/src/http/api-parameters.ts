@@ -28,6 +28,15 @@ export class ApiParameters {
     return this.#values.getAll(name);
   }
 
+  /** `true` as Go's strconv.ParseBool reads it; absent is false. */
+  flag(name: string): boolean {
+    const value = this.text(name);
+    if (value === undefined || value === '') return false;
+    if (/^(1|t|T|TRUE|true|True)$/.test(value)) return true;
+    if (/^(0|f|F|FALSE|false|False)$/.test(value)) return false;
+    throw badData(`invalid parameter "${name}": cannot parse ${JSON.stringify(value)} as a boolean`);
+  }
+
   required(name: string): string {
     const value = this.text(name);
     if (value === undefined || value === '') throw badData(`invalid parameter "${name}": it is missing`);

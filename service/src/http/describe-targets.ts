@@ -5,10 +5,17 @@ import type { TargetPool } from '../scrape/target-pool.ts';
 const never = '0001-01-01T00:00:00Z';
 
 /** The answer of `/api/v1/targets`, field by field as Prometheus names them. */
-export function describeTargets(targets: TargetPool, scrape: ScrapeConfig): object {
+export function describeTargets(
+  targets: TargetPool,
+  scrape: ScrapeConfig,
+  filter: { readonly state: string; readonly scrapePool: string | undefined },
+): object {
   const scrapeInterval = formatDuration(scrape.intervalMs);
   const scrapeTimeout = formatDuration(scrape.timeoutMs);
-  const activeTargets = targets.states.map((state) => {
+  const { state: wanted, scrapePool } = filter;
+  if (wanted === 'dropped') return { activeTargets: [], droppedTargets: [] };
+  const kept = targets.states.filter(({ job }) => scrapePool === undefined || job === scrapePool);
+  const activeTargets = kept.map((state) => {
     const url = new URL(state.url);
     const { instance: _, ...discovered } = state.labels;
     return {
@@ -32,7 +39,9 @@ export function describeTargets(targets: TargetPool, scrape: ScrapeConfig): obje
       scrapeTimeout,
     };
   });
-  return { activeTargets, droppedTargets: [], droppedTargetCounts: {} };
+  return wanted === 'active'
+    ? { activeTargets, droppedTargets: [], droppedTargetCounts: null }
+    : { activeTargets, droppedTargets: [], droppedTargetCounts: {} };
 }
 
 function withoutSecrets(url: URL): string {

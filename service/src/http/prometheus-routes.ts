@@ -6,6 +6,7 @@ import type { GuardedClient } from '../network/guarded-request.ts';
 import { format } from '../promql/format.ts';
 import { parse } from '../promql/parser.ts';
 import { proxyToBackend } from '../remote/backend-proxy.ts';
+import type { RuleQuery } from '../rules/rule-filter.ts';
 import type { TargetPool } from '../scrape/target-pool.ts';
 import { ApiParameters } from './api-parameters.ts';
 import { describeTargets } from './describe-targets.ts';
@@ -118,9 +119,16 @@ export function addPrometheusRoutes(app: FastifyInstance, options: PrometheusRou
       }),
     ),
   );
-  app.get('/targets', async (_request, reply) =>
-    sendValue(reply, describeTargets(options.targets, options.config().scrape)),
-  );
+  app.get('/targets', async (request, reply) => {
+    const parameters = new ApiParameters(request.url, undefined);
+    return sendValue(
+      reply,
+      describeTargets(options.targets, options.config().scrape, {
+        state: parameters.text('state') ?? 'any',
+        scrapePool: parameters.text('scrapePool') || undefined,
+      }),
+    );
+  });
   app.route({
     method: getAndPost,
     url: '/query_exemplars',
@@ -138,7 +146,7 @@ export function addPrometheusRoutes(app: FastifyInstance, options: PrometheusRou
   );
   app.get(
     '/rules',
-    query('rules', () => engine.call('rules')),
+    query('rules', (parameters) => engine.call('rules', ruleQuery(parameters))),
   );
   app.get(
     '/alerts',
@@ -160,6 +168,20 @@ export function addPrometheusRoutes(app: FastifyInstance, options: PrometheusRou
   app.setNotFoundHandler((_request, reply) =>
     sendError(reply, Object.assign(new Error('no such endpoint'), { statusCode: 404 })),
   );
+}
+
+function ruleQuery(parameters: ApiParameters): RuleQuery {
+  const type = parameters.text('type')?.toLowerCase() || undefined;
+  if (type !== undefined && type !== 'alert' && type !== 'record')
+    throw badData(`invalid parameter "type": not supported value ${JSON.stringify(type)}`);
+  return {
+    type,
+    names: parameters.all('rule_name[]'),
+    groups: parameters.all('rule_group[]'),
+    files: parameters.all('file[]'),
+    match: parameters.all('match[]'),
+    excludeAlerts: parameters.flag('exclude_alerts'),
+  };
 }
 
 function selectorQuery(parameters: ApiParameters): SelectorQuery {

@@ -9,8 +9,9 @@ import type { MetricStore } from '../store/metric-store.ts';
 import { SampleBatch } from '../store/sample-batch.ts';
 import type { MemorySeries } from '../store/series.ts';
 import { type Alert, type AlertNotice, advanceAlert, noticeOf } from './alert-state.ts';
-import { expandTemplate } from './expand-template.ts';
+import type { RuleFilter } from './rule-filter.ts';
 import type { Rule, RuleGroup } from './rule-group.ts';
+import { expandTemplate } from './template/expand-template.ts';
 
 interface RuleState {
   readonly rule: Rule;
@@ -38,14 +39,16 @@ export class RuleEvaluator {
   readonly #store: MetricStore;
   readonly #options: QueryOptions;
   #groups: GroupState[] = [];
+  #externalUrl = '';
 
   constructor(store: MetricStore, options: QueryOptions) {
     this.#store = store;
     this.#options = options;
   }
 
-  /** Groups that are unchanged keep their alerts. */
-  setGroups(groups: readonly RuleGroup[]): void {
+  /** Groups that are unchanged keep their alerts. `externalUrl` is for templates. */
+  setGroups(groups: readonly RuleGroup[], externalUrl: string): void {
+    this.#externalUrl = externalUrl;
     const known = new Map(this.#groups.map((state) => [JSON.stringify(state.group), state]));
     this.#groups = groups.map(
       (group) =>
@@ -90,17 +93,22 @@ export class RuleEvaluator {
     return notices;
   }
 
-  /** The groups in the shape of `/api/v1/rules`. */
-  describe(): object[] {
-    return this.#groups.map(({ group, rules, evaluatedMs, durationMs }) => ({
-      name: group.name,
-      file: group.file,
-      rules: rules.map(describeRule),
-      interval: group.intervalMs / 1000,
-      limit: group.limit,
-      evaluationTime: durationMs / 1000,
-      lastEvaluation: timestamp(evaluatedMs),
-    }));
+  /** The groups in the shape of `/api/v1/rules`, as far as `filter` wants them. */
+  describe(filter: RuleFilter): object[] {
+    return this.#groups.flatMap(({ group, rules, evaluatedMs, durationMs }) => {
+      const kept = rules.filter(({ rule }) => filter.matches(rule, group));
+      // A group without rules is shown only where nothing was asked for.
+      if (kept.length === 0 && !(filter.isEmpty && rules.length === 0)) return [];
+      return {
+        name: group.name,
+        file: group.file,
+        rules: kept.map((rule) => describeRule(rule, filter.excludeAlerts)),
+        interval: group.intervalMs / 1000,
+        limit: group.limit,
+        evaluationTime: durationMs / 1000,
+        lastEvaluation: timestamp(evaluatedMs),
+      };
+    });
   }
 
   /** Pending and firing alerts in the shape of `/api/v1/alerts`. */
@@ -137,7 +145,12 @@ export class RuleEvaluator {
     const { rule, alerts } = state;
     const active = new Set<string>();
     for (const sample of samples) {
-      const data = { labels: sample.labels.toJSON(), value: sample.value };
+      const data = {
+        labels: sample.labels.toJSON(),
+        value: sample.value,
+        query: (text: string) => this.#query(text, timeMs),
+        externalUrl: this.#externalUrl,
+      };
       const expand = (templates: Readonly<Record<string, string>>): Record<string, string> =>
         Object.fromEntries(Object.entries(templates).map(([key, text]) => [key, expandTemplate(text, data)]));
       const labels = sample.labels.with({ __name__: '', ...expand(rule.labels), alertname: rule.name });
@@ -177,6 +190,15 @@ export class RuleEvaluator {
     return notices;
   }
 
+  // For `{{ query "…" }}` of templates.
+  #query(text: string, timeMs: number): { labels: Record<string, string>; value: number }[] {
+    const result = evaluateInstant(this.#store, text, timeMs, this.#options);
+    if (result.type === 'vector')
+      return result.samples.map(({ labels, value }) => ({ labels: labels.toJSON(), value }));
+    if (result.type === 'scalar') return [{ labels: {}, value: result.value }];
+    throw new Error(`query result is a ${result.type}, not a vector or scalar`);
+  }
+
   // Since when the alert had been active when the service last ran, so that a restart does not begin `for` anew.
   #restoredMs(state: RuleState, labels: Labels, timeMs: number): number | undefined {
     if (state.evaluatedMs !== undefined || state.rule.forMs === 0) return undefined;
@@ -207,7 +229,10 @@ export class RuleEvaluator {
   }
 }
 
-function describeRule({ rule, alerts, health, lastError, evaluatedMs, durationMs }: RuleState): object {
+function describeRule(
+  { rule, alerts, health, lastError, evaluatedMs, durationMs }: RuleState,
+  excludeAlerts: boolean,
+): object {
   const common = {
     name: rule.name,
     query: rule.query,
@@ -225,7 +250,7 @@ function describeRule({ rule, alerts, health, lastError, evaluatedMs, durationMs
     duration: rule.forMs / 1000,
     keepFiringFor: rule.keepFiringForMs / 1000,
     annotations: rule.annotations,
-    alerts: describeAlerts(alerts),
+    ...(excludeAlerts ? {} : { alerts: describeAlerts(alerts) }),
     type: 'alerting',
   };
 }

@@ -3,6 +3,7 @@ import { parse as parseYaml } from 'yaml';
 import { parseDuration } from '../config/duration.ts';
 import { messageOf } from '../errors.ts';
 import { parse } from '../promql/parser.ts';
+import { explainTemplate } from './template/expand-template.ts';
 
 /** A rule as files in Prometheus' format hold it, checked. */
 export interface Rule {
@@ -31,9 +32,26 @@ const labelName = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
 
 /** The groups of one file. What is wrong goes to `mistakes`, a line each. */
 export function readRuleFile(file: string, defaultIntervalMs: number, mistakes: string[]): RuleGroup[] {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (thrown) {
+    mistakes.push(`${file}: ${messageOf(thrown)}`);
+    return [];
+  }
+  return parseRules(file, text, defaultIntervalMs, mistakes);
+}
+
+/** The groups that `text` holds; `file` names it. What is wrong goes to `mistakes`, a line each. */
+export function parseRules(
+  file: string,
+  text: string,
+  defaultIntervalMs: number,
+  mistakes: string[],
+): RuleGroup[] {
   let content: unknown;
   try {
-    content = parseYaml(readFileSync(file, 'utf8'));
+    content = parseYaml(text, { maxAliasCount: 100 });
   } catch (thrown) {
     mistakes.push(`${file}: ${messageOf(thrown)}`);
     return [];
@@ -96,6 +114,16 @@ function readRule(given: unknown, where: string, mistakes: string[]): Rule | und
     labels: texts(rule.labels, `${where}.labels`, mistakes),
     annotations: texts(rule.annotations, `${where}.annotations`, mistakes),
   };
+  for (const [kind, templates] of [
+    ['labels', result.labels],
+    ['annotations', result.annotations],
+  ] as const) {
+    if (result.kind === 'recording') continue;
+    for (const [name, template] of Object.entries(templates)) {
+      const wrong = explainTemplate(template);
+      if (wrong !== undefined) mistakes.push(`${where}.${kind}.${name}: ${wrong}.`);
+    }
+  }
   return mistakes.length > before ? undefined : result;
 }
 

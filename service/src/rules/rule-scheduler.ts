@@ -33,7 +33,7 @@ export class RuleScheduler {
     await Promise.all(this.#loops.map((loop) => loop.stop()));
     this.#webhook = webhook;
     const { engine, now } = this.#options;
-    await engine.call('setRules', groups);
+    await engine.call('setRules', { groups, externalUrl: this.#options.externalUrl() });
     this.#loops = groups.map(
       ({ file, name, intervalMs }, index) =>
         new ScrapeLoop({
