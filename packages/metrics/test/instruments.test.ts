@@ -91,6 +91,25 @@ test('one scrape of a prom-client registry and one of ours both carry the metric
   expect(await registry.metrics()).not.toContain('mails_total');
 });
 
+test('after a reset of the team’s registry everything counts from 0 again, requests too', async () => {
+  const registry = new client.Registry();
+  const metrics = createMetrics({ ...quiet, registries: [registry] });
+  const serve = (): void => {
+    const exchange = metrics.http.begin('GET');
+    exchange.route = '/';
+    metrics.http.end(exchange, { statusCode: 200 });
+  };
+  serve();
+  serve();
+  registry.resetMetrics();
+  serve();
+  const counts = [...(await samplesOf(metrics))].filter(([name]) =>
+    name.startsWith('http_server_request_duration_seconds_count'),
+  );
+  expect(counts.map(([, count]) => count)).toEqual([1]);
+  await metrics.close();
+});
+
 test('a registry of prom-client’s successor does as well', async () => {
   const registry = new successor.Registry();
   new successor.Counter({ name: 'orders_total', help: 'Orders', registers: [registry] }).inc(3);

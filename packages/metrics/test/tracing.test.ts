@@ -1,41 +1,26 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { join } from 'node:path';
 import { startPrometheus } from '@weir/test-kit';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { startTracedApp, type TracedApp } from './fixtures/start-traced-app.ts';
 import { listen, startOtlpReceiver } from './otlp-receiver.ts';
 
-const app = join(import.meta.dirname, 'fixtures/traced-app.process.ts');
-const register = join(import.meta.dirname, '../src/register.ts');
-
 let receiver: Awaited<ReturnType<typeof startOtlpReceiver>>;
-let child: ChildProcess | undefined;
+let app: TracedApp | undefined;
 
 beforeEach(async () => {
   receiver = await startOtlpReceiver();
 });
 afterEach(async () => {
-  if (child !== undefined && child.exitCode === null && child.signalCode === null) {
-    child.kill('SIGKILL');
-    await once(child, 'exit');
-  }
+  await app?.kill();
   await receiver.stop();
 });
 
 async function start(env: Record<string, string> = {}): Promise<string> {
-  child = spawn(process.execPath, ['--conditions=@weir/source', '--import', register, app], {
-    env: { ...process.env, OTEL_SERVICE_NAME: 'traced', OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url, ...env },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  const [line] = (await once(child.stdout as NodeJS.ReadableStream, 'data')) as [Buffer];
-  return line.toString().trim();
+  app = await startTracedApp({ OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url, ...env });
+  return app.origin;
 }
 
 async function terminate(): Promise<{ signal: string | null; elapsedMs: number }> {
-  const startMs = performance.now();
-  child?.kill('SIGTERM');
-  const [, signal] = (await once(child as ChildProcess, 'exit')) as [number | null, string | null];
-  return { signal, elapsedMs: performance.now() - startMs };
+  return (app as TracedApp).terminate();
 }
 
 async function loadUntil(
@@ -171,44 +156,6 @@ test('of traces that are not sampled the slow and the failed ones arrive', async
   await terminate();
   const names = new Set(receiver.spans.map(({ name }) => name));
   expect(names.has('GET /fails') && names.has('GET /slow')).toBe(true);
-});
-
-test('a collector that is gone, silent or slow holds neither requests nor the end', async () => {
-  const silent = await listen(() => {});
-  const gone = await listen(() => {});
-  await gone.stop();
-  // Accepts, and answers a byte a second.
-  const slow = await listen((request, response) => {
-    request.resume();
-    response.writeHead(200, { 'content-length': '60' });
-    const timer = setInterval(() => response.write('x'), 1_000);
-    response.on('close', () => clearInterval(timer));
-  });
-  for (const { url } of [gone, silent, slow]) {
-    // Each batch is sent at once, and the queue is smaller than what comes.
-    const origin = await start({
-      OTEL_EXPORTER_OTLP_ENDPOINT: url,
-      OTEL_BSP_SCHEDULE_DELAY: '20',
-      OTEL_BSP_MAX_QUEUE_SIZE: '200',
-      OTEL_BSP_MAX_EXPORT_BATCH_SIZE: '50',
-    });
-    const durations: number[] = [];
-    const lane = async (): Promise<void> => {
-      for (let index = 0; index < 60; index += 1) {
-        const startMs = performance.now();
-        await fetch(`${origin}/items/7`).then((response) => response.text());
-        durations.push(performance.now() - startMs);
-      }
-    };
-    await Promise.all(Array.from({ length: 8 }, lane));
-    const { signal, elapsedMs } = await terminate();
-    expect(signal).toBe('SIGTERM');
-    expect(elapsedMs).toBeLessThan(10_000);
-    // An export is given up after 2 s: a request that waited for one would take about as long.
-    durations.sort((a, b) => a - b);
-    expect(durations[Math.floor(durations.length * 0.99)]).toBeLessThan(1_000);
-  }
-  await Promise.all([silent.stop(), slow.stop()]);
 });
 
 test('a disabled SDK leaves the app as it was', async () => {

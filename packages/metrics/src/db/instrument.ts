@@ -20,14 +20,15 @@ export interface InstrumentContext {
 }
 
 /** Times the queries of `client`. Throws ERR_WEIR_METRICS_CLIENT for what it does not know. */
-export function instrument(client: object, { name, queries, pools, now }: InstrumentContext): void {
+export function instrument(client: object, context: InstrumentContext): void {
+  const { queries } = context;
   const mysql = mysqlCore(client);
-  if (isPgPool(client)) instrumentPgPool(client, name, queries, pools, now);
+  if (isPgPool(client)) instrumentPgPool(client, context);
   else if (isPgClient(client)) instrumentPgClient(client, queries);
-  else if (mysql !== undefined && isMysqlPool(mysql)) instrumentMysqlPool(mysql, name, queries, pools, now);
+  else if (mysql !== undefined && isMysqlPool(mysql)) instrumentMysqlPool(mysql, context);
   else if (mysql !== undefined) instrumentMysqlConnection(mysql, queries);
   else if (isPglite(client)) instrumentPglite(client, queries);
-  else if (isMongoClient(client)) instrumentMongo(client, name, queries, pools, now);
+  else if (isMongoClient(client)) instrumentMongo(client, context);
   else if (isRedisClient(client)) instrumentRedis(client, queries);
   else if (isSqliteDatabase(client)) instrumentSqlite(client, queries);
   else if (isKnex(client)) instrumentKnex(client, queries);

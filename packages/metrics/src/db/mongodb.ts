@@ -1,8 +1,8 @@
 /** Command and pool timing for the mongodb driver by its own monitoring events. Values of documents are never read, only their shape. */
 import { metricsError } from '../errors.ts';
+import type { InstrumentContext } from './instrument.ts';
 import { claim } from './instrumented.ts';
-import type { PoolRecorder, PoolState } from './pool-recorder.ts';
-import type { QueryExecution, QueryRecorder } from './query-recorder.ts';
+import type { QueryExecution } from './query-recorder.ts';
 import { namedStatement } from './statements.ts';
 
 type Listener = (event: Record<string, unknown>) => void;
@@ -53,13 +53,8 @@ function describe(
 }
 
 /** Follows a client. It must have been made with `monitorCommands: true`, else the driver says nothing of its commands. */
-export function instrumentMongo(
-  client: MongoClientLike,
-  name: string,
-  queries: QueryRecorder,
-  pools: PoolRecorder,
-  now: () => number,
-): void {
+export function instrumentMongo(client: MongoClientLike, context: InstrumentContext): void {
+  const { queries } = context;
   if (!client.monitorCommands)
     throw metricsError(
       'ERR_WEIR_METRICS_OPTION',
@@ -85,23 +80,18 @@ export function instrumentMongo(
   });
   client.on('commandSucceeded', (event) => end(event, false));
   client.on('commandFailed', (event) => end(event, true));
-  followPool(client, name, pools, now);
+  followPool(client, context);
 }
 
-function followPool(client: MongoClientLike, name: string, pools: PoolRecorder, now: () => number): void {
-  const ref = new WeakRef(client);
+function followPool(client: MongoClientLike, { name, pools, now }: InstrumentContext): void {
   const state = { open: 0, used: 0, pending: 0 };
   const waiting: number[] = [];
-  const wait = pools.add(name, (): PoolState | undefined => {
-    const live = ref.deref();
-    if (live === undefined) return undefined;
-    return {
-      idle: state.open - state.used,
-      used: state.used,
-      max: live.options.maxPoolSize ?? 100,
-      pending: state.pending,
-    };
-  });
+  const wait = pools.add(name, client, ({ options }) => ({
+    idle: state.open - state.used,
+    used: state.used,
+    max: options.maxPoolSize ?? 100,
+    pending: state.pending,
+  }));
   client.on('connectionCreated', () => {
     state.open += 1;
   });

@@ -4,9 +4,9 @@
  * connection back. Contexts are captured at the pool instead.
  */
 import type { SqlSystem } from './dialect.ts';
+import type { InstrumentContext } from './instrument.ts';
 import { type AnyFunction, claim, wrapMethod } from './instrumented.ts';
 import { callAs, onAcquired, type PoolContext, takeExecution } from './pool-calls.ts';
-import type { PoolRecorder } from './pool-recorder.ts';
 import type { QueryExecution, QueryRecorder } from './query-recorder.ts';
 
 type Callback = (error: unknown, ...rest: unknown[]) => void;
@@ -68,24 +68,15 @@ function valuesOf(args: readonly unknown[]): readonly unknown[] | undefined {
 }
 
 /** Wraps a pool: its waits, and every connection it opens. */
-export function instrumentMysqlPool(
-  pool: MysqlPool,
-  name: string,
-  queries: QueryRecorder,
-  pools: PoolRecorder,
-  now: () => number,
-): void {
+export function instrumentMysqlPool(pool: MysqlPool, { name, queries, pools, now }: InstrumentContext): void {
   if (!claim(pool)) return;
-  const ref = new WeakRef(pool);
-  const wait = pools.add(name, () => {
-    const live = ref.deref();
-    if (live === undefined) return undefined;
-    const idle = live._freeConnections?.length ?? 0;
+  const wait = pools.add(name, pool, ({ config, _allConnections, _freeConnections, _connectionQueue }) => {
+    const idle = _freeConnections?.length ?? 0;
     return {
       idle,
-      used: (live._allConnections?.length ?? 0) - idle,
-      max: live.config.connectionLimit,
-      pending: live._connectionQueue?.length ?? 0,
+      used: (_allConnections?.length ?? 0) - idle,
+      max: config.connectionLimit,
+      pending: _connectionQueue?.length ?? 0,
     };
   });
   // Known from the first connection on.

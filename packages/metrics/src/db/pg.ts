@@ -1,8 +1,8 @@
 /** Query timing for node-postgres. Pool and Client are wrapped as instances, never as prototypes, so nothing else in the process changes. */
+import type { InstrumentContext } from './instrument.ts';
 import { type AnyFunction, claim } from './instrumented.ts';
 import { createPublisher, enterDriver, leaveDriver } from './pg-channel.ts';
 import { callAs, onAcquired, type PoolContext, takeExecution } from './pool-calls.ts';
-import type { PoolRecorder } from './pool-recorder.ts';
 import type { QueryExecution, QueryRecorder } from './query-recorder.ts';
 
 type Callback = (error: unknown, result?: unknown) => void;
@@ -33,21 +33,14 @@ export function isPgClient(client: object): client is PgClient {
 }
 
 /** Wraps a pool: its waits, and every client it opens. Wrapping twice does nothing. */
-export function instrumentPgPool(
-  pool: PgPool,
-  name: string,
-  queries: QueryRecorder,
-  pools: PoolRecorder,
-  now: () => number,
-): void {
+export function instrumentPgPool(pool: PgPool, { name, queries, pools, now }: InstrumentContext): void {
   if (!claim(pool)) return;
-  const ref = new WeakRef(pool);
-  const wait = pools.add(name, () => {
-    const live = ref.deref();
-    if (live === undefined) return undefined;
-    const { totalCount, idleCount, waitingCount, options } = live;
-    return { idle: idleCount, used: totalCount - idleCount, max: options.max ?? 10, pending: waitingCount };
-  });
+  const wait = pools.add(name, pool, ({ totalCount, idleCount, waitingCount, options }) => ({
+    idle: idleCount,
+    used: totalCount - idleCount,
+    max: options.max ?? 10,
+    pending: waitingCount,
+  }));
   const adopt = (client: object): void => instrumentPgClient(client as PgClient, queries);
   const context: PoolContext = { queries, wait, now, adopt };
   // 'connect' comes before the new client is handed out. Clients opened before now are wrapped when they are next lent.

@@ -25,9 +25,14 @@ export class PoolRecorder {
     registry.onCollect(() => this.#collect(count, max, pending));
   }
 
-  /** Follows a pool; pools of one name add up. `read` gives `undefined` once the pool is gone. */
-  add(name: string, read: () => PoolState | undefined): HistogramSeries {
-    this.#pools.set(name, (this.#pools.get(name) ?? new Set()).add(read));
+  /** Follows a pool for as long as someone else holds it; pools of one name add up. Gives the series for its waits. */
+  add<T extends object>(name: string, pool: T, read: (pool: T) => PoolState): HistogramSeries {
+    const ref = new WeakRef(pool);
+    const readLive = (): PoolState | undefined => {
+      const live = ref.deref();
+      return live === undefined ? undefined : read(live);
+    };
+    this.#pools.set(name, (this.#pools.get(name) ?? new Set()).add(readLive));
     return this.#wait.labels(name);
   }
 

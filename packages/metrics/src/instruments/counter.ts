@@ -19,6 +19,10 @@ export class CounterSeries implements Series {
     return this.#cell[0] as number;
   }
 
+  reset(): void {
+    this.#cell[0] = 0;
+  }
+
   /** Adds `amount`, by default 1. Throws below 0 and for what is not finite. */
   inc(amount = 1): void {
     if (!(amount >= 0 && amount < Infinity)) throw metricsError('ERR_WEIR_METRICS_VALUE', this.#name, amount);

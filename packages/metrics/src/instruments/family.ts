@@ -12,6 +12,8 @@ export interface Series {
   readonly labelValues: readonly string[];
   /** All of the series' lines but their values, by format; made by the first scrape that needs them. */
   rendered: { readonly text?: readonly string[]; readonly openmetrics?: readonly string[] } | undefined;
+  /** Sets it back to 0. */
+  reset(): void;
 }
 
 /** Label sets a family keeps when nothing else is asked for. */
@@ -92,11 +94,9 @@ export abstract class Family<S extends Series> {
     return this.#series.length - (this.#overflow === undefined ? 0 : 1) < this.maxSeries;
   }
 
-  /** Drops every series. Held series go on working but are no longer exported. */
+  /** Sets every series back to 0, as a restart would. The series stay: whoever holds one goes on counting in it. */
   reset(): void {
-    this.#root.clear();
-    this.#series.length = 0;
-    this.#overflow = undefined;
+    for (const series of this.#series) series.reset();
     this.#overflowed = 0;
   }
 

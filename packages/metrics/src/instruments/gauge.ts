@@ -16,6 +16,10 @@ export class GaugeSeries implements Series {
     return this.#cell[0] as number;
   }
 
+  reset(): void {
+    this.#cell[0] = 0;
+  }
+
   set(value: number): void {
     this.#cell[0] = value;
     this.#onObserve?.();

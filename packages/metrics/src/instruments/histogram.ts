@@ -64,6 +64,12 @@ export class HistogramSeries implements Series {
     this.#exemplars[this.#bucketOf(exemplar.value)] = exemplar;
   }
 
+  reset(): void {
+    this.#cells.fill(0);
+    this.#exemplars = undefined;
+    this.native?.reset();
+  }
+
   /** Adds `count` values of one bucket at once, for distributions kept elsewhere. `bounds.length` is the +Inf bucket. */
   addToBucket(index: number, count: number): void {
     (this.#cells[index] as number) += count;

@@ -55,6 +55,12 @@ export class NativeBuckets {
     }
   }
 
+  reset(): void {
+    this.#zeroCount = 0;
+    this.#positive.clear();
+    this.#negative.clear();
+  }
+
   positive(): NativeSpans {
     return toSpans(this.#positive);
   }
