@@ -51,6 +51,14 @@ rpc_duration_seconds{quantile="0.5",} NaN
 {"with.dots",label="x"} 1
 last 0`;
 
+test('the bound of a bucket is the same whichever format it comes in', () => {
+  const text = (series: string) => print(parseSeriesText(series));
+  expect(text('a_bucket{le="1"}')).toBe(text('a_bucket{le="1.0"}'));
+  expect(text('a_bucket{le="1"}')).toContain('le="1.0"');
+  for (const kept of ['a_bucket{le="+Inf"}', 'a_bucket{le="0.25"}', 'a_bucket{le="x"}', 'a_gauge{le="1"}'])
+    expect(text(kept)).toBe(kept);
+});
+
 test('the text format is read with its escapes, timestamps, special values and a last line without an end', () => {
   const { samples, metadata } = read(example);
   expect(samples).toEqual([
@@ -79,7 +87,7 @@ foo_bucket{le="1"} 10 123.5 # {} 9.8 1520879607.789
   const { samples, exemplars } = read(text, 'openmetrics');
   expect(samples).toEqual([
     ['foo_bucket{le="0.1"}', 8, undefined],
-    ['foo_bucket{le="1"}', 10, 123_500],
+    ['foo_bucket{le="1.0"}', 10, 123_500],
   ]);
   expect(exemplars).toEqual([
     ['{trace_id="KOO5S4vxi0o",note="a } # {b"}', 0.067, undefined],

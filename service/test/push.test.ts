@@ -87,7 +87,7 @@ test('an OTLP export in JSON is stored under the names of Prometheus, and what i
   expect(await instant(service, 'http_server_request_duration_seconds_bucket')).toEqual(
     expect.arrayContaining([
       [{ __name__: 'http_server_request_duration_seconds_bucket', le: '0.1', ...target }, '1'],
-      [{ __name__: 'http_server_request_duration_seconds_bucket', le: '1', ...target }, '3'],
+      [{ __name__: 'http_server_request_duration_seconds_bucket', le: '1.0', ...target }, '3'],
       [{ __name__: 'http_server_request_duration_seconds_bucket', le: '+Inf', ...target }, '6'],
     ]),
   );

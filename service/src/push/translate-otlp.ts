@@ -1,4 +1,5 @@
 import { formatValue } from '../promql/query-result.ts';
+import { bucketBound } from '../scrape/series-text.ts';
 import { prometheusLabel, prometheusName } from './otlp-names.ts';
 
 /** One sample on its way from OTLP; `value` is `undefined` for a series that ended. */
@@ -129,7 +130,12 @@ function addPoint(kind: Kind, point: Shape, isEnd: boolean, add: Sink): void {
       total = bound === Number.POSITIVE_INFINITY ? number(point.count) : total + (counts[at] ?? 0);
       const lowest = at === 0 ? Number.NEGATIVE_INFINITY : (bounds[at - 1] as number);
       const own = exemplars.filter(({ value }) => value > lowest && value <= bound);
-      add('_bucket', { le: formatValue(bound) }, total, own.length === 0 ? {} : { exemplars: own });
+      add(
+        '_bucket',
+        { le: bucketBound(formatValue(bound)) },
+        total,
+        own.length === 0 ? {} : { exemplars: own },
+      );
     }
   }
   if (sum !== undefined || isEnd) add('_sum', {}, sum);

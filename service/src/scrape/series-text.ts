@@ -50,8 +50,20 @@ export function parseSeriesText(text: string): Labels {
     pairs.push(['__name__', name]);
   }
   if (open !== -1) parseLabelPairs(text, open + 1, pairs);
-  if (!pairs.some(([label]) => label === '__name__')) throw new LineError('expected a metric name');
+  const metric = pairs.find(([label]) => label === '__name__')?.[1];
+  if (metric === undefined) throw new LineError('expected a metric name');
+  if (metric.endsWith('_bucket'))
+    for (const pair of pairs) if (pair[0] === 'le') pair[1] = bucketBound(pair[1]);
   return distinct(pairs);
+}
+
+/**
+ * The bound of a bucket as OpenMetrics writes it (`1.0` for `1`), as Prometheus 3 stores it: a histogram read in one format
+ * continues in the other, and sums over targets of both meet. What is no number stays as it is.
+ */
+export function bucketBound(text: string): string {
+  const bound = Number(text);
+  return text.trim() !== '' && Number.isInteger(bound) && Math.abs(bound) < 1e21 ? `${bound}.0` : text;
 }
 
 /** The labels of an exemplar, `{label="value",…}`. */

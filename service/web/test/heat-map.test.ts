@@ -20,6 +20,11 @@ test('cumulative buckets are taken apart, and empty ones at the ends are left ou
   expect(cells.highest).toBe(4);
 });
 
+test('a bound that is written in two ways is one bucket', () => {
+  const twice = [...series, { labels: { le: '0.10' }, values: [1, null, 4] }];
+  expect(heatMapCells([10, 20, 30], twice).counts[0]).toEqual([3, 3, 4]);
+});
+
 test('a place of the plot names its bucket and moment, and a gap names nothing', () => {
   const cells = heatMapCells([10, 20, 30], series);
   expect(cells.at(0.1, 0.5)).toEqual({ seconds: 10, low: 0.1, high: 0.5, perSecond: 4 });

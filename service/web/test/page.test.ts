@@ -130,6 +130,77 @@ test('the button runs the benchmark, with live progress, to a result on the page
   await page.context().close();
 });
 
+/** Pushes the last result of the benchmark, with its throughput scaled, under another name. */
+async function push(name: string, scale: number): Promise<{ readonly id: string }> {
+  const runs = `${system.serviceUrl}/benchmarks/product-page/runs`;
+  const [{ result }] = await (await fetch(runs)).json();
+  const scaled = {
+    ...result,
+    requests: { ...result.requests, perSecond: result.requests.perSecond * scale },
+  };
+  const response = await fetch(`${system.serviceUrl}/benchmarks/${name}/results`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(scaled),
+  });
+  expect(response.status).toBe(201);
+  return response.json();
+}
+
+test('two runs stand side by side, with their courses in one chart', async () => {
+  const base = await push('pushed', 1);
+  const head = await push('pushed', 0.5);
+  const { page, errors } = await open(`/ui/benchmarks/pushed/compare?base=${base.id}&head=${head.id}`);
+  const row = page.getByRole('row', { name: /^Throughput/ });
+  await row.getByText('−50.0 %').waitFor();
+  await page.getByRole('group', { name: /^Throughput of both runs/ }).waitFor();
+  await page.getByRole('button', { name: 'Exchange base and head' }).click();
+  await row.getByText('+100.0 %').waitFor();
+  expect(new URL(page.url()).searchParams.get('base')).toBe(head.id);
+  expect(errors).toEqual([]);
+  await page.context().close();
+});
+
+test('a run with a profile shows its flame graph, by mouse and by keyboard, and the functions that differ', async () => {
+  const run = await push('profiled', 1);
+  const stacks = { type: 'sampled', unit: 'microseconds', samples: [[0], [0, 1], [2]] };
+  const names = ['handle src/routes.ts:12', 'render src/page.ts:40', '(garbage collector)'];
+  const profile = {
+    shared: { frames: names.map((name) => ({ name })) },
+    profiles: [
+      { ...stacks, name: 'head, a request', weights: [5, 30, 2] },
+      { ...stacks, name: 'base, a request', weights: [5, 10, 2] },
+    ],
+  };
+  const put = await fetch(
+    `${system.serviceUrl}/benchmarks/profiled/runs/${run.id}/artefacts/speedscope.json`,
+    { method: 'PUT', headers: { 'content-type': 'application/json' }, body: JSON.stringify(profile) },
+  );
+  expect(put.status).toBe(204);
+  const { page, errors } = await open(`/ui/benchmarks/profiled/runs/${run.id}`);
+  const graph = page.getByRole('region', { name: 'Flame graph' });
+  await graph.getByRole('row', { name: /render.*10 µs.*30 µs.*\+20 µs/ }).waitFor();
+  await graph.getByRole('button', { name: /^handle.*: 35 µs a request in head/ }).click();
+  await graph.getByRole('button', { name: /garbage/ }).waitFor({ state: 'detached' });
+  await graph.getByRole('button', { name: /^render.*: 30 µs/ }).press('Enter');
+  await graph.getByRole('navigation', { name: 'Calls above' }).getByText('render').waitFor();
+  expect(errors).toEqual([]);
+  await page.context().close();
+});
+
+test('time moves back by half, widens, and the marks can be hidden', async () => {
+  const { page } = await open('/ui/dashboards/weir-http');
+  await page.getByRole('button', { name: 'Show twice as much time' }).click();
+  const search = (): URLSearchParams => new URL(page.url()).searchParams;
+  const from = Number(search().get('from'));
+  expect(from).toBeGreaterThan(0);
+  await page.getByRole('button', { name: 'Earlier' }).click();
+  await expect.poll(() => Number(search().get('from'))).toBeLessThan(from);
+  await page.getByRole('button', { name: 'Deploys' }).click();
+  await expect.poll(() => search().getAll('hide-marks')).toEqual(['Deploys']);
+  await page.context().close();
+});
+
 test.each([
   ['/', 1280, 'light'],
   ['/', 390, 'dark'],
@@ -137,6 +208,8 @@ test.each([
   ['/ui/explore?expr=up', 1280, 'light'],
   ['/ui/alerts', 390, 'light'],
   ['/ui/benchmarks', 390, 'light'],
+  ['/ui/benchmarks/product-page/compare', 390, 'dark'],
+  ['/ui/dashboards/weir-database', 3840, 'dark'],
 ] as const)(
   'axe finds no serious fault on %s at %i px in %s, and nothing overflows',
   async (path, width, colorScheme) => {

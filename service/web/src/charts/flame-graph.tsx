@@ -96,7 +96,7 @@ function heat({ head, base }: FlameFrame, root: FlameFrame): number {
   return Math.round(Math.min(1, (Math.abs(head - base) / Math.max(width(root), 1e-9)) * 10) * 100);
 }
 
-/** The function without its file. */
+/** The function without its file: `render src/page.ts:40` is `render`. */
 function shortName(name: string): string {
-  return name.split(' ')[0] ?? name;
+  return /^(.+?) \S*[/:]\S*$/.exec(name)?.[1] ?? name;
 }

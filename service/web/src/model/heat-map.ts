@@ -30,12 +30,17 @@ interface BucketSeries {
   readonly values: readonly (number | null)[];
 }
 
-/** Takes cumulative `le` series apart. A bucket is its series less the next lower one; never below zero. */
+/**
+ * Takes cumulative `le` series apart. A bucket is its series less the next lower one; never below zero. Bounds that are
+ * written differently (`1` and `1.0`) are one bucket.
+ */
 export function heatMapCells(times: readonly number[], series: readonly BucketSeries[]): HeatMapCells {
-  const sorted = series
-    .map(({ labels, values }) => ({ bound: parseSample(labels.le ?? 'NaN'), values }))
-    .filter(({ bound }) => !Number.isNaN(bound))
-    .sort((a, b) => a.bound - b.bound);
+  const byBound = new Map<number, readonly (number | null)[]>();
+  for (const { labels, values } of series) {
+    const bound = parseSample(labels.le ?? 'NaN');
+    if (!Number.isNaN(bound)) byBound.set(bound, sum(byBound.get(bound), values));
+  }
+  const sorted = [...byBound].map(([bound, values]) => ({ bound, values })).sort((a, b) => a.bound - b.bound);
   const all = sorted.map(({ values }, index) => {
     const below = sorted[index - 1]?.values;
     return values.map((value, at) => (value === null ? null : Math.max(0, value - (below?.[at] ?? 0))));
@@ -70,4 +75,15 @@ export function heatMapCells(times: readonly number[], series: readonly BucketSe
       return `most now between ${format(low(busiest))} and ${format(bounds[busiest] ?? Number.POSITIVE_INFINITY)}`;
     },
   };
+}
+
+function sum(
+  a: readonly (number | null)[] | undefined,
+  b: readonly (number | null)[],
+): readonly (number | null)[] {
+  if (a === undefined) return b;
+  return b.map((value, index) => {
+    const other = a[index] ?? null;
+    return value === null ? other : value + (other ?? 0);
+  });
 }

@@ -133,8 +133,8 @@ function Functions(props: {
               </th>
               <td class="number">{format(base)}</td>
               <td class="number">{format(head)}</td>
-              <td class={head > base ? 'number bad' : 'number good'}>
-                {head >= base ? '+' : '−'}
+              <td class={tone(head - base)}>
+                {head === base ? '±' : head > base ? '+' : '−'}
                 {format(Math.abs(head - base))}
               </td>
             </tr>
@@ -143,4 +143,9 @@ function Functions(props: {
       </table>
     </ScrollRegion>
   );
+}
+
+function tone(difference: number): string {
+  if (difference === 0) return 'number';
+  return difference > 0 ? 'number bad' : 'number good';
 }
