@@ -1,4 +1,4 @@
-import { alert, type RuleGroup } from './rule.ts';
+import { alert, type RuleGroup, unlessSaturated } from './rule.ts';
 
 const reads = 'weir_cache_reads_total';
 const hitRatio = 'job_cache:weir_cache_hits:ratio_rate10m';
@@ -28,7 +28,7 @@ const cache: RuleGroup = {
     alert({
       name: 'WeirCacheRedisFailing',
       severity: 'ticket',
-      expr: `sum by (job, cache) (rate(${cacheRedis}{outcome!="ok"}[5m])) / (sum by (job, cache) (rate(${cacheRedis}[5m])) > 0) > 0.05`,
+      expr: `sum by (job, cache) (rate(${cacheRedis}{outcome!="ok"}[5m])) / (sum by (job, cache) (rate(${cacheRedis}[5m])) > 0) > 0.05 ${unlessSaturated}`,
       for: '5m',
       summary: '{{ $value | humanizePercentage }} of Redis operations of cache {{ $labels.cache }} fail',
       description:
@@ -53,7 +53,7 @@ const ratelimit: RuleGroup = {
     alert({
       name: 'WeirLimiterOnFallback',
       severity: 'ticket',
-      expr: `sum by (job, limiter) (rate(${decisions}{source=~"local|open|closed"}[5m])) / (sum by (job, limiter) (rate(${decisions}[5m])) > 0) > 0.01`,
+      expr: `sum by (job, limiter) (rate(${decisions}{source=~"local|open|closed"}[5m])) / (sum by (job, limiter) (rate(${decisions}[5m])) > 0) > 0.01 ${unlessSaturated}`,
       for: '5m',
       summary: 'Limiter {{ $labels.limiter }} decides {{ $value | humanizePercentage }} without Redis',
       description:
@@ -109,7 +109,7 @@ const database: RuleGroup = {
     alert({
       name: 'WeirSlowStatements',
       severity: 'ticket',
-      expr: '60 * sum by (job, db_query_summary) (rate(weir_db_slow_queries_total[10m])) > 6',
+      expr: `60 * sum by (job, db_query_summary) (rate(weir_db_slow_queries_total[10m])) > 6 ${unlessSaturated}`,
       for: '10m',
       summary:
         '“{{ $labels.db_query_summary }}” of {{ $labels.job }} is slow {{ $value | humanize }} times a minute',

@@ -29,6 +29,15 @@ export interface AlertingRule {
 /** `page` wakes someone, `ticket` waits for the morning, `info` is read with other things. */
 export type Severity = 'page' | 'ticket' | 'info';
 
+/** Recorded utilisation (0–1) of each process's event loop. */
+export const loopUtilisation = 'job_instance:nodejs_eventloop_utilisation:ratio_rate5m';
+
+/**
+ * Ends an expression: not while a process of the job is saturated, which has its own alert. What such a process
+ * measures of others, it measures of itself.
+ */
+export const unlessSaturated: string = `unless on (job) max by (job) (${loopUtilisation}) > 0.9`;
+
 /** An alert of the house. */
 export function alert(spec: {
   /** In the form that Prometheus shows, `WeirTargetDown`. The runbook's file name follows from it. */

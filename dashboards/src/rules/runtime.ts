@@ -1,4 +1,4 @@
-import { alert, type RuleGroup } from './rule.ts';
+import { alert, loopUtilisation, type RuleGroup } from './rule.ts';
 
 const loop = 'nodejs_eventloop_time_seconds_total';
 
@@ -7,13 +7,13 @@ const runtime: RuleGroup = {
   interval: '30s',
   rules: [
     {
-      record: 'job_instance:nodejs_eventloop_utilisation:ratio_rate5m',
+      record: loopUtilisation,
       expr: `sum by (job, instance) (rate(${loop}{nodejs_eventloop_state="active"}[5m])) / sum by (job, instance) (rate(${loop}[5m]))`,
     },
     alert({
       name: 'WeirEventLoopSaturated',
       severity: 'page',
-      expr: 'job_instance:nodejs_eventloop_utilisation:ratio_rate5m > 0.9',
+      expr: `${loopUtilisation} > 0.9`,
       for: '5m',
       summary:
         'The event loop of {{ $labels.instance }} is busy {{ $value | humanizePercentage }} of the time',

@@ -43,10 +43,10 @@ export class Replay {
   async advance(source: string): Promise<number> {
     const response = await fetch(source, { headers: { accept: 'text/plain' } });
     const text = await response.text();
-    // Never on a whole second, where queries ask: a window's edge would be in it for one engine and out for another,
-    // since Prometheus 3 changed it.
+    // Never on a tenth of a second, where windows end: an edge would be in it for one engine and out for another, since
+    // Prometheus 3 changed it.
     const now = Date.now();
-    const moment = now % 1000 === 0 ? now + 1 : now;
+    const moment = now % 100 === 0 ? now + 1 : now;
     this.#text = stamp(text, moment);
     this.#seen.clear();
     await new Promise<void>((resolve) => {
