@@ -9,6 +9,7 @@ const options = JSON.parse(text) as {
   connections: number;
   rate?: number;
   workers?: number;
+  warmupMs?: number;
 };
 
 // Loading the code is not part of a request.
@@ -19,7 +20,8 @@ if (tool === 'weir') {
     name: 'peer',
     target: options.url,
     requests: [{ path: '/' }],
-    warmupMs: 0,
+    // An open loop's first second is spent compiling itself; a warm-up is part of how it is used.
+    warmupMs: options.warmupMs ?? 0,
     durationMs: options.seconds * 1_000,
     connections: options.connections,
     ...(options.rate === undefined ? {} : { rate: options.rate, workers: options.workers ?? 1 }),

@@ -89,7 +89,8 @@ async function rate(): Promise<Record<string, object>> {
     ['@weir/bench at 10,000/s', 'weir', 10_000],
   ] as const) {
     const server = await startServer({ ARRIVALS: '1' });
-    const measured = await measure(tool, server.origin, { seconds: 5, connections: 50, rate: perSecond });
+    const load = { seconds: 5, connections: 50, rate: perSecond, warmupMs: 2_000 };
+    const measured = await measure(tool, server.origin, load);
     const arrivals = (await (await fetch(`${server.origin}/report`)).json()) as number[];
     await server.stop();
     const perSlot = countPerSlot(arrivals, 100);
@@ -97,7 +98,7 @@ async function rate(): Promise<Record<string, object>> {
       'answered/s': Math.round(measured.perSecond),
       'fewest in 100 ms': Math.min(...perSlot),
       'most in 100 ms': Math.max(...perSlot),
-      late: measured.arrivals?.late ?? null,
+      'late, reported': measured.arrivals?.late ?? null,
       'latest ms': measured.arrivals?.latestMs ?? null,
     };
   }

@@ -30,6 +30,8 @@ export interface Load {
   readonly seconds: number;
   readonly connections: number;
   readonly rate?: number;
+  /** Of @weir/bench; autocannon has none. */
+  readonly warmupMs?: number;
 }
 
 /** Starts the scripted server on the first processor. */

@@ -10,23 +10,21 @@ export interface RunConditions {
   readonly steal?: number;
 }
 
-/** Watches this process from `begin` to `end`. */
+/** Watches this process, from its making or the latest `begin` to `end`. */
 export interface ConditionWatch {
-  begin(): Promise<void>;
-  /** `undefined` when it never began. */
-  end(): Promise<RunConditions | undefined>;
+  begin(): void;
+  end(): RunConditions;
 }
 
 /** @param now monotonic milliseconds */
 export function watchConditions(now: () => number): ConditionWatch {
-  let before: Awaited<ReturnType<typeof sample>> | undefined;
+  let before = sample(now);
   return {
-    async begin() {
-      before = await sample(now);
+    begin() {
+      before = sample(now);
     },
-    async end() {
-      if (before === undefined) return undefined;
-      const after = await sample(now);
+    end() {
+      const after = sample(now);
       const spanMs = Math.max(after.atMs - before.atMs, 1);
       const ticks = (after.steal?.totalTicks ?? 0) - (before.steal?.totalTicks ?? 0);
       return {
@@ -42,19 +40,21 @@ export function watchConditions(now: () => number): ConditionWatch {
   };
 }
 
-async function sample(now: () => number) {
+function sample(now: () => number) {
   const { user, system } = process.cpuUsage();
   return {
     atMs: now(),
     cpuUs: user + system,
-    waitNs: (await readCpuTime(process.pid))?.waitNs,
-    steal: await readSteal(),
+    waitNs: readCpuTime(process.pid)?.waitNs,
+    steal: readSteal(),
   };
 }
 
 const demandLimit = 0.95;
 const starvedAbove = 0.2;
 const lateLimit = 0.01;
+/** So few say nothing: of 90 requests one alone would be over the limit. */
+const lateAlways = 5;
 const stealLimit = 0.1;
 
 /**
@@ -62,11 +62,11 @@ const stealLimit = 0.1;
  * has work; there the share of late requests tells.
  */
 export function doubtRun(
-  conditions: RunConditions | undefined,
+  conditions: RunConditions,
   open: { late: number; intended: number } | undefined,
 ): Doubt[] {
   const doubts: Doubt[] = [];
-  const { generatorBusy = 0, generatorWaited = 0, steal = 0 } = conditions ?? {};
+  const { generatorBusy, generatorWaited = 0, steal = 0 } = conditions;
   const percent = (value: number): string => `${(value * 100).toFixed(0)} %`;
   const starved = {
     code: 'generator-starved',
@@ -82,7 +82,7 @@ export function doubtRun(
           },
     );
   }
-  if (open !== undefined && open.late > open.intended * lateLimit) {
+  if (open !== undefined && open.late > Math.max(open.intended * lateLimit, lateAlways)) {
     const message = `the generator began ${percent(open.late / open.intended)} of the requests late; use a lower rate, more workers or a quieter machine`;
     doubts.push({ code: generatorWaited > starvedAbove ? 'generator-starved' : 'generator-late', message });
   }

@@ -91,7 +91,7 @@ async function measure(resolved: ResolvedScenario, run: Run): Promise<BenchmarkR
   if (stop.aborted) end();
   stop.addEventListener('abort', end, { once: true });
   const ticker = setInterval(() => onProgress?.(measurement.progress(now())), progressMs);
-  const warm = setTimeout(() => void watch.begin(), resolved.warmupMs);
+  const warm = setTimeout(() => watch.begin(), resolved.warmupMs);
   try {
     const load: LoadOptions = {
       scenario: authorised,
@@ -111,7 +111,7 @@ async function measure(resolved: ResolvedScenario, run: Run): Promise<BenchmarkR
   }
   redirects.refused.throwIfAborted();
   onProgress?.(measurement.progress(now()));
-  const conditions = await watch.end();
+  const conditions = watch.end();
   return summarise(resolved, measurement, { startedAt, environment, conditions, report });
 }
 
@@ -123,7 +123,7 @@ function withAuth({ auth, requests }: ResolvedScenario): readonly ResolvedReques
 interface Surroundings {
   readonly startedAt: string;
   readonly environment: BenchmarkEnvironment;
-  readonly conditions: RunConditions | undefined;
+  readonly conditions: RunConditions;
   readonly report: FlowReport;
 }
 
@@ -154,7 +154,7 @@ function summarise(
     ...(scenario.flows === undefined ? {} : { checks: report.checks(), steps: report.steps() }),
     objectives: [],
     doubts: doubtRun(conditions, arrivals),
-    ...(conditions === undefined ? {} : { conditions }),
+    conditions,
     bytesPerSecond: measurement.bytesPerSecond(),
     timeline: measurement.timeline(),
     environment,

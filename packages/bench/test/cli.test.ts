@@ -1,6 +1,8 @@
+import { execFileSync } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { freePort } from '@weir/test-kit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { liveProgress } from '../src/report/live.ts';
 import { explainResult } from '../src/result-schema.ts';
@@ -9,13 +11,20 @@ import { plainAnswer, type ScriptedServer, startScriptedServer } from './scripte
 
 let directory: string;
 let server: ScriptedServer;
+let redirecting: ScriptedServer;
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'weir-bench-'));
   // Slow enough that the generator is never the limit.
   server = await startScriptedServer((socket) => setTimeout(() => socket.write(plainAnswer), 5));
+  redirecting = await startScriptedServer((socket) =>
+    socket.write('HTTP/1.1 301 Moved\r\nLocation: http://192.0.2.1/\r\nContent-Length: 0\r\n\r\n'),
+  );
+  await writeFile(join(directory, 'broken.csv'), 'name,age\n"ann,7\n');
+  await writeFile(join(directory, 'broken.json'), '[{"name": }]');
 });
 afterAll(async () => {
   await server.close();
+  await redirecting.close();
   await rm(directory, { recursive: true });
 });
 
@@ -24,6 +33,18 @@ async function scenarioFile(name: string, overrides: object): Promise<string> {
   const scenario = { name, target: server.target, requests: [{ path: '/' }], durationMs: 300, warmupMs: 0 };
   await writeFile(file, JSON.stringify({ ...scenario, ...overrides }));
   return file;
+}
+
+async function feedScenario(feed: string): Promise<string> {
+  const flows = [{ name: 'one', steps: [{ path: '/{{user.name}}' }] }];
+  return scenarioFile('feed', { requests: [], flows, feeds: { user: feed } });
+}
+
+/** Its command leaves a process behind unless the whole group is ended. */
+async function startScenario(command: string, readyTimeoutMs = 5_000): Promise<string> {
+  const port = await freePort();
+  const target = `http://127.0.0.1:${port}`;
+  return scenarioFile('start', { target, start: { command: command, readyTimeoutMs } });
 }
 
 test('run prints a table, writes JSON and reports progress in plain lines without a terminal', async () => {
@@ -102,12 +123,45 @@ test.each<[string, () => Promise<string[]>, number, RegExp]>([
     3,
     /ECONNREFUSED/,
   ],
+  [
+    'a redirect out of the allow-list',
+    async () => ['run', await scenarioFile('away', { target: redirecting.target }), '--quiet'],
+    4,
+    /redirects to http:\/\/192\.0\.2\.1, which is not allowed and was not followed/,
+  ],
+  ['a missing feed', async () => ['run', await feedScenario('none.csv')], 64, /none\.csv.*ENOENT/],
+  ['a broken CSV feed', async () => ['run', await feedScenario('broken.csv')], 64, /broken\.csv/],
+  ['a broken JSON feed', async () => ['run', await feedScenario('broken.json')], 64, /broken\.json/],
+  [
+    'a start command that dies',
+    async () => [
+      'run',
+      await startScenario('sleep 60.125 & echo "Error: no database" >&2; exit 3'),
+      '--quiet',
+    ],
+    3,
+    /exited with code 3; its last words: Error: no database/,
+  ],
+  [
+    'a start command that never listens',
+    async () => ['run', await startScenario('sleep 60.125', 200), '--quiet'],
+    3,
+    /did not answer on port \d+ within 200 ms/,
+  ],
+  [
+    'a comparison whose build dies',
+    async () => ['compare', await startScenario('sleep 60.125 & exit 3'), '--base', '.', '--quiet'],
+    3,
+    /exited with code 3/,
+  ],
 ])('%s is one clear line and its exit code', async (_name, args, expected, text) => {
   const { code, stdout, stderr } = await runCli(await args());
   expect(code).toBe(expected);
   expect(stderr).toMatch(text);
   expect(stderr).toMatch(/^weir-bench: [^\n]+\n$/);
   expect(stdout).toBe('');
+  const left = execFileSync('ps', ['-eo', 'pid,args'], { encoding: 'utf8' }).split('\n');
+  expect(left.filter((line) => line.includes('sleep 60.125'))).toEqual([]);
 });
 
 test('a run without one answer is invalid', async () => {

@@ -31,6 +31,20 @@ test('every arrival of the schedule is sent once and counted once', async () => 
   expect(result.load).toMatchObject({ mode: 'open', rate: 500, connections: 500, workers: 1 });
 });
 
+test.each([1, 2])('arrivals of %i threads are even as the server sees them, not bursts', async (workers) => {
+  const rate = 500;
+  await load((socket) => socket.write(plainAnswer), { rate, durationMs: 800, warmupMs: 300, workers });
+  const arrivals = server?.arrivals ?? [];
+  expect(arrivals).toHaveLength(550);
+  // Middle values, so that a moment stolen by another process does not count: a burst at each second's begin would be off by 250 ms.
+  const middle = (values: number[]) => values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
+  const offsets = arrivals.map((atMs, index) => atMs - (index * 1_000) / rate);
+  const origin = middle(offsets);
+  expect(middle(offsets.map((offset) => Math.abs(offset - origin)))).toBeLessThan(2);
+  const gaps = arrivals.slice(1).map((atMs, index) => atMs - (arrivals[index] ?? 0));
+  expect(Math.abs(middle(gaps) - 1_000 / rate)).toBeLessThan(1);
+});
+
 test('a stall weighs on every request that was due in it, as the analytic distribution says', async () => {
   const held: Socket[] = [];
   let stalled = false;

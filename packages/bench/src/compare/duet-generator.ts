@@ -50,24 +50,22 @@ interface Snapshot {
   readonly steal: { readonly stealTicks: number; readonly totalTicks: number } | undefined;
 }
 
-async function snapshot(plan: DuetPlan): Promise<Snapshot> {
+function snapshot(plan: DuetPlan): Snapshot {
   for (const pid of plan.signalPids ?? []) process.kill(pid, 'SIGUSR2');
-  const targets = await Promise.all(
-    plan.arms.map(async ({ pid }) => [pid, (await readCpuTime(pid))?.runNs] as const),
-  );
+  const targets = plan.arms.map(({ pid }) => [pid, readCpuTime(pid)?.runNs] as const);
   const { user, system } = process.cpuUsage();
   return {
     atMs: performance.now(),
     cpuUs: user + system,
-    waitNs: (await readCpuTime(process.pid))?.waitNs,
+    waitNs: readCpuTime(process.pid)?.waitNs,
     targets: new Map(targets),
-    steal: await readSteal(),
+    steal: readSteal(),
   };
 }
 
-function at<T>(timeMs: number, task: () => Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    setTimeout(() => task().then(resolve, reject), timeMs - performance.now());
+function at<T>(timeMs: number, task: () => T): Promise<T> {
+  return new Promise((resolve) => {
+    setTimeout(() => resolve(task()), Math.max(timeMs - performance.now(), 0));
   });
 }
 

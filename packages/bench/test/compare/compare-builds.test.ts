@@ -1,5 +1,5 @@
 import { execFileSync, spawn } from 'node:child_process';
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { seededRandom } from '@weir/test-kit';
@@ -43,6 +43,51 @@ test('a build that does three times the work is slower, by every metric, and not
   expect(cpu?.verdict).toBe('slower');
   expect(cpu?.effect).toBeGreaterThan(0.5);
   expect((await commandLines()).filter((line) => line.includes(server))).toEqual([]);
+});
+
+test('on one processor the builds take turns, and one that does three times the work is slower', async () => {
+  const result = await compareBuilds({
+    base: arm('BURN=20000'),
+    head: arm('BURN=60000'),
+    scenario,
+    design: 'slices',
+    load: { connections: 4, warmupMs: 400, durationMs: 800 },
+    plan: { minPairs: 5, maxPairs: 5 },
+    judge: { alpha: 0.1 },
+  });
+  expect(result).toMatchObject({ design: 'slices', verdict: 'slower', partial: false });
+  expect(result.pinning?.generator).toBe(result.pinning?.targets);
+  for (const { base, head, conditions } of result.pairs) {
+    expect(conditions.oneCore).toBe(true);
+    expect(base.errors + head.errors).toBe(0);
+    expect(base.perSecond / head.perSecond).toBeGreaterThan(1.2);
+  }
+  const rate = result.metrics.find((metric) => metric.name === 'perSecond');
+  expect(rate?.effect).toBeGreaterThan(0.2);
+});
+
+test('each pair is two fresh processes, and which of them starts first is drawn', async () => {
+  const log = join(repository, 'started.txt');
+  const logging = (name: string): Arm => {
+    const plain = arm('BURN=100');
+    const command = `echo ${name} $$ >> "${log}"; ${plain.start.command}`;
+    return { ...plain, start: { ...plain.start, command } };
+  };
+  const draws = [0.1, 0.9, 0.2];
+  await compareBuilds({
+    base: logging('base'),
+    head: logging('head'),
+    scenario,
+    load: { ...load, warmupMs: 0, durationMs: 100 },
+    plan: { minPairs: 3, maxPairs: 3 },
+    random: () => draws.shift() ?? 0,
+  });
+  const started = (await readFile(log, 'utf8'))
+    .trim()
+    .split('\n')
+    .map((line) => line.split(' '));
+  expect(started.map(([name]) => name)).toEqual(['base', 'head', 'head', 'base', 'base', 'head']);
+  expect(new Set(started.map(([, pid]) => pid)).size).toBe(6);
 });
 
 test('a build that answers with failures cannot be compared', async () => {

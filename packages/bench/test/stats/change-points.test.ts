@@ -1,6 +1,7 @@
 import { seededRandom } from '@weir/test-kit';
 import { expect, test } from 'vitest';
 import { findChangePoints } from '../../src/stats/change-points.ts';
+import otava from './otava-series.json' with { type: 'json' };
 
 function noise(seed: number, length: number, level = 100, sd = 2): number[] {
   const random = seededRandom(seed);
@@ -47,4 +48,18 @@ test('a change that is certain but too small is not worth a word', () => {
   const series = [...noise(6, 40, 100, 0.1), ...noise(7, 40, 101, 0.1)];
   expect(findChangePoints(series)).toEqual([]);
   expect(findChangePoints(series, { minChange: 0.005 })).toHaveLength(1);
+});
+
+test("Otava's published series have the change points that Otava finds in them", () => {
+  const [twoSteps, oneStep, tigerbeetle] = otava.series;
+  if (twoSteps === undefined || oneStep === undefined || tigerbeetle === undefined)
+    throw new Error('no series');
+  const found = (values: number[], options = {}) =>
+    findChangePoints(values, options).map(({ index }) => index);
+  // Three values between two steps: fewer permutations than our alpha needs.
+  expect(found(twoSteps.values, { minLength: 3, alpha: 0.05 })).toEqual(twoSteps.found);
+  expect(found(oneStep.values)).toEqual(oneStep.found);
+  const ours = found(tigerbeetle.values, { minChange: 0 });
+  expect(ours).toEqual(expect.arrayContaining(tigerbeetle.found));
+  expect(tigerbeetle.foundAtOurAlpha).toEqual(expect.arrayContaining(ours));
 });

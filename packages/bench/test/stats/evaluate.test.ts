@@ -1,6 +1,7 @@
 import { seededRandom } from '@weir/test-kit';
 import { expect, test } from 'vitest';
 import { evaluate, evaluateStoredBaseline } from '../../scripts/prove/evaluate.ts';
+import { gatedMetrics } from '../../src/compare/compare-builds.ts';
 import type { PairSample } from '../../src/index.ts';
 
 /** Pairs as the machine gives them: the speed wanders a lot between pairs, the two arms of one pair hardly differ. */
@@ -35,4 +36,16 @@ test('whole comparisons on simulated pairs find what is injected and nothing els
   const found = evaluate(slower, 200);
   expect(found.resampled.slower).toBeGreaterThanOrEqual(0.95);
   expect(evaluateStoredBaseline(unchanged, unchanged, 0.05, 200)).toBeGreaterThan(0.1);
+});
+
+test('p99 does not decide, and processor time only where every pair has it', () => {
+  const pairs = simulate(3, 0, 2);
+  expect(gatedMetrics(pairs).map(({ name }) => name)).toEqual(['perSecond', 'p50Ms', 'cpuUs']);
+  const [first, second] = pairs;
+  if (first === undefined || second === undefined) throw new Error('no pairs');
+  const { cpuUs, ...withoutTime } = second.head;
+  expect(gatedMetrics([first, { ...second, head: withoutTime }]).map(({ name }) => name)).toEqual([
+    'perSecond',
+    'p50Ms',
+  ]);
 });

@@ -1,0 +1,74 @@
+import { seededRandom } from '@weir/test-kit';
+import { expect, test } from 'vitest';
+import { type Look, look, lookSizes, slicesPlan } from '../../src/stats/sequential.ts';
+import type { JudgeOptions, PairedMetric } from '../../src/stats/verdict.ts';
+
+type Noise = (random: () => number) => number;
+
+const normal: Noise = (random) => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
+/** Student's t with three degrees of freedom, scaled to a standard deviation of 1: now and then a pair is far off. */
+const heavy: Noise = (random) => {
+  const chi = normal(random) ** 2 + normal(random) ** 2 + normal(random) ** 2;
+  return normal(random) / Math.sqrt(chi / 3) / Math.sqrt(3);
+};
+
+/** Log ratios of three metrics that move together as those of a server do: what slows it lowers its rate and raises its latency. */
+function comparison(random: () => number, noise: Noise, sd: number, count: number): PairedMetric[] {
+  const shared = Array.from({ length: count }, () => noise(random));
+  const metric = (name: string, share: number): PairedMetric => ({
+    name,
+    better: 'lower',
+    pairs: shared.map((common) => {
+      const own = noise(random);
+      return { base: 1, head: Math.exp(sd * (share * common + Math.sqrt(1 - share ** 2) * own)) };
+    }),
+  });
+  return [metric('perSecond', 0.95), metric('p50Ms', 0.9), metric('cpuUs', 0.3)];
+}
+
+/** Runs whole sequential comparisons of equal builds. @returns shares of the trials */
+function falseAlarms(noise: Noise, sd: number, plan = {}, judge: JudgeOptions = {}) {
+  const trials = 10_000;
+  const random = seededRandom(42);
+  const sizes = lookSizes(plan);
+  const counts = { slower: 0, faster: 0, same: 0, inconclusive: 0 };
+  for (let trial = 0; trial < trials; trial += 1) {
+    const metrics = comparison(random, noise, sd, sizes.at(-1) ?? 0);
+    let step: Look | undefined;
+    for (const size of sizes) {
+      const pairs = metrics.map((metric) => ({ ...metric, pairs: metric.pairs.slice(0, size) }));
+      step = look(pairs, plan, judge);
+      if (step.done) break;
+    }
+    if (step?.done === true) counts[step.verdict] += 1;
+  }
+  return { slower: counts.slower / trials, faster: counts.faster / trials, same: counts.same / trials };
+}
+
+test.each<[string, Noise, number, object]>([
+  ['the spread of a duet', normal, 0.012, {}],
+  ['the spread of a duet with heavy tails', heavy, 0.012, {}],
+  ['the spread of slices', normal, 0.033, slicesPlan],
+  ['a machine ten times as noisy', heavy, 0.12, {}],
+])(
+  'of 10,000 comparisons of equal builds at %s at most one in a hundred is called slower',
+  (_name, noise, sd, plan) => {
+    const { slower, faster } = falseAlarms(noise, sd, plan);
+    expect(slower).toBeLessThanOrEqual(0.01);
+    expect(faster).toBeLessThanOrEqual(0.01);
+  },
+);
+
+test('looking three times spends no more than α in either direction, even where every effect counts', () => {
+  // Without a tolerance nothing but the spending keeps the alarms down, and without an end at `same` all looks are used.
+  for (const noise of [normal, heavy]) {
+    const { slower, faster } = falseAlarms(noise, 0.012, {}, { tolerance: 0, effect: 0 });
+    expect(slower).toBeLessThanOrEqual(0.01);
+    expect(faster).toBeLessThanOrEqual(0.01);
+    expect(slower + faster).toBeGreaterThan(0.002);
+  }
+});
+
+test('equal builds at the spread of a duet are called the same', () => {
+  expect(falseAlarms(normal, 0.012).same).toBeGreaterThan(0.99);
+});
