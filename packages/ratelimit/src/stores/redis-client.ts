@@ -24,6 +24,13 @@ export function createScript(operation: string, source: string): Script {
   return { operation, source, sha: createHash('sha1').update(source).digest('hex') };
 }
 
+/**
+ * Shares of the deadline after which a call is abandoned here, and after which it may no longer begin there. Timers fire
+ * late rather than early, and whoever asked must still hear within the deadline; what was abandoned must not begin.
+ */
+const PATIENCE = 0.94;
+const LAST_CALL = 0.88;
+
 /** A call under way; it ends once. */
 interface Call {
   readonly script: Script;
@@ -85,7 +92,7 @@ export class RedisScripts {
         ended: false,
         release: undefined,
       };
-      call.timer = setTimeout(() => this.#expire(call), deadlineMs);
+      call.timer = setTimeout(() => this.#expire(call), deadlineMs * PATIENCE);
       if (redis.status === 'ready' || redis.status === 'wait') this.#send(call, keys, argv);
       else if (redis.status === 'end') this.#fail(call, failed('The Redis client is closed.'));
       else {
@@ -99,8 +106,7 @@ export class RedisScripts {
   #send(call: Call, keys: readonly string[], argv: readonly (string | number)[]): void {
     const { redis, deadlineMs } = this.#options;
     const { script, startedMs } = call;
-    // A tenth is left for timers that fire early, so that what was abandoned here can no longer begin there.
-    const lastUs = (startedMs + deadlineMs * 0.9) * 1000;
+    const lastUs = (startedMs + deadlineMs * LAST_CALL) * 1000;
     const notAfter = this.#offsetUs === Number.NEGATIVE_INFINITY ? 0 : Math.ceil(lastUs + this.#offsetUs);
     const args = [...keys, notAfter, ...argv];
     const receive = (reply: unknown): void => this.#receive(call, reply as Buffer);
