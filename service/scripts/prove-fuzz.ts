@@ -6,7 +6,7 @@ import { fuzzParsers } from '../test/fuzz/fuzz-parsers.ts';
 const inputs = Number(process.argv[2] ?? 1_000_000);
 const seed = Number(process.argv[3] ?? 1);
 const rounds = 10;
-const parsers = 9;
+const parsers = 13;
 let done = 0;
 let worstMs = 0;
 let failed = false;

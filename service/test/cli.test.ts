@@ -31,6 +31,29 @@ test('query and targets ask a running service, and say in one line when there is
   expect([none.code, none.stderr]).toEqual([1, expect.stringContaining('No answer from http://127.0.0.1:1')]);
 });
 
+test('targets are registered, listed and removed by command', async () => {
+  const service = await startTestService({ registration: { allow: ['127.0.0.1'] } });
+  const targets = (...args: string[]) => weir('targets', ...args, '--url', service.url);
+  const added = await targets(
+    'add',
+    'http://127.0.0.1:1/metrics',
+    '--job',
+    'j',
+    '--label',
+    'zone=a',
+    '--ttl',
+    '1m',
+  );
+  expect([added.code, added.stdout]).toEqual([0, expect.stringMatching(/^[0-9a-f]{32} until 2/)]);
+  expect((await targets('list')).stdout).toContain('http://127.0.0.1:1/metrics');
+  const refused = await targets('add', 'http://10.0.0.1/metrics', '--job', 'j');
+  expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('registration.allow')]);
+  const id = added.stdout.split(' ')[0] as string;
+  expect((await targets('remove', id)).code).toBe(0);
+  expect((await targets('remove', id)).code).toBe(1);
+  expect((await targets('add', 'http://127.0.0.1:1/')).code).toBe(2);
+});
+
 test('promtool queries the service as it does Prometheus', async () => {
   const service = await startTestService();
   const { code, stdout } = await promtool(['query', 'instant', service.url, 'vector(7)']);

@@ -97,6 +97,34 @@ test('a stale marker keeps its bits through journal and chunk, and any other NaN
   store.close();
 });
 
+test('series of a range are those with samples in it, in memory, sealed and after a reopening', () => {
+  const path = join(temporaryDirectory(), 'metrics.db');
+  const clock = createManualClock(startMs);
+  let store = openStore({ path, now: clock.now });
+  append(store, startMs + 1_000, { early: 1, both: 1 });
+  append(store, startMs + 300_000, { both: 2, late: 1 });
+  const names = (fromMs: number, toMs: number): string[] =>
+    store
+      .seriesBetween([createMatcher('job', '=', 'test')], startMs + fromMs, startMs + toMs)
+      .map(({ labels }) => labels.get('__name__'))
+      .sort();
+  const check = (): void => {
+    expect(names(0, 999)).toEqual([]);
+    expect(names(1_000, 1_000)).toEqual(['both', 'early']);
+    expect(names(1_001, 299_999)).toEqual([]);
+    expect(names(300_000, 400_000)).toEqual(['both', 'late']);
+    expect(names(300_001, 400_000)).toEqual([]);
+  };
+  check();
+  clock.advance(blockMs + 120_000);
+  maintainAll(store);
+  check();
+  store.close();
+  store = openStore({ path, now: clock.now });
+  check();
+  store.close();
+});
+
 test('samples that are not newer, too old or far in the future are refused and counted', () => {
   const clock = createManualClock(startMs);
   const store = openStore({ path: join(temporaryDirectory(), 'metrics.db'), now: clock.now });

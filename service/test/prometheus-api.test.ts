@@ -3,7 +3,8 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startPrometheus } from '@weir/test-kit';
+import { promtool, startPrometheus } from '@weir/test-kit';
+import { PrometheusDriver } from 'prometheus-query';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { loadConfig } from '../src/config/load-config.ts';
 import { type Service, startService } from '../src/start-service.ts';
@@ -268,4 +269,95 @@ test('status answers have the fields of Prometheus', async () => {
   const [runtime, otherRuntime] = await both('/api/v1/status/runtimeinfo');
   // GOMEMLIMIT came after 2.42.
   expect(shapeOf(runtime.body, ['GOMEMLIMIT'])).toEqual(shapeOf(otherRuntime.body, ['GOMEMLIMIT']));
+});
+
+test('the npm client prometheus-query reads the same from both', async () => {
+  const read = async (endpoint: string) => {
+    const client = new PrometheusDriver({ endpoint });
+    const at = new Date(timeMs);
+    const from = new Date(timeMs - 5_000);
+    const vector = await client.instantQuery('sum by (route) (requests_total)', at);
+    const matrix = await client.rangeQuery('vector(2)', from, at, 1);
+    const series = await client.series('requests_total', from, new Date(timeMs + 1_000));
+    const rules = await client.rules();
+    const failure = await client.instantQuery('sum(').catch((error: unknown) => error);
+    return {
+      vector: vector.result.map(({ metric, value }) => [String(metric), value.value]).sort(),
+      matrix: matrix.result.map(({ values }) => (values as { value: number }[]).map(({ value }) => value)),
+      series: series.map(String).sort(),
+      names: await client.labelNames(),
+      values: await client.labelValues('code'),
+      targets: (await client.targets()).activeTargets.map(({ health }) => health),
+      rules: rules.map(({ name, rules: list }) => [name, list.length]),
+      alerts: (await client.alerts()).map(({ state }) => state),
+      failure: (failure as { errorType?: string }).errorType ?? String(failure),
+    };
+  };
+  const [own, other] = [await read(service.url), await read(prometheus.url)];
+  expect(own.vector).toEqual([
+    ['{route="/a"}', 10],
+    ['{route="/b"}', 3],
+  ]);
+  // The service scrapes itself too.
+  const { names, values, targets, ...rest } = own;
+  expect(names).toEqual(expect.arrayContaining(other.names));
+  expect(values).toEqual(expect.arrayContaining(other.values));
+  expect(targets).toEqual(expect.arrayContaining(other.targets));
+  const { names: _, values: __, targets: ___, ...otherRest } = other;
+  expect(rest).toEqual(otherRest);
+});
+
+test('promtool asks the service as it asks Prometheus', async () => {
+  const ask = async (...args: string[]) => {
+    const answers = await Promise.all(
+      [service.url, prometheus.url].map(async (url) => {
+        const { code, stdout } = await promtool(args.map((part) => part.replace('URL', url)));
+        return { code, lines: stdout.split('\n').sort() };
+      }),
+    );
+    return answers as [{ code: number; lines: string[] }, { code: number; lines: string[] }];
+  };
+  const at = String(timeMs / 1000);
+  for (const args of [
+    ['query', 'instant', `--time=${at}`, 'URL', 'sum by (route) (requests_total)'],
+    ['query', 'range', `--start=${at}`, `--end=${at}`, '--step=1s', 'URL', 'vector(1)'],
+    ['query', 'series', '--match=requests_total', 'URL'],
+    ['query', 'instant', 'URL', 'sum('],
+  ]) {
+    const [own, other] = await ask(...args);
+    expect([args, own.code]).toEqual([args, other.code]);
+    if (own.code === 0) expect(own).toEqual(other);
+  }
+  const [labels, otherLabels] = await ask('query', 'labels', 'URL', 'route');
+  expect(labels).toEqual(otherLabels);
+});
+
+test('rules are filtered by type, name, group, file and labels, and told without alerts', async () => {
+  const ask = async (query: string) => {
+    const answer = (await (await fetch(`${service.url}/api/v1/rules?${query}`)).json()) as {
+      status: string;
+      data: { groups: { name: string; file: string; rules: { name: string; alerts?: object[] }[] }[] };
+    };
+    return answer.status === 'error'
+      ? 'error'
+      : answer.data.groups.flatMap(({ rules: list }) => list.map(({ name }) => name));
+  };
+  const everything = ['job:requests:sum', 'Warm'];
+  expect(await ask('')).toEqual(everything);
+  expect(await ask('type=alert')).toEqual(['Warm']);
+  expect(await ask('type=record')).toEqual(['job:requests:sum']);
+  expect(await ask('type=other')).toBe('error');
+  expect(await ask('rule_name[]=Warm&rule_name[]=none')).toEqual(['Warm']);
+  expect(await ask('rule_group[]=example')).toEqual(everything);
+  expect(await ask('rule_group[]=none')).toEqual([]);
+  expect(await ask('file[]=none')).toEqual([]);
+  expect(await ask('match[]={severity="page"}')).toEqual(['Warm']);
+  expect(await ask('match[]={severity="page"}&match[]={level="job"}')).toEqual(everything);
+  expect(await ask('match[]={')).toBe('error');
+  const shown = (await (
+    await fetch(`${service.url}/api/v1/rules?exclude_alerts=true&type=alert`)
+  ).json()) as {
+    data: { groups: { rules: { alerts?: object[] }[] }[] };
+  };
+  expect(shown.data.groups[0]?.rules[0]).not.toHaveProperty('alerts');
 });

@@ -58,23 +58,3 @@ export async function query(
   });
   return lines.length === 0 ? '(no result)' : lines.join('\n');
 }
-
-interface ShownTarget {
-  readonly scrapePool: string;
-  readonly scrapeUrl: string;
-  readonly health: string;
-  readonly lastError: string;
-}
-
-/** The lines of `weir targets`. */
-export async function targets(address: ServiceAddress): Promise<string> {
-  const { activeTargets } = (await askService(address, '/api/v1/targets')) as {
-    activeTargets: ShownTarget[];
-  };
-  const width = Math.max(...activeTargets.map(({ scrapePool }) => scrapePool.length), 0);
-  return activeTargets
-    .map(({ health, scrapePool, scrapeUrl, lastError }) =>
-      `${health.padEnd(7)} ${scrapePool.padEnd(width)} ${scrapeUrl} ${lastError}`.trimEnd(),
-    )
-    .join('\n');
-}

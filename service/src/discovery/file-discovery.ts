@@ -93,7 +93,7 @@ export function readTargetFile(path: string, discovery: DiscoveryConfig, mistake
   let content: unknown;
   try {
     // JSON is YAML.
-    content = parseYaml(readFileSync(path, 'utf8'));
+    content = parseYaml(readFileSync(path, 'utf8'), { maxAliasCount: 100, logLevel: 'error' });
   } catch (thrown) {
     mistakes.push(messageOf(thrown));
     return [];

@@ -51,7 +51,7 @@ export function parseRules(
 ): RuleGroup[] {
   let content: unknown;
   try {
-    content = parseYaml(text, { maxAliasCount: 100 });
+    content = parseYaml(text, { maxAliasCount: 100, logLevel: 'error' });
   } catch (thrown) {
     mistakes.push(`${file}: ${messageOf(thrown)}`);
     return [];

@@ -46,6 +46,7 @@ export interface AppendResult {
 }
 
 const futureToleranceMs = 600_000;
+const exactUpTo = 20_000;
 
 /**
  * Series and their samples: the newest blocks in memory, journalled in SQLite batch by batch; older blocks sealed as
@@ -241,11 +242,23 @@ export class MetricStore implements Queryable {
     return this.#reader;
   }
 
-  /** Series that match and may have samples within the range, to the precision of a block: none is read. */
+  /**
+   * Series that match and have samples within the range. Exact, except where more than 20,000 series would have to be read
+   * for that: these are judged to the precision of a block.
+   */
   seriesBetween(matchers: readonly Matcher[], startMs: number, endMs: number): MemorySeries[] {
-    return this.index
+    const near = this.index
       .select(matchers)
       .filter((series) => series.firstMs <= endMs && series.lastMs >= startMs - this.blockMs);
+    if (startMs === Number.NEGATIVE_INFINITY && endMs === Number.POSITIVE_INFINITY) return near;
+    // The newest sample's time is known to the millisecond while its chunk is open.
+    const isSure = ({ chunks, lastMs }: MemorySeries): boolean =>
+      chunks.length > 0 && lastMs >= startMs && lastMs <= endMs;
+    const unsure = near.filter((series) => !isSure(series));
+    if (unsure.length === 0 || unsure.length > exactUpTo) return near;
+    const read = this.#reader.read(unsure, startMs, endMs, { maxSamples: Number.POSITIVE_INFINITY });
+    const found = new Set(read.filter(({ timestamps }) => timestamps.length > 0).map(({ labels }) => labels));
+    return near.filter((series) => isSure(series) || found.has(series.labels));
   }
 
   /** One bounded piece of sealing and retention. Returns whether more is due now. */

@@ -1,4 +1,6 @@
+import { explainResult } from '../../src/benchmarks/result-check.ts';
 import { parseConfig } from '../../src/config/load-config.ts';
+import { readTargetGroups } from '../../src/discovery/target-groups.ts';
 import { ServiceError } from '../../src/errors.ts';
 import { ApiParameters } from '../../src/http/api-parameters.ts';
 import { PromqlError } from '../../src/promql/errors.ts';
@@ -6,6 +8,8 @@ import { parse, parseMetricSelector } from '../../src/promql/parser.ts';
 import { exportMetricsRequest } from '../../src/push/otlp-messages.ts';
 import { readMessage } from '../../src/push/protobuf.ts';
 import { translateOtlp } from '../../src/push/translate-otlp.ts';
+import { parseRules } from '../../src/rules/rule-group.ts';
+import { expandTemplate } from '../../src/rules/template/expand-template.ts';
 import { ExpositionParser } from '../../src/scrape/exposition-parser.ts';
 import { LineError, parseLabelSet, parseSeriesText } from '../../src/scrape/series-text.ts';
 import { readSealedChunk } from '../../src/store/sealed-chunk.ts';
@@ -50,6 +54,12 @@ const targets: Readonly<Record<string, Target>> = {
   promql: (bytes) => void parse(text(bytes)),
   selector: (bytes) => void parseMetricSelector(text(bytes)),
   config: (bytes) => void parseConfig('/nowhere/weir.config.json', text(bytes)),
+  rules: (bytes) => void parseRules('rules.yml', text(bytes), 60_000, []),
+  template: (bytes) =>
+    void expandTemplate(text(bytes), { labels: { job: 'a' }, value: 2, externalUrl: '', query: () => [] }),
+  targetList: (bytes) =>
+    void readTargetGroups(JSON.parse(text(bytes)), { job: 'a', scheme: 'http', path: '/metrics' }, []),
+  result: (bytes) => void explainResult(JSON.parse(text(bytes))),
   parameters: (bytes) => {
     const parameters = new ApiParameters(`/?${text(bytes)}`, new URLSearchParams(text(bytes)));
     parameters.timeMs('time');

@@ -71,6 +71,31 @@ const config = JSON.stringify({
   benchmarks: [{ name: 'b', file: 'c.json', schedule: '0 3 * * *' }],
 });
 
+const rules = `groups:
+  - name: example
+    interval: 1m
+    limit: 10
+    rules:
+      - record: job:requests:rate5m
+        expr: sum by (job) (rate(requests_total[5m]))
+        labels: { level: job }
+      - alert: Slow
+        expr: latency_seconds > 1
+        for: 5m
+        keep_firing_for: 1h
+        annotations:
+          summary: "{{ $labels.job }} takes {{ $value | humanizeDuration }}"
+`;
+
+const template =
+  '{{ if gt $value 1.0 }}{{ range $i, $s := query "up" }}{{ printf "%.2f" $s.Value }}{{ else }}-{{ end }}{{ end }}';
+
+const targetList = JSON.stringify([
+  { targets: ['10.0.0.1:80', 'host'], labels: { job: 'a', __scheme__: 'https', zone: 'b' } },
+]);
+
+const result = JSON.stringify({ schemaVersion: 1, name: 'a', target: 'http://127.0.0.1', objectives: [] });
+
 const otlpProtobuf = Buffer.from(
   '0a620a160a140a0c736572766963652e6e616d6512040a0262781248122012160a056c6576656c1a0242792a0d0a0b19000000000000f03f3105000000000000001224120a0a0174' +
     '4a1e0a1c19000000000000f03f210300000000000000290000000000000440320801000000000000001002',
@@ -139,6 +164,46 @@ export function seedsOf(name: string): Seeds {
       return {
         seeds: encode(config),
         dictionary: [...punctuation, 'null', '"__proto__"', '1e400', '{}', '[]'],
+      };
+    case 'rules':
+      return {
+        seeds: encode(rules),
+        dictionary: [
+          ...punctuation,
+          '&a ',
+          '*a',
+          '<<: ',
+          '- ',
+          '? ',
+          '!!binary ',
+          '|\n',
+          '>-\n',
+          '{{ ',
+          '%YAML 1.1',
+        ],
+      };
+    case 'template':
+      return {
+        seeds: encode(template, '{{ $x := "a" | toUpper }}{{- with .Labels }}{{ .job }}{{ end -}}'),
+        dictionary: [
+          ...punctuation,
+          '{{',
+          '}}',
+          '{{-',
+          '-}}',
+          '`',
+          '|',
+          '$',
+          'end',
+          '{{ if true }}',
+          '%1000d',
+        ],
+      };
+    case 'targetList':
+    case 'result':
+      return {
+        seeds: encode(name === 'result' ? result : targetList),
+        dictionary: [...punctuation, 'null', '"__proto__":', '1e400', '[[[['],
       };
     case 'parameters':
       return {

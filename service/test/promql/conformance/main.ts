@@ -16,6 +16,7 @@ if (values.corpus === undefined || !statSync(values.corpus, { throwIfNoEntry: fa
 
 function run(directory: string, verbose: boolean): void {
   const total = { passed: 0, failed: 0, unsupported: 0 };
+  const reasons = new Map<string, number>();
   for (const file of readdirSync(directory)
     .filter((name) => name.endsWith('.test'))
     .sort()) {
@@ -25,12 +26,15 @@ function run(directory: string, verbose: boolean): void {
     )) {
       counts[outcome]++;
       total[outcome]++;
+      if (outcome === 'unsupported') reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
       if (outcome === 'failed' || (verbose && outcome === 'unsupported'))
         console.log(`${file}:${line}: ${outcome}: ${query}\n    ${reason}`);
     }
     console.log(describe(file, counts));
   }
   console.log(describe('total', total));
+  for (const [reason, count] of [...reasons].sort(([, a], [, b]) => b - a))
+    console.log(`${String(count).padStart(6)} unsupported: ${reason}`);
   if (total.failed > 0) process.exitCode = 1;
 }
 
