@@ -1,29 +1,23 @@
 import { startPostgres } from '@weir/test-kit';
 import pg from 'pg';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createMetrics, type PlanEvent, type SlowQueryEvent } from '../src/index.ts';
+import { endingOf } from './end-pool.ts';
 
 let database: Awaited<ReturnType<typeof startPostgres>>;
 let plans: pg.Pool;
-let open = 0;
+let endPlans: () => Promise<void>;
 
 beforeAll(async () => {
   database = await startPostgres();
   plans = new pg.Pool({ connectionString: database.url, max: 1 });
-  plans.on('connect', () => {
-    open += 1;
-  });
-  plans.on('remove', () => {
-    open -= 1;
-  });
+  endPlans = endingOf(plans);
   await plans.query('create table goods (id int primary key, "Kind" int, label text, price int)');
   await plans.query("insert into goods select i, i % 500, 'l' || i, i from generate_series(1, 20000) i");
   await plans.query('analyze goods');
 });
 afterAll(async () => {
-  await plans.end();
-  // `end` resolves before the last connection is closed, and the server must not stop under it.
-  await vi.waitUntil(() => open === 0);
+  await endPlans();
   await database.stop();
 });
 

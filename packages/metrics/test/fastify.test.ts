@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import http from 'node:http';
+import { type ClientHttp2Stream, connect } from 'node:http2';
 import { DatabaseSync } from 'node:sqlite';
 import { fastifyMetrics } from '@weir/metrics/fastify';
 import Fastify, { type FastifyInstance } from 'fastify';
@@ -138,6 +140,35 @@ test('a reply by an early hook counts under the route it was for', async () => {
       ),
     )
     .toBe(1);
+});
+
+test('over HTTP/2 whole responses and those whose client left count apart, on one connection', async () => {
+  const server = Fastify({ http2: true });
+  await server.register(fastifyMetrics, { metrics, path: false });
+  let entered = (): void => {};
+  const isEntered = new Promise<void>((resolve) => {
+    entered = resolve;
+  });
+  server.get('/whole', async () => 'yes');
+  server.get('/hangs', () => {
+    entered();
+    return new Promise(() => {});
+  });
+  const client = connect(await server.listen({ port: 0, host: '127.0.0.1' }));
+  const ask = (path: string): ClientHttp2Stream => client.request({ ':path': path }).on('error', () => {});
+  await once(ask('/whole').resume(), 'end');
+  const hanging = ask('/hangs');
+  await isEntered;
+  hanging.close(8);
+  await once(ask('/whole').resume(), 'end');
+  const of = async (route: string, code: number): Promise<number | undefined> =>
+    (await samplesOf(metrics)).get(
+      `${COUNT}{http_request_method="GET",http_route="${route}",http_response_status_code="${code}"}`,
+    );
+  await expect.poll(() => of('/hangs', 499)).toBe(1);
+  await expect.poll(() => of('/whole', 200)).toBe(2);
+  client.close();
+  await server.close();
 });
 
 test('the scrape route speaks the format that the scraper accepts', async () => {

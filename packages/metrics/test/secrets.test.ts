@@ -6,6 +6,7 @@ import mysql from 'mysql2/promise';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { createMetrics, type Metrics } from '../src/index.ts';
+import { endingOf } from './end-pool.ts';
 import { forms, shells } from './literal-forms.ts';
 
 const spans: ReadableSpan[] = [];
@@ -22,14 +23,16 @@ const tracing = startTracing({
 let database: Awaited<ReturnType<typeof startPostgres>>;
 let metrics: Metrics;
 let plans: pg.Pool;
+let endPlans: () => Promise<void>;
 const told: unknown[] = [];
 
 beforeAll(async () => {
   database = await startPostgres();
   plans = new pg.Pool({ connectionString: database.url, max: 1 });
+  endPlans = endingOf(plans);
 });
 afterAll(async () => {
-  await plans.end();
+  await endPlans();
   await database.stop();
   await tracing.shutdown();
 });
@@ -128,6 +131,7 @@ test('SQLite: secrets of every literal form are in no metric, span or slow-query
 
 test('through a saturated pool of one each query’s span belongs to the request that asked for it', async () => {
   const pool = metrics.instrument(new pg.Pool({ connectionString: database.url, max: 1 }));
+  const end = endingOf(pool);
   const serve = async (name: string): Promise<void> => {
     const exchange = metrics.http.begin('GET');
     exchange.route = `/${name}`;
@@ -144,7 +148,7 @@ test('through a saturated pool of one each query’s span belongs to the request
     metrics.http.end(exchange, { statusCode: 200 });
   };
   await Promise.all(['a', 'b', 'c', 'd'].map(serve));
-  await pool.end();
+  await end();
   await tracing.flush();
   for (const name of ['a', 'b', 'c', 'd']) {
     const server = spans.find((span) => span.name === `GET /${name}`);

@@ -26,7 +26,8 @@ export function contentLength(header: unknown): number | undefined {
 }
 
 function onClose(this: TrackedResponse): void {
-  endExchange(this, this.writableFinished);
+  // HTTP/2 calls a response finished whose stream the client has reset.
+  endExchange(this, this.writableFinished && this.writableEnded);
 }
 
 function onFinish(this: TrackedResponse): void {

@@ -102,12 +102,21 @@ export abstract class Family<S extends Series> {
 
   /** Drops one label set; does nothing if there is none. */
   remove(...values: readonly string[]): void {
-    let node: Node<S> | undefined = this.#root;
-    for (const value of values.slice(0, -1)) node = node?.get(value) as Node<S> | undefined;
-    const series = node?.get(values[values.length - 1] as string) as S | undefined;
+    const path: Node<S>[] = [this.#root];
+    for (const value of values.slice(0, -1)) {
+      const next = path.at(-1)?.get(value) as Node<S> | undefined;
+      if (next === undefined) return;
+      path.push(next);
+    }
+    const series = path.at(-1)?.get(values.at(-1) as string) as S | undefined;
     if (series === undefined) return;
-    node?.delete(values[values.length - 1] as string);
     this.#series.splice(this.#series.indexOf(series), 1);
+    // Nothing is left of label values that no series has any more.
+    for (let depth = path.length - 1; depth >= 0; depth -= 1) {
+      const node = path[depth] as Node<S>;
+      node.delete(values[depth] as string);
+      if (node.size > 0) return;
+    }
   }
 
   protected abstract create(labelValues: readonly string[], onObserve: (() => void) | undefined): S;
