@@ -7,7 +7,6 @@ import {
   type Definition,
   type DefinitionOptions,
   duplicateDefinition,
-  nameTags,
   type ReadOptions,
 } from './definition.ts';
 import { CacheError, invalidOption } from './errors.ts';
@@ -17,7 +16,7 @@ import { type CacheOptions, type ResolvedOptions, resolveOptions } from './optio
 import type { PolicyOptions } from './policies/policy.ts';
 import { ReadThrough } from './read-through.ts';
 import type { CacheStats } from './stats.ts';
-import { namespaceName } from './stores/names.ts';
+import { namespaceName, nameTags } from './stores/names.ts';
 import type { Namespace } from './stores/namespace.ts';
 import { type WrapOptions, type Wrapped, wrap } from './wrap.ts';
 import type { Writer } from './writer.ts';

@@ -1,7 +1,7 @@
 import type { GetOrSetOptions } from './cache.ts';
-import { nameTags } from './definition.ts';
 import { checkKeys } from './options.ts';
 import { compilePolicy, type Policy, policyKeys } from './policies/policy.ts';
+import { nameTags } from './stores/names.ts';
 
 /** What one call's options come to. */
 export interface CompiledCall {

@@ -7,7 +7,7 @@ import { checkKeys } from './options.ts';
 import { compilePolicy, type Policy, type PolicyOptions, policyKeys } from './policies/policy.ts';
 import type { ReadThrough } from './read-through.ts';
 import type { StandardSchema } from './schema.ts';
-import { namespaceName, tagName } from './stores/names.ts';
+import { namespaceName, nameTags } from './stores/names.ts';
 import type { Namespace } from './stores/namespace.ts';
 import type { Writer } from './writer.ts';
 
@@ -217,15 +217,6 @@ export function compileTags<A>(
   if (typeof tags === 'function') return (arg) => nameTags(tags(arg));
   const names = nameTags(tags);
   return () => names;
-}
-
-/** Throws for what is no list of non-empty strings. */
-export function nameTags(tags: readonly string[]): readonly string[] {
-  if (!Array.isArray(tags)) throw invalidOption('tags', 'an array of strings', tags);
-  return [...new Set(tags)].map((tag: unknown) => {
-    if (typeof tag === 'string' && tag !== '') return tagName(tag);
-    throw invalidOption('tags', 'an array of non-empty strings', tag);
-  });
 }
 
 /** One name, one namespace: two definitions under one name would read each other's values. */

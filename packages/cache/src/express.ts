@@ -4,9 +4,10 @@ import { capture, send } from './http/capture.ts';
 import { handleDetached } from './http/detached-request.ts';
 import type { Exchange, IncomingRequest } from './http/exchange.ts';
 import { fieldsOf } from './http/fields.ts';
-import { ResponseCache, type ResponseCacheOptions } from './http/response-cache.ts';
+import { ResponseCache } from './http/response-cache.ts';
+import type { ResponseCacheOptions } from './http/response-cache-options.ts';
 
-export type { ResponseCacheOptions } from './http/response-cache.ts';
+export type { ResponseCacheOptions } from './http/response-cache-options.ts';
 
 /**
  * Middleware that caches the responses of what comes after it to RFC 9111, 5861 and 9211: use it after what must see

@@ -4,9 +4,10 @@ import { forward, refreshHeaders, refreshInBackground, takeRefresh } from './htt
 import { isStream, tapped } from './http/body-tap.ts';
 import type { Exchange, IncomingRequest } from './http/exchange.ts';
 import { fieldsOf } from './http/fields.ts';
-import { ResponseCache, type ResponseCacheOptions } from './http/response-cache.ts';
+import { ResponseCache } from './http/response-cache.ts';
+import type { ResponseCacheOptions } from './http/response-cache-options.ts';
 
-export type { ResponseCacheOptions } from './http/response-cache.ts';
+export type { ResponseCacheOptions } from './http/response-cache-options.ts';
 
 interface Forwarded {
   readonly exchange: Exchange;

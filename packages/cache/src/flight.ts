@@ -20,7 +20,7 @@ export class Flight {
   readonly isBackground: boolean;
   readonly startedAt: number;
   /** Names of the tags of what it brings; an invalidation of one closes it to new callers. */
-  readonly tags: readonly string[];
+  tags: readonly string[];
   /** The trust epoch it began in; what it brings counts from then. */
   readonly epoch: number;
   /** Set before `settled` settles. */

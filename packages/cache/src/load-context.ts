@@ -1,3 +1,5 @@
+import { nameTags } from './stores/names.ts';
+
 /** What a load decided about its own value. */
 export interface LoadDecisions {
   ttlMs: number | undefined;
@@ -13,6 +15,13 @@ export interface LoadContext {
   readonly stale: unknown;
   /** Gives this one value another ttl in milliseconds, read off what was loaded. 0 does not cache it. Wins over `negativeTtlMs`. */
   setTtl(ttlMs: number): void;
+  /**
+   * Puts this one value under more tags, read off what was loaded. From the call on, an invalidation of one of them makes what
+   * this load brings invalid. Resolves with `true` when that holds for the whole load, from its beginning; with `false`
+   * when this process knew nothing of a tag before: then an invalidation may have slipped in between the load's own read and this call,
+   * and whoever minds reads again. Never rejects because of Redis.
+   */
+  tags(tags: readonly string[]): Promise<boolean>;
   /** Hands the value to the callers that wait, and caches it nowhere. */
   skipCache(): void;
 }
@@ -22,6 +31,7 @@ export function createLoadContext(
   signal: AbortSignal,
   stale: unknown,
   decisions: LoadDecisions,
+  addTags: (names: readonly string[]) => Promise<boolean>,
 ): LoadContext {
   return {
     key,
@@ -29,6 +39,9 @@ export function createLoadContext(
     stale,
     setTtl(ttlMs) {
       decisions.ttlMs = ttlMs;
+    },
+    async tags(tags) {
+      return await addTags(nameTags(tags));
     },
     skipCache() {
       decisions.isSkipped = true;

@@ -4,6 +4,7 @@ import type { Core, ReadRequest } from './core.ts';
 import { coveringNames, fieldsOfNew, type NewValue, payloadOfNew } from './entry-fields.ts';
 import { CacheError } from './errors.ts';
 import type { Flight } from './flight.ts';
+import { FoundTags, unknownVersion } from './found-tags.ts';
 import type { Lease } from './leases.ts';
 import { createLoadContext, type LoadDecisions } from './load-context.ts';
 import { phaseOf, ttlOf } from './policies/freshness.ts';
@@ -13,9 +14,6 @@ import { isolate } from './values.ts';
 
 /** How many keys of one definition may be in error backoff; beyond, the oldest may be tried again. */
 const maxFailures = 1_000;
-
-// Equal to no version: what was loaded without knowing its tags is checked as soon as they can be read.
-const unknownVersion = '';
 
 type Loaded = Pick<NewValue, 'value' | 'loadMs' | 'tags'>;
 
@@ -33,14 +31,23 @@ export class Loader {
     const decisions: LoadDecisions = { ttlMs: undefined, isSkipped: false };
     flight.limitAge(request.policy.maxFlightMs);
     if (lease !== undefined) leases?.keep(lease);
+    const mark = this.#core.tags.mark;
     const tags = await this.#tagVersions(request, flight, lease);
+    const found = new FoundTags(this.#core.tags, flight, mark);
     const startedAt = now();
     let outcome: 'ok' | 'error' | 'timeout' = 'error';
     let value: unknown;
     counters.loads += 1;
     try {
       if (flight.isAborted) flight.signal.throwIfAborted();
-      const context = createLoadContext(request.key, flight.signal, flight.fallback?.value, decisions);
+      const addTags = (names: readonly string[]) => found.add(names);
+      const context = createLoadContext(
+        request.key,
+        flight.signal,
+        flight.fallback?.value,
+        decisions,
+        addTags,
+      );
       value = await flight.unlessAborted(Promise.resolve(request.load(context)));
       outcome = 'ok';
     } catch (error) {
@@ -55,7 +62,9 @@ export class Loader {
       publishLoad(() => ({ cache: name, definition, durationMs, outcome, background: flight.isBackground }));
     }
     const kept = isolate(value, request.policy.values === 'frozen' ? 'frozen' : 'shared');
-    this.#store(request, flight, lease, { value: kept, loadMs: now() - startedAt, tags }, decisions);
+    const loadMs = now() - startedAt;
+    const allTags = found.isEmpty ? tags : await found.after(tags);
+    this.#store(request, flight, lease, { value: kept, loadMs, tags: allTags }, decisions);
     return kept;
   }
 

@@ -8,6 +8,13 @@ import type { RedisStore } from './stores/redis-store.ts';
 /** How many tags a process remembers the version of. A forgotten one is asked for again. */
 const maxKnown = 10_000;
 
+interface Known {
+  readonly version: string;
+  readonly epoch: number;
+  /** Place in the order in which versions became known. */
+  readonly order: number;
+}
+
 /**
  * Versions of tags and namespaces, issued by Redis and compared for equality only: no clock is compared with another,
  * and a version that was lost equals none. Known versions are kept while the bus is trusted, so that reads need no
@@ -16,7 +23,8 @@ const maxKnown = 10_000;
 export class TagRegistry {
   readonly #redis: RedisStore | undefined;
   readonly #memory: MemoryStore;
-  readonly #known = new LRUCache<string, { version: string; epoch: number }>({ max: maxKnown });
+  readonly #known = new LRUCache<string, Known>({ max: maxKnown });
+  #learnt = 0;
   #localVersions = 0;
   /** Raised by every invalidation this process hears of, so that an answer on its way is not remembered. */
   #changes = 0;
@@ -38,6 +46,26 @@ export class TagRegistry {
       known.push([name, version]);
     }
     return known;
+  }
+
+  /** A moment in the order in which versions become known; for `versionsSince`. */
+  get mark(): number {
+    return this.#learnt;
+  }
+
+  /**
+   * Versions of tags that a load finds out about while it runs. `isWhole`: each was known at `mark`, before the load began, and
+   * has not changed as far as this process was told; what it was not told of yet makes the version wrong, hence the entry invalid.
+   */
+  async versionsSince(
+    mark: number,
+    names: readonly string[],
+  ): Promise<{ readonly versions: readonly TagVersion[]; readonly isWhole: boolean }> {
+    const isWhole = names.every((name) => {
+      const known = this.#peek(name) === undefined ? undefined : this.#known.get(name);
+      return known !== undefined && known.order <= mark;
+    });
+    return { versions: await this.versions(names), isWhole };
   }
 
   /** Whether none of the tags was invalidated since, as far as this process knows; `undefined` when it has to ask. */
@@ -121,15 +149,20 @@ export class TagRegistry {
     const changes = this.#changes;
     const epoch = this.#memory.fillEpoch;
     const version = await this.#redis.tagVersion(name, until);
-    if (changes === this.#changes) this.#known.set(name, { version, epoch });
+    if (changes === this.#changes) this.#learn(name, version, epoch);
     return version;
   }
 
   #renew(name: string): string {
     this.#localVersions += 1;
     const version = String(this.#localVersions);
-    this.#known.set(name, { version, epoch: this.#memory.epoch });
+    this.#learn(name, version, this.#memory.epoch);
     return version;
+  }
+
+  #learn(name: string, version: string, epoch: number): void {
+    this.#learnt += 1;
+    this.#known.set(name, { version, epoch, order: this.#learnt });
   }
 }
 

@@ -148,7 +148,9 @@ export class Writer {
     try {
       const receivers = await send(announcement?.message ?? changeMessage(kind, redis.instance, 0, subject));
       if (announcement === undefined) return true;
-      return (await announcement.confirmed(canConfirm ? receivers : 0)) && canConfirm;
+      // Our own subscription counts among them: without it we are deaf, and others may be too without having noticed.
+      const isHeard = canConfirm && receivers > 0;
+      return (await announcement.confirmed(isHeard ? receivers : 0)) && isHeard;
     } catch (error) {
       announcement?.cancel();
       throw error;

@@ -59,15 +59,17 @@ it('lists tags, and invalidates them only when told twice', async () => {
 });
 
 it('says in one line what is wrong', async () => {
-  const [unknown, missing, unreachable] = await Promise.all([
+  const [unknown, missing, unreachable, limit] = await Promise.all([
     weirCache('frobnicate', '--cache', 'shop'),
     weirCache('inspect'),
     weirCache('inspect', '--cache', 'shop', '--url', 'redis://127.0.0.1:1'),
+    weirCache('inspect', '--cache', 'shop', '--limit', 'all'),
   ]);
   expect(unknown).toMatchObject({
     code: 64,
     stderr: expect.stringContaining('Unknown command `frobnicate`'),
   });
   expect(missing.code).toBe(64);
+  expect(limit).toMatchObject({ code: 64, stderr: expect.stringMatching(/^Expected `--limit` .*\n$/) });
   expect(unreachable).toMatchObject({ code: 1, stderr: expect.stringMatching(/^Cannot reach Redis .*\n$/) });
 });

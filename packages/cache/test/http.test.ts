@@ -1,3 +1,5 @@
+import { startRedis } from '@weir/test-kit';
+import { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Cache, createCache } from '../src/index.ts';
 import { createScript, type Script, type Served, send, serveExpress, serveFastify } from './http-servers.ts';
@@ -219,6 +221,28 @@ describe.each([
   });
 });
 
+it('two servers with one Redis share what one has made, and an unsafe request to either drops it for both', async () => {
+  const redis = await startRedis();
+  const clients = [new Redis(redis.url), new Redis(redis.url)];
+  const caches = clients.map((client) => createCache({ name: 'http', redis: client }));
+  for (const cache of caches) await cache.ready();
+  const script = createScript();
+  const key = ({ url }: { url: string }) => url;
+  const servers = await Promise.all(caches.map((cache) => serveFastify({ cache, key }, script)));
+  const [one, two] = servers.map(({ origin }) => origin);
+  await send(`${one}/a`);
+  await expect.poll(async () => (await send(`${two}/a`)).cacheStatus).toMatch(/; hit;/);
+  const { calls } = script;
+  script.body = 'changed';
+  await send(`${two}/a`, { method: 'PUT' });
+  expect((await send(`${one}/a`)).body).toBe('changed');
+  expect(script.calls).toBe(calls + 2);
+  await Promise.all(servers.map((server) => server.close()));
+  await Promise.all(caches.map((cache) => cache.close()));
+  for (const client of clients) client.disconnect();
+  await redis.stop();
+});
+
 describe('the options of a response cache', () => {
   it('store without Set-Cookie, by a default life, under an exposed key, when told to', async () => {
     const cache = createCache({ name: 'http' });
@@ -248,6 +272,7 @@ describe('the options of a response cache', () => {
     [{ statusName: 'no token' }, /`statusName`/],
     [{ setCookie: 'keep' }, /`setCookie`/],
     [{ maxBodyBytes: -1 }, /`maxBodyBytes`/],
+    [{ maxKeepMs: Number.NaN }, /`maxKeepMs`/],
     [{ maxBodySize: 1 }, /Unknown option `maxBodySize`/],
   ])('%j is refused', async (options, message) => {
     const cache = createCache({ name: 'http' });

@@ -25,7 +25,14 @@ async function main(argv: string[]): Promise<number> {
   }
   const [command, ...operands] = positionals;
   if (command === undefined || values.cache === undefined) throw new CliError(usage, exitCodes.usage);
-  const options: CliOptions = { ...values, cache: values.cache, limit: Number(values.limit) };
+  const limit = Number(values.limit);
+  if (!Number.isInteger(limit) || limit < 1) {
+    throw new CliError(
+      `Expected \`--limit\` to be a positive integer, got \`${values.limit}\`.`,
+      exitCodes.usage,
+    );
+  }
+  const options: CliOptions = { ...values, cache: values.cache, limit };
   return await runCommand(command, operands, options, (line) => console.log(line));
 }
 

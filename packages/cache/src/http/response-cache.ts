@@ -1,41 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { Cache } from '../cache.ts';
-import { CacheError, invalidOption } from '../errors.ts';
-import { checkKeys } from '../options.ts';
 import { type Answer, answerFrom, gatewayTimeout } from './answer.ts';
 import type { StatusFacts } from './cache-status.ts';
 import { Exchange, type ExchangeSettings, type IncomingRequest } from './exchange.ts';
 import { fieldOf, type HeaderFields, tokensOf } from './fields.ts';
 import { type RequestWishes, wishesOf } from './request-wishes.ts';
+import { type ResponseCacheOptions, resolveResponseCacheOptions } from './response-cache-options.ts';
 import { ageOf, reuseOf } from './reuse.ts';
 import { type StoredResponse, variantKey } from './stored-response.ts';
-
-/** How a server's own responses are cached. */
-export interface ResponseCacheOptions {
-  /** A cache from `createCache`; its Redis, if any, shares responses between processes. */
-  readonly cache: Cache;
-  /** What tells resources apart. Default: host, path and query. Add the user or tenant if the response depends on them. */
-  readonly key?: (request: {
-    readonly host: string;
-    readonly url: string;
-    readonly headers: HeaderFields;
-  }) => string;
-  /** Freshness of a response that states none. Default 0: not cached. */
-  readonly defaultTtlMs?: number;
-  /** How long an expired response with a validator of the handler's own is kept, to be validated. Default 600,000. */
-  readonly keepStaleMs?: number;
-  /** Bodies larger than this are passed on uncached. Default 1 MiB. */
-  readonly maxBodyBytes?: number;
-  /** A response with Set-Cookie: not stored (`refuse`, the default), or stored without the cookie (`strip`). */
-  readonly setCookie?: 'refuse' | 'strip';
-  /** Name in the Cache-Status field (RFC 9211 §2). Default `weir`. */
-  readonly statusName?: string;
-  /** Whether Cache-Status tells clients the cache key (RFC 9211 §2.7). Default `false`. */
-  readonly exposeKey?: boolean;
-  /** Wall-clock milliseconds, compared with Date fields and between processes. Default: `Date`. */
-  readonly clock?: { now(): number };
-}
 
 /**
  * An answer, and where it was served stale while it is revalidated, the exchange that a background request is to carry
@@ -51,21 +24,16 @@ interface Found {
   readonly fwd: 'uri-miss' | 'vary-miss' | 'stale';
 }
 
-const optionKeys = [
-  'cache',
-  'key',
-  'defaultTtlMs',
-  'keepStaleMs',
-  'maxBodyBytes',
-  'setCookie',
-  'statusName',
-  'exposeKey',
-  'clock',
-];
 // For how long requests for a resource that turned out unstorable do not wait for each other.
 const unstorableMs = 10_000;
-// A resource whose generation was forgotten is a miss: the safe side.
-const generationMs = 7 * 24 * 3_600_000;
+// The RFCs decide about freshness, whatever the cache's own defaults are.
+const exactly = {
+  jitter: 0,
+  earlyRefresh: 0,
+  staleWhileRevalidateMs: 0,
+  graceMs: 0,
+  values: 'shared',
+} as const;
 const maxWaits = 3;
 // A handler that hangs must not hold up those who wait for its response.
 const maxProductionMs = 30_000;
@@ -77,36 +45,22 @@ const maxProductionMs = 30_000;
  */
 export class ResponseCache {
   readonly #cache: Cache;
-  readonly #key: NonNullable<ResponseCacheOptions['key']>;
+  readonly #key: (request: IncomingRequest) => string;
   readonly #keepStaleMs: number;
+  readonly #maxKeepMs: number;
   readonly #exposesKey: boolean;
   readonly #settings: ExchangeSettings;
   readonly #producing = new Map<string, PromiseWithResolvers<void>>();
   readonly #unstorable = new LRUCache<string, true>({ max: 10_000, ttl: unstorableMs });
 
   constructor(options: ResponseCacheOptions) {
-    checkKeys('options', options, optionKeys);
-    const { cache, clock, setCookie = 'refuse', statusName = 'weir' } = options;
-    if (typeof cache?.getOrSet !== 'function')
-      throw invalidOption('cache', 'a cache made by `createCache`', cache);
-    if (setCookie !== 'refuse' && setCookie !== 'strip')
-      throw invalidOption('setCookie', "'refuse' or 'strip'", setCookie);
-    if (!/^[A-Za-z*][\w!#$%&'*+.^`|~:/-]*$/.test(statusName)) {
-      throw new CacheError(
-        'ERR_WEIR_CACHE_INVALID_OPTION',
-        `Expected \`statusName\` to be an HTTP token, got \`${statusName}\`.`,
-      );
-    }
-    this.#cache = cache;
-    this.#key = options.key ?? (({ host, url }) => `${host}${url}`);
-    this.#keepStaleMs = durationOf('keepStaleMs', options.keepStaleMs ?? 600_000);
-    this.#exposesKey = options.exposeKey ?? false;
-    this.#settings = {
-      name: statusName,
-      maxBodyBytes: durationOf('maxBodyBytes', options.maxBodyBytes ?? 2 ** 20),
-      storage: { defaultTtlMs: durationOf('defaultTtlMs', options.defaultTtlMs ?? 0), setCookie },
-      now: clock === undefined ? () => Date.now() : () => clock.now(),
-    };
+    const resolved = resolveResponseCacheOptions(options);
+    this.#cache = resolved.cache;
+    this.#key = resolved.key;
+    this.#keepStaleMs = resolved.keepStaleMs;
+    this.#maxKeepMs = resolved.maxKeepMs;
+    this.#exposesKey = resolved.exposesKey;
+    this.#settings = resolved.settings;
   }
 
   get maxBodyBytes(): number {
@@ -169,7 +123,8 @@ export class ResponseCache {
 
   #generation(base: string): Promise<string> {
     return this.#cache.getOrSet(generationKey(base), () => randomBytes(9).toString('base64url'), {
-      ttlMs: generationMs,
+      ...exactly,
+      ttlMs: this.#maxKeepMs,
     });
   }
 
@@ -250,7 +205,7 @@ export class ResponseCache {
     const ttlMs = freshMs + staleMs - (this.#settings.now() - bornAt);
     if (ttlMs <= 0) return;
     const names = tokensOf(fieldOf(response.headers, 'vary'));
-    const policy = { ttlMs, jitter: 0 };
+    const policy = { ...exactly, ttlMs: Math.min(ttlMs, this.#maxKeepMs) };
     await Promise.all([
       this.#cache.set(varyKey(generation), names, policy),
       this.#cache.set(responseKey(variantKey(generation, names, headers)), response, policy),
@@ -274,11 +229,6 @@ export class ResponseCache {
   #gatewayTimeout(): Lookup {
     return { kind: 'answer', answer: gatewayTimeout(this.#settings.name), refresh: undefined };
   }
-}
-
-function durationOf(name: string, value: unknown): number {
-  if (typeof value === 'number' && value >= 0) return value;
-  throw invalidOption(name, 'a number of at least 0', value);
 }
 
 function generationKey(base: string): string {

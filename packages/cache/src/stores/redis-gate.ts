@@ -5,6 +5,9 @@ import type { Counters } from '../stats.ts';
 import { Deadlines } from './deadlines.ts';
 import type { RedisClient } from './redis-client.ts';
 
+// A connection answers in order: behind so many commands that are late already, a further probe would only pile up.
+const maxUnanswered = 16;
+
 /** What every Redis operation of one cache passes through. */
 export interface RedisGateOptions {
   readonly cache: string;
@@ -26,6 +29,8 @@ export class RedisGate {
   readonly #deadlines: Deadlines;
   readonly #idle: (() => void)[] = [];
   #running = 0;
+  /** Operations past their deadline whose command is still unanswered. */
+  #unanswered = 0;
   #wasReady = false;
   #hasFailed = false;
   /** Called after the first success that follows a failure. */
@@ -50,10 +55,23 @@ export class RedisGate {
   /** Rejects with a `CacheError` (deadline, unavailable) or with the client's own error; never hangs. */
   run<T>(operation: string, send: () => Promise<T>, until: number = this.deadline()): Promise<T> {
     const { breaker, now } = this.#options;
-    if (!this.#isConnected() || !breaker.admit()) return Promise.reject(this.#unavailable());
+    const isStuck = breaker.isOpen && this.#unanswered >= maxUnanswered;
+    if (!this.#isConnected() || isStuck || !breaker.admit()) return Promise.reject(this.#unavailable());
     const startedAt = now();
     this.#running += 1;
-    return this.within(until, operation, send(), (outcome) => this.#settle(operation, startedAt, outcome));
+    const work = send();
+    return this.within(until, operation, work, (outcome) => {
+      if (outcome === 'timeout') this.#expect(work);
+      this.#settle(operation, startedAt, outcome);
+    });
+  }
+
+  #expect(work: Promise<unknown>): void {
+    this.#unanswered += 1;
+    const forget = () => {
+      this.#unanswered -= 1;
+    };
+    work.then(forget, forget);
   }
 
   /** The same promise, rejected at `until` or when the connection is lost. Tells `onSettled`; counts nothing itself. */

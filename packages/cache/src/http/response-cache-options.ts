@@ -1,0 +1,95 @@
+import type { Cache } from '../cache.ts';
+import { CacheError, invalidOption } from '../errors.ts';
+import { checkKeys } from '../options.ts';
+import type { ExchangeSettings, IncomingRequest } from './exchange.ts';
+import type { HeaderFields } from './fields.ts';
+
+/** How a server's own responses are cached. */
+export interface ResponseCacheOptions {
+  /** A cache from `createCache`; its Redis, if any, shares responses between processes. */
+  readonly cache: Cache;
+  /** What tells resources apart. Default: host, path and query. Add the user or tenant if the response depends on them. */
+  readonly key?: (request: {
+    readonly host: string;
+    readonly url: string;
+    readonly headers: HeaderFields;
+  }) => string;
+  /** Freshness of a response that states none. Default 0: not cached. */
+  readonly defaultTtlMs?: number;
+  /** How long an expired response with a validator of the handler's own is kept, to be validated. Default 600,000. */
+  readonly keepStaleMs?: number;
+  /**
+   * The longest that anything of a resource is kept, whatever it says, and for how long an asked-for URL leaves a small entry
+   * even if its response is not stored. Default 3,600,000.
+   */
+  readonly maxKeepMs?: number;
+  /** Bodies larger than this are passed on uncached. Default 1 MiB. */
+  readonly maxBodyBytes?: number;
+  /** A response with Set-Cookie: not stored (`refuse`, the default), or stored without the cookie (`strip`). */
+  readonly setCookie?: 'refuse' | 'strip';
+  /** Name in the Cache-Status field (RFC 9211 §2). Default `weir`. */
+  readonly statusName?: string;
+  /** Whether Cache-Status tells clients the cache key (RFC 9211 §2.7). Default `false`. */
+  readonly exposeKey?: boolean;
+  /** Wall-clock milliseconds, compared with Date fields and between processes. Default: `Date`. */
+  readonly clock?: { now(): number };
+}
+
+/** `ResponseCacheOptions` with every field present and checked. */
+export interface ResolvedResponseCacheOptions {
+  readonly cache: Cache;
+  readonly key: (request: IncomingRequest) => string;
+  readonly keepStaleMs: number;
+  readonly maxKeepMs: number;
+  readonly exposesKey: boolean;
+  readonly settings: ExchangeSettings;
+}
+
+const optionKeys = [
+  'cache',
+  'key',
+  'defaultTtlMs',
+  'keepStaleMs',
+  'maxKeepMs',
+  'maxBodyBytes',
+  'setCookie',
+  'statusName',
+  'exposeKey',
+  'clock',
+];
+
+/** Throws on the first option that is unknown or out of range. */
+export function resolveResponseCacheOptions(options: ResponseCacheOptions): ResolvedResponseCacheOptions {
+  checkKeys('options', options, optionKeys);
+  const { cache, clock, setCookie = 'refuse', statusName = 'weir' } = options;
+  if (typeof cache?.getOrSet !== 'function') {
+    throw invalidOption('cache', 'a cache made by `createCache`', cache);
+  }
+  if (setCookie !== 'refuse' && setCookie !== 'strip') {
+    throw invalidOption('setCookie', "'refuse' or 'strip'", setCookie);
+  }
+  if (!/^[A-Za-z*][\w!#$%&'*+.^`|~:/-]*$/.test(statusName)) {
+    throw new CacheError(
+      'ERR_WEIR_CACHE_INVALID_OPTION',
+      `Expected \`statusName\` to be an HTTP token, got \`${statusName}\`.`,
+    );
+  }
+  return {
+    cache,
+    key: options.key ?? (({ host, url }) => `${host}${url}`),
+    keepStaleMs: atLeast(0, 'keepStaleMs', options.keepStaleMs ?? 600_000),
+    maxKeepMs: atLeast(1, 'maxKeepMs', options.maxKeepMs ?? 3_600_000),
+    exposesKey: options.exposeKey ?? false,
+    settings: {
+      name: statusName,
+      maxBodyBytes: atLeast(0, 'maxBodyBytes', options.maxBodyBytes ?? 2 ** 20),
+      storage: { defaultTtlMs: atLeast(0, 'defaultTtlMs', options.defaultTtlMs ?? 0), setCookie },
+      now: clock === undefined ? () => Date.now() : () => clock.now(),
+    },
+  };
+}
+
+function atLeast(min: number, name: string, value: unknown): number {
+  if (typeof value === 'number' && value >= min) return value;
+  throw invalidOption(name, `a number of at least ${min}`, value);
+}

@@ -1,0 +1,183 @@
+/** What is on its way while something else happens: reads, background loads and their writes, clocks, the end of a process. */
+import { execFile } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type RedisServer, startRedis } from '@weir/test-kit';
+import { Redis } from 'ioredis';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { type Cache, type CacheOptions, createCache } from '../src/index.ts';
+import { createFlakyRedis, createManualClock } from '../src/testing.ts';
+
+let server: RedisServer;
+let client: Redis;
+const caches: Cache[] = [];
+
+beforeAll(async () => {
+  server = await startRedis();
+  client = new Redis(server.url);
+});
+afterAll(async () => {
+  client.disconnect();
+  await server.stop();
+});
+beforeEach(() => client.flushall());
+afterEach(async () => {
+  await Promise.all(caches.splice(0).map((cache) => cache.close()));
+});
+
+async function instance(options: Partial<CacheOptions> = {}): Promise<Cache> {
+  const cache = createCache({ name: 'shop', redis: client, l2: { deadlineMs: 2_000 }, ...options });
+  caches.push(cache);
+  expect(await cache.ready()).toBe(true);
+  return cache;
+}
+
+/** A client whose replies can be kept back after Redis has carried the command out. */
+function holdingClient() {
+  let held: Promise<void> | undefined;
+  const isHeld = Promise.withResolvers<void>();
+  const flaky = createFlakyRedis(client);
+  return {
+    isHeld: isHeld.promise,
+    hold(until: Promise<void>) {
+      held = until;
+    },
+    redis: {
+      ...flaky,
+      get status() {
+        return client.status;
+      },
+      options: client.options,
+      duplicate: client.duplicate.bind(client),
+      async callBuffer(command: string, args: (string | Buffer | number)[]) {
+        const reply = await client.callBuffer(command, args as string[]);
+        if (held !== undefined) {
+          isHeld.resolve();
+          await held;
+        }
+        return reply;
+      },
+    } as unknown as Redis,
+  };
+}
+
+it('a read of Redis that was in flight at a delete does not bring the value back to memory', async () => {
+  const holding = holdingClient();
+  const slow = await instance({ redis: holding.redis });
+  const other = await instance();
+  await other.getOrSet('k', () => 'old');
+  const gate = Promise.withResolvers<void>();
+  holding.hold(gate.promise);
+  const early = slow.getOrSet('k', () => 'loaded');
+  await holding.isHeld;
+  // The slow instance acknowledges by a held reply, so the delete cannot be confirmed yet; it is carried out.
+  const deleted = other.delete('k');
+  await vi.waitFor(async () => expect(await client.exists('weir:shop@1:e:{~:k}')).toBe(0));
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  gate.resolve();
+  expect(['old', 'loaded']).toContain(await early);
+  await deleted;
+  expect(await slow.get('k')).not.toBe('old');
+});
+
+describe('a background load', () => {
+  const options = { ttlMs: 1_000, staleWhileRevalidateMs: 60_000, tags: ['t'] };
+
+  it('that was in flight when its tag was invalidated stores nothing', async () => {
+    const clock = createManualClock();
+    const cache = createCache({ name: 'memory', clock });
+    caches.push(cache);
+    await cache.getOrSet('k', () => 'old', options);
+    clock.advance(2_000);
+    const gate = Promise.withResolvers<string>();
+    expect(await cache.getOrSet('k', () => gate.promise, options)).toBe('old');
+    await cache.invalidateTags(['t']);
+    gate.resolve('loaded before');
+    await new Promise(setImmediate);
+    expect(await cache.get('k')).toBeUndefined();
+    expect(await cache.getOrSet('k', () => 'new', options)).toBe('new');
+  });
+
+  it('whose value Redis does not take leaves no unhandled rejection', async () => {
+    const unhandled = vi.fn();
+    process.on('unhandledRejection', unhandled);
+    const clock = createManualClock();
+    const redis = createFlakyRedis(client);
+    const cache = await instance({ redis, clock, l2: { deadlineMs: 50 } });
+    await cache.getOrSet('k', () => 'old', options);
+    clock.advance(2_000);
+    let loads = 0;
+    await cache.getOrSet(
+      'k',
+      () => {
+        loads += 1;
+        redis.behave('failing');
+        return 'new';
+      },
+      options,
+    );
+    await vi.waitFor(() => expect(loads + cache.stats().redisErrors).toBeGreaterThan(0));
+    await new Promise((resolve) => setTimeout(resolve, 80));
+    redis.behave('well');
+    process.off('unhandledRejection', unhandled);
+    expect(unhandled).not.toHaveBeenCalled();
+  });
+});
+
+it('a frozen Redis is not sent ever more commands while it answers none', async () => {
+  const redis = createFlakyRedis(client);
+  const cache = await instance({ redis, l2: { deadlineMs: 5, breakerFailures: 1, breakerOpenMs: 1 } });
+  redis.behave('frozen');
+  const { commands } = redis;
+  for (let id = 0; id < 200; id += 1) {
+    await cache.getOrSet(`k${id}`, () => id);
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+  expect(redis.commands - commands).toBeLessThan(60);
+});
+
+it('instances whose clocks are an hour apart agree on what is fresh and what is invalid', async () => {
+  const [a, b] = await Promise.all(
+    [0, 3_600_000].map((startMs) => instance({ clock: createManualClock(startMs) })),
+  );
+  await a?.getOrSet('k', () => 1, { ttlMs: 600_000, tags: ['t'] });
+  expect(await b?.get('k')).toBe(1);
+  await b?.set('other', 2, { ttlMs: 600_000, tags: ['t'] });
+  expect(await a?.get('other')).toBe(2);
+  await a?.invalidateTags(['t']);
+  for (const cache of [a, b]) {
+    for (const key of ['k', 'other']) expect(await cache?.get(key)).toBeUndefined();
+  }
+});
+
+it('a cache that nobody closed does not keep its process alive', async () => {
+  const folder = mkdtempSync(join(import.meta.dirname, '../.process-'));
+  const file = join(folder, 'main.ts');
+  writeFileSync(
+    file,
+    `import { createCache } from '@weir/cache';
+     import { Redis } from 'ioredis';
+     const redis = new Redis(process.env.REDIS_URL as string);
+     const cache = createCache({ name: 'alive', redis, defaults: { staleWhileRevalidateMs: 60_000 } });
+     await cache.ready();
+     await cache.getOrSet('k', () => 1);
+     void cache.getOrSet('hung', () => new Promise(() => {}));
+     await new Promise((resolve) => setTimeout(resolve, 20));
+     redis.disconnect();
+     console.log('done');`,
+  );
+  try {
+    const env = { ...process.env, REDIS_URL: server.url };
+    const stdout = await new Promise<string>((resolve, reject) => {
+      execFile(
+        process.execPath,
+        ['--conditions=@weir/source', file],
+        { env, timeout: 20_000 },
+        (error, out) => (error === null ? resolve(out) : reject(error)),
+      );
+    });
+    expect(stdout).toBe('done\n');
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
