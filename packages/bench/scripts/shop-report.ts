@@ -24,7 +24,7 @@ function arm(label: string, options: string): Arm {
 try {
   const result = await compareBuilds({
     base: arm('the shop', ''),
-    head: arm('the shop with slow code', `--import "${join(import.meta.dirname, 'prove/slow-requests.ts')}"`),
+    head: arm('the shop with slow code', `--import "${join(import.meta.dirname, 'slow-requests.ts')}"`),
     scenario: { name: scenario.name, target: scenario.target, requests },
     onPair: ({ pairs, nextLook }) => console.log(`pair ${pairs}/${nextLook}`),
   });

