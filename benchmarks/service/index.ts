@@ -1,6 +1,6 @@
 /**
  * The service beside Prometheus on the same machine: disk, the ten heaviest dashboard queries over 5,000 series and 6 hours,
- * ingest and memory at 50,000 series. One after the other, queries in interleaved rounds.
+ * ingest and memory at 50,000 series, and what a heavy query does to others. One after the other, queries in interleaved rounds.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -8,6 +8,7 @@ import os, { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fillStores } from './fill-stores.ts';
 import { measureIngest } from './measure-ingest.ts';
+import { measureIsolation } from './measure-isolation.ts';
 import { measureQueries } from './measure-queries.ts';
 import { startPeer, startWeir } from './servers.ts';
 
@@ -53,7 +54,15 @@ export async function run(args: string[]): Promise<void> {
       console.log(
         `${name}: ${one.series} series, ${one.samplesPerSecond.toFixed(0)} samples/s, ${one.samplesPerCpuSecond.toFixed(0)} a CPU second, ${(one.residentBytes / 1e6).toFixed(0)} MB resident (peak ${(one.peakResidentBytes / 1e6).toFixed(0)})`,
       );
-    save({ disk, queries, ingest });
+    const isolation = {
+      weir: await measureIsolation(startWeir, fresh(directory, 'c'), 10),
+      prometheus: await measureIsolation(startPeer, fresh(directory, 'd'), 10),
+    };
+    for (const [name, { heavyMs, alone, besideHeavy }] of Object.entries(isolation))
+      console.log(
+        `${name}: beside a query of ${heavyMs.toFixed(0)} ms a light one takes ${besideHeavy.queryP50Ms.toFixed(1)} ms, at worst ${besideHeavy.queryWorstMs.toFixed(0)} (alone ${alone.queryP50Ms.toFixed(1)}, ${alone.queryWorstMs.toFixed(0)}), scrapes are at most ${besideHeavy.worstScrapeGapMs.toFixed(0)} ms apart (${alone.worstScrapeGapMs.toFixed(0)})`,
+      );
+    save({ disk, queries, ingest, isolation });
   } finally {
     process.off('SIGINT', stop);
     rmSync(directory, { recursive: true, force: true });

@@ -15,7 +15,11 @@ async function startRun(url: string): Promise<Run> {
 
 async function setUp(durationMs: number): Promise<{ directory: string; config: object }> {
   const directory = temporaryDirectory();
-  const target = await startFakeTarget('hello');
+  const target = await startFakeTarget((request, response) => {
+    // Whoever is loaded sees by whom.
+    response.writeHead(/^weir\/\S+ \(benchmark\)$/.test(request.headers['user-agent'] ?? '') ? 200 : 400);
+    response.end('hello');
+  });
   const file = writeScenario(directory, target.url, durationMs);
   return {
     directory,
@@ -44,6 +48,7 @@ test('a run streams its progress, ends with a result, and is history and metrics
   const ended = JSON.parse(parsed.at(-1)?.[2] ?? '') as Run;
   expect(ended).toMatchObject({ id: run.id, status: 'finished', error: null });
   expect(ended.result?.requests.ok).toBeGreaterThan(0);
+  expect(ended.result?.requests.non2xx).toBe(0);
   const late = await (await fetch(`${service.url}/benchmarks/quick/runs/${run.id}/events`)).text();
   expect(late).toContain('event: end');
 

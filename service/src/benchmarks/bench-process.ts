@@ -3,6 +3,7 @@ import type { BenchmarkProfileConfig } from '../config/config.ts';
 import { messageOf } from '../errors.ts';
 import { AllowList } from '../network/allow-list.ts';
 import { resolveAllowed } from '../network/resolve-allowed.ts';
+import { identifyLoad } from './identify-load.ts';
 import { assertWithinLimits, type LoadLimits, pinLookups } from './load-policy.ts';
 import { profileArtefacts } from './profile-artefacts.ts';
 import type { Artefact } from './run-store.ts';
@@ -39,7 +40,7 @@ process.on('message', (message: BenchRequest | 'cancel') => {
 
 async function run({ file, limits, profile }: BenchRequest): Promise<void> {
   try {
-    const scenario = await loadScenario(file);
+    const scenario = identifyLoad(await loadScenario(file));
     assertWithinLimits(scenario, limits);
     const { host, port, addresses } = await resolveAllowed(scenario.target, {
       allow: new AllowList(limits.allow),

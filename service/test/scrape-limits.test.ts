@@ -1,0 +1,51 @@
+import { gzipSync } from 'node:zlib';
+import { expect, test } from 'vitest';
+import { startFakeTarget } from './support/fake-target.ts';
+import { eventually, getJson } from './support/service-process.ts';
+import { startTestService } from './support/test-service.ts';
+
+interface Shown {
+  readonly data: { readonly activeTargets: { readonly scrapePool: string; readonly lastError: string }[] };
+}
+
+test('an exposition beyond a limit is refused whole, and the target says which limit', async () => {
+  const answers: Record<string, string | Buffer> = {
+    samples: 'a 1\nb 1\nc 1\nd 1\ne 1\nf 1\n',
+    labels: 'a{b="1",c="1",d="1",e="1",f="1",g="1"} 1\n',
+    long: `a{b="${'x'.repeat(100)}"} 1\n`,
+    body: gzipSync(`# ${'x'.repeat(100_000)}\na 1\n`),
+  };
+  const target = await startFakeTarget((request, response) => {
+    const answer = answers[request.url?.slice(1) ?? ''];
+    if (request.url === '/silent') return;
+    response.writeHead(200, typeof answer === 'string' ? {} : { 'content-encoding': 'gzip' }).end(answer);
+  });
+  const jobs = [...Object.keys(answers), 'silent'];
+  const service = await startTestService({
+    scrape: {
+      interval: '500ms',
+      timeout: '200ms',
+      maxSamples: 5,
+      maxLabels: 5,
+      maxLabelValueLength: 50,
+      maxBodyBytes: 50_000,
+    },
+    targets: jobs.map((job) => ({ job, url: `${target.url}/${job}` })),
+  });
+  const errors = await eventually(
+    async () => {
+      const { data } = await getJson<Shown>(`${service.url}/api/v1/targets`);
+      return Object.fromEntries(
+        data.activeTargets.map(({ scrapePool, lastError }) => [scrapePool, lastError]),
+      );
+    },
+    (found) => jobs.every((job) => found[job] !== ''),
+  );
+  expect(errors).toMatchObject({
+    samples: expect.stringContaining('more than 5 samples'),
+    labels: expect.stringContaining('more than 5 labels'),
+    long: expect.stringContaining('longer than 50 characters'),
+    body: expect.stringContaining('longer than 50000 bytes'),
+    silent: expect.stringContaining('no answer within 200 ms'),
+  });
+});
