@@ -1,6 +1,5 @@
-import { execFileSync } from 'node:child_process';
 import { type Cache, createCache } from '@weir/cache';
-import { startRedis } from '@weir/test-kit';
+import { run, startRedis } from '@weir/test-kit';
 import { Redis } from 'ioredis';
 
 /** What redis-cli does to a key behind Weir's back, and how long until no instance has it in memory any more. */
@@ -25,8 +24,10 @@ export async function changeFromOutside(): Promise<{
   readonly disturbedByForeignKeys: number;
 }> {
   const server = await startRedis();
-  const redisCli = (args: string[], input?: string) =>
-    execFileSync('redis-cli', ['-p', String(server.port), ...args], { input, encoding: 'utf8' });
+  const redisCli = async (args: string[], input = '') => {
+    const { code, stderr } = await run('redis-cli', ['-p', String(server.port), ...args], { input });
+    if (code !== 0) throw new Error(`redis-cli failed: ${stderr}`);
+  };
   const clients = [1, 2, 3].map(() => new Redis(server.url));
   const caches = clients.map((redis) => createCache({ name: 'outside', redis }));
   const [watcher] = clients as [Redis];
@@ -50,14 +51,14 @@ export async function changeFromOutside(): Promise<{
       for (const key of keys) {
         await fill(key);
         const [entry = ''] = await watcher.keys('weir:outside@1:e:*');
-        redisCli(
+        await redisCli(
           command === 'DEL' ? [command, entry] : command === 'EXPIRE' ? [command, entry, '0'] : [command],
         );
         changes.push({ command, key, evictedMs: await evicted(key) });
       }
     }
     await fill('bystander');
-    redisCli(
+    await redisCli(
       [],
       'SET "weir:outside@1:e:{~:\\xff\\xfe,}" x\nSET "weir:outside@1:e:{" x\nDEL "weir:outside@1:e:{~:\\xff\\xfe,}"\n',
     );
