@@ -21,7 +21,7 @@ export interface Asked {
 const rateInterval = '4s';
 const wholeRange = '30s';
 /** What each scraper measures of its own scraping, or each engine writes itself, is not the same by nature. */
-const ownMeasure = /\b(scrape_duration_seconds|ALERTS)\b/;
+const ownMeasure = /\b(scrape_duration_seconds|scrape_samples_scraped|ALERTS)\b/;
 
 /** Every query of every panel and every mark of the dashboards of a set of dashboards. */
 export function panelQueries(): readonly Asked[] {

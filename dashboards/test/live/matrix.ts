@@ -22,10 +22,21 @@ export async function rangeQuery(
   if (answer.status !== 'success') throw new Error(`${answer.error}: ${expr}`);
   return new Map(
     answer.data.result.map(({ metric, values }) => [
-      JSON.stringify(Object.entries(metric).sort(([a], [b]) => (a < b ? -1 : 1))),
+      JSON.stringify(
+        Object.entries(metric)
+          .map(
+            ([name, value]) => [name, name === 'le' || name === 'quantile' ? bound(value) : value] as const,
+          )
+          .sort(([a], [b]) => (a < b ? -1 : 1)),
+      ),
       new Map(values.map(([seconds, value]) => [seconds, number(value)])),
     ]),
   );
+}
+
+/** Prometheus 3, and the service with it, writes whole bounds as `1.0`, Prometheus 2 as they are exposed, `1`. */
+function bound(text: string): string {
+  return text === '+Inf' ? text : String(Number(text));
 }
 
 function number(text: string): number {
