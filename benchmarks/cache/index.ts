@@ -3,7 +3,8 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { measureAllocation, measureHits } from './memory-hits.ts';
-import { measureHerd, measureRedis } from './redis-tier.ts';
+import { measureHerd } from './peer-herd.ts';
+import { measureRedis, type TierFigure } from './redis-tier.ts';
 
 const out = join(import.meta.dirname, '../results/cache.json');
 
@@ -22,19 +23,25 @@ export async function run(args: string[]): Promise<void> {
     })),
   );
   console.log(`weir: ${allocation.toFixed(2)} bytes of heap a hit`);
-  const tiers = await measureRedis(isQuick ? 2 : 7);
-  console.log('Redis tier, µs an operation with 16 in flight');
+  const tiers = await measureRedis(isQuick ? 2 : 15);
+  console.log(
+    'Redis tier, µs a read (quartiles apart by % of it), one after the other and with 50 in flight',
+  );
   console.table(
-    tiers.map(({ hitSpread, hitUs, missSpread, missUs, name }) => ({
-      name,
-      'hit µs': Math.round(hitUs),
-      'hit spread %': Math.round(hitSpread * 100),
-      'miss µs': Math.round(missUs),
-      'miss spread %': Math.round(missSpread * 100),
-    })),
+    tiers.map(({ figures, name }) => {
+      const show = (figure: TierFigure) =>
+        `${figures[figure].median.toFixed(1)} (${Math.round(figures[figure].spread * 100)} %)`;
+      return {
+        name,
+        'hit, 1': show('sequentialHit'),
+        'miss, 1': show('sequentialMiss'),
+        'hit, 50': show('concurrentHit'),
+        'miss, 50': show('concurrentMiss'),
+      };
+    }),
   );
   const herd = await measureHerd();
-  console.log('Loads of 1000 concurrent misses over 4 instances');
+  console.log('Loads of 1000 concurrent misses over 4 processes');
   console.table(herd);
   if (isQuick) return;
   const environment = {

@@ -8,6 +8,8 @@ export interface Subject {
   readonly name: string;
   read(key: string, load: () => Promise<unknown>): Promise<unknown>;
   remove(key: string): Promise<unknown>;
+  /** Resolves when Redis has taken what reads that have resolved still owe it; absent where they owe nothing. */
+  drain?(): Promise<unknown>;
   close(): Promise<unknown>;
 }
 
@@ -39,6 +41,8 @@ const makers: Readonly<Record<string, Make>> = {
       name: 'weir',
       read: (key, load) => cache.getOrSet(key, load, options),
       remove: (key) => cache.delete(key),
+      // Replies come in the order of commands.
+      ...(redis && { drain: () => redis.ping() }),
       close: async () => {
         await cache.close();
         redis?.disconnect();

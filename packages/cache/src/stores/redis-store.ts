@@ -51,8 +51,9 @@ interface Commit {
 
 // A tag nobody has read for so long is forgotten, which makes its entries invalid: the safe side.
 const tagLifeMs = 7 * 24 * 3_600_000;
-// Redis does nothing else while it serves a batch.
-const maxBatch = 128;
+// Redis does nothing else while it serves one command, and answers the first key of a script when it is done with the last.
+const maxValues = 256;
+const maxScripted = 16;
 
 const absent: RedisRead = Object.freeze({ lease: 'none', leaseMs: 0, bytes: undefined, freshUntil: 0 });
 
@@ -94,8 +95,9 @@ export class RedisStore {
     this.#leaseMs = leaseMs;
     this.#isSharded = gate.client.isCluster;
     // Keys of different slots cannot share a command.
-    const max = () => (this.#isSharded ? 1 : maxBatch);
-    this.#values = new TickBatch((subjects) => this.#runValues(subjects), max);
+    const max = () => (this.#isSharded ? 1 : maxScripted);
+    const maxRead = () => (this.#isSharded ? 1 : maxValues);
+    this.#values = new TickBatch((subjects) => this.#runValues(subjects), maxRead);
     this.#asks = new TickBatch((asks) => this.#runAsks(asks), max);
     this.#commits = new TickBatch((commits) => this.#runCommits(commits), max);
     this.#stamps = new TickBatch((subjects) => this.#runStamps(subjects), max);

@@ -11,9 +11,9 @@ for i = 1, #KEYS / 2 do
   local entry, holder = KEYS[2 * i - 1], KEYS[2 * i]
   local held = redis.call('GET', holder)
   if held and string.sub(held, 1, 16) == ARGV[4 * i - 1] then
-    local life, fresh = tonumber(ARGV[4 * i]), tonumber(ARGV[4 * i + 1])
+    local life, fresh = ARGV[4 * i], tonumber(ARGV[4 * i + 1])
     local payload = ARGV[4 * i + 2] .. struct.pack('<d', fresh > 0 and micros / 1000 + fresh or 0)
-    if life > 0 then
+    if life ~= '0' then
       redis.call('SET', entry, payload, 'PX', life)
     else
       redis.call('SET', entry, payload)
