@@ -28,8 +28,8 @@ export function createScript(operation: string, source: string): Script {
  * Shares of the deadline after which a call is abandoned here, and after which it may no longer begin there. Timers fire
  * late rather than early, and whoever asked must still hear within the deadline; what was abandoned must not begin.
  */
-const PATIENCE = 0.94;
-const LAST_CALL = 0.88;
+const PATIENCE = 0.9;
+const LAST_CALL = 0.84;
 
 /** A call under way; it ends once. */
 interface Call {
