@@ -42,7 +42,11 @@ export class Counters {
   }
 
   count(allowed: boolean, source: DecisionSource, violated: readonly string[]): void {
-    if (allowed) this.#allowed[source]++;
+    // The hottest source by its name alone: a property whose name varies is several times slower.
+    if (source === 'memory') {
+      if (allowed) this.#allowed.memory++;
+      else this.#denied.memory++;
+    } else if (allowed) this.#allowed[source]++;
     else this.#denied[source]++;
     for (let index = 0; index < violated.length; index++) {
       const policy = this.#names.indexOf(violated[index] as string);

@@ -36,7 +36,8 @@ export interface Decision {
   readonly policies: readonly PolicyState[];
 }
 
-const none: readonly never[] = Object.freeze([]);
+/** Nothing violated. */
+export const none: readonly never[] = Object.freeze([]);
 
 /** The decision for request `index` of the `count` equal ones that a verdict covers. */
 export function decisionOf(

@@ -70,6 +70,8 @@ export function createRateLimiter(options: RateLimiterOptions): RateLimiter {
   return new Limiter(resolveOptions(options));
 }
 
+type DecisionLog = NonNullable<RateLimiterOptions['decisionLog']>;
+
 class Limiter implements RateLimiter {
   readonly name: string;
   readonly policies: RateLimiter['policies'];
@@ -82,6 +84,9 @@ class Limiter implements RateLimiter {
   readonly #taken = new WeakMap<Decision, Plan>();
   readonly #refunded = new WeakSet<Decision>();
   readonly #forget: () => void;
+  readonly #shadow: boolean;
+  readonly #listing: boolean;
+  readonly #decisionLog: DecisionLog | undefined;
   #closed = false;
 
   constructor(options: ResolvedOptions) {
@@ -89,6 +94,9 @@ class Limiter implements RateLimiter {
     this.name = name;
     this.#options = options;
     this.#plan = plan;
+    this.#shadow = shadow;
+    this.#listing = options.allow !== undefined || options.deny !== undefined;
+    this.#decisionLog = options.decisionLog;
     this.#overrides = new OverridePlans(policies, plan, shadow);
     const described = plan.policies.map(({ name, limit, windowMs }) =>
       Object.freeze({ name, limit, windowMs }),
@@ -105,7 +113,7 @@ class Limiter implements RateLimiter {
     try {
       const plan = options?.limits === undefined ? this.#plan : this.#overrides.plan(options.limits);
       const id = this.#checked(key, cost, plan, true);
-      const listed = this.#listed(key, cost);
+      const listed = this.#listing ? this.#listed(key, cost) : undefined;
       if (listed !== undefined) return Promise.resolve(this.#settle(plan, id, listed));
       const decided = this.#backend.consume(plan, id, cost);
       return decided instanceof Promise ? decided : Promise.resolve(decided);
@@ -184,7 +192,6 @@ class Limiter implements RateLimiter {
 
   #listed(key: LimitKey, cost: number): Decision | undefined {
     const { allow, deny } = this.#options;
-    if (allow === undefined && deny === undefined) return undefined;
     const keys = typeof key === 'string' ? [key] : Object.values(key);
     if (keys.some((part) => allow?.has(part)))
       return { ...unconditional(true, 'memory', cost), listed: 'allow' };
@@ -195,25 +202,27 @@ class Limiter implements RateLimiter {
 
   /** In shadow mode nothing is denied, not even a blocked or listed key. */
   #enforced(decision: Decision): Decision {
-    return this.#options.shadow && !decision.allowed
-      ? { ...decision, allowed: true, retryAfterMs: 0 }
-      : decision;
+    return this.#shadow && !decision.allowed ? { ...decision, allowed: true, retryAfterMs: 0 } : decision;
   }
 
   #settle(plan: Plan, key: string, decided: Decision): Decision {
     const decision = this.#enforced(decided);
     const { allowed, source, violated } = decision;
     this.#counters.count(allowed, source, violated);
-    if (allowed && (violated.length > 0 || !decided.allowed)) this.#counters.shadowDenials++;
-    if (!allowed && deniedChannel.hasSubscribers) {
-      const { cost, retryAfterMs } = decision;
-      deniedChannel.publish({ limiter: this.name, policies: violated, cost, retryAfterMs, source });
+    if (!allowed) {
+      if (deniedChannel.hasSubscribers) {
+        const { cost, retryAfterMs } = decision;
+        deniedChannel.publish({ limiter: this.name, policies: violated, cost, retryAfterMs, source });
+      }
+    } else {
+      if (violated.length > 0 || !decided.allowed) this.#counters.shadowDenials++;
+      if (plan !== this.#plan) this.#taken.set(decision, plan);
     }
-    if (allowed && plan !== this.#plan) this.#taken.set(decision, plan);
-    const { decisionLog, random } = this.#options;
-    if (decisionLog !== undefined && random() < decisionLog.sample) {
-      decisionLog.write({ limiter: this.name, key, decision });
-    }
+    if (this.#decisionLog !== undefined) this.#log(this.#decisionLog, key, decision);
     return decision;
+  }
+
+  #log({ sample, write }: DecisionLog, key: string, decision: Decision): void {
+    if (this.#options.random() < sample) write({ limiter: this.name, key, decision });
   }
 }

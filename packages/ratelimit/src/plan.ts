@@ -66,6 +66,11 @@ export function compilePlan(policies: readonly Policy[], shadow = false): Plan {
   return planOf(compiled);
 }
 
+/** Whether a plan is one enforcing GCRA policy, the commonest, which has shorter ways in memory and on Redis. */
+export function isLoneGcra({ layout, keyed, policies }: Plan): boolean {
+  return layout === 'g' && !keyed && policies[0]?.shadow === false;
+}
+
 function planOf(compiled: readonly CompiledPolicy[]): Plan {
   const names = [...new Set(compiled.map((policy) => policy.key))];
   const offsets: number[] = [];

@@ -1,8 +1,10 @@
 import { createManualClock, seededRandom } from '@weir/test-kit';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { decisionOf } from '../src/decision.ts';
 import { createRateLimiter, type Policy } from '../src/index.ts';
 import { compilePlan } from '../src/plan.ts';
+import { GcraStore } from '../src/stores/gcra-store.ts';
 import { MemorySegment } from '../src/stores/memory-segment.ts';
 import { MemoryStore } from '../src/stores/memory-store.ts';
 import { StringHash } from '../src/stores/string-hash.ts';
@@ -28,6 +30,7 @@ describe('the memory table', () => {
             segment.remove(row);
             model.delete(hash);
           } else if (!remove && row < 0) {
+            if (segment.crowded) segment.makeRoom();
             const added = segment.insert(low, hash);
             expect(segment.cells[added]).toBe(0);
             segment.cells[added] = ++value;
@@ -75,6 +78,40 @@ describe('the memory table', () => {
     clock.advance(2000);
     for (let index = 0; index < 10_000; index++) await limiter.consume(`new-${index}`);
     expect(limiter.stats().keys).toBeLessThan(13_000);
+  });
+});
+
+describe('the one-pass GCRA', () => {
+  test('decides as the general way does', () => {
+    const arrivals = fc.array(fc.tuple(fc.nat(400_000), fc.integer({ min: 1, max: 4 }), fc.nat(2)), {
+      maxLength: 80,
+    });
+    fc.assert(
+      fc.property(
+        arrivals,
+        fc.integer({ min: 4, max: 9 }),
+        fc.integer({ min: 3, max: 97 }),
+        (list, burst, limit) => {
+          const plan = compilePlan([{ name: 'p', algorithm: 'gcra', limit, windowMs: 10_000, burst }]);
+          let nowMs = 0;
+          const options = {
+            plan,
+            maxKeys: 100,
+            maxBytes: 2 ** 20,
+            clock: { now: () => nowMs },
+            random: seededRandom(1),
+          };
+          const quick = new GcraStore(new MemoryStore(options), plan);
+          const general = new MemoryStore(options);
+          for (const [gapUs, cost, key] of list) {
+            nowMs += gapUs / 1000;
+            const verdict = general.decide(plan, `k${key}`, cost, 1);
+            expect(quick.consume(`k${key}`, cost)).toEqual(decisionOf(plan, verdict, cost, 0, 'memory'));
+          }
+        },
+      ),
+      { numRuns: 200 },
+    );
   });
 });
 

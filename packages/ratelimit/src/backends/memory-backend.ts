@@ -1,5 +1,6 @@
 import { type Decision, type DecisionSource, decisionOf } from '../decision.ts';
-import type { Plan } from '../plan.ts';
+import { isLoneGcra, type Plan } from '../plan.ts';
+import { GcraStore } from '../stores/gcra-store.ts';
 import { MemoryStore, type MemoryStoreOptions } from '../stores/memory-store.ts';
 import { PartsStore } from '../stores/parts-store.ts';
 import type { Adjustment, SyncStore } from '../stores/store.ts';
@@ -8,11 +9,20 @@ import type { Backend, Settle } from './backend.ts';
 /** Quotas in this process. */
 export class MemoryBackend implements Backend {
   readonly #store: SyncStore;
+  readonly #plan: Plan;
+  readonly #gcra: GcraStore | undefined;
   readonly #settle: Settle;
   readonly #source: DecisionSource;
 
   constructor(options: MemoryStoreOptions, settle: Settle, source: DecisionSource = 'memory') {
-    this.#store = options.plan.keyed ? new PartsStore(options) : new MemoryStore(options);
+    const { plan } = options;
+    this.#plan = plan;
+    if (plan.keyed) this.#store = new PartsStore(options);
+    else {
+      const store = new MemoryStore(options);
+      this.#store = store;
+      if (isLoneGcra(plan) && source === 'memory') this.#gcra = new GcraStore(store, plan);
+    }
     this.#settle = settle;
     this.#source = source;
   }
@@ -22,6 +32,10 @@ export class MemoryBackend implements Backend {
   }
 
   consume(plan: Plan, key: string, cost: number): Decision {
+    if (this.#gcra !== undefined && plan === this.#plan) {
+      const decision = this.#gcra.consume(key, cost);
+      if (decision !== undefined) return this.#settle(plan, key, decision);
+    }
     const verdict = this.#store.decide(plan, key, cost, 1);
     return this.#settle(plan, key, decisionOf(plan, verdict, cost, 0, this.#source));
   }

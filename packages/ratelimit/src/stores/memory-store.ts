@@ -20,7 +20,8 @@ export interface MemoryStoreOptions {
 export class MemoryStore implements SyncStore, RecordPolicy {
   readonly #plan: Plan;
   readonly #verdict: Verdict;
-  readonly #table: MemoryTable;
+  /** @internal */
+  readonly table: MemoryTable;
   readonly #clock: Clock;
   readonly #startMs: number;
   #now = TIME_ORIGIN_US;
@@ -31,28 +32,28 @@ export class MemoryStore implements SyncStore, RecordPolicy {
   constructor({ plan, maxKeys, maxBytes, clock, random }: MemoryStoreOptions) {
     this.#plan = plan;
     this.#verdict = createVerdict(plan);
-    this.#table = new MemoryTable({ width: plan.width, maxKeys, maxBytes, records: this, random });
+    this.table = new MemoryTable({ width: plan.width, maxKeys, maxBytes, records: this, random });
     this.#clock = clock;
     this.#startMs = clock.now();
   }
 
   get size(): number {
-    return this.#table.size;
+    return this.table.size;
   }
 
   /** Bytes of the table's arrays. */
   get bytes(): number {
-    return this.#table.bytes;
+    return this.table.bytes;
   }
 
   /** The most keys it will hold: `maxKeys`, or fewer where `maxBytes` is tighter. */
   get maxKeys(): number {
-    return this.#table.maxKeys;
+    return this.table.maxKeys;
   }
 
   decide(plan: Plan, key: string, cost: number, count: number): Verdict {
-    const now = this.#tick();
-    const table = this.#table;
+    const now = this.tick();
+    const table = this.table;
     const verdict = this.#verdict;
     const base = table.locate(key, count > 0);
     if (base < 0) decide(plan, new Float64Array(plan.width), 0, now, cost, count, verdict);
@@ -61,15 +62,15 @@ export class MemoryStore implements SyncStore, RecordPolicy {
   }
 
   adjust(plan: Plan, key: string, adjustment: Adjustment): void {
-    const now = this.#tick();
+    const now = this.tick();
     if (adjustment.kind === 'reset') {
-      this.#table.delete(key);
+      this.table.delete(key);
       return;
     }
     const create = adjustment.kind === 'debit' || adjustment.kind === 'block';
-    const base = this.#table.locate(key, create);
+    const base = this.table.locate(key, create);
     if (base < 0) return;
-    const { cells } = this.#table.segment;
+    const { cells } = this.table.segment;
     if (adjustment.kind === 'block') cells[base] = now + adjustment.durationMs * 1000;
     else if (adjustment.kind === 'unblock') cells[base] = 0;
     else {
@@ -82,11 +83,11 @@ export class MemoryStore implements SyncStore, RecordPolicy {
 
   /** Copies a key's record to `cells` at `at`, for `save` to put back. Returns the time it is read at, in µs. */
   load(key: string, create: boolean, cells: Float64Array, at: number): number {
-    const now = this.#tick();
+    const now = this.tick();
     const { width } = this.#plan;
-    const base = this.#table.locate(key, create);
+    const base = this.table.locate(key, create);
     this.#loadedBase = base;
-    this.#loaded = this.#table.segment;
+    this.#loaded = this.table.segment;
     if (base < 0) cells.fill(0, at, at + width);
     else cells.set(this.#loaded.cells.subarray(base, base + width), at);
     return now;
@@ -124,7 +125,7 @@ export class MemoryStore implements SyncStore, RecordPolicy {
   }
 
   /** Whole µs above the origin, never less than before, whatever the clock does. */
-  #tick(): number {
+  tick(): number {
     const now = TIME_ORIGIN_US + Math.floor((this.#clock.now() - this.#startMs) * 1000);
     if (now > this.#now) this.#now = now;
     return this.#now;

@@ -11,7 +11,7 @@ import {
   slidingLogLua,
   tokenBucketLua,
 } from '../lua/scripts.gen.ts';
-import type { Plan } from '../plan.ts';
+import { isLoneGcra, type Plan } from '../plan.ts';
 import { createScript, type Script } from './redis-client.ts';
 
 /** The scripts of a plan. */
@@ -38,11 +38,6 @@ export function luaFor(plan: Plan, clock: string, script: string): string {
   const codes = new Set(plan.layout.replaceAll(/[^a-z]/g, ''));
   const functions = [...codes].sort().map((code) => algorithmLua[code] as string);
   return [clock, algorithmsLua, ...functions, recordLua, script].join('');
-}
-
-/** Whether `decide-gcra.lua` may decide for a plan. */
-export function isLoneGcra({ layout, keyed, policies }: Plan): boolean {
-  return layout === 'g' && !keyed && policies[0]?.shadow === false;
 }
 
 /** The scripts of a plan, made once for every set of algorithms. */
