@@ -11,8 +11,8 @@ export const annotations: readonly Builder<AnnotationQuery>[] = [
   annotation({
     name: 'Deploys',
     color: 'blue',
-    // A version that was not there a moment ago.
-    expr: `group by (job, service_version) (${version}) unless group by (job, service_version) (${version} offset $__rate_interval)`,
+    // A version that was not there in the hour before: one that a failed scrape hid for a moment is not new.
+    expr: `group by (job, service_version) (${version}) unless group by (job, service_version) (last_over_time(${version}[1h] offset $__rate_interval))`,
     title: '{{job}} {{service_version}}',
     text: 'A version that did not run before',
     tags: 'service_version',

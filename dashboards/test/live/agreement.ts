@@ -19,7 +19,7 @@ export interface Asked {
 }
 
 const rateInterval = '4s';
-const wholeRange = '30s';
+const wholeRange = '8s';
 /** What each scraper measures of its own scraping, or each engine writes itself, is not the same by nature. */
 const ownMeasure = /\b(scrape_duration_seconds|scrape_samples_scraped|ALERTS)\b/;
 
@@ -62,7 +62,8 @@ function expand(expr: string): string {
     .replaceAll('$job', '(shop|service)')
     .replaceAll('$instance', '.+')
     .replaceAll('$__rate_interval', rateInterval)
-    .replaceAll('$__range', wholeRange);
+    .replaceAll('$__range', wholeRange)
+    .replaceAll('[1h]', `[${wholeRange}]`);
 }
 
 function asked(

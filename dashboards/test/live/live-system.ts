@@ -224,8 +224,8 @@ function shortBenchmark(target: string): object {
     requests: [{ path: '/products/1' }, { path: '/products/2' }],
     objectives: ['p99 < 5s', 'errors < 50%'],
     connections: 2,
-    durationMs: 1500,
-    warmupMs: 300,
+    durationMs: 800,
+    warmupMs: 200,
   };
 }
 
