@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 
 const root = join(import.meta.dirname, '../..');
 const dockerfile = readFileSync(join(root, 'service/Dockerfile'), 'utf8').replaceAll('\\\n', ' ');
-const json = (path: string) => JSON.parse(readFileSync(join(root, path), 'utf8')) as Record<string, never>;
+const json = (path: string): unknown => JSON.parse(readFileSync(join(root, path), 'utf8'));
 
 test('the Dockerfile names scripts, packages and files that exist', () => {
   const { scripts } = json('package.json') as { scripts: Record<string, string> };
@@ -30,7 +30,7 @@ test('the Dockerfile names scripts, packages and files that exist', () => {
 });
 
 test('the image listens on the default port, asks a route that exists, and runs a command that exists', () => {
-  const schema = json('service/weir.config.schema.json') as unknown as {
+  const schema = json('service/weir.config.schema.json') as {
     properties: { listen: { properties: { port: { default: number } } } };
   };
   const { default: port } = schema.properties.listen.properties.port;

@@ -287,7 +287,9 @@ test('the npm client prometheus-query reads the same from both', async () => {
       series: series.map(String).sort(),
       names: await client.labelNames(),
       values: await client.labelValues('code'),
-      targets: (await client.targets()).activeTargets.map(({ health }) => health),
+      targets: ((await client.targets()) as { activeTargets: { health: string }[] }).activeTargets.map(
+        ({ health }) => health,
+      ),
       rules: rules.map(({ name, rules: list }) => [name, list.length]),
       alerts: (await client.alerts()).map(({ state }) => state),
       failure: (failure as { errorType?: string }).errorType ?? String(failure),
