@@ -71,10 +71,15 @@ function asked(
   expr: string,
   { mayBeEmpty = false, isShare = false, isSigned = false }: Partial<Asked>,
 ): Asked {
-  const windows = [...expr.matchAll(/(?:\[|offset )(\d+)(ms|s)/g)].map(
-    ([, amount, unit]) => Number(amount) / (unit === 's' ? 1 : 1000),
-  );
-  const windowSeconds = windows.length === 0 ? 0 : Math.max(...windows) * 2;
+  const longest = (before: string): number =>
+    Math.max(
+      0,
+      ...[...expr.matchAll(new RegExp(`${before}(\\d+)(ms|s)`, 'g'))].map(
+        ([, amount, unit]) => Number(amount) / (unit === 's' ? 1 : 1000),
+      ),
+    );
+  // The window of a subquery begins where the one inside it needs its own before.
+  const windowSeconds = longest('\\[') * (/\[\w+:/.test(expr) ? 2 : 1) + longest('offset ');
   return { where, expr, windowSeconds, mayBeEmpty, isShare, isSigned };
 }
 

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { compare, panelQueries, ruleQueries } from './agreement.ts';
 import { alarms, meetAll, rehearse } from './alarms.ts';
 import { type LiveSystem, startLiveSystem } from './live-system.ts';
@@ -10,6 +10,7 @@ import { type LiveSystem, startLiveSystem } from './live-system.ts';
 // taken, until both have it. What the two then hold is the same to the millisecond, and any difference is the engine's.
 
 const short = new Set(['n-plus-one', 'limiter-outage']);
+const recordedMs = 25_000;
 let system: LiveSystem;
 let rehearsals: Awaited<ReturnType<typeof rehearse>>[] = [];
 
@@ -18,6 +19,8 @@ beforeAll(async () => {
   for (const alarm of alarms.filter(({ condition }) => short.has(condition))) {
     rehearsals = [...rehearsals, await rehearse(system, alarm, 30_000)];
   }
+  // Until the longest windows are filled.
+  await vi.waitUntil(() => system.recorded().lastMs - system.recorded().firstMs > recordedMs, 30_000);
 }, 180_000);
 
 afterAll(() => system?.stop());
