@@ -1,6 +1,6 @@
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Ajv } from 'ajv';
+import { Ajv, type AnySchemaObject } from 'ajv';
 import { createGenerator } from 'ts-json-schema-generator';
 
 const kinds = dirname(
@@ -25,7 +25,9 @@ export function grafanaCheck(kind: string, type: string): Check {
     functions: 'hide',
     additionalProperties: false,
   }).createSchema(type);
-  const validate = new Ajv({ strict: false, allErrors: true }).compile(schema);
+  const validate = new Ajv({ strict: false, allErrors: true }).compile<unknown>({
+    ...schema,
+  } as AnySchemaObject);
   return (value) => {
     if (validate(value)) return [];
     return (validate.errors ?? []).map(
