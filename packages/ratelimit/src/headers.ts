@@ -19,24 +19,32 @@ export interface DescribedPolicy {
   readonly windowMs: number;
 }
 
-/** The fields of a style for a decision. Seconds are rounded up, units down. `pk` goes with draft 11 only. */
+/**
+ * The fields of a style for a decision. Seconds are rounded up, units down. `partitionOf` says a policy's partition key,
+ * which goes with draft 11 only; undefined for none.
+ */
 export function rateLimitHeaders(
   style: HeaderStyle,
   policies: readonly DescribedPolicy[],
   decision: Decision,
-  pk = '',
+  partitionOf?: (policy: string) => string | undefined,
 ): HeaderFields {
   if (style === 'none') return {};
   if (style === 'draft-11') {
     // Lists keyed by a quoted String: q quota, w window; r remaining, t seconds until more becomes available.
-    const partition = pk === '' ? '' : `;pk=${pk}`;
+    const partition = (policy: string): string => {
+      const pk = partitionOf?.(policy);
+      return pk === undefined ? '' : `;pk=${pk}`;
+    };
     const fields: HeaderFields = {
       'ratelimit-policy': policies
-        .map((policy) => `"${policy.name}";q=${policy.limit};w=${seconds(policy.windowMs)}${partition}`)
+        .map(({ name, limit, windowMs }) => `"${name}";q=${limit};w=${seconds(windowMs)}${partition(name)}`)
         .join(', '),
     };
     if (decision.policies.length > 0) {
-      fields.ratelimit = decision.policies.map((state) => `${stateItem(state)}${partition}`).join(', ');
+      fields.ratelimit = decision.policies
+        .map((state) => `${stateItem(state)}${partition(state.name)}`)
+        .join(', ');
     }
     return fields;
   }

@@ -27,7 +27,12 @@ export interface ConsumeOptions {
 export interface RateLimiter {
   readonly name: string;
   /** The policies as given, in order. */
-  readonly policies: readonly { readonly name: string; readonly limit: number; readonly windowMs: number }[];
+  readonly policies: readonly {
+    readonly name: string;
+    readonly limit: number;
+    readonly windowMs: number;
+    readonly key?: string;
+  }[];
   /**
    * Takes `cost` units for `key` from every policy, or nothing at all. A denial is an answer; with Redis the answer
    * comes within `deadlineMs`, whatever Redis does.
@@ -98,8 +103,8 @@ class Limiter implements RateLimiter {
     this.#listing = options.allow !== undefined || options.deny !== undefined;
     this.#decisionLog = options.decisionLog;
     this.#overrides = new OverridePlans(policies, plan, shadow);
-    const described = plan.policies.map(({ name, limit, windowMs }) =>
-      Object.freeze({ name, limit, windowMs }),
+    const described = plan.policies.map(({ name, limit, windowMs, key }) =>
+      Object.freeze(key === undefined ? { name, limit, windowMs } : { name, limit, windowMs, key }),
     );
     this.policies = Object.freeze(described);
     this.#counters = new Counters(plan.policies.map((policy) => policy.name));
@@ -109,7 +114,7 @@ class Limiter implements RateLimiter {
   }
 
   consume(key: LimitKey, options?: ConsumeOptions): Promise<Decision> {
-    const cost = options?.cost ?? 1;
+    const cost = options?.cost === undefined ? 1 : options.cost;
     try {
       const plan = options?.limits === undefined ? this.#plan : this.#overrides.plan(options.limits);
       const id = this.#checked(key, cost, plan, true);
@@ -123,7 +128,7 @@ class Limiter implements RateLimiter {
   }
 
   async peek(key: LimitKey, options?: ConsumeOptions): Promise<Decision> {
-    const cost = options?.cost ?? 1;
+    const cost = options?.cost === undefined ? 1 : options.cost;
     const plan = options?.limits === undefined ? this.#plan : this.#overrides.plan(options.limits);
     const id = this.#checked(key, cost, plan, true);
     return this.#enforced(this.#listed(key, cost) ?? (await this.#backend.peek(plan, id, cost)));

@@ -13,11 +13,11 @@ import { honoRateLimit } from '../src/adapters/hono.ts';
 import { koaRateLimit } from '../src/adapters/koa.ts';
 import { httpRateLimit } from '../src/adapters/node-http.ts';
 import type { RequestLimit } from '../src/adapters/request-limit.ts';
-import { clientIpKey, createRateLimiter, type RateLimiter, secretKey } from '../src/index.ts';
+import { clientIpKey, createRateLimiter, type LimitKey, type RateLimiter, secretKey } from '../src/index.ts';
 
 type Common = Omit<RequestLimit<unknown>, 'key' | 'cost' | 'limits'>;
 type Headers = Readonly<Record<string, string | string[] | undefined>>;
-type KeyOf = (request: { readonly headers: Headers }) => string;
+type KeyOf = (request: { readonly headers: Headers }) => LimitKey;
 const byClient: KeyOf = ({ headers }) => secretKey(headers['x-client']);
 const costOf = (headers: Headers): number => Number(headers['x-cost'] ?? 1);
 const statusOf = (url: string): number => Number(new URL(url, 'http://a').searchParams.get('status') ?? 200);
@@ -167,6 +167,44 @@ describe.each(Object.keys(adapters))('the %s adapter', (name) => {
     expect(limiter.stats()).toMatchObject({ decisions: [], keys: 0 });
     expect((await fetch(url, { headers: { 'x-forwarded-for': '6.6.6.6, 203.0.113.7' } })).status).toBe(200);
     expect((await limiter.peek('203.0.113.7')).policies[0]?.remaining).toBe(1);
+  });
+
+  test('counts by parts of a key, each with a partition key of its own, and refunds all of them', async () => {
+    const fixed = { algorithm: 'fixed-window', windowMs: 3_600_000 } as const;
+    const limiter = createRateLimiter({
+      name: 'parts',
+      clock: createManualClock(),
+      policies: [
+        { ...fixed, name: 'user', limit: 2, key: 'user' },
+        { ...fixed, name: 'tenant', limit: 3, key: 'tenant' },
+        { ...fixed, name: 'all', limit: 9 },
+      ],
+    });
+    const url = await start(
+      { limiter, partitionSecret: 'a secret of the server', refundIf: (status) => status >= 500 },
+      ({ headers }) => ({ user: secretKey(headers['x-client']), tenant: String(headers['x-tenant'] ?? '') }),
+    );
+    const ask = async (client: string, tenant: string, path = '') => {
+      const answer = await fetch(url + path, { headers: { 'x-client': client, 'x-tenant': tenant } });
+      const body = await answer.text();
+      return { status: answer.status, body, fields: answer.headers.get('ratelimit')?.split(', ') };
+    };
+    const first = await ask('a', 't');
+    expect([first.status, first.fields?.length, first.fields?.[2]]).toEqual([200, 3, '"all";r=8;t=3600']);
+    const second = await ask('b', 't');
+    const pks = [first, second].map(({ fields }) => fields?.map((field) => field.split(';pk=')[1]));
+    expect(pks[0]?.[1]).toBe(pks[1]?.[1]);
+    expect(new Set([pks[0]?.[0], pks[1]?.[0], pks[0]?.[1]]).size).toBe(3);
+    const key = { user: secretKey('a'), tenant: 't' };
+    expect((await ask('a', 't', '/?status=503')).status).toBe(503);
+    await expect
+      .poll(async () => (await limiter.peek(key)).policies.map(({ remaining }) => remaining))
+      .toEqual([1, 1, 7]);
+    expect((await ask('a', 't')).status).toBe(200);
+    const denied = await ask('a', 't');
+    expect([denied.status, JSON.parse(denied.body)['violated-policies']]).toEqual([429, ['user', 'tenant']]);
+    expect((await ask('a', '')).status).toBe(400);
+    expect((await limiter.peek({ user: key.user, tenant: 'other' })).policies[2]?.remaining).toBe(6);
   });
 
   test('gives units back when the answer’s status says so', async () => {

@@ -107,7 +107,39 @@ describe('a Redis that is away', () => {
 
 describe('bad input', () => {
   const five: Policy = { ...hundred, limit: 5 };
-  const numbers = [0, -5, -1, 0.5, 1.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53, 1e300, '1', {}];
+  const stores = {
+    memory: () => createRateLimiter({ name: 'bad', policies: [five] }),
+    Redis: () => createRateLimiter({ name: 'bad', policies: [five], redis, deadlineMs: 10_000 }),
+  };
+  const numbers = [0, -5, -1, 0.5, 1.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53, 1e300, '1', {}, null];
+
+  test.each(Object.keys(stores))('is refused with a code and mints or burns nothing: %s', async (name) => {
+    const limiter = stores[name as keyof typeof stores]();
+    await limiter.consume('k', { cost: 2 });
+    const code = 'ERR_WEIR_RATELIMIT_COST';
+    for (const number of numbers as number[]) {
+      await expect(limiter.consume('k', { cost: number })).rejects.toMatchObject({ code });
+      await expect(limiter.peek('k', { cost: number })).rejects.toMatchObject({ code });
+      await expect(limiter.reward('k', number)).rejects.toMatchObject({ code });
+      await expect(limiter.penalize('k', number)).rejects.toMatchObject({ code });
+    }
+    await expect(limiter.consume('k', { cost: 6 })).rejects.toMatchObject({
+      code: 'ERR_WEIR_RATELIMIT_COST_ABOVE_BURST',
+    });
+    for (const key of ['', 'x'.repeat(10_240), undefined, 7, ['k']] as string[]) {
+      const calls = [limiter.consume(key), limiter.peek(key), limiter.reset(key), limiter.block(key, 1000)];
+      const reasons = (await Promise.allSettled(calls)).map(
+        (call) => call.status === 'rejected' && call.reason.code,
+      );
+      expect(reasons).toEqual(Array(4).fill('ERR_WEIR_RATELIMIT_KEY'));
+    }
+    for (const durationMs of [0, -1, Number.NaN, Number.POSITIVE_INFINITY])
+      await expect(limiter.block('k', durationMs)).rejects.toMatchObject({
+        code: 'ERR_WEIR_RATELIMIT_OPTIONS',
+      });
+    expect((await limiter.peek('k')).policies[0]?.remaining).toBe(3);
+    expect(limiter.stats().decisions.reduce((sum, { count }) => sum + count, 0)).toBe(1);
+  });
 
   test.each(numbers.filter((number) => number !== 1))('no policy has a limit or window of %s', (number) => {
     const code = 'ERR_WEIR_RATELIMIT_POLICY';

@@ -8,6 +8,7 @@ import {
   rateLimitHeaders,
   retryAfterSeconds,
 } from '../headers.ts';
+import type { LimitKey } from '../key-parts.ts';
 import type { RateLimiter } from '../limiter.ts';
 import type { Overrides } from '../overrides.ts';
 import {
@@ -23,8 +24,11 @@ import {
 /** How requests are limited, the same in every adapter. */
 export interface RequestLimit<Request> {
   readonly limiter: RateLimiter;
-  /** Whose quota a request uses: `ipKey(request.ip)`, `secretKey(token)`, `compositeKey(user, route)`, … */
-  readonly key: (request: Request) => string | Promise<string>;
+  /**
+   * Whose quota a request uses: `ipKey(request.ip)`, `secretKey(token)`, `compositeKey(user, route)`, … or
+   * `{ user, tenant }` where policies count by parts of the key.
+   */
+  readonly key: (request: Request) => LimitKey | Promise<LimitKey>;
   /** Units, or what they are for a request. Default 1. */
   readonly cost?: number | ((request: Request) => number);
   /** Other limits for some clients, such as paying ones. */
@@ -67,18 +71,18 @@ export async function limitRequest<Request>(
   request: Request,
 ): Promise<Outcome> {
   const { limiter, headers: style = 'draft-11' } = limit;
-  let key: string;
+  let key: LimitKey;
   let decision: Decision;
   try {
     key = await limit.key(request);
-    const cost = typeof limit.cost === 'function' ? limit.cost(request) : (limit.cost ?? 1);
+    const cost =
+      typeof limit.cost === 'function' ? limit.cost(request) : limit.cost === undefined ? 1 : limit.cost;
     const limits = limit.limits?.(request);
     decision = await limiter.consume(key, limits === undefined ? { cost } : { cost, limits });
   } catch (error) {
     return refusal({}, problemOf(error, limit));
   }
-  const pk = limit.partitionSecret === undefined ? '' : partitionKey(limit.partitionSecret, key);
-  const headers = rateLimitHeaders(style, described(limiter, decision), decision, pk);
+  const headers = rateLimitHeaders(style, described(limiter, decision), decision, partitions(limit, key));
   if (decision.allowed) {
     const { refundIf } = limit;
     if (refundIf === undefined) return { headers };
@@ -97,7 +101,29 @@ function described(limiter: RateLimiter, decision: Decision): RateLimiter['polic
   return decision.policies.length > 0 && decision.source !== 'local' ? decision.policies : limiter.policies;
 }
 
-async function settle(limiter: RateLimiter, key: string, decision: Decision, refund: boolean): Promise<void> {
+/** The partition key of each policy, by the part of the key that it counts by; none for one that counts all keys together. */
+function partitions<Request>(
+  { limiter, partitionSecret }: RequestLimit<Request>,
+  key: LimitKey,
+): ((policy: string) => string | undefined) | undefined {
+  if (partitionSecret === undefined) return undefined;
+  if (typeof key === 'string') {
+    const pk = partitionKey(partitionSecret, key);
+    return () => pk;
+  }
+  const parts = new Map(limiter.policies.map((policy) => [policy.name, policy.key]));
+  return (policy) => {
+    const part = parts.get(policy);
+    return part === undefined ? undefined : partitionKey(partitionSecret, `${part}:${key[part]}`);
+  };
+}
+
+async function settle(
+  limiter: RateLimiter,
+  key: LimitKey,
+  decision: Decision,
+  refund: boolean,
+): Promise<void> {
   // The answer is out: a refund that Redis fails to take is only a unit less for this client.
   if (refund) await limiter.refund(key, decision).catch(() => false);
 }
