@@ -1,3 +1,5 @@
+import { trace } from '@opentelemetry/api';
+import { startTracing } from '@weir/metrics/tracing';
 import { expect, test } from 'vitest';
 import { startTracedApp } from './fixtures/start-traced-app.ts';
 import { listen } from './otlp-receiver.ts';
@@ -49,4 +51,12 @@ test('a collector that is gone, silent or slow holds neither requests nor the en
     expect(elapsedMs).toBeLessThan(10_000);
   }
   await Promise.all([silent.stop(), slow.stop()]);
+});
+
+test('an exporter that never comes back holds neither a flush nor a shutdown past the deadline', async () => {
+  const exporter = { export: () => {}, shutdown: () => new Promise<void>(() => {}) };
+  const tracing = startTracing({ service: 'test', exporter, deadlineMs: 50, handleSigterm: false });
+  trace.getTracer('test').startSpan('one').end();
+  expect(await tracing.flush()).toBe(false);
+  expect(await tracing.shutdown()).toBe(false);
 });

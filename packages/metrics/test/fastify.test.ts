@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import http from 'node:http';
 import { type ClientHttp2Stream, connect } from 'node:http2';
+import { createConnection } from 'node:net';
 import { DatabaseSync } from 'node:sqlite';
 import { fastifyMetrics } from '@weir/metrics/fastify';
 import Fastify, { type FastifyInstance } from 'fastify';
@@ -120,6 +121,38 @@ test('a handler that runs after its body was read is still in the context of its
   const answers = await Promise.all(Array.from({ length: 40 }, (_, index) => post(String(index))));
   expect(answers).toEqual(Array.from({ length: 40 }, () => ({ route: '/posts/:who', sent: true })));
   agent.destroy();
+});
+
+test('on one connection with requests in a pipeline each end counts for its own request', async () => {
+  metrics.instrument(new DatabaseSync(':memory:'));
+  // The first is ready last: those behind it wait with what they answer, and all end from inside another request's work.
+  app.get<{ Params: { ms: string } }>('/waits/:ms', async (request) => {
+    await new Promise((resolve) => setTimeout(resolve, Number(request.params.ms)));
+    return 'ok';
+  });
+  app.get('/fails', async (_request, reply) => reply.code(503).send('no'));
+  const { port } = new URL(await app.listen({ port: 0, host: '127.0.0.1' }));
+  const paths = Array.from({ length: 10 }, (_, round) => [
+    `/waits/${9 - round}`,
+    '/tenants/1',
+    '/fails',
+  ]).flat();
+  const socket = createConnection(Number(port), '127.0.0.1');
+  socket.write(paths.map((path) => `GET ${path} HTTP/1.1\r\nhost: x\r\n\r\n`).join(''));
+  let received = '';
+  for await (const chunk of socket) {
+    received += String(chunk);
+    if (received.split('HTTP/1.1 ').length > paths.length) break;
+  }
+  const counts = async (): Promise<(number | undefined)[]> => {
+    const samples = await samplesOf(metrics);
+    return ['/waits/:ms', '/tenants/:tid', '/fails'].map((route) => {
+      const status = route === '/fails' ? 503 : 200;
+      const labels = `http_request_method="GET",http_route="${route}",http_response_status_code="${status}"`;
+      return samples.get(`${COUNT}{${labels}}`);
+    });
+  };
+  await expect.poll(counts).toEqual([10, 10, 10]);
 });
 
 test('a reply by an early hook counts under the route it was for', async () => {

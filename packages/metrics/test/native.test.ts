@@ -85,7 +85,7 @@ test('quantiles that a real Prometheus takes from the protobuf scrape are within
   const { port } = server.address() as { port: number };
   const prometheus = await startPrometheus({
     targets: [{ job: 'native', address: `127.0.0.1:${port}` }],
-    scrapeInterval: '1s',
+    scrapeInterval: '200ms',
     args: ['--enable-feature=native-histograms'],
   });
   try {

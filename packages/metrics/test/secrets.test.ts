@@ -136,11 +136,15 @@ test('through a saturated pool of one each query’s span belongs to the request
     const exchange = metrics.http.begin('GET');
     exchange.route = `/${name}`;
     await metrics.http.run(exchange, async () => {
+      const route = (): string | undefined => metrics.http.contexts?.getStore()?.route;
       const byCallback = new Promise((resolve) => {
-        void pool.query(`select 2 as ${name}`, () => resolve(metrics.http.contexts?.getStore()?.route));
+        void pool.query(`select 2 as ${name}`, () => resolve(route()));
+      });
+      const withValues = new Promise((resolve) => {
+        void pool.query(`select $1 as ${name}`, [2], () => resolve(route()));
       });
       await Promise.all([pool.query(`select 1 as ${name}`), pool.query(`select 3 as ${name}`)]);
-      expect(await byCallback).toBe(`/${name}`);
+      expect([await byCallback, await withValues]).toEqual([`/${name}`, `/${name}`]);
       const client = await pool.connect();
       await client.query(`select 4 as ${name}`);
       client.release();
@@ -153,7 +157,7 @@ test('through a saturated pool of one each query’s span belongs to the request
   for (const name of ['a', 'b', 'c', 'd']) {
     const server = spans.find((span) => span.name === `GET /${name}`);
     const queries = spans.filter(({ attributes }) => attributes['db.query.text'] === `select ? as ${name}`);
-    expect(queries).toHaveLength(4);
+    expect(queries).toHaveLength(5);
     for (const query of queries) expect(query.parentSpanContext?.spanId).toBe(server?.spanContext().spanId);
   }
 });

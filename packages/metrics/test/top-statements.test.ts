@@ -92,6 +92,12 @@ test('a displaced statement that grows heavy again in time goes on with the seri
   await scrape();
   expect(present.get('first')).toBe(15);
   expect(present.get(OTHER)).toBe(40);
+  // It is its own again, and stays when its time as a displaced one would have been over.
+  clock.advance(130_000);
+  await scrape();
+  run('first', 100, 5);
+  await scrape();
+  expect(present.get('first')).toBe(20);
   await metrics.close();
 });
 

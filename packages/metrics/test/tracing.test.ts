@@ -1,10 +1,32 @@
 import { startPrometheus } from '@weir/test-kit';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { startTracedApp, type TracedApp } from './fixtures/start-traced-app.ts';
 import { listen, startOtlpReceiver } from './otlp-receiver.ts';
 
 let receiver: Awaited<ReturnType<typeof startOtlpReceiver>>;
 let app: TracedApp | undefined;
+let scraped: {
+  receiver: Awaited<ReturnType<typeof startOtlpReceiver>>;
+  app: TracedApp;
+  prometheus: Awaited<ReturnType<typeof startPrometheus>>;
+};
+
+// Prometheus scrapes for the first time five seconds after its start, which go by during the other tests.
+beforeAll(async () => {
+  const own = await startOtlpReceiver();
+  const traced = await startTracedApp({ OTEL_EXPORTER_OTLP_ENDPOINT: own.url });
+  const prometheus = await startPrometheus({
+    targets: [{ job: 'traced', address: new URL(traced.origin).host }],
+    scrapeInterval: '200ms',
+    args: ['--enable-feature=exemplar-storage'],
+  });
+  scraped = { receiver: own, app: traced, prometheus };
+});
+afterAll(async () => {
+  await scraped.prometheus.stop();
+  await scraped.app.kill();
+  await scraped.receiver.stop();
+});
 
 beforeEach(async () => {
   receiver = await startOtlpReceiver();
@@ -115,35 +137,6 @@ test('an incoming trace is carried on, inwards and outwards, and logs and exempl
   expect(exemplars.map(([, trace, span]) => [trace, span])).toEqual([[traceId, server?.spanId]]);
 });
 
-test('the exemplars that a real Prometheus stores are spans that an independent receiver got', async () => {
-  const origin = await start();
-  const prometheus = await startPrometheus({
-    targets: [{ job: 'traced', address: new URL(origin).host }],
-    scrapeInterval: '1s',
-    args: ['--enable-feature=exemplar-storage'],
-  });
-  try {
-    const stored = async (): Promise<{ trace_id: string; span_id: string }[]> => {
-      await fetch(`${origin}/items/7`);
-      const query = 'http_server_request_duration_seconds_bucket{http_route="/items/:id"}';
-      const url = `${prometheus.url}/api/v1/query_exemplars?query=${encodeURIComponent(query)}&start=${Date.now() / 1_000 - 600}&end=${Date.now() / 1_000 + 60}`;
-      const { data } = (await fetch(url).then((response) => response.json())) as {
-        data: { exemplars: { labels: { trace_id: string; span_id: string } }[] }[];
-      };
-      return data.flatMap(({ exemplars }) => exemplars.map(({ labels }) => labels));
-    };
-    await expect
-      .poll(async () => (await stored()).length, { timeout: 20_000, interval: 300 })
-      .toBeGreaterThan(1);
-    const exemplars = await stored();
-    await terminate();
-    const spans = new Set(receiver.spans.map(({ traceId, spanId }) => `${traceId} ${spanId}`));
-    for (const { trace_id, span_id } of exemplars) expect(spans).toContain(`${trace_id} ${span_id}`);
-  } finally {
-    await prometheus.stop();
-  }
-});
-
 test('of traces that are not sampled the slow and the failed ones arrive', async () => {
   const origin = await start({
     OTEL_TRACES_SAMPLER: 'parentbased_traceidratio',
@@ -163,4 +156,24 @@ test('a disabled SDK leaves the app as it was', async () => {
   expect(await fetch(`${origin}/items/7`).then((response) => response.json())).toEqual({});
   expect((await terminate()).signal).toBe('SIGTERM');
   expect(receiver.spans).toEqual([]);
+});
+
+test('the exemplars that a real Prometheus stores are spans that an independent receiver got', async () => {
+  const { origin, terminate: end } = scraped.app;
+  const stored = async (): Promise<{ trace_id: string; span_id: string }[]> => {
+    await fetch(`${origin}/items/7`);
+    const query = 'http_server_request_duration_seconds_bucket{http_route="/items/:id"}';
+    const url = `${scraped.prometheus.url}/api/v1/query_exemplars?query=${encodeURIComponent(query)}&start=${Date.now() / 1_000 - 600}&end=${Date.now() / 1_000 + 60}`;
+    const { data } = (await fetch(url).then((response) => response.json())) as {
+      data: { exemplars: { labels: { trace_id: string; span_id: string } }[] }[];
+    };
+    return data.flatMap(({ exemplars }) => exemplars.map(({ labels }) => labels));
+  };
+  await expect
+    .poll(async () => (await stored()).length, { timeout: 20_000, interval: 300 })
+    .toBeGreaterThan(1);
+  const exemplars = await stored();
+  await end();
+  const spans = new Set(scraped.receiver.spans.map(({ traceId, spanId }) => `${traceId} ${spanId}`));
+  for (const { trace_id, span_id } of exemplars) expect(spans).toContain(`${trace_id} ${span_id}`);
 });

@@ -80,18 +80,16 @@ function instrumentNodeRedis(client: RedisClient, queries: QueryRecorder): void 
     const { redisArgs } = (args[1] ?? {}) as { readonly redisArgs?: readonly unknown[] };
     return follow(String(redisArgs?.[0]), () => execute(...args));
   });
-  wrapMethod(
-    inner,
-    '_executePipeline',
-    (execute) =>
-      (...args) =>
-        follow('PIPELINE', () => execute(...args)),
-  );
-  wrapMethod(
-    inner,
-    '_executeMulti',
-    (execute) =>
-      (...args) =>
-        follow('MULTI', () => execute(...args)),
-  );
+  for (const [method, name] of [
+    ['_executePipeline', 'PIPELINE'],
+    ['_executeMulti', 'MULTI'],
+  ] as const) {
+    wrapMethod(
+      inner,
+      method,
+      (execute) =>
+        (...args) =>
+          follow(name, () => execute(...args)),
+    );
+  }
 }

@@ -132,7 +132,8 @@ export class StatementSeries {
     this.#owners.add(tracked);
     tracked.weight -= tracked.error;
     tracked.error = 0;
-    tracked.series = tracked.retired ?? this.#family.labels(system, statement.summary, statement.fingerprint);
+    // Where it is displaced and still exported, this is the series it had.
+    tracked.series = this.#family.labels(system, statement.summary, statement.fingerprint);
     tracked.retired = undefined;
   }
 

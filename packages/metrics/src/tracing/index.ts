@@ -19,7 +19,7 @@ export interface TracingOptions {
   readonly keepSlowMs?: number;
   /** Unsampled traces that fail are kept all the same. Default `true`. */
   readonly keepErrors?: boolean;
-  /** How long a shutdown waits for the collector. Default 2,000. */
+  /** By when after a shutdown began, or SIGTERM came, nothing waits for the collector any more. Default 2,000. */
   readonly deadlineMs?: number;
   /** Whether SIGTERM flushes. Default `true`. */
   readonly handleSigterm?: boolean;
@@ -34,6 +34,9 @@ export interface Tracing {
   /** Flushes by the deadline and stops. Never rejects. */
   shutdown(): Promise<boolean>;
 }
+
+// The rest of a deadline is for timers that come late and for the end of the process itself.
+const WAITING_SHARE = 0.95;
 
 function validate({ ratio, keepSlowMs, deadlineMs }: TracingOptions): void {
   if (ratio !== undefined && !(ratio >= 0 && ratio <= 1))
@@ -56,7 +59,7 @@ function exporterOf(options: TracingOptions): SpanExporter | undefined {
 async function within(deadlineMs: number, work: Promise<unknown>): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;
   const deadline = new Promise<boolean>((resolve) => {
-    timer = setTimeout(resolve, deadlineMs, false);
+    timer = setTimeout(resolve, deadlineMs * WAITING_SHARE, false);
   });
   const finished = work.then(
     () => true,
