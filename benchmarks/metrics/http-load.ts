@@ -1,13 +1,7 @@
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
+import { openConnections, requestFor } from './connections.ts';
 
 const CONNECTIONS = 10;
-
-function open(port: number): Promise<Socket> {
-  return new Promise((resolve, reject) => {
-    const socket = connect({ port, host: '127.0.0.1', noDelay: true }, () => resolve(socket));
-    socket.once('error', reject);
-  });
-}
 
 /**
  * Keep-alive connections, one request under way on each. Written on bare sockets: a client that costs less leaves more of the
@@ -23,9 +17,7 @@ export class HttpLoad {
   }
 
   static async open(origin: string, path: string): Promise<HttpLoad> {
-    const { port } = new URL(origin);
-    const sockets = await Promise.all(Array.from({ length: CONNECTIONS }, () => open(Number(port))));
-    return new HttpLoad(sockets, `GET ${path} HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n`);
+    return new HttpLoad(await openConnections(origin, CONNECTIONS), requestFor(path));
   }
 
   /** Resolves when `requests` were answered, each with 200 and the whole body. */

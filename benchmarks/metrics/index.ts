@@ -4,7 +4,10 @@
  * Arms run interleaved, one after the other in every round, and in turned order; the figure is the CPU time of the process
  * that serves, not the throughput. The null arm runs twice: the distance of the two is the noise of this run.
  *
- * `--quick` for a run of a minute; `--only http,pg` for a part, which writes no results; `--rounds` and `--requests` for longer ones.
+ * The collector part holds traced servers against one another by the state of the collector that they export to; its figures are latencies, and
+ * times from SIGTERM to the end. It writes results of its own.
+ *
+ * `--quick` for a run of two minutes; `--only http,pg` for a part, which writes no results save the collector's; `--rounds` and `--requests` for longer ones.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -12,6 +15,7 @@ import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Arm } from './child.ts';
+import { measureCollectors, type Ratio } from './collector.ts';
 import { measureHttp } from './http.ts';
 import { measurePg } from './pg.ts';
 import { type Added, added, collect, medians, push, type Samples } from './samples.ts';
@@ -56,9 +60,35 @@ function ratio(figures: Readonly<Record<string, Added>>, peer: string): number {
   return (figures.weir?.median ?? Number.NaN) / (figures[peer]?.median ?? Number.NaN);
 }
 
-const PARTS = ['instruments', 'startup', 'http', 'pg'] as const;
+const PARTS = ['instruments', 'startup', 'http', 'pg', 'collector'] as const;
 
-/** Runs everything, prints tables and writes benchmarks/results/metrics.json. */
+function write(file: string, result: object): void {
+  const commit = execFileSync('git', ['rev-parse', 'HEAD'], { encoding: 'utf8' }).trim();
+  const environment = { node: process.version, cpu: cpus()[0]?.model, cores: cpus().length, commit };
+  const results = join(import.meta.dirname, '../results');
+  mkdirSync(results, { recursive: true });
+  writeFileSync(join(results, file), `${JSON.stringify({ environment, ...result }, null, 2)}\n`);
+}
+
+async function runCollectors(rounds: number): Promise<void> {
+  const result = await measureCollectors(rounds);
+  const spread = ({ median, low, high }: Ratio): string =>
+    `${median.toFixed(2)} [${low.toFixed(2)} … ${high.toFixed(2)}]`;
+  console.log(
+    '\na traced server by its collector: median over rounds, of the healthy ones with quartiles, end after SIGTERM',
+  );
+  for (const [name, p50Ms] of Object.entries(medians(result.p50Ms))) {
+    const p99Ms = medians(result.p99Ms)[name] as number;
+    const p99 = `p99 ${p99Ms.toFixed(2)} ms × ${spread(result.p99Ratio[name] as Ratio)}`;
+    line(
+      name,
+      `p50 ${p50Ms.toFixed(2)} ms × ${spread(result.p50Ratio[name] as Ratio)}  ${p99}  end ${result.exitMs[name]?.toFixed(0)} ms`,
+    );
+  }
+  write('metrics-collector.json', { rounds, ...result });
+}
+
+/** Runs everything, prints tables and writes benchmarks/results/metrics.json and metrics-collector.json. */
 export async function run(args: string[]): Promise<void> {
   const { values } = parseArgs({
     args,
@@ -104,17 +134,12 @@ export async function run(args: string[]): Promise<void> {
     table('pg: CPU of the client added per query', queries, 'µs');
     ratios['pg, of OpenTelemetry'] = ratio(queries, 'opentelemetry');
   }
+  if (wanted.includes('collector')) await runCollectors(rounds);
+  if (wanted.every((part) => part === 'collector')) return;
   console.log('\nratios');
   for (const [name, value] of Object.entries(ratios)) line(name, `${value.toFixed(3).padStart(8)} ×`);
   if (equalValues !== undefined) console.log(`\nscraped values equal to prom-client’s: ${equalValues}`);
   if (equalValues === false) throw new Error('The scraped values differ from prom-client’s.');
   if (values.only !== undefined) return;
-  const commit = execFileSync('git', ['rev-parse', 'HEAD'], { encoding: 'utf8' }).trim();
-  const environment = { node: process.version, cpu: cpus()[0]?.model, cores: cpus().length, commit };
-  const results = join(import.meta.dirname, '../results');
-  mkdirSync(results, { recursive: true });
-  writeFileSync(
-    join(results, 'metrics.json'),
-    `${JSON.stringify({ environment, rounds, requests, ratios, equalValues, samples }, null, 2)}\n`,
-  );
+  write('metrics.json', { rounds, requests, ratios, equalValues, samples });
 }
