@@ -1,3 +1,5 @@
+import { hrtime } from 'node:process';
+
 /** Where time comes from. `now()` is in milliseconds, may be fractional, and should never step back. */
 export interface Clock {
   now(): number;
@@ -7,10 +9,49 @@ export interface Clock {
 export const monotonicClock: Clock = {
   now() {
     // The cheapest way to it: performance.now() takes a third longer.
-    const time = process.hrtime();
+    const time = hrtime();
     return time[0] * 1000 + time[1] / 1_000_000;
   },
 };
+
+/** How many readings may follow a true one. */
+const SHARED = 7;
+/** Readings further apart than this are all true ones. */
+const BURST_MS = 0.02;
+
+let readMs = 0;
+let left = 0;
+let ending = false;
+const settled = Promise.resolve();
+
+/**
+ * {@link monotonicClock}, read once for up to eight decisions that follow one another at once, which is a sixth of what
+ * a decision in memory costs. A reading is shared only within 20 µs of the one before, and no longer than until the
+ * microtasks that were waiting are done: nothing that a caller awaits comes between.
+ */
+export const burstClock: Clock = {
+  now() {
+    if (left > 0) {
+      left--;
+      return readMs;
+    }
+    const nowMs = monotonicClock.now();
+    if (nowMs - readMs < BURST_MS) {
+      left = SHARED;
+      if (!ending) {
+        ending = true;
+        void settled.then(endBurst);
+      }
+    }
+    readMs = nowMs;
+    return nowMs;
+  },
+};
+
+function endBurst(): void {
+  left = 0;
+  ending = false;
+}
 
 /**
  * Algorithm time is microseconds above this origin, so that a state of zeros means "never used" whatever the window:

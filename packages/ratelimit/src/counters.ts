@@ -49,6 +49,10 @@ export class Counters {
     } else if (allowed) this.#allowed[source]++;
     else this.#denied[source]++;
     for (let index = 0; index < violated.length; index++) {
+      if (violated[index] === this.#names[0]) {
+        (this.#violations[0] as number)++;
+        continue;
+      }
       const policy = this.#names.indexOf(violated[index] as string);
       (this.#violations[policy] as number)++;
     }

@@ -30,7 +30,7 @@ describe('the memory table', () => {
             segment.remove(row);
             model.delete(hash);
           } else if (!remove && row < 0) {
-            if (segment.crowded) segment.makeRoom();
+            if (segment.crowded && segment.outgrown) segment.grow();
             const added = segment.insert(low, hash);
             expect(segment.cells[added]).toBe(0);
             segment.cells[added] = ++value;
@@ -41,6 +41,32 @@ describe('the memory table', () => {
       }),
       { numRuns: 300 },
     );
+  });
+
+  test('splits a large segment into halves that hold what it held', () => {
+    const random = seededRandom(9);
+    const whole = new MemorySegment(2, 100_000);
+    const model = new Map<number, number>();
+    while (!(whole.crowded && whole.large)) {
+      if (whole.crowded) whole.grow();
+      const hash = (random() * 2 ** 32) | 0 || 1;
+      if (whole.find(hash, ~hash) >= 0) continue;
+      whole.cells[whole.insert(hash, ~hash) * 2 + 1] = hash;
+      model.set(hash, hash);
+    }
+    whole.cells[whole.capacity * 2] = 7;
+    const quarters = whole.split().flatMap((half) => half.split());
+    expect(quarters.reduce((total, { size }) => total + size, 0)).toBe(model.size);
+    for (const [hash, value] of model) {
+      const quarter = quarters[~hash >>> 30] as MemorySegment;
+      expect(quarter.cells[quarter.find(hash, ~hash) * 2 + 1]).toBe(value);
+    }
+    for (const quarter of quarters) {
+      expect(quarter.depth).toBe(2);
+      expect(quarter.crowded).toBe(false);
+      // Newcomers to a full table have used this much together.
+      expect(quarter.cells[quarter.capacity * 2]).toBe(7);
+    }
   });
 
   test('hashes of a million near-equal keys do not collide, and depend on the secret', () => {
@@ -54,6 +80,19 @@ describe('the memory table', () => {
     const other = new StringHash(seededRandom(6));
     other.update('client-1');
     expect(seen.has((BigInt(other.high) << 32n) + BigInt(other.low))).toBe(false);
+  });
+
+  test('remembers every key while its segments grow and split', () => {
+    const plan = compilePlan([five]);
+    const options = { maxKeys: 60_000, maxBytes: 64 * 2 ** 20, clock: createManualClock() };
+    const store = new MemoryStore({ plan, ...options, random: seededRandom(3) });
+    for (let index = 0; index < 40_000; index++) {
+      expect(store.decide(plan, `client-${index}`, 1 + (index % 5), 1).granted).toBe(1);
+    }
+    expect(store.size).toBe(40_000);
+    for (let index = 0; index < 40_000; index++) {
+      expect(store.decide(plan, `client-${index}`, 1, 0).fields[0]).toBe(4 - (index % 5));
+    }
   });
 
   test('holds a million keys in at most 60 bytes each', () => {

@@ -1,6 +1,10 @@
 const MAX_LOAD = 0.75;
 const START_CAPACITY = 12;
 const GROWTH = 1.5;
+/** From here on a segment splits in place of growing, so that no insertion moves more than some thousand records. */
+const SPLIT_CAPACITY = 8000;
+/** How full the halves are. */
+const SPLIT_LOAD = 0.6;
 
 /**
  * One open-addressing hash table of fixed-width records in typed arrays: no object, pointer or string per key. A row's
@@ -11,16 +15,21 @@ export class MemorySegment {
   /** Records, row-major. Replaced when the segment grows. */
   cells: Float64Array;
   size = 0;
+  /** Where the last sweep or eviction stopped. */
+  hand = 0;
+  /** How many of the highest bits of the high hash all its keys share. */
+  readonly depth: number;
   readonly #width: number;
   readonly #maxRows: number;
   #capacity: number;
   /** Low and high hash of each row; low 0 means empty. */
   #hashes: Int32Array;
 
-  constructor(width: number, maxRows: number) {
+  constructor(width: number, maxRows: number, depth = 0, capacity: number = START_CAPACITY) {
     this.#width = width;
     this.#maxRows = maxRows;
-    this.#capacity = Math.min(START_CAPACITY, capacityFor(maxRows));
+    this.depth = depth;
+    this.#capacity = Math.min(capacity, capacityFor(maxRows));
     this.#hashes = new Int32Array(this.#capacity * 2);
     this.cells = new Float64Array((this.#capacity + 1) * width);
   }
@@ -39,15 +48,66 @@ export class MemorySegment {
     return this.size >= this.#maxRows;
   }
 
-  /** True when another row needs `makeRoom` first. */
+  /** True when another row needs growth, a split or a removal first. */
   get crowded(): boolean {
     return this.size + 1 > this.#capacity * MAX_LOAD;
   }
 
-  /** Grows, unless removals have left a quarter of the rows free that may be used. */
-  makeRoom(): void {
-    if (this.size > this.#capacity * MAX_LOAD * 0.75 && this.#capacity < capacityFor(this.#maxRows))
-      this.#grow();
+  /** True when it should grow: removals have not left a quarter of the rows free, and more are allowed. */
+  get outgrown(): boolean {
+    return this.size > this.#capacity * MAX_LOAD * 0.75 && this.#capacity < capacityFor(this.#maxRows);
+  }
+
+  /** True when it should rather split than grow. Near its bound it grows, since halves are not quite equal. */
+  get large(): boolean {
+    return this.#capacity >= SPLIT_CAPACITY && this.size * 1.25 <= this.#maxRows;
+  }
+
+  /** Its records in two segments of half the bounds, by the bit of the high hash after those shared. */
+  split(): readonly [MemorySegment, MemorySegment] {
+    const hashes = this.#hashes;
+    const capacity = this.#capacity;
+    const bit = 31 - this.depth;
+    let ones = 0;
+    for (let row = 0; row < capacity; row++) {
+      if (hashes[row * 2] !== 0) ones += ((hashes[row * 2 + 1] as number) >>> bit) & 1;
+    }
+    const half = (rows: number): MemorySegment =>
+      new MemorySegment(
+        this.#width,
+        Math.floor(this.#maxRows / 2),
+        this.depth + 1,
+        Math.ceil(rows / SPLIT_LOAD),
+      );
+    const halves = [half(this.size - ones), half(ones)] as const;
+    for (let row = 0; row < capacity; row++) {
+      const low = hashes[row * 2] as number;
+      if (low === 0) continue;
+      const high = hashes[row * 2 + 1] as number;
+      const target = halves[((high >>> bit) & 1) as 0 | 1];
+      target.#put(target.insert(low, high), this.cells, row);
+    }
+    for (const target of halves) target.#put(target.#capacity, this.cells, capacity);
+    return halves;
+  }
+
+  /** Takes half as much space again, within its bound. */
+  grow(): void {
+    const { cells } = this;
+    const hashes = this.#hashes;
+    const capacity = this.#capacity;
+    this.#capacity = Math.min(Math.ceil(capacity * GROWTH), capacityFor(this.#maxRows));
+    this.#hashes = new Int32Array(this.#capacity * 2);
+    this.cells = new Float64Array((this.#capacity + 1) * this.#width);
+    for (let row = 0; row < capacity; row++) {
+      const low = hashes[row * 2] as number;
+      if (low === 0) continue;
+      const target = this.#emptyRow(low);
+      this.#hashes[target * 2] = low;
+      this.#hashes[target * 2 + 1] = hashes[row * 2 + 1] as number;
+      this.#put(target, cells, row);
+    }
+    this.#put(this.#capacity, cells, capacity);
   }
 
   /** The row of a hash, or −1. */
@@ -63,7 +123,7 @@ export class MemorySegment {
     }
   }
 
-  /** Adds a row of zeros for a hash that is not in the table. The segment must be neither full nor crowded. */
+  /** Adds a row of zeros for a hash that is not in the table. The segment must have room. */
   insert(low: number, high: number): number {
     const row = this.#emptyRow(low);
     this.#hashes[row * 2] = low;
@@ -110,26 +170,11 @@ export class MemorySegment {
     return row;
   }
 
-  #grow(): void {
+  /** Copies a record of a table of the same width. */
+  #put(row: number, cells: Float64Array, from: number): void {
     const width = this.#width;
-    const { cells } = this;
-    const hashes = this.#hashes;
-    const capacity = this.#capacity;
-    this.#capacity = Math.min(Math.ceil(capacity * GROWTH), capacityFor(this.#maxRows));
-    this.#hashes = new Int32Array(this.#capacity * 2);
-    this.cells = new Float64Array((this.#capacity + 1) * width);
-    for (let row = 0; row < capacity; row++) {
-      const low = hashes[row * 2] as number;
-      if (low === 0) continue;
-      const target = this.#emptyRow(low);
-      this.#hashes[target * 2] = low;
-      this.#hashes[target * 2 + 1] = hashes[row * 2 + 1] as number;
-      for (let cell = 0; cell < width; cell++) {
-        this.cells[target * width + cell] = cells[row * width + cell] as number;
-      }
-    }
     for (let cell = 0; cell < width; cell++) {
-      this.cells[this.#capacity * width + cell] = cells[capacity * width + cell] as number;
+      this.cells[row * width + cell] = cells[from * width + cell] as number;
     }
   }
 }
