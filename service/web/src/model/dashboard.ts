@@ -115,7 +115,8 @@ export interface FieldConfig {
 
 export interface ValueMapping {
   readonly type: string;
-  readonly options: Readonly<Record<string, { readonly text?: string; readonly color?: string }>>;
+  /** By value for `value`; `from`, `to` and `result` for `range`. */
+  readonly options: unknown;
 }
 
 export interface CustomConfig {

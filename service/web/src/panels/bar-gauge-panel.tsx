@@ -1,8 +1,7 @@
 import type { JSX } from 'preact';
 import { grafanaColor } from '../charts/colors.ts';
-import { formatValue } from '../format/format-value.ts';
+import { displayValue } from '../model/display.ts';
 import { reduce } from '../model/reduce.ts';
-import { thresholdColor } from '../model/thresholds.ts';
 import type { PanelView } from './panel.tsx';
 
 /** A ranking: one bar a series, the largest first. */
@@ -19,12 +18,12 @@ export function BarGaugePanel({ panel, data }: PanelView): JSX.Element {
         <li
           key={refId + name}
           style={{
-            '--tone': grafanaColor(thresholdColor(config, value) ?? 'blue'),
+            '--tone': grafanaColor(displayValue(config, value).color ?? 'blue'),
             '--share': String(max === 0 ? 0 : (value ?? 0) / max),
           }}
         >
           <span class="bar-gauge-name">{name}</span>
-          <span class="bar-gauge-value">{formatValue(value, config.unit, config.decimals)}</span>
+          <span class="bar-gauge-value">{displayValue(config, value).text}</span>
           <span class="bar-gauge-bar" aria-hidden="true" />
         </li>
       ))}

@@ -1,9 +1,8 @@
 import type { JSX } from 'preact';
 import { grafanaColor } from '../charts/colors.ts';
-import { formatValue } from '../format/format-value.ts';
+import { displayValue } from '../model/display.ts';
 import { gaugeArcs } from '../model/gauge.ts';
 import { reduce } from '../model/reduce.ts';
-import { thresholdColor } from '../model/thresholds.ts';
 import type { PanelView } from './panel.tsx';
 import type { PanelSeries } from './panel-data.ts';
 
@@ -32,10 +31,9 @@ function Gauge(props: {
   const { series, value, named } = props;
   const { config, name } = series;
   const { track, needle, bands } = gaugeArcs(config, value);
-  const text =
-    value === null ? (config.noValue ?? 'No data') : formatValue(value, config.unit, config.decimals);
+  const { text, color } = displayValue(config, value);
   return (
-    <div class="gauge" style={{ '--tone': grafanaColor(thresholdColor(config, value) ?? 'text') }}>
+    <div class="gauge" style={{ '--tone': grafanaColor(color ?? 'text') }}>
       <svg viewBox="0 0 200 128" role="img" aria-label={`${name}: ${text}`}>
         <path class="gauge-track" d={track} />
         {needle !== undefined && <path class="gauge-value" d={needle} />}

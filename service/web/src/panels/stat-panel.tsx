@@ -1,9 +1,8 @@
 import type { JSX } from 'preact';
 import { grafanaColor } from '../charts/colors.ts';
 import { Sparkline } from '../charts/sparkline.tsx';
-import { formatValue } from '../format/format-value.ts';
+import { displayValue } from '../model/display.ts';
 import { reduce } from '../model/reduce.ts';
-import { thresholdColor } from '../model/thresholds.ts';
 import type { PanelView } from './panel.tsx';
 import type { PanelSeries } from './panel-data.ts';
 
@@ -30,9 +29,7 @@ function Stat(props: {
   const { series, calc, named, graph } = props;
   const { config } = series;
   const value = reduce(series.values, calc);
-  const color = config.color?.mode === 'fixed' ? config.color.fixedColor : thresholdColor(config, value);
-  const text =
-    value === null ? (config.noValue ?? 'No data') : formatValue(value, config.unit, config.decimals);
+  const { text, color } = displayValue(config, value);
   return (
     <div class="stat" style={{ '--tone': grafanaColor(color ?? 'text') }}>
       {graph && <Sparkline values={series.values} />}

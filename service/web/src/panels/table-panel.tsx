@@ -1,5 +1,5 @@
 import type { JSX } from 'preact';
-import { formatValue } from '../format/format-value.ts';
+import { displayValue } from '../model/display.ts';
 import { reduce } from '../model/reduce.ts';
 import { ScrollRegion } from '../ui/scroll-region.tsx';
 import type { PanelView } from './panel.tsx';
@@ -33,7 +33,7 @@ export function TablePanel({ panel, data }: PanelView): JSX.Element {
               {labels.map((label) => (
                 <td key={label}>{own[label] ?? ''}</td>
               ))}
-              <td class="number">{formatValue(value, config.unit, config.decimals)}</td>
+              <td class="number">{displayValue(config, value).text}</td>
             </tr>
           ))}
         </tbody>
