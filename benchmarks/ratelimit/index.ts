@@ -1,161 +1,127 @@
 /**
  * Rate limiting against its peers. Rounds are interleaved; figures are medians, ratios are medians of per-round ratios
- * against the first contender. Counters assert that everyone admitted the same before anything is timed.
+ * against the base that the table names. Everyone must answer every timed request as expected.
  */
 import { execFileSync } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import os from 'node:os';
+import { dirname } from 'node:path';
 import { startRedis } from '@weir/test-kit';
 import { Redis } from 'ioredis';
+import { compare, print } from './compare.ts';
+import { type Contender, windowMs } from './contender.ts';
 import { measureMemory } from './memory.ts';
-import { type Contender, memoryContenders, redisContenders } from './peers.ts';
+import { bottleneckContender, memoryContenders } from './memory-peers.ts';
+import { deniedContenders, redisContenders } from './redis-peers.ts';
 
-interface Figure {
-  readonly opsPerSecond: number;
-  readonly ratio: number;
-  readonly spread: number;
+/** High enough that nothing is denied, in whatever round. */
+const ENDLESS = 100_000_000;
+const MINIMAL = 'minimal GCRA on a Map';
+const FLEXIBLE = 'rate-limiter-flexible';
+
+interface Effort {
+  readonly scale: number;
+  readonly rounds: number;
 }
 
-type Table = Record<string, Figure>;
+type Results = Record<string, unknown>;
 
-/** Runs everything (about two minutes), or with `--quick` a tenth of it, and writes JSON with `--json <file>`. */
+/** Runs everything (about three minutes), or with `--quick` a tenth of it, and writes JSON with `--json <file>`. */
 export async function run(args: string[]): Promise<void> {
   const quick = args.includes('--quick');
-  const rounds = quick ? 3 : 9;
-  const scale = quick ? 0.1 : 1;
-  const results: Record<string, unknown> = { environment: environment() };
-
-  for (const [name, limit] of [
-    ['memory, allowed', 1_000_000],
-    ['memory, denied', 1],
-  ] as const) {
-    const contenders = memoryContenders(limit);
-    const keys = Array.from({ length: 10_000 }, (_, index) => `client-${index}`);
-    if (limit === 1) await warm(contenders, keys);
-    // Bottleneck queues what is above the limit in place of denying it, and is too slow for the same count.
-    const timed = contenders.filter((contender) => contender.name !== 'bottleneck');
-    results[name] = await compare(timed, keys, 100, Math.floor(100_000 * scale), rounds * 3);
-    if (limit > 1) {
-      const slow = contenders.filter((contender) => contender.name === 'bottleneck');
-      const table = await compare(slow, keys.slice(0, 200), 100, 1000, 3);
-      results['memory, bottleneck alone'] = table;
-    }
-    for (const contender of contenders) await contender.close?.();
-    print(name, results[name] as Table);
-  }
-
-  results['bytes a key and insert stalls'] = measureMemory(quick ? 100_000 : 1_000_000);
-  console.log('\nbytes a key, longest insertion (ms)\n', results['bytes a key and insert stalls']);
-
-  const server = await startRedis();
-  const redis = new Redis(server.url);
-  for (const [name, keyCount, inFlight, count] of [
-    ['redis, 10,000 keys, 100 in flight', 10_000, 100, 20_000],
-    // Leases pay where keys come back: here each key comes 20 and 200 times a round, above only twice.
-    ['redis, 1000 keys, 100 in flight', 1000, 100, 20_000],
-    ['redis, 100 keys, 100 in flight', 100, 100, 20_000],
-    ['redis, one hot key, 100 in flight', 1, 100, 20_000],
-    ['redis, one request at a time', 1000, 1, 3000],
-  ] as const) {
-    const contenders = redisContenders(redis, 1_000_000);
-    const keys = Array.from({ length: keyCount }, (_, index) => `${name.length}-${index}`);
-    await assertEqualWork(contenders, redis);
-    results[name] = await compare(contenders, keys, inFlight, Math.floor(count * scale), rounds);
-    for (const contender of contenders) await contender.close?.();
-    print(name, results[name] as Table, 'rate-limiter-flexible');
-  }
-  redis.disconnect();
-  await server.stop();
-
+  const effort: Effort = quick ? { scale: 0.1, rounds: 3 } : { scale: 1, rounds: 9 };
+  const results: Results = { environment: environment() };
+  await inMemory(results, effort);
+  results['memory, bytes a key'] = await measureMemory(1_000_000 * effort.scale);
+  console.log('\nbytes a key, longest insertion (ms)\n', results['memory, bytes a key']);
+  await onRedis(results, effort);
   const file = args[args.indexOf('--json') + 1];
   if (args.includes('--json') && file !== undefined) {
-    await mkdir(new URL('../results/', import.meta.url), { recursive: true });
+    await mkdir(dirname(file), { recursive: true });
     await writeFile(file, `${JSON.stringify(results, undefined, 2)}\n`);
   }
 }
 
-async function warm(contenders: readonly Contender[], keys: readonly string[]): Promise<void> {
-  for (const contender of contenders.filter(({ name }) => name !== 'bottleneck')) {
-    for (const key of keys) await contender.consume(key);
+async function inMemory(results: Results, { scale, rounds }: Effort): Promise<void> {
+  const keys = Array.from({ length: 10_000 }, (_, index) => `client-${index}`);
+  const shape = { keys, inFlight: 100, requests: 100_000 * scale, rounds: rounds * 3, base: MINIMAL };
+  for (const [name, allowed] of [
+    ['memory, allowed', true],
+    ['memory, denied', false],
+  ] as const) {
+    const contenders = memoryContenders(allowed ? ENDLESS : 1, keys.length);
+    if (!allowed) await useUp(contenders, keys);
+    const comparison = await compare(contenders, { ...shape, allowed });
+    print(name, comparison);
+    results[name] = comparison;
+    await closeAll(contenders);
   }
+  // Four hundred times slower than the rest: on its own, with fewer requests.
+  const alone = [bottleneckContender(ENDLESS)];
+  const few = { ...shape, keys: keys.slice(0, 200), requests: 1000, rounds: 3 };
+  const comparison = await compare(alone, { ...few, base: 'bottleneck', allowed: true });
+  print('memory, bottleneck alone', comparison);
+  results['memory, bottleneck alone'] = comparison;
+  await closeAll(alone);
 }
 
-/** Everyone must admit exactly `limit` of one key. */
-async function assertEqualWork(contenders: readonly Contender[], redis: Redis): Promise<void> {
-  for (const limit of [20]) {
-    for (const { name, consume, close } of redisContenders(redis, limit)) {
-      const decisions = await Promise.all(Array.from({ length: 50 }, () => consume(`equal-${name}`)));
+async function onRedis(results: Results, { scale, rounds }: Effort): Promise<void> {
+  const server = await startRedis();
+  const redis = new Redis(server.url);
+  const shape = { rounds, base: FLEXIBLE };
+  for (const [name, keyCount, inFlight, requests, allowed] of [
+    // Each key twice a round: nothing that is taken ahead can pay.
+    ['redis, 10,000 keys, 100 in flight', 10_000, 100, 20_000, true],
+    // Each key 40 and 200 times a round.
+    ['redis, 1000 keys, 100 in flight', 1000, 100, 40_000, true],
+    ['redis, 100 keys, 100 in flight', 100, 100, 20_000, true],
+    ['redis, one hot key, 100 in flight', 1, 100, 40_000, true],
+    ['redis, one request at a time', 1000, 1, 3000, true],
+    ['redis, denied, 1000 keys, 100 in flight', 1000, 100, 20_000, false],
+  ] as const) {
+    await assertEqualWork(redis);
+    const keys = Array.from({ length: keyCount }, (_, index) => `${name.length}-${index}`);
+    const contenders = allowed ? redisContenders(redis, ENDLESS) : deniedContenders(redis, 1);
+    if (!allowed) await useUp(contenders, keys);
+    const comparison = await compare(contenders, {
+      ...shape,
+      keys,
+      inFlight,
+      requests: requests * scale,
+      allowed,
+    });
+    print(name, comparison);
+    results[name] = comparison;
+    await closeAll(contenders);
+  }
+  redis.disconnect();
+  await server.stop();
+}
+
+async function useUp(contenders: readonly Contender[], keys: readonly string[]): Promise<void> {
+  for (const { consume } of contenders) await Promise.all(keys.map((key) => consume(key)));
+}
+
+async function closeAll(contenders: readonly Contender[]): Promise<void> {
+  for (const contender of contenders) await contender.close?.();
+}
+
+/** Everyone must admit exactly the limit of one key, and then nothing, before anything is timed. */
+async function assertEqualWork(redis: Redis): Promise<void> {
+  const limit = 20;
+  for (const create of [redisContenders, deniedContenders]) {
+    const contenders = create(redis, limit);
+    for (const { name, consume } of contenders) {
+      const decisions = await Promise.all(Array.from({ length: 50 }, () => consume('equal')));
       const admitted = decisions.filter(Boolean).length;
       if (admitted !== limit) throw new Error(`${name} admitted ${admitted} of ${limit}`);
-      await close?.();
     }
-  }
-  if (contenders.length === 0) throw new Error('Nothing to measure');
-  await redis.flushall();
-}
-
-async function compare(
-  contenders: readonly Contender[],
-  keys: readonly string[],
-  inFlight: number,
-  count: number,
-  rounds: number,
-): Promise<Table> {
-  const rates = new Map<string, number[]>(contenders.map(({ name }) => [name, []]));
-  // Three rounds warm everyone up: what is timed is compiled code.
-  for (let round = -3; round < rounds; round++) {
-    for (const contender of contenders) {
-      const rate = await timeOne(contender, keys, inFlight, count);
-      if (round >= 0) rates.get(contender.name)?.push(rate);
-    }
-  }
-  const first = rates.get((contenders[0] as Contender).name) as number[];
-  return Object.fromEntries(
-    [...rates].map(([name, list]) => {
-      const ratio = median(list.map((rate, round) => rate / (first[round] as number)));
-      const sorted = [...list].sort((a, b) => a - b);
-      const spread = ((sorted.at(-1) as number) - (sorted[0] as number)) / median(list);
-      return [name, { opsPerSecond: Math.round(median(list)), ratio: round2(ratio), spread: round2(spread) }];
-    }),
-  );
-}
-
-/** Keeps `inFlight` requests going until `count` are done. */
-async function timeOne(
-  contender: Contender,
-  keys: readonly string[],
-  inFlight: number,
-  count: number,
-): Promise<number> {
-  let next = 0;
-  const started = performance.now();
-  const worker = async (): Promise<void> => {
-    while (next < count) await contender.consume(keys[next++ % keys.length] as string);
-  };
-  await Promise.all(Array.from({ length: inFlight }, worker));
-  return (count / (performance.now() - started)) * 1000;
-}
-
-function print(title: string, table: Table, base?: string): void {
-  console.log(`\n${title}`);
-  const reference = base === undefined ? undefined : table[base];
-  for (const [name, { opsPerSecond, ratio, spread }] of Object.entries(table)) {
-    const against = reference === undefined ? ratio : round2(opsPerSecond / reference.opsPerSecond);
-    console.log(
-      `  ${name.padEnd(28)} ${String(opsPerSecond).padStart(9)}/s  × ${against}  (spread ${spread})`,
-    );
+    await closeAll(contenders);
+    await redis.flushall();
   }
 }
 
 function environment(): object {
   const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim();
-  return { node: process.version, cpu: os.cpus()[0]?.model, cores: os.cpus().length, commit };
-}
-
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[values.length >> 1] as number;
-}
-
-function round2(value: number): number {
-  return Math.round(value * 100) / 100;
+  return { node: process.version, cpu: os.cpus()[0]?.model, cores: os.cpus().length, commit, windowMs };
 }

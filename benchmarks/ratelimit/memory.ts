@@ -1,54 +1,34 @@
-import { createRateLimiter } from '@weir/ratelimit';
-import { MemoryStore as ExpressMemoryStore } from 'express-rate-limit';
-import { RateLimiterMemory } from 'rate-limiter-flexible';
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
 
-interface MemoryFigure {
-  /** Heap and array buffers, after a collection, without the keys' own strings where the store does not keep them. */
+const measuredStores = [
+  'weir',
+  'Map of numbers',
+  'express-rate-limit store',
+  '@fastify/rate-limit store',
+  'rate-limiter-flexible',
+] as const;
+
+/** A store whose keys are weighed. */
+export type MeasuredStore = (typeof measuredStores)[number];
+
+/** What keys take in one store. */
+export interface MemoryFigure {
+  /** Heap and array buffers, with the keys' own strings where the store keeps them. */
   readonly bytesPerKey: number;
-  /** The longest single insertion, which is what a request can wait for. */
+  /** The longest single insertion, collections included, which is what a request can wait for. */
   readonly longestInsertMs: number;
 }
 
-/** Inserts `count` new keys into each store in turn. Bytes need `--expose-gc`; without it they are NaN. */
-export function measureMemory(count: number): Record<string, MemoryFigure> {
-  const policies = [{ name: 'p', algorithm: 'gcra', limit: 100, windowMs: 3_600_000 }] as const;
-  const memory = { maxKeys: count * 2, maxBytes: 2 ** 30 };
-  const weir = createRateLimiter({ name: 'bytes', policies, memory });
-  const map = new Map<string, number>();
-  const express = new ExpressMemoryStore();
-  express.init({ windowMs: 3_600_000 } as never);
-  const flexible = new RateLimiterMemory({ points: 100, duration: 3600 });
-  const stores: [string, (key: string) => unknown][] = [
-    ['weir', (key) => weir.consume(key)],
-    ['Map of numbers', (key) => map.set(key, performance.now())],
-    ['express-rate-limit store', (key) => express.increment(key)],
-    ['rate-limiter-flexible', (key) => flexible.consume(key).catch(() => {})],
-  ];
-  const figures = Object.fromEntries(stores.map(([name, insert]) => [name, fill(name, insert, count)]));
-  express.shutdown();
-  return figures;
-}
-
-function fill(name: string, insert: (key: string) => unknown, count: number): MemoryFigure {
-  const before = held();
-  let longestInsertMs = 0;
-  for (let index = 0; index < count; index++) {
-    const key = `${name}-${index}`;
-    const started = performance.now();
-    insert(key);
-    longestInsertMs = Math.max(longestInsertMs, performance.now() - started);
+/** Inserts `count` new keys into each store, each in a process of its own, so that none weighs what others left. */
+export async function measureMemory(count: number): Promise<Record<string, MemoryFigure>> {
+  const figures: Record<string, MemoryFigure> = {};
+  const flags = [...new Set([...process.execArgv, '--expose-gc'])];
+  for (const store of measuredStores) {
+    const arm = [...flags, join(import.meta.dirname, 'memory-arm.ts'), store, String(count)];
+    const { stdout } = await promisify(execFile)(process.execPath, arm);
+    figures[store] = JSON.parse(stdout) as MemoryFigure;
   }
-  return {
-    bytesPerKey: Math.round((held() - before) / count),
-    longestInsertMs: Math.round(longestInsertMs * 10) / 10,
-  };
-}
-
-function held(): number {
-  if (globalThis.gc === undefined) return Number.NaN;
-  // Twice: what finalisers of the first let go is collected by the second.
-  globalThis.gc();
-  globalThis.gc();
-  const { heapUsed, arrayBuffers } = process.memoryUsage();
-  return heapUsed + arrayBuffers;
+  return figures;
 }
