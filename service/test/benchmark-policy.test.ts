@@ -1,8 +1,9 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { BenchmarkResult } from '@weir/bench';
+import { seededRandom } from '@weir/test-kit';
 import { expect, test } from 'vitest';
-import { compareRuns } from '../src/benchmarks/compare-runs.ts';
+import { compareRuns, judgeAgainst, overallVerdict } from '../src/benchmarks/compare-runs.ts';
 import type { Run } from '../src/benchmarks/run-store.ts';
 import { writeScenario } from './support/bench-scenario.ts';
 import { startFakeTarget } from './support/fake-target.ts';
@@ -128,4 +129,25 @@ test('a difference counts when it exceeds what the history varies by anyway', ()
   expect(verdicts(result(1_000, 3), result(800, 3), history.slice(0, 3))).toMatchObject({
     requestsPerSecond: 'unknown',
   });
+});
+
+test('runs of one build are called changed at most about once in a hundred comparisons', () => {
+  const random = seededRandom(7);
+  const noisy = (): number =>
+    1 + 0.1 * Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
+  const run = (): BenchmarkResult =>
+    ({
+      partial: false,
+      requests: { total: 100, ok: 100, perSecond: 1_000 * noisy() },
+      latencyMs: { p50: noisy(), p90: noisy(), p99: noisy(), p999: noisy() },
+    }) as unknown as BenchmarkResult;
+  for (const runs of [5, 8, 12, 30]) {
+    let alarms = 0;
+    for (let trial = 0; trial < 2_000; trial++) {
+      const earlier = Array.from({ length: runs }, () => ({ result: run() }) as unknown as Run);
+      const verdict = overallVerdict(judgeAgainst(earlier, run()));
+      if (verdict !== 'within noise') alarms++;
+    }
+    expect(alarms / 2_000, `${runs} runs`).toBeLessThan(0.02);
+  }
 });

@@ -10,7 +10,7 @@ export interface ComparedMetric {
   readonly head: number;
   /** `head / base − 1`, or `null` where base is 0. */
   readonly change: number | null;
-  /** By how much this figure differs between runs anyway, as a share; `null` with too little history. */
+  /** The change that a run of the same build may show by chance, as a share; `null` with too little history. */
   readonly noise: number | null;
   readonly verdict: Verdict;
 }
@@ -40,12 +40,30 @@ const figures: readonly { name: string; better: 1 | -1; read: (result: Benchmark
 
 const enoughRuns = 5;
 /** Runs that happen to be equal do not make a machine quiet. */
-const leastNoise = 0.01;
+const leastNoise = 0.03;
+/**
+ * Student's t by degrees of freedom, for one false alarm in a hundred comparisons of six figures (Bonferroni, two-sided).
+ * Five runs tell little of how runs vary: that is what its width at the left says.
+ */
+const quantiles: readonly (readonly [freedom: number, t: number])[] = [
+  [4, 7.54],
+  [5, 6.09],
+  [6, 5.34],
+  [7, 4.89],
+  [9, 4.39],
+  [14, 3.88],
+  [19, 3.68],
+  [29, 3.49],
+  [60, 3.3],
+  [200, 3.18],
+];
 
 /**
- * Two runs side by side. Single runs carry no spread of their own, so a difference is judged by the history's: it counts
- * when it exceeds three times the scaled median absolute deviation (Rousseeuw and Croux 1993) of this benchmark's
- * runs. For a verdict that a release may rest on, let `weir-bench compare` interleave both builds.
+ * Two runs side by side. Single runs carry no spread of their own, so a difference is judged by that of the other runs of this
+ * benchmark: it counts when it lies outside of their prediction interval. For a verdict that a release may rest on, let
+ * `weir-bench compare` interleave both builds.
+ *
+ * @param history without the two themselves
  */
 export function compareRuns(
   base: BenchmarkResult,
@@ -111,7 +129,7 @@ function compareFigure(
   after: number,
   history: readonly number[],
 ): ComparedMetric {
-  const noise = history.length < enoughRuns ? null : spread(history);
+  const noise = history.length < enoughRuns ? null : chance(history);
   return {
     metric: name,
     base: before,
@@ -127,14 +145,18 @@ function judge(before: number, after: number, noise: number | null, better: 1 | 
   if (before === after) return 'within noise';
   // From 0 errors every error is a change.
   const change = before === 0 ? Number.POSITIVE_INFINITY : Math.abs(after / before - 1);
-  if (change <= 3 * Math.max(noise, leastNoise)) return 'within noise';
+  if (change <= noise) return 'within noise';
   return Math.sign(after - before) === better ? 'better' : 'worse';
 }
 
-function spread(values: readonly number[]): number {
-  const middle = median(values);
-  if (middle === 0) return 0;
-  return (1.4826 * median(values.map((value) => Math.abs(value - middle)))) / middle;
+/** Half the prediction interval of one further run around the median of these, as a share of the mean. */
+function chance(values: readonly number[]): number {
+  const count = values.length;
+  const mean = values.reduce((sum, value) => sum + value, 0) / count;
+  if (mean === 0) return leastNoise;
+  const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (count - 1);
+  const t = quantiles.findLast(([freedom]) => freedom <= count - 1)?.[1] ?? Number.POSITIVE_INFINITY;
+  return Math.max(leastNoise, (t * Math.sqrt(variance * (1 + 2 / count))) / Math.abs(mean));
 }
 
 function median(values: readonly number[]): number {

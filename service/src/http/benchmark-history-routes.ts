@@ -39,7 +39,10 @@ export function addBenchmarkHistoryRoutes(app: FastifyInstance, store: RunStore)
         'Nothing to compare',
         'Name two runs with results as `base` and `head`.',
       );
-    const metrics = compareRuns(before.result, after.result, store.list(before.benchmark, historyLength));
+    const others = store
+      .list(before.benchmark, historyLength)
+      .filter(({ id }) => id !== before.id && id !== after.id);
+    const metrics = compareRuns(before.result, after.result, others);
     const answer: Comparison = {
       base: before,
       head: after,

@@ -113,7 +113,7 @@ export interface ComparedMetric {
   readonly head: number;
   /** A share; `null` where base is 0. */
   readonly change: number | null;
-  /** What runs differ by anyway, as a share; `null` with too little history. */
+  /** What a run of the same build may differ by, as a share; `null` with too little history. */
   readonly noise: number | null;
   readonly verdict: string;
 }

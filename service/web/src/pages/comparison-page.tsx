@@ -91,8 +91,8 @@ function Compared(props: {
       <Figures comparison={data} />
       <Courses comparison={data} />
       <p class="lead">
-        Single runs carry no spread of their own: a difference counts when it is over three times what runs of
-        this benchmark differ by anyway. For a verdict to rest a release on, let{' '}
+        Single runs carry no spread of their own: a difference counts when it is more than a further run of
+        the same build would show by chance. For a verdict to rest a release on, let{' '}
         <code>weir-bench compare</code> run both builds side by side.
       </p>
     </>
@@ -148,7 +148,7 @@ function Figures({ comparison: { base, head, metrics } }: { readonly comparison:
                 <td class="number">{text(before)}</td>
                 <td class="number">{text(after)}</td>
                 <td class="number">{percent(change, true)}</td>
-                <td class="number">{noise === null ? '–' : `±${percent(3 * noise, false)}`}</td>
+                <td class="number">{noise === null ? '–' : `±${percent(noise, false)}`}</td>
                 <td class={tones[verdict]}>{words[verdict] ?? verdict}</td>
               </tr>
             );
