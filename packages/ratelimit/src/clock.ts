@@ -25,9 +25,10 @@ let ending = false;
 const settled = Promise.resolve();
 
 /**
- * {@link monotonicClock}, read once for up to eight decisions that follow one another at once, which is a sixth of what
- * a decision in memory costs. A reading is shared only within 20 µs of the one before, and no longer than until the
- * microtasks that were waiting are done: nothing that a caller awaits comes between.
+ * {@link monotonicClock}, read once for up to eight decisions that follow one another at once: a reading is a sixth of
+ * what a decision in memory costs. It is shared only within 20 µs of the reading before, and only until the microtasks
+ * that were waiting are done. Code that blocks the thread in between has at most seven decisions counted at the time
+ * before it, hence at most seven more than the algorithm's bound in a window that begins after it.
  */
 export const burstClock: Clock = {
   now() {
