@@ -12,11 +12,11 @@ export interface Outage {
   readonly unhandled: number;
   /** Heap after a full collection every five seconds, in KiB. */
   readonly heapKib: readonly number[];
-  /** Slope of the least-squares line through them, without the first 30 s, in KiB a minute. */
+  /** Slope of the least-squares line through them, without the first minute, in which code is still being compiled, in KiB a minute. */
   readonly slopeKibPerMinute: number;
 }
 
-const warmMs = 30_000;
+const warmMs = 60_000;
 
 /** Steady load for `durationMs` on a Redis that was frozen, or killed so that connections are refused. */
 export async function endure(how: 'frozen' | 'refused', durationMs: number): Promise<Outage> {

@@ -17,7 +17,7 @@ import { redisSubjects } from './subjects.ts';
 
 const out = join(import.meta.dirname, '../results/cache-proofs.json');
 const processes = 8;
-const outageMs = 180_000;
+const outageMs = 240_000;
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,

@@ -134,12 +134,14 @@ export async function run(args: string[]): Promise<void> {
     table('pg: CPU of the client added per query', queries, 'µs');
     ratios['pg, of OpenTelemetry'] = ratio(queries, 'opentelemetry');
   }
-  if (wanted.includes('collector')) await runCollectors(rounds);
-  if (wanted.every((part) => part === 'collector')) return;
-  console.log('\nratios');
-  for (const [name, value] of Object.entries(ratios)) line(name, `${value.toFixed(3).padStart(8)} ×`);
-  if (equalValues !== undefined) console.log(`\nscraped values equal to prom-client’s: ${equalValues}`);
-  if (equalValues === false) throw new Error('The scraped values differ from prom-client’s.');
-  if (values.only !== undefined) return;
-  write('metrics.json', { rounds, requests, ratios, equalValues, samples });
+  if (Object.keys(samples).length > 0) {
+    console.log('\nratios');
+    for (const [name, value] of Object.entries(ratios)) line(name, `${value.toFixed(3).padStart(8)} ×`);
+    if (equalValues !== undefined) console.log(`\nscraped values equal to prom-client’s: ${equalValues}`);
+    if (equalValues === false) throw new Error('The scraped values differ from prom-client’s.');
+    if (values.only === undefined) {
+      write('metrics.json', { rounds, requests, ratios, equalValues, samples });
+    }
+  }
+  if (wanted.includes('collector')) await runCollectors(Math.min(rounds, 7));
 }

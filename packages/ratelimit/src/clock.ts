@@ -14,46 +14,6 @@ export const monotonicClock: Clock = {
   },
 };
 
-/** How many readings may follow a true one. */
-const SHARED = 7;
-/** Readings further apart than this are all true ones. */
-const BURST_MS = 0.02;
-
-let readMs = 0;
-let left = 0;
-let ending = false;
-const settled = Promise.resolve();
-
-/**
- * {@link monotonicClock}, read once for up to eight decisions that follow one another at once: a reading is a sixth of
- * what a decision in memory costs. It is shared only within 20 µs of the reading before, and only until the microtasks
- * that were waiting are done. Code that blocks the thread in between has at most seven decisions counted at the time
- * before it, hence at most seven more than the algorithm's bound in a window that begins after it.
- */
-export const burstClock: Clock = {
-  now() {
-    if (left > 0) {
-      left--;
-      return readMs;
-    }
-    const nowMs = monotonicClock.now();
-    if (nowMs - readMs < BURST_MS) {
-      left = SHARED;
-      if (!ending) {
-        ending = true;
-        void settled.then(endBurst);
-      }
-    }
-    readMs = nowMs;
-    return nowMs;
-  },
-};
-
-function endBurst(): void {
-  left = 0;
-  ending = false;
-}
-
 /**
  * Algorithm time is microseconds above this origin, so that a state of zeros means "never used" whatever the window:
  * every window is shorter than the origin. Sums of it and any window stay exact in 1/16 µs within 2⁵³ (see gcra.ts).

@@ -1,7 +1,6 @@
 import { createManualClock, seededRandom } from '@weir/test-kit';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { burstClock, monotonicClock } from '../src/clock.ts';
 import { decisionOf } from '../src/decision.ts';
 import { createRateLimiter, type Policy } from '../src/index.ts';
 import { compilePlan } from '../src/plan.ts';
@@ -12,27 +11,6 @@ import { StringHash } from '../src/stores/string-hash.ts';
 import { spoofedAddresses } from '../src/testing/index.ts';
 
 const five: Policy = { name: 'p', algorithm: 'gcra', limit: 5, windowMs: 3_600_000 };
-
-describe('the clock of bursts', () => {
-  test('gives a reading to at most eight decisions, never one that is later than now', () => {
-    const uses = new Map<number, number>();
-    for (let index = 0; index < 1000; index++) {
-      const reading = burstClock.now();
-      expect(reading).toBeLessThanOrEqual(monotonicClock.now());
-      uses.set(reading, (uses.get(reading) ?? 0) + 1);
-    }
-    expect(Math.max(...uses.values())).toBeLessThanOrEqual(8);
-  });
-
-  test('reads anew after anything awaited', async () => {
-    for (let burst = 1; burst < 40; burst++) {
-      for (let index = 0; index < burst; index++) burstClock.now();
-      await undefined;
-      const now = monotonicClock.now();
-      expect(burstClock.now()).toBeGreaterThanOrEqual(now);
-    }
-  });
-});
 
 describe('the memory table', () => {
   test('does what a Map does under any inserts and removals', () => {

@@ -1,4 +1,4 @@
-import { burstClock, type Clock, monotonicClock, TIME_ORIGIN_US } from '../clock.ts';
+import { type Clock, TIME_ORIGIN_US } from '../clock.ts';
 import { createVerdict, decide, type Verdict } from '../decide.ts';
 import type { Plan } from '../plan.ts';
 import type { CompiledPolicy } from '../policy.ts';
@@ -23,8 +23,6 @@ export class MemoryStore implements SyncStore, RecordPolicy {
   /** @internal */
   readonly table: MemoryTable;
   readonly #clock: Clock;
-  /** For decisions, which may share a reading; what a caller times himself (`block`) may not. */
-  readonly #burstClock: Clock;
   readonly #startMs: number;
   #now = TIME_ORIGIN_US;
   /** Where the last `load` found its record. */
@@ -36,7 +34,6 @@ export class MemoryStore implements SyncStore, RecordPolicy {
     this.#verdict = createVerdict(plan);
     this.table = new MemoryTable({ width: plan.width, maxKeys, maxBytes, records: this, random });
     this.#clock = clock;
-    this.#burstClock = clock === monotonicClock ? burstClock : clock;
     this.#startMs = clock.now();
   }
 
@@ -65,7 +62,7 @@ export class MemoryStore implements SyncStore, RecordPolicy {
   }
 
   adjust(plan: Plan, key: string, adjustment: Adjustment): void {
-    const now = this.#advance(this.#clock);
+    const now = this.tick();
     if (adjustment.kind === 'reset') {
       this.table.delete(key);
       return;
@@ -129,11 +126,7 @@ export class MemoryStore implements SyncStore, RecordPolicy {
 
   /** Whole µs above the origin, never less than before, whatever the clock does. */
   tick(): number {
-    return this.#advance(this.#burstClock);
-  }
-
-  #advance(clock: Clock): number {
-    const now = TIME_ORIGIN_US + Math.floor((clock.now() - this.#startMs) * 1000);
+    const now = TIME_ORIGIN_US + Math.floor((this.#clock.now() - this.#startMs) * 1000);
     if (now > this.#now) this.#now = now;
     return this.#now;
   }
