@@ -45,10 +45,10 @@ test('a build that does three times the work is slower, by every metric, and not
   expect((await commandLines()).filter((line) => line.includes(server))).toEqual([]);
 });
 
-test('on one processor the builds take turns, and one that does three times the work is slower', async () => {
+test('on one processor the builds take turns, and one that does eight times the work is slower', async () => {
   const result = await compareBuilds({
     base: arm('BURN=20000'),
-    head: arm('BURN=60000'),
+    head: arm('BURN=160000'),
     scenario,
     design: 'slices',
     load: { connections: 4, warmupMs: 400, durationMs: 800 },

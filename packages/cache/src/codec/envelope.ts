@@ -128,7 +128,8 @@ function decodeUnguarded(bytes: Buffer, options: CodecOptions): Envelope {
   const bodyStart = tagsStart + tagsBytes;
   const bodyEnd = bodyStart + bodyBytes;
   if (bytes.length !== bodyEnd && bytes.length !== bodyEnd + trailerBytes) throw new TypeError('truncated');
-  if (Number.parseInt(head.slice(2, kindOffset), 16) !== crc32(bytes.subarray(kindOffset, bodyEnd))) {
+  // As text: parsed to a number, a damaged digit might pass for a space.
+  if (head.slice(2, kindOffset) !== hexadecimal(crc32(bytes.subarray(kindOffset, bodyEnd)))) {
     throw new TypeError('checksum mismatch');
   }
   const kind = head.charAt(kindOffset);
