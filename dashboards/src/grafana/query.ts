@@ -52,11 +52,6 @@ export function quantile(
   return `histogram_quantile(${q}, sum by (${['le', ...by].join(', ')}) (${buckets}))`;
 }
 
-/** Growth of a counter over the whole range that the reader looks at. For instant queries. */
-export function growth(counter: string, ...matchers: readonly string[]): string {
-  return `increase(${select(counter, ...matchers)}[$__range])`;
-}
-
 /**
  * `part / whole`, absent while `whole` is zero, zero while only `part` is absent.
  * Both must be aggregated to the same labels; `part` falls back only when it has none.

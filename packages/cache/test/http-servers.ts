@@ -15,6 +15,8 @@ export interface Script {
   /** Sent one by one instead of the body, each when its promise has resolved. */
   chunks: Promise<string>[] | undefined;
   delayMs: number;
+  /** Answers wait for it too. */
+  gate: Promise<void> | undefined;
   /** Answers 304 when the request's If-None-Match is the ETag it would send. */
   validates: boolean;
   seen: Record<string, unknown>;
@@ -35,6 +37,7 @@ export function createScript(): Script {
     body: 'one',
     chunks: undefined,
     delayMs: 0,
+    gate: undefined,
     validates: false,
     seen: {},
   };
@@ -44,6 +47,7 @@ async function play(script: Script, headers: Record<string, unknown>): Promise<{
   script.calls += 1;
   script.seen = { ...headers };
   await new Promise((resolve) => setTimeout(resolve, script.delayMs));
+  await script.gate;
   return { is304: script.validates && headers['if-none-match'] === script.headers.etag };
 }
 

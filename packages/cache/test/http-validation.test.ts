@@ -143,10 +143,12 @@ describe.each([
     pass(90);
     script.body = 'two';
     script.headers = { ...script.headers, etag: '"v2"' };
-    script.delayMs = 30;
+    const { promise, resolve: open } = Promise.withResolvers<void>();
+    script.gate = promise;
     const stale = await Promise.all(Array.from({ length: 10 }, () => get('/a', tenant)));
     for (const { body, cacheStatus } of stale)
       expect([body, cacheStatus]).toEqual(['one', 'weir; hit; ttl=-30']);
+    open();
     await vi.waitFor(async () => expect((await get('/a', tenant)).body).toBe('two'));
     expect(script.calls).toBe(2);
     expect(script.seen).toMatchObject({ ...tenant, 'if-none-match': '"v1"' });

@@ -213,7 +213,7 @@ describe.each([
   });
 
   it('calls the handler once for concurrent misses, and says who waited (RFC 9211 §2.6)', async () => {
-    script.delayMs = 50;
+    script.delayMs = 400;
     const all = await Promise.all(Array.from({ length: 20 }, () => get('/herd')));
     expect(new Set(all.map(({ body }) => body))).toEqual(new Set(['one']));
     expect(script.calls).toBe(1);
