@@ -162,6 +162,24 @@ it('all that one read asks of Redis has one deadline together', async () => {
   expect(cache.stats().redisErrors).toBeGreaterThan(0);
 });
 
+it('a read that gave up on its second command counts as late though that command was answered in its own time', async () => {
+  const client = createFlakyRedis(redis);
+  const cache = await instance(client, 200);
+  // Reads that hit: the next one looks first and asks for the lease after that.
+  for (let id = 0; id < 12; id += 1) {
+    await (await instance(redis)).getOrSet(`k${id}`, () => id);
+    await cache.getOrSet(`k${id}`, () => id);
+  }
+  const { redisErrors } = cache.stats();
+  const { callBuffer } = client;
+  client.callBuffer = async (command, args) => {
+    await new Promise((resolve) => setTimeout(resolve, 130));
+    return await callBuffer.call(client, command, args);
+  };
+  expect(await cache.getOrSet('missing', () => 1)).toBe(1);
+  await vi.waitFor(() => expect(cache.stats().redisErrors).toBe(redisErrors + 1));
+});
+
 it('a lost connection ends at once what waits for it', async () => {
   let isLost = false;
   const deadlines = new Deadlines(1, () => isLost);

@@ -109,6 +109,15 @@ export class RedisGate {
     });
   }
 
+  /** Counts a wait that was given up although its command, whose own deadline ends later, is answered after all. */
+  noteLate(work: Promise<unknown>): void {
+    const count = () => {
+      this.#options.counters.redisErrors += 1;
+    };
+    // A command that fails is counted as itself.
+    work.then(count, () => {});
+  }
+
   /** Resolves when no operation is under way; at the latest when their deadlines have passed. */
   async idle(): Promise<void> {
     if (this.#running === 0) return;

@@ -154,7 +154,9 @@ export class RedisStore {
   /** Settles by `until`. */
   read({ namespace, key }: RedisName, token: string, wish: LeaseWish, until: number): Promise<RedisRead> {
     const ask = this.#asks.add({ subject: busKey(namespace, key), token, wish });
-    return this.#gate.within(until, 'read', ask);
+    return this.#gate.within(until, 'read', ask, (outcome) => {
+      if (outcome === 'timeout') this.#gate.noteLate(ask);
+    });
   }
 
   /** Resolves with whether the value was stored: `false` when a delete or set came in between. */
