@@ -1,3 +1,4 @@
+import { comparisonJsonSchema } from '../src/compare/comparison-schema.ts';
 import { resultJsonSchema } from '../src/result-schema.ts';
 import { scenarioJsonSchema } from '../src/scenario-schema.ts';
 
@@ -7,5 +8,6 @@ export async function generate(): Promise<Map<string, string>> {
   return new Map([
     ['packages/bench/generated/scenario.schema.json', text(scenarioJsonSchema())],
     ['packages/bench/generated/result.schema.json', text(resultJsonSchema())],
+    ['packages/bench/generated/comparison.schema.json', text(comparisonJsonSchema())],
   ]);
 }

@@ -52,6 +52,7 @@ export {
 } from './profile/culprits.ts';
 export { renderFlameGraph, renderSpeedscope } from './profile/flame-graph.ts';
 export { type ProfileOptions, type ProfileResult, profileBuilds } from './profile/profile-builds.ts';
+export type { ProfileSummary } from './report/culprit-table.ts';
 export { type ReportKind, type ReportSubject, renderReport } from './report/write-reports.ts';
 export type {
   ArrivalCounts,

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import type { BenchmarkEnvironment } from './result.ts';
 
 const count = z.int().min(0);
 const share = z.number().min(0);
@@ -13,6 +14,23 @@ const latency = z.strictObject({
   max: z.number(),
 });
 const stage = z.strictObject({ durationMs: z.number(), rate: z.number(), from: z.number().optional() });
+/** Checks a doubt; a reader must bear codes that a later version adds. */
+export const doubtSchema: z.ZodType<{ readonly code: string; readonly message: string }> = z.strictObject({
+  code: z.string(),
+  message: z.string(),
+});
+
+/** Checks what a result tells of its machine. */
+export const environmentSchema: z.ZodType<BenchmarkEnvironment> = z.strictObject({
+  node: z.string(),
+  platform: z.string(),
+  arch: z.string(),
+  cpu: z.string(),
+  cores: count,
+  commit: z.string().optional(),
+  // zod's optional keys may hold undefined, which JSON cannot.
+}) as unknown as z.ZodType<BenchmarkEnvironment>;
+
 const failure = z.enum(['timeout', 'cut', 'refused', 'malformed', 'dropped']);
 
 const resultSchema = z.strictObject({
@@ -51,7 +69,7 @@ const resultSchema = z.strictObject({
   objectives: z.array(
     z.strictObject({ expression: z.string(), met: z.boolean(), actual: z.number().nullable() }),
   ),
-  doubts: z.array(z.strictObject({ code: z.string(), message: z.string() })),
+  doubts: z.array(doubtSchema),
   conditions: z
     .strictObject({ generatorBusy: share, generatorWaited: share.optional(), steal: share.optional() })
     .optional(),
@@ -65,14 +83,7 @@ const resultSchema = z.strictObject({
       errors: count,
     }),
   ),
-  environment: z.strictObject({
-    node: z.string(),
-    platform: z.string(),
-    arch: z.string(),
-    cpu: z.string(),
-    cores: count,
-    commit: z.string().optional(),
-  }),
+  environment: environmentSchema,
 });
 
 /** The JSON Schema of a benchmark result. */
@@ -82,7 +93,12 @@ export function resultJsonSchema(): object {
 
 /** Whether a value of unknown origin is a result, and if not, the first thing that is wrong. */
 export function explainResult(value: unknown): string | undefined {
-  const parsed = resultSchema.safeParse(value);
+  return explainMistake(resultSchema, value);
+}
+
+/** The first thing that is wrong with a value, or `undefined`. */
+export function explainMistake(schema: z.ZodType, value: unknown): string | undefined {
+  const parsed = schema.safeParse(value);
   if (parsed.success) return undefined;
   const [issue] = parsed.error.issues;
   return `${issue?.path.map(String).join('.')}: ${issue?.message}`;

@@ -3,7 +3,7 @@ import { runClosedLoop } from './closed-loop.ts';
 import { doubtRun, type RunConditions, watchConditions } from './conditions.ts';
 import { probeTarget } from './connect-target.ts';
 import { describeEnvironment } from './environment.ts';
-import { authHeader } from './flow/auth.ts';
+import { authorise } from './flow/auth.ts';
 import { FlowReport } from './flow/flow-report.ts';
 import { runFlows } from './flow/run-flows.ts';
 import type { LoadOptions } from './load-options.ts';
@@ -18,13 +18,7 @@ import type {
   BenchmarkResult,
   RequestCounts,
 } from './result.ts';
-import {
-  parseScenario,
-  type ResolvedRequest,
-  type ResolvedScenario,
-  type Scenario,
-  stagesOf,
-} from './scenario.ts';
+import { parseScenario, type ResolvedScenario, type Scenario, stagesOf } from './scenario.ts';
 import { runSharedOpenLoop } from './shared-open-loop.ts';
 import { assertTargetAllowed, watchRedirects } from './target-policy.ts';
 import { readTrust } from './tls-trust.ts';
@@ -80,7 +74,7 @@ async function measure(resolved: ResolvedScenario, run: Run): Promise<BenchmarkR
   const trust = await readTrust(resolved.tls?.ca);
   await probeTarget(new URL(resolved.target), trust, resolved.timeoutMs, signal);
 
-  const authorised = { ...resolved, requests: withAuth(resolved) };
+  const authorised = authorise(resolved);
   const measurement = new Measurement(now(), resolved.warmupMs, resolved.durationMs);
   const startedAt = new Date(Date.now() + resolved.warmupMs).toISOString();
   const watch = watchConditions(now);
@@ -113,11 +107,6 @@ async function measure(resolved: ResolvedScenario, run: Run): Promise<BenchmarkR
   onProgress?.(measurement.progress(now()));
   const conditions = watch.end();
   return summarise(resolved, measurement, { startedAt, environment, conditions, report });
-}
-
-function withAuth({ auth, requests }: ResolvedScenario): readonly ResolvedRequest[] {
-  const header = authHeader(auth);
-  return requests.map((request) => ({ ...request, headers: { ...header, ...request.headers } }));
 }
 
 interface Surroundings {

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -102,6 +103,53 @@ test('Ctrl-C gives a partial report and leaves no process', async () => {
   });
   expect(code).toBe(130);
   expect(stdout).toContain('PARTIAL');
+});
+
+test.each<[string, (waits: string) => Promise<string[]>]>([
+  ['a run whose target is starting', async (waits) => ['run', await startScenario(waits, 60_000)]],
+  [
+    'a profile whose build is starting',
+    async (waits) => ['profile', await startScenario(waits, 60_000), '--base', '.'],
+  ],
+  [
+    'a comparison whose commit is being set up',
+    async (waits) => {
+      const git = (...args: string[]) => execFileSync('git', args, { cwd: directory });
+      git('init', '-q');
+      git(
+        '-c',
+        'user.name=Weir',
+        '-c',
+        'user.email=weir@localhost',
+        'commit',
+        '-q',
+        '--allow-empty',
+        '-m',
+        'x',
+      );
+      const start = { command: 'node server.js', setup: waits };
+      return ['compare', await scenarioFile('setup', { start }), '--base', 'HEAD'];
+    },
+  ],
+])('SIGTERM ends %s with one line and no process left', async (_name, args) => {
+  const marker = join(directory, 'waiting');
+  await rm(marker, { force: true });
+  const given = await args(`sleep 60.25 & touch "${marker}"; wait`);
+  const { code, stdout, stderr } = await runCli(given, {
+    cwd: directory,
+    onStart: (child) => {
+      const looking = setInterval(() => {
+        if (!existsSync(marker)) return;
+        clearInterval(looking);
+        child.kill('SIGTERM');
+      }, 20);
+    },
+  });
+  expect(stderr).toBe('weir-bench: interrupted before there was anything to report\n');
+  expect(stdout).toBe('');
+  expect(code).toBe(130);
+  const left = execFileSync('ps', ['-eo', 'pid,args'], { encoding: 'utf8' }).split('\n');
+  expect(left.filter((line) => line.includes('sleep 60.25'))).toEqual([]);
 });
 
 test.each<[string, () => Promise<string[]>, number, RegExp]>([

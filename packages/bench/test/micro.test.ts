@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { findDetectable } from '../src/calibrate/calibrate.ts';
 import { compareMicro, defineMicro } from '../src/index.ts';
+import { slicesPlan } from '../src/stats/sequential.ts';
 
 let directory: string;
 beforeAll(async () => {
@@ -69,4 +70,5 @@ test('what a machine can detect grows with its spread', () => {
   const noisy = findDetectable({ perSecond: 0.1 }, 7).detectable ?? 1;
   expect(noisy).toBeGreaterThan(0.07);
   expect(findDetectable({ perSecond: 1 }, 7)).toEqual({ detectable: null, seconds: 112 });
+  expect(findDetectable({ perSecond: 1 }, 7, slicesPlan)).toEqual({ detectable: null, seconds: 147 });
 });

@@ -107,6 +107,33 @@ test('Markdown keeps hostile names inside their cell', () => {
   );
 });
 
+test('a slower comparison that was profiled names its culprits', () => {
+  const culprit = { name: 'render|`x` src/page.ts:4', deltaUs: 3.5, baseUs: 1, headUs: 4.5 };
+  const path = ['main', culprit.name];
+  const profile = {
+    functions: [{ ...culprit, path, callees: ['escape <src>'] }],
+    lines: [{ ...culprit, name: 'src/page.ts:9' }],
+    unit: 'µs',
+  } as const;
+  const subject = { kind: 'comparison', result: comparison, profile } as const;
+  const markdown = renderReport(subject, 'markdown');
+  expect(markdown).toContain("| `render¦'x' src/page.ts:4` | +3.50 µs | 1.00 | 4.50 |\n| `src/page.ts:9` |");
+  expect(renderReport(subject, 'html')).toContain('<td>render|`x` src/page.ts:4</td><td>+3.50 µs</td>');
+  const text = renderReport(subject, 'text');
+  expect(text).toContain('+3.50 µs a request  render|`x` src/page.ts:4  (1.00 → 4.50)');
+  expect(text).toContain(
+    'the first is called by main\nthe first calls escape <src>, which take more too\nlines:',
+  );
+  const nothing = { ...subject, profile: { ...profile, functions: [], lines: [] } };
+  expect(renderReport(nothing, 'markdown')).toContain('no function takes more in every duet');
+});
+
+test('what the terminal and what GitHub show are reports too', () => {
+  expect(renderReport({ kind: 'run', result: run }, 'text')).toMatch(/^a\|<b>&"c" {2}http/);
+  expect(renderReport({ kind: 'comparison', result: comparison }, 'text')).toMatch(/^shop: head is slower/);
+  expect(renderReport({ kind: 'comparison', result: comparison }, 'github')).toMatch(/^::error title=shop::/);
+});
+
 test('JUnit has a failure for each missed objective and each slower metric', () => {
   const junit = renderReport({ kind: 'run', result: run }, 'junit');
   expect(junit).toContain('tests="3" failures="2" skipped="0"');
@@ -164,7 +191,7 @@ test('history keeps every run in order, survives a line that was cut off, and na
     const commit = `commit${index}`;
     await appendHistory(directory, {
       ...run,
-      doubts: index === 30 ? run.doubts : [],
+      doubts: index === 12 ? run.doubts : [],
       requests: { ...run.requests, perSecond },
       environment: { ...environment, commit },
     });
@@ -178,7 +205,8 @@ test('history keeps every run in order, survives a line that was cut off, and na
   expect(history.results).toHaveLength(40);
   const changes = findHistoryChanges(history.results);
   expect(changes).toMatchObject([
-    { metric: 'perSecond', worse: true, commit: 'commit25', previousCommit: 'commit24' },
+    // Counted among all runs, though the doubted one before it was left out.
+    { metric: 'perSecond', worse: true, index: 25, commit: 'commit25', previousCommit: 'commit24' },
   ]);
   await expect(readHistory(directory, 'other')).rejects.toMatchObject({ code: 'ERR_WEIR_BENCH_FILE' });
 });

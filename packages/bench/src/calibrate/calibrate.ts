@@ -3,14 +3,14 @@ import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type CompareResult, compareBuilds, type DuetLoad, gatedMetrics } from '../compare/compare-builds.ts';
 import { mulberry32 } from '../stats/mulberry32.ts';
-import { look, lookSizes } from '../stats/sequential.ts';
+import { look, lookSizes, type SequentialPlan, slicesPlan } from '../stats/sequential.ts';
 import type { PairedMetric } from '../stats/verdict.ts';
 
 /** What this machine can detect. */
 export interface Calibration {
   /** Standard deviation of the log ratio of two equal builds, by metric. */
   readonly spread: Readonly<Record<string, number>>;
-  /** The smallest slowdown that is found in at least 90 % of comparisons; `null` when not even 30 % is. */
+  /** The smallest slowdown that is found in at least 90 % of comparisons; `null` when not even 30 % is, or after an abort. */
   readonly detectable: number | null;
   /** Seconds that finding it takes on average. */
   readonly seconds: number;
@@ -50,23 +50,30 @@ export async function calibrate(options: CalibrateOptions = {}): Promise<Calibra
   const measured = gatedMetrics(comparison.pairs);
   const secondsPerPair = comparison.durationMs / 1_000 / Math.max(comparison.pairs.length, 1);
   const spread = Object.fromEntries(measured.map((metric) => [metric.name, spreadOf(metric)]));
-  return { spread, ...findDetectable(spread, secondsPerPair), secondsPerPair, comparison };
+  const plan = comparison.design === 'slices' ? slicesPlan : {};
+  const found = comparison.partial
+    ? { detectable: null, seconds: 0 }
+    : findDetectable(spread, secondsPerPair, plan);
+  return { spread, ...found, secondsPerPair, comparison };
 }
 
 /** Simulates whole sequential comparisons of normal log ratios with the measured spread. Deterministic. */
 export function findDetectable(
   spread: Readonly<Record<string, number>>,
   secondsPerPair: number,
+  plan: SequentialPlan = {},
 ): { readonly detectable: number | null; readonly seconds: number } {
-  const longest = lookSizes().at(-1) ?? 0;
+  const sizes = lookSizes(plan);
+  const longest = sizes.at(-1) ?? 0;
   for (const effect of candidates) {
     const random = mulberry32(Math.round(effect * 1_000));
     let found = 0;
     let pairs = 0;
     for (let trial = 0; trial < trials; trial += 1) {
       const metrics = Object.entries(spread).map(([name, sd]) => simulate(name, sd, effect, longest, random));
-      for (const size of lookSizes()) {
-        const step = look(metrics.map((metric) => ({ ...metric, pairs: metric.pairs.slice(0, size) })));
+      for (const size of sizes) {
+        const seen = metrics.map((metric) => ({ ...metric, pairs: metric.pairs.slice(0, size) }));
+        const step = look(seen, plan);
         if (!step.done) continue;
         if (step.verdict === 'slower') found += 1;
         pairs += size;

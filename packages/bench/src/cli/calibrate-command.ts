@@ -22,8 +22,11 @@ async function run(args: readonly string[], context: CommandContext): Promise<nu
     signal: context.signal,
     onPair: (count) => context.stderr.write(`pair ${count}/${pairs}\n`),
   });
+  const { comparison } = result;
+  if (comparison.partial)
+    context.stderr.write(`weir-bench: interrupted after ${comparison.pairs.length} pairs\n`);
   if (values.json) context.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
-  else {
+  else if (!comparison.partial) {
     const spread = Object.entries(result.spread).map(([name, sd]) => `${name} ${(sd * 100).toFixed(1)} %`);
     context.stdout.write(`two equal builds differ by (standard deviation) ${spread.join(', ')}\n`);
     context.stdout.write(
@@ -31,11 +34,10 @@ async function run(args: readonly string[], context: CommandContext): Promise<nu
         ? 'this machine cannot find a slowdown of 30 %; it is too noisy to judge on\n'
         : `a slowdown of ${(result.detectable * 100).toFixed(0)} % is found in 9 of 10 comparisons, in ${result.seconds} s\n`,
     );
-    for (const doubt of result.comparison.doubts)
-      context.stdout.write(`not to be believed: ${doubt.message}\n`);
+    for (const doubt of comparison.doubts) context.stdout.write(`not to be believed: ${doubt.message}\n`);
   }
   if (context.signal.aborted) return exitCode.interrupted;
-  return result.comparison.doubts.length > 0 ? exitCode.invalid : exitCode.pass;
+  return comparison.doubts.length > 0 ? exitCode.invalid : exitCode.pass;
 }
 
 /** `weir-bench calibrate`. */

@@ -3,10 +3,14 @@ import { parseArgs } from 'node:util';
 import { type PreparedArm, prepareArm } from '../compare/arm.ts';
 import { type CompareResult, compareBuilds } from '../compare/compare-builds.ts';
 import type { CompareDesign } from '../compare/duet-plan.ts';
+import type { Arm } from '../compare/measure-pair.ts';
+import { BenchError } from '../errors.ts';
 import { loadScenario } from '../load-scenario.ts';
 import { chooseDesign } from '../process/cpu-pinning.ts';
+import type { ProfileResult } from '../profile/profile-builds.ts';
 import { renderComparison, signed } from '../report/compare-table.ts';
 import { parseReport, writeReports } from '../report/write-reports.ts';
+import type { Scenario } from '../scenario.ts';
 import { type SequentialPlan, sequentialDefaults, slicesPlan } from '../stats/sequential.ts';
 import type { Command, CommandContext } from './command.ts';
 import { exitCode } from './exit-code.ts';
@@ -30,7 +34,7 @@ says how a directory or commit is set up and started; it must listen on the port
   --connections <n>   to each build (default 8)
   --effect <percent>  the change that matters: "same" means within it (default 5)
   --json <file>       write the result as JSON (- for standard output)
-  --report <kind>=<file>  html, markdown, junit, csv, json (repeatable)
+  --report <kind>=<file>  text, html, markdown, junit, csv, json, github (repeatable)
   --profile <dir>     when head is slower, profile both and name the culprits
   --quiet             no progress`;
 
@@ -97,13 +101,34 @@ async function run(args: readonly string[], context: CommandContext): Promise<nu
     const json = `${JSON.stringify(result, null, 2)}\n`;
     context.stdout.write(values.json === '-' ? json : `${renderComparison(result)}\n`);
     if (values.json !== undefined && values.json !== '-') await writeFile(values.json, json);
-    await writeReports({ kind: 'comparison', result }, reports, { env: process.env, stdout: context.stdout });
-    if (result.verdict === 'slower' && values.profile !== undefined) {
-      await profileInto(values.profile, { base, head, scenario }, context);
-    }
+    // Standard output may hold the result alone.
+    const told = values.json === '-' ? { ...context, stdout: context.stderr } : context;
+    const profile =
+      result.verdict === 'slower' && values.profile !== undefined
+        ? await profileSlower(values.profile, { base, head, scenario }, told)
+        : undefined;
+    const subject = { kind: 'comparison', result, ...(profile === undefined ? {} : { profile }) } as const;
+    await writeReports(subject, reports, { env: process.env, stdout: told.stdout });
     return context.signal.aborted ? exitCode.interrupted : exitCodeOfVerdict(result.verdict);
   } finally {
     for (const arm of prepared) await arm.dispose();
+  }
+}
+
+/** A build that cannot be profiled, or an interruption meanwhile, does not take the verdict back. */
+async function profileSlower(
+  directory: string,
+  builds: { readonly base: Arm; readonly head: Arm; readonly scenario: Scenario },
+  context: CommandContext,
+): Promise<ProfileResult | undefined> {
+  try {
+    return await profileInto(directory, builds, context);
+  } catch (error) {
+    if (!context.signal.aborted && !(error instanceof BenchError)) throw error;
+    context.stderr.write(
+      `weir-bench: no profile: ${context.signal.aborted ? 'interrupted' : (error as Error).message}\n`,
+    );
+    return undefined;
   }
 }
 

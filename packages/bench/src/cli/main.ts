@@ -52,6 +52,10 @@ async function main(argv: readonly string[], context: CommandContext): Promise<n
 
 /** One clear line for every expected failure; only a bug shows its stack. */
 function report(error: unknown): number {
+  if (interrupt.signal.aborted && error === interrupt.signal.reason) {
+    process.stderr.write('weir-bench: interrupted before there was anything to report\n');
+    return exitCode.interrupted;
+  }
   const wrongArguments =
     (error as { code?: unknown }).code?.toString().startsWith('ERR_PARSE_ARGS_') === true;
   const code = error instanceof UsageError || wrongArguments ? exitCode.usage : exitCodeOf(error);

@@ -5,9 +5,9 @@ import { type PreparedArm, prepareArm } from '../compare/arm.ts';
 import type { Arm } from '../compare/measure-pair.ts';
 import { loadScenario } from '../load-scenario.ts';
 import { type ClinicTool, runClinic } from '../profile/clinic.ts';
-import type { Culprit } from '../profile/culprits.ts';
 import { renderFlameGraph, renderSpeedscope } from '../profile/flame-graph.ts';
-import { profileBuilds } from '../profile/profile-builds.ts';
+import { type ProfileResult, profileBuilds } from '../profile/profile-builds.ts';
+import { renderCulprits } from '../report/culprit-table.ts';
 import type { Scenario } from '../scenario.ts';
 import type { Command, CommandContext } from './command.ts';
 import { exitCode } from './exit-code.ts';
@@ -124,7 +124,7 @@ export async function profileInto(
     readonly rounds?: number;
   },
   context: CommandContext,
-): Promise<void> {
+): Promise<ProfileResult> {
   const result = await profileBuilds({
     ...options,
     signal: context.signal,
@@ -136,16 +136,11 @@ export async function profileInto(
     join(directory, 'profile.speedscope.json'),
     renderSpeedscope(result.pairs, options.scenario.name, result.unit),
   );
-  const line = ({ name, deltaUs, baseUs, headUs }: Culprit): string =>
-    `  +${deltaUs.toFixed(2)} ${result.unit} a request  ${name}  (${baseUs.toFixed(2)} → ${headUs.toFixed(2)})\n`;
-  if (result.functions.length === 0) context.stdout.write('no function takes more in every duet\n');
-  else context.stdout.write(`takes more in head:\n${result.functions.slice(0, 5).map(line).join('')}`);
-  const [first] = result.functions;
-  if (first?.path !== undefined) context.stdout.write(`called by ${first.path.slice(-6, -1).join(' > ')}\n`);
-  if (result.lines.length > 0) context.stdout.write(`lines:\n${result.lines.slice(0, 5).map(line).join('')}`);
+  context.stdout.write(renderCulprits(result));
   context.stdout.write(
     `wrote ${join(directory, 'flame.svg')} and ${join(directory, 'profile.speedscope.json')}\n`,
   );
+  return result;
 }
 
 /** `weir-bench profile`. */

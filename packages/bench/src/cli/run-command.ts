@@ -25,7 +25,7 @@ service has in its configuration, there (its token in WEIR_TOKEN).
   --slo <text>     an objective beside the scenario's, e.g. "p99 < 250ms" (repeatable)
   --allow <host>   a target besides loopback: host, host:port or *.domain (repeatable)
   --history <place>  append the result to a directory, git:<branch>, or a Weir service (its URL)
-  --report <kind>=<file>  html, markdown, junit, csv, json, prometheus (repeatable)
+  --report <kind>=<file>  text, html, markdown, junit, csv, json, prometheus, github (repeatable)
   --ignore-doubts  report them, but do not exit with 3 for them
   --quiet          no progress`;
 
@@ -62,7 +62,11 @@ async function run(args: readonly string[], context: CommandContext): Promise<nu
   if (values.json === '-') context.stdout.write(json);
   else context.stdout.write(`${renderTable(result)}\n`);
   if (values.json !== undefined && values.json !== '-') await writeFile(values.json, json);
-  await writeReports({ kind: 'run', result }, reports, { env: process.env, stdout: context.stdout });
+  await writeReports({ kind: 'run', result }, reports, {
+    env: process.env,
+    // Standard output may hold the result alone.
+    stdout: values.json === '-' ? context.stderr : context.stdout,
+  });
   if (history !== undefined) {
     const place = await history.append(result);
     if (!quiet) context.stderr.write(`appended to ${place}\n`);

@@ -4,7 +4,8 @@ import { mkdtemp, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import { ArmError, StartError } from '../errors.ts';
+import { ArmError, BenchError } from '../errors.ts';
+import { runSetup } from '../process/run-setup.ts';
 import type { StartSpec } from '../scenario.ts';
 import type { Arm } from './measure-pair.ts';
 
@@ -87,27 +88,17 @@ async function checkOut(
   try {
     await run('git', ['worktree', 'add', '--detach', worktree, commit], { cwd: root });
     const place = join(worktree, prefix.trim());
-    if (start.setup !== undefined) await setUp(start.setup, place, signal);
+    if (!existsSync(place)) throw new ArmError(`\`${source}\` has no directory \`${prefix.trim()}\`.`);
+    if (start.setup !== undefined) await runSetup(start.setup, place, signal);
     else await borrowModules(root, worktree);
     return { directory: place, start, label: `${source} (${commit.slice(0, 10)})`, dispose };
   } catch (cause) {
     await dispose();
-    if (cause instanceof StartError) throw cause;
+    if (cause instanceof BenchError || signal?.aborted === true) throw cause;
     throw new ArmError(`Cannot check out \`${source}\`: ${(cause as Error).message.split('\n', 1)[0]}`, {
       cause,
     });
   }
-}
-
-async function setUp(command: string, directory: string, signal: AbortSignal | undefined): Promise<void> {
-  const options = {
-    cwd: directory,
-    maxBuffer: 64 * 1_024 * 1_024,
-    ...(signal === undefined ? {} : { signal }),
-  };
-  await run('sh', ['-c', command], options).catch((error: Error & { code?: number; stderr?: string }) => {
-    throw new StartError(command, `exited with code ${error.code}`, error.stderr?.trim().split('\n').at(-1));
-  });
 }
 
 async function borrowModules(root: string, worktree: string): Promise<void> {

@@ -1,5 +1,6 @@
 import { describeEnvironment } from '../environment.ts';
 import { OptionError } from '../errors.ts';
+import { authorise } from '../flow/auth.ts';
 import { type CpuPinning, chooseDesign, planPinning } from '../process/cpu-pinning.ts';
 import type { BenchmarkEnvironment } from '../result.ts';
 import { parseScenario, type ResolvedScenario, type Scenario, stagesOf } from '../scenario.ts';
@@ -83,7 +84,7 @@ export const duetDefaults: Readonly<Required<DuetLoad>> = Object.freeze({
 export async function compareBuilds(options: CompareOptions): Promise<CompareResult> {
   const { base, head, signal, design = chooseDesign(), random = Math.random } = options;
   const plan = { ...(design === 'slices' ? slicesPlan : {}), ...options.plan };
-  const scenario = duetScenario(options.scenario, options.load);
+  const scenario = duetScenario(options.scenario, design, options.load);
   const pinning = planPinning(design);
   const startedAt = new Date();
   const pairs: PairSample[] = [];
@@ -137,13 +138,22 @@ export function gatedMetrics(pairs: readonly PairSample[]): PairedMetric[] {
   return metrics;
 }
 
-/** A scenario with a pair's load. @throws {@link OptionError} for an open loop */
-export function duetScenario(scenario: Scenario, load: DuetLoad = {}): ResolvedScenario {
+/** A scenario with a pair's load and its credentials. @throws {@link OptionError} for what cannot be compared */
+export function duetScenario(
+  scenario: Scenario,
+  design: CompareDesign,
+  load: DuetLoad = {},
+): ResolvedScenario {
   const resolved = parseScenario({ ...scenario, ...duetDefaults, ...load });
   if (stagesOf(resolved) !== undefined) {
     throw new OptionError(
       'A comparison loads both builds in a closed loop. Remove `rate` and `stages` from the scenario.',
     );
   }
-  return resolved;
+  if (resolved.flows !== undefined && design === 'slices') {
+    throw new OptionError(
+      'Flows cannot take turns on one processor. Compare `requests`, or use two processors and the design `duet`.',
+    );
+  }
+  return authorise(resolved);
 }

@@ -17,7 +17,7 @@ export interface DistrustLimits {
   readonly generatorDemand?: number;
   /** Processor time taken by the hypervisor. @defaultValue 0.1 */
   readonly steal?: number;
-  /** Requests without an answer or with a status other than 2xx, in either arm. @defaultValue 0.01 */
+  /** Requests without an answer or with a status other than 2xx (of flows: with a failed check), in either arm. @defaultValue 0.01 */
   readonly errors?: number;
 }
 
@@ -44,8 +44,8 @@ export function doubtPair(pair: PairSample, limits: DistrustLimits = {}): Doubt[
     });
   }
   for (const name of ['base', 'head'] as const) {
-    const { answered, errors, non2xx } = pair[name];
-    const share = answered + errors === 0 ? 1 : (errors + non2xx) / (answered + errors);
+    const { answered, errors, non2xx, failedChecks = non2xx } = pair[name];
+    const share = answered + errors === 0 ? 1 : (errors + failedChecks) / (answered + errors);
     if (share <= bounds.errors) continue;
     doubts.push({
       code: 'errors',

@@ -31,15 +31,22 @@ async function run(plan: DuetPlan): Promise<PairSample> {
     plan.design === 'slices'
       ? startTurns({ arms: loads.map(({ name }) => name), sliceMs, fromMs, toMs, now })
       : undefined;
+  const failedChecks = new Map<string, number>();
   const common = { trust: undefined, now, signal, redirected: () => {} };
   await Promise.all(
-    loads.map(({ name, scenario, measurement }) => {
+    loads.map(async ({ name, scenario, measurement }) => {
+      if (scenario.flows !== undefined) {
+        // Loaded only where it is needed: the generator of plain requests stays as small as it is.
+        const { runFlowLoad } = await import('./flow-load.ts');
+        failedChecks.set(name, await runFlowLoad({ ...common, scenario, measurement }));
+        return;
+      }
       const gate = turns?.gateOf(name);
-      return runClosedLoop({ ...common, scenario, measurement, ...(gate === undefined ? {} : { gate }) });
+      await runClosedLoop({ ...common, scenario, measurement, ...(gate === undefined ? {} : { gate }) });
     }),
   );
   turns?.stop();
-  return summarise(loads, await before, await after, turns);
+  return summarise({ loads, failedChecks, before: await before, after: await after, turns });
 }
 
 interface Snapshot {
@@ -69,12 +76,19 @@ function at<T>(timeMs: number, task: () => T): Promise<T> {
   });
 }
 
-function summarise(
-  loads: readonly { readonly name: string; readonly pid: number; readonly measurement: Measurement }[],
-  before: Snapshot,
-  after: Snapshot,
-  turns: Turns | undefined,
-): PairSample {
+interface Measured {
+  readonly loads: readonly {
+    readonly name: string;
+    readonly pid: number;
+    readonly measurement: Measurement;
+  }[];
+  readonly failedChecks: ReadonlyMap<string, number>;
+  readonly before: Snapshot;
+  readonly after: Snapshot;
+  readonly turns: Turns | undefined;
+}
+
+function summarise({ loads, failedChecks, before, after, turns }: Measured): PairSample {
   const spanMs = after.atMs - before.atMs;
   const arms = new Map<string, ArmSample>();
   let targetsNs: number | undefined = 0;
@@ -93,6 +107,7 @@ function summarise(
       answered,
       errors: counts.errors,
       non2xx: counts.non2xx,
+      ...(failedChecks.has(name) ? { failedChecks: failedChecks.get(name) ?? 0 } : {}),
       ...(perRequestUs === undefined ? {} : { cpuUs: perRequestUs }),
     });
   }

@@ -33,6 +33,8 @@ export interface ArmSample {
   readonly answered: number;
   readonly errors: number;
   readonly non2xx: number;
+  /** Of flows; where it is given, it tells what failed, and a status other than 2xx may be what was asked for. */
+  readonly failedChecks?: number;
 }
 
 /** What one pair showed: the arms, and how far the machine can be believed. */

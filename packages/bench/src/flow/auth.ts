@@ -1,4 +1,5 @@
 import { OptionError } from '../errors.ts';
+import type { ResolvedScenario } from '../scenario.ts';
 import type { Auth } from './flow.ts';
 import { compileTemplate } from './template.ts';
 
@@ -19,4 +20,15 @@ export function authHeader(auth: Auth | undefined): Readonly<Record<string, stri
   if ('bearer' in auth) return { authorization: `Bearer ${render(auth.bearer)}` };
   const pair = `${render(auth.basic.user)}:${render(auth.basic.password)}`;
   return { authorization: `Basic ${Buffer.from(pair, 'utf8').toString('base64')}` };
+}
+
+/** A scenario whose requests carry its credentials; a header of a request's own wins. Flows add theirs when they are compiled. */
+export function authorise(scenario: ResolvedScenario): ResolvedScenario {
+  if (scenario.auth === undefined) return scenario;
+  const header = authHeader(scenario.auth);
+  const requests = scenario.requests.map((request) => ({
+    ...request,
+    headers: { ...header, ...request.headers },
+  }));
+  return { ...scenario, requests };
 }

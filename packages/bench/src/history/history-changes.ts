@@ -1,7 +1,7 @@
 import type { BenchmarkResult } from '../result.ts';
 import { type ChangePoint, type ChangePointOptions, findChangePoints } from '../stats/change-points.ts';
 
-/** A change with the run that first shows it. */
+/** A change with the run that first shows it; `index` is that run's place among all results, unsound ones included. */
 export interface HistoryChange extends ChangePoint {
   readonly metric: 'perSecond' | 'p50' | 'p99';
   /** Whether the change is for the worse. */
@@ -44,6 +44,7 @@ export function findHistoryChanges(
         const previousCommit = sound[point.index - 1]?.environment.commit;
         return {
           ...point,
+          index: run === undefined ? point.index : results.indexOf(run),
           metric,
           worse: point.change * better < 0,
           startedAt: run?.startedAt ?? '',

@@ -1,10 +1,11 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer, type Socket } from 'node:net';
+import { createServer } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { StartError } from '../errors.ts';
 import type { StartSpec } from '../scenario.ts';
 import { pinned } from './cpu-pinning.ts';
+import { guardGroup, killGroup, stopGroup } from './process-group.ts';
 
 /** A server that we started, ready for load. */
 export interface StartedTarget {
@@ -31,7 +32,6 @@ export interface StartTargetOptions {
 }
 
 const pollMs = 20;
-const killAfterMs = 2_000;
 const tailLength = 4_000;
 
 /**
@@ -113,43 +113,8 @@ async function answers(url: string): Promise<boolean> {
   }
 }
 
-async function stopGroup(child: ChildProcess): Promise<void> {
-  if (child.pid === undefined) return;
-  const exited = child.exitCode !== null || child.signalCode !== null ? undefined : once(child, 'exit');
-  killGroup(child.pid, 'SIGTERM');
-  if (exited !== undefined) {
-    const timer = new AbortController();
-    const late = delay(killAfterMs, undefined, { signal: timer.signal }).catch(() => undefined);
-    await Promise.race([exited, late]);
-    timer.abort();
-  }
-  // Whatever of the group is left, a child that ignored the signal included.
-  killGroup(child.pid, 'SIGKILL');
-}
-
-function killGroup(pid: number, signal: NodeJS.Signals): void {
-  try {
-    process.kill(-pid, signal);
-  } catch {
-    // The group is gone.
-  }
-}
-
-/**
- * Waits on a pipe that closes when this process ends, even by SIGKILL, and then takes the group along. It has a group
- * of its own, so that Ctrl-C in a terminal does not reach it first.
- */
-function guardGroup(pid: number): ChildProcess {
-  const script = `cat > /dev/null; kill -9 -${pid} 2> /dev/null`;
-  const guard = spawn('sh', ['-c', script], { stdio: ['pipe', 'ignore', 'ignore'], detached: true });
-  guard.on('error', () => {});
-  guard.stdin?.on('error', () => {});
-  (guard.stdin as Socket | null)?.unref();
-  guard.unref();
-  return guard;
-}
-
-function lastLine(text: string): string | undefined {
+/** What a command said last, an error before anything else. */
+export function lastLine(text: string): string | undefined {
   const lines = text.split('\n').filter((line) => line.trim() !== '');
   return lines.find((line) => /^\w*Error\b.*:/.test(line)) ?? lines.at(-1);
 }

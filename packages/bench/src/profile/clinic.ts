@@ -57,6 +57,7 @@ export async function runClinic(options: ClinicOptions): Promise<string> {
     );
     const ended = await Promise.race([started.ended, late, aborted]);
     timer.abort();
+    signal?.throwIfAborted();
     const report = (await reports(directory)).find((file) => !before.includes(file));
     if (report !== undefined && ended !== undefined) return join(directory, report);
     throw new ProfileError(

@@ -9,6 +9,8 @@ export interface Culprit {
   readonly headUs: number;
   /** For a function: the path of calls that gained most, outermost first. */
   readonly path?: readonly string[];
+  /** For a function: what it calls that takes at least 1 % of a request more too, most added first, at most three. */
+  readonly callees?: readonly string[];
 }
 
 /** Differences of several duets, per request. */
@@ -32,6 +34,8 @@ export interface ProfiledPair {
 
 /** A culprit must add this share of a request's time. */
 const minShare = 0.02;
+const minCalleeShare = 0.01;
+const maxCallees = 3;
 /**
  * How many standard errors a difference must be above zero. Of the hundreds of functions in a profile chance alone lifts one to 4;
  * a function that gained a tenth of a request stands at 12 and more.
@@ -64,6 +68,7 @@ export function findCulprits(pairs: readonly ProfiledPair[]): ProfileDifference 
   const functions = differ(selfTimes).map((culprit) => ({
     ...culprit,
     path: hottestPath(pairs, culprit.name),
+    callees: grownCallees(pairs, culprit.name, perRequestUs * minCalleeShare),
   }));
   return { functions, lines: differ((times) => times.lines) };
 }
@@ -114,6 +119,31 @@ function hottestPath(pairs: readonly ProfiledPair[], name: string): string[] {
     }
   }
   return best.split(';');
+}
+
+/** Of the time below a function, callees included: V8 may have inlined the function that changed into the one that is named. */
+function grownCallees(pairs: readonly ProfiledPair[], name: string, leastUs: number): string[] {
+  const deltas = new Map<string, number>();
+  for (const pair of pairs) {
+    for (const [arm, sign] of [
+      ['head', 1],
+      ['base', -1],
+    ] as const) {
+      const { times, requests } = pair[arm];
+      for (const [stack, us] of times.stacks) {
+        const frames = stack.split(';');
+        const callee = frames[frames.lastIndexOf(name) + 1];
+        if (callee === undefined || !frames.includes(name)) continue;
+        const perRequestUs = us / Math.max(requests, 1) / pairs.length;
+        deltas.set(callee, (deltas.get(callee) ?? 0) + sign * perRequestUs);
+      }
+    }
+  }
+  return [...deltas]
+    .filter(([, deltaUs]) => deltaUs > leastUs)
+    .sort(([, a], [, b]) => b - a)
+    .slice(0, maxCallees)
+    .map(([callee]) => callee);
 }
 
 function sum(values: readonly number[]): number {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { extname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type DuetLoad, duetScenario } from '../compare/compare-builds.ts';
-import type { ArmName } from '../compare/duet-plan.ts';
+import type { ArmName, CompareDesign } from '../compare/duet-plan.ts';
 import { type Arm, generate } from '../compare/measure-pair.ts';
 import { ProfileError } from '../errors.ts';
 import { chooseDesign, planPinning } from '../process/cpu-pinning.ts';
@@ -44,25 +44,30 @@ const waitMs = 10_000;
  */
 export async function profileBuilds(options: ProfileOptions): Promise<ProfileResult> {
   const { rounds = 3, kind = 'cpu', onRound } = options;
-  const scenario = duetScenario(options.scenario, options.load);
+  const design = chooseDesign();
+  const scenario = duetScenario(options.scenario, design, options.load);
   const pairs: ProfiledPair[] = [];
   for (let round = 0; round < rounds; round += 1) {
     // Alternating: whoever starts first is not always the same.
     const order: readonly ArmName[] = round % 2 === 0 ? ['base', 'head'] : ['head', 'base'];
-    pairs.push(await profilePair(options, scenario, order, kind));
+    pairs.push(await profilePair(options, { scenario, design, order, kind }));
     onRound?.(round + 1);
   }
   return { ...findCulprits(pairs), pairs, unit: kind === 'cpu' ? 'µs' : 'B' };
 }
 
+interface PairPlan {
+  readonly scenario: ResolvedScenario;
+  readonly design: CompareDesign;
+  readonly order: readonly ArmName[];
+  readonly kind: 'cpu' | 'heap';
+}
+
 async function profilePair(
   options: ProfileOptions,
-  scenario: ResolvedScenario,
-  order: readonly ArmName[],
-  kind: 'cpu' | 'heap',
+  { scenario, design, order, kind }: PairPlan,
 ): Promise<ProfiledPair> {
   const { signal } = options;
-  const design = chooseDesign();
   const pinning = planPinning(design);
   const hook = new URL(`./profiler-hook${extname(import.meta.url)}`, import.meta.url).href;
   const started: { name: ArmName; target: StartedTarget; directory: string }[] = [];

@@ -3,6 +3,7 @@ import { describeObjective } from '../objective.ts';
 import type { BenchmarkResult } from '../result.ts';
 import { renderChart } from './chart.ts';
 import { headline, labelOf, medianOf, metricLabels, signed } from './compare-table.ts';
+import { added, namedCulprits, type ProfileSummary } from './culprit-table.ts';
 import { escapeMarkup } from './escape-markup.ts';
 import { formatCount, formatLatency } from './format.ts';
 
@@ -91,7 +92,7 @@ export function renderRunHtml(result: BenchmarkResult): string {
 }
 
 /** A comparison as one HTML file, with every pair's ratio. */
-export function renderComparisonHtml(result: CompareResult): string {
+export function renderComparisonHtml(result: CompareResult, profile?: ProfileSummary): string {
   return page(headline(result), [
     `<p class="soft">${escapeMarkup(result.base)} against ${escapeMarkup(result.head)}, ${result.pairs.length} pairs in ${(result.durationMs / 1_000).toFixed(0)} s</p>`,
     ...result.doubts.map(
@@ -109,6 +110,7 @@ export function renderComparisonHtml(result: CompareResult): string {
         metric.verdict,
       ]),
     ),
+    profile === undefined ? '' : culprits(profile),
     ...result.metrics.map(({ name }) => {
       const points = (arm: 'base' | 'head') =>
         result.pairs.map((pair, index) => ({
@@ -127,6 +129,20 @@ export function renderComparisonHtml(result: CompareResult): string {
     }),
     environment(result.environment),
   ]);
+}
+
+function culprits({ functions, lines, unit }: ProfileSummary): string {
+  const named = [...functions.slice(0, namedCulprits), ...lines.slice(0, namedCulprits)];
+  if (named.length === 0) return '<p>Profiled: no function takes more in every duet.</p>';
+  return table(
+    ['takes more in head', `${unit} a request`, 'base', 'head'],
+    named.map((culprit) => [
+      culprit.name,
+      added(culprit, unit),
+      culprit.baseUs.toFixed(2),
+      culprit.headUs.toFixed(2),
+    ]),
+  );
 }
 
 function page(title: string, parts: readonly string[]): string {

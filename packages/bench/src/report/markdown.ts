@@ -1,13 +1,15 @@
 import type { CompareResult } from '../compare/compare-builds.ts';
 import { describeObjective } from '../objective.ts';
+import type { Culprit } from '../profile/culprits.ts';
 import type { BenchmarkResult } from '../result.ts';
 import { headline, labelOf, medianOf, signed } from './compare-table.ts';
+import { added, namedCulprits, type ProfileSummary } from './culprit-table.ts';
 import { formatCount, formatLatency } from './format.ts';
 
 const marks = { faster: '🟢', same: '🟢', slower: '🔴', inconclusive: '🟡', invalid: '⚪' } as const;
 
 /** A comparison for a pull request. */
-export function renderComparisonMarkdown(result: CompareResult): string {
+export function renderComparisonMarkdown(result: CompareResult, profile?: ProfileSummary): string {
   const rows = result.metrics.map((metric) => {
     const interval = `${signed(metric.interval[0])} … ${signed(metric.interval[1])}`;
     const cells = [
@@ -26,10 +28,24 @@ export function renderComparisonMarkdown(result: CompareResult): string {
     '| --- | ---: | ---: | ---: | ---: | ---: | --- |',
     ...rows,
     ...result.doubts.map((doubt) => `\n> **Not to be believed**: ${escapeText(doubt.message)}`),
+    ...(profile === undefined ? [] : culpritRows(profile)),
     '',
     environmentLine(result.environment),
     '',
   ].join('\n');
+}
+
+function culpritRows({ functions, lines, unit }: ProfileSummary): string[] {
+  const row = (culprit: Culprit): string =>
+    `| ${code(culprit.name.replaceAll('|', '¦'))} | ${added(culprit, unit)} | ${culprit.baseUs.toFixed(2)} | ${culprit.headUs.toFixed(2)} |`;
+  const named = [...functions.slice(0, namedCulprits), ...lines.slice(0, namedCulprits)];
+  if (named.length === 0) return ['', 'Profiled: no function takes more in every duet.'];
+  return [
+    '',
+    `| takes more in head | ${unit} a request | base | head |`,
+    '| --- | ---: | ---: | ---: |',
+    ...named.map(row),
+  ];
 }
 
 /** A run for a pull request or a job summary. */

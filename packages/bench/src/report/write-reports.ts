@@ -2,15 +2,18 @@ import { appendFile, writeFile } from 'node:fs/promises';
 import type { CompareResult } from '../compare/compare-builds.ts';
 import { OptionError } from '../errors.ts';
 import type { BenchmarkResult } from '../result.ts';
+import { renderComparison } from './compare-table.ts';
 import { renderComparisonCsv, renderRunCsv } from './csv.ts';
+import { type ProfileSummary, renderCulprits } from './culprit-table.ts';
 import { comparisonAnnotations, runAnnotations } from './github.ts';
 import { renderComparisonHtml, renderRunHtml } from './html.ts';
 import { renderComparisonJunit, renderRunJunit } from './junit.ts';
 import { renderComparisonMarkdown, renderRunMarkdown } from './markdown.ts';
 import { renderPrometheus } from './prometheus.ts';
+import { renderTable } from './table.ts';
 
-/** Kinds of report that go into a file. */
-export type ReportKind = 'html' | 'markdown' | 'junit' | 'csv' | 'prometheus' | 'json';
+/** Kinds of report. `text` is what the terminal shows, `github` the workflow commands that annotate a pull request. */
+export type ReportKind = 'text' | 'html' | 'markdown' | 'junit' | 'csv' | 'prometheus' | 'json' | 'github';
 
 /** A report and where it goes. */
 export interface ReportRequest {
@@ -21,9 +24,23 @@ export interface ReportRequest {
 /** What a report is about. */
 export type ReportSubject =
   | { readonly kind: 'run'; readonly result: BenchmarkResult }
-  | { readonly kind: 'comparison'; readonly result: CompareResult };
+  | {
+      readonly kind: 'comparison';
+      readonly result: CompareResult;
+      /** Of a slower build: text, HTML and Markdown name its culprits. */
+      readonly profile?: ProfileSummary;
+    };
 
-const kinds: readonly ReportKind[] = ['html', 'markdown', 'junit', 'csv', 'prometheus', 'json'];
+const kinds: readonly ReportKind[] = [
+  'text',
+  'html',
+  'markdown',
+  'junit',
+  'csv',
+  'prometheus',
+  'json',
+  'github',
+];
 
 /** Reads `html=report.html`. @throws {@link OptionError} */
 export function parseReport(text: string): ReportRequest {
@@ -39,14 +56,21 @@ export function parseReport(text: string): ReportRequest {
 export function renderReport(subject: ReportSubject, kind: ReportKind): string {
   const { result } = subject;
   switch (kind) {
+    case 'text':
+      if (subject.kind === 'run') return `${renderTable(subject.result)}\n`;
+      return `${renderComparison(subject.result)}\n${subject.profile === undefined ? '' : `\n${renderCulprits(subject.profile)}`}`;
+    case 'github':
+      return subject.kind === 'run' ? runAnnotations(subject.result) : comparisonAnnotations(subject.result);
     case 'json':
       return `${JSON.stringify(result, null, 2)}\n`;
     case 'html':
-      return subject.kind === 'run' ? renderRunHtml(subject.result) : renderComparisonHtml(subject.result);
+      return subject.kind === 'run'
+        ? renderRunHtml(subject.result)
+        : renderComparisonHtml(subject.result, subject.profile);
     case 'markdown':
       return subject.kind === 'run'
         ? renderRunMarkdown(subject.result)
-        : renderComparisonMarkdown(subject.result);
+        : renderComparisonMarkdown(subject.result, subject.profile);
     case 'junit':
       return subject.kind === 'run' ? renderRunJunit(subject.result) : renderComparisonJunit(subject.result);
     case 'csv':
@@ -66,8 +90,6 @@ export async function writeReports(
   for (const { kind, file } of requests) await writeFile(file, renderReport(subject, kind));
   const { env, stdout } = environment;
   if (env.GITHUB_ACTIONS !== 'true') return;
-  stdout.write(
-    subject.kind === 'run' ? runAnnotations(subject.result) : comparisonAnnotations(subject.result),
-  );
+  stdout.write(renderReport(subject, 'github'));
   if (env.GITHUB_STEP_SUMMARY) await appendFile(env.GITHUB_STEP_SUMMARY, renderReport(subject, 'markdown'));
 }

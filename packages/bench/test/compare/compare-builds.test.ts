@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { seededRandom } from '@weir/test-kit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { explainComparison } from '../../src/compare/comparison-schema.ts';
 import { type Arm, compareBuilds, prepareArm } from '../../src/index.ts';
 
 const server = join(import.meta.dirname, 'busy-server.mjs');
@@ -24,11 +25,11 @@ async function commandLines(): Promise<string[]> {
   return execFileSync('ps', ['-eo', 'args'], { encoding: 'utf8' }).split('\n');
 }
 
-test('a build that does three times the work is slower, by every metric, and nothing is left running', async () => {
+test('a build that does ten times the work is slower, by every metric, and nothing is left running', async () => {
   const seen: number[] = [];
   const result = await compareBuilds({
     base: arm('BURN=20000'),
-    head: arm('BURN=60000'),
+    head: arm('BURN=200000'),
     scenario,
     load,
     plan: { minPairs: 5, maxPairs: 5 },
@@ -38,6 +39,7 @@ test('a build that does three times the work is slower, by every metric, and not
     onPair: ({ pairs }) => seen.push(pairs),
   });
   expect(result).toMatchObject({ verdict: 'slower', partial: false, doubts: [] });
+  expect(explainComparison(JSON.parse(JSON.stringify(result)))).toBeUndefined();
   expect(seen).toEqual([1, 2, 3, 4, 5]);
   const cpu = result.metrics.find((metric) => metric.name === 'cpuUs');
   expect(cpu?.verdict).toBe('slower');
@@ -134,7 +136,67 @@ test('an abort gives the pairs so far and leaves nothing running', async () => {
   });
   expect(result).toMatchObject({ partial: true, verdict: 'inconclusive' });
   expect(result.pairs).toHaveLength(1);
+  // One pair leaves every interval without bounds.
+  expect(explainComparison(JSON.parse(JSON.stringify(result)))).toBeUndefined();
   expect((await commandLines()).filter((line) => line.includes(server))).toEqual([]);
+});
+
+test('credentials go with every request, and sessions of several steps are compared by their checks', async () => {
+  const log = join(repository, 'seen.txt');
+  const file = join(repository, 'guarded.mjs');
+  await writeFile(
+    file,
+    `import { appendFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+createServer((request, response) => {
+  response.statusCode = request.url === '/ready' || request.headers.authorization === 'Bearer key' ? 200 : 401;
+  if (request.url !== '/ready') appendFileSync(${JSON.stringify(log)}, request.url + ' ' + response.statusCode + '\\n');
+  response.end(request.url === '/items' ? '{"id":7}' : process.env.ANSWER);
+}).listen(Number(process.env.PORT), '127.0.0.1');`,
+  );
+  const guarded = (answer: string): Arm => {
+    const command = `ANSWER=${answer} exec "${process.execPath}" "${file}"`;
+    return {
+      directory: repository,
+      start: { ...start, command, ready: '/ready', readyTimeoutMs: 10_000 },
+      label: answer,
+    };
+  };
+  const flow = [
+    { path: '/items', save: { id: { json: 'id' } } },
+    { path: '/items/{{id}}', check: { contains: 'sold' } },
+  ];
+  const compare = (more: object, head: string) =>
+    compareBuilds({
+      base: guarded('sold'),
+      head: guarded(head),
+      scenario: { ...scenario, auth: { bearer: 'key' }, ...more },
+      load,
+      design: 'duet',
+      plan: { minPairs: 1, maxPairs: 1 },
+      limits: { generatorDemand: 10 },
+    });
+  expect((await compare({}, 'sold')).doubts).toEqual([]);
+  const flows = { requests: [], flows: [{ name: 'buy', steps: flow }] };
+  const same = await compare(flows, 'sold');
+  expect(same.doubts).toEqual([]);
+  expect(same.pairs[0]?.base).toMatchObject({ errors: 0, non2xx: 0, failedChecks: 0 });
+  expect(explainComparison(JSON.parse(JSON.stringify(same)))).toBeUndefined();
+  const lines = new Set((await readFile(log, 'utf8')).trim().split('\n'));
+  expect(lines).toEqual(new Set(['/ 200', '/items 200', '/items/7 200']));
+  // Half of the steps end in an answer that the check refuses, with status 200.
+  expect(await compare(flows, 'empty')).toMatchObject({
+    verdict: 'invalid',
+    doubts: [{ code: 'errors', message: expect.stringMatching(/^head failed (?:4|5)\d % /) }],
+  });
+  await expect(
+    compareBuilds({
+      base: guarded('a'),
+      head: guarded('a'),
+      scenario: { ...scenario, ...flows },
+      design: 'slices',
+    }),
+  ).rejects.toMatchObject({ code: 'ERR_WEIR_BENCH_OPTION' });
 });
 
 test('an open loop cannot be compared', async () => {

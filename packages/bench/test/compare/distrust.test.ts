@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
 import { doubtComparison, doubtPair } from '../../src/compare/distrust.ts';
-import type { PairConditions, PairSample } from '../../src/index.ts';
+import type { ArmSample, PairConditions, PairSample } from '../../src/index.ts';
 import { parseCpuList, pinned } from '../../src/process/cpu-pinning.ts';
 import { readCpuTime } from '../../src/process/cpu-time.ts';
 
-const arm = { perSecond: 1_000, p50Ms: 1, p99Ms: 2, answered: 1_000, errors: 0, non2xx: 0 };
+const arm: ArmSample = { perSecond: 1_000, p50Ms: 1, p99Ms: 2, answered: 1_000, errors: 0, non2xx: 0 };
 const pair = (conditions: Partial<PairConditions>, head = arm): PairSample => ({
   base: arm,
   head,
@@ -36,6 +36,12 @@ test('on one processor the generator waits while a server runs, and only what ot
 test('failures of one arm and an arm without an answer are doubted', () => {
   expect(codes(pair({}, { ...arm, non2xx: 100 }))).toEqual(['errors']);
   expect(codes(pair({}, { ...arm, answered: 0 }))).toEqual(['errors']);
+});
+
+test('of flows the checks tell what failed, whatever the status', () => {
+  const flows = { ...arm, non2xx: 500, failedChecks: 0 };
+  expect(codes(pair({}, flows))).toEqual([]);
+  expect(codes(pair({}, { ...flows, non2xx: 0, failedChecks: 20 }))).toEqual(['errors']);
 });
 
 test('a comparison is doubted when half of its pairs are', () => {

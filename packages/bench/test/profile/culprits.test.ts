@@ -89,6 +89,22 @@ test('the function that gained is named first, and none when nothing changed', (
   expect(falseAlarms).toBe(0);
 });
 
+test('a culprit comes with its callers, and with what it calls that takes more too', () => {
+  const arm = (own: number, parse: number) => {
+    const stacks = new Map([
+      ['main', 400_000],
+      ['main;handle', own],
+      ['main;handle;parse', parse],
+      ['main;handle;steady', 100_000],
+    ]);
+    const totalUs = 500_000 + own + parse;
+    return { times: { stacks, lines: new Map(), totalUs, samples: totalUs / 1_000 }, requests: 10_000 };
+  };
+  const pairs = Array.from({ length: 3 }, () => ({ base: arm(50_000, 20_000), head: arm(250_000, 60_000) }));
+  const [first] = findCulprits(pairs).functions;
+  expect(first).toMatchObject({ name: 'handle', path: ['main', 'handle'], callees: ['parse'] });
+});
+
 test('the flame graph is as wide as head, and its names cannot break out of it', () => {
   const times = (us: number) => ({
     stacks: new Map([
