@@ -1,127 +1,86 @@
 /** `pnpm bench:peers bench [rounds]`: the generator against autocannon and wrk, interleaved, on the same server. */
+import { execFileSync } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { availableParallelism, cpus } from 'node:os';
 import { join } from 'node:path';
+import { accuracy } from './accuracy.ts';
+import { arrivals } from './arrivals.ts';
+import { spread } from './spread.ts';
 import { hasWrk, type Measured, measure, measureWrk, startServer } from './subjects.ts';
 
-/** Rounds of each comparison; the default takes about five minutes on two processors. */
+/** Rounds of the speed comparison, of which the accuracy takes at most three; the default takes about five minutes on two processors. */
 export async function run(args: string[]): Promise<void> {
-  const rounds = Number(args[0] ?? 5);
+  const rounds = Number(args[0] ?? 7);
   if (!Number.isInteger(rounds) || rounds < 1 || availableParallelism() < 2 || process.platform !== 'linux') {
     console.error('Usage: pnpm bench:peers bench [rounds], on Linux with two processors and taskset');
     process.exitCode = 64;
     return;
   }
+  const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { encoding: 'utf8' }).trim();
+  const environment = {
+    node: process.versions.node,
+    cpu: cpus()[0]?.model ?? '',
+    cores: availableParallelism(),
+    commit,
+    date: new Date().toISOString(),
+  };
   const results = {
-    environment: { node: process.versions.node, cpu: cpus()[0]?.model ?? '', cores: availableParallelism() },
+    environment,
+    rounds,
     speed: await speed(rounds),
-    stall: await stall(),
-    rate: await rate(),
+    accuracy: await accuracy(Math.min(rounds, 3)),
+    arrivals: await arrivals(),
   };
   const directory = join(import.meta.dirname, '../results');
   await mkdir(directory, { recursive: true });
   await writeFile(join(directory, 'bench.json'), `${JSON.stringify(results, null, 2)}\n`);
 }
 
-/** Closed loop at full speed: answers a second and processor time a request. */
-async function speed(rounds: number): Promise<Record<string, { perSecond: number; cpuUs: number }>> {
-  const rows: Record<string, Measured[]> = {
-    '@weir/bench': [],
-    autocannon: [],
-    ...(hasWrk() ? { wrk: [] } : {}),
-  };
+/** Closed loop at full speed: answers a second and processor time a request, and both against autocannon in the same round. */
+async function speed(rounds: number): Promise<Record<string, object>> {
+  const tools = ['@weir/bench', 'autocannon', ...(hasWrk() ? ['wrk'] : [])];
   const load = { seconds: 4, connections: 50 };
+  const rows: Record<string, Measured>[] = [];
   for (let round = 0; round < rounds; round += 1) {
-    for (const name of Object.keys(rows)) {
+    const row: Record<string, Measured> = {};
+    // Who begins changes from round to round.
+    for (let turn = 0; turn < tools.length; turn += 1) {
+      const name = tools[(round + turn) % tools.length] ?? '';
       const server = await startServer();
-      const measured = await (name === 'wrk'
+      row[name] = await (name === 'wrk'
         ? measureWrk(server.origin, load)
         : measure(name === 'autocannon' ? 'autocannon' : 'weir', server.origin, load));
-      rows[name]?.push(measured);
       await server.stop();
     }
+    rows.push(row);
   }
+  const read = (name: string, key: 'perSecond' | 'cpuUs'): number[] =>
+    rows.map((row) => row[name]?.[key] ?? 0);
+  const against = (name: string, key: 'perSecond' | 'cpuUs'): number[] => {
+    const base = read('autocannon', key);
+    return read(name, key).map((value, round) => value / (base[round] ?? 1));
+  };
   const table = Object.fromEntries(
-    Object.entries(rows).map(([name, measured]) => [
+    tools.map((name) => [
       name,
       {
-        perSecond: Math.round(median(measured.map((row) => row.perSecond))),
-        cpuUs: round2(median(measured.map((row) => row.cpuUs ?? 0))),
+        perSecond: spread(read(name, 'perSecond'), 0),
+        cpuUs: spread(read(name, 'cpuUs'), 2),
+        perSecondOfAutocannon: spread(against(name, 'perSecond'), 2),
+        cpuOfAutocannon: spread(against(name, 'cpuUs'), 2),
       },
     ]),
   );
-  console.log('Closed loop, 50 connections');
-  console.table(table);
+  console.log('Closed loop, 50 connections: median [lowest, highest]');
+  console.table(
+    Object.fromEntries(
+      Object.entries(table).map(([name, row]) => [
+        name,
+        Object.fromEntries(
+          Object.entries(row).map(([key, { median, min, max }]) => [key, `${median} [${min}, ${max}]`]),
+        ),
+      ]),
+    ),
+  );
   return table;
-}
-
-/** One stall of two seconds in ten, at 1,000 requests a second. */
-async function stall(): Promise<Record<string, { p50: number; p90: number; p99: number }>> {
-  const env = { STALL_AFTER: '4000', STALL_MS: '2000' };
-  const load = { seconds: 10, connections: 50 };
-  // Requests due in the stall wait for the rest of it: a fifth of all, evenly from 0 to 2,000 ms.
-  const table: Record<string, { p50: number; p90: number; p99: number }> = {
-    'exact (above the service time)': { p50: 0, p90: 1_000, p99: 1_900 },
-  };
-  const tools: readonly (readonly [string, (url: string) => Promise<Measured>])[] = [
-    ['@weir/bench, open loop', (url) => measure('weir', url, { ...load, connections: 3_000, rate: 1_000 })],
-    ['autocannon -R', (url) => measure('autocannon', url, { ...load, rate: 1_000 })],
-    ['autocannon, closed loop', (url) => measure('autocannon', url, load)],
-    ...(hasWrk() ? [['wrk, closed loop', (url: string) => measureWrk(url, load)] as const] : []),
-  ];
-  for (const [name, tool] of tools) {
-    const server = await startServer(env);
-    const { p50, p90, p99 } = await tool(server.origin);
-    table[name] = { p50: round2(p50), p90: round2(p90), p99: round2(p99) };
-    await server.stop();
-  }
-  console.log('A stall of two seconds in ten, latency in ms');
-  console.table(table);
-  return table;
-}
-
-/** Even arrivals as the server sees them, and 10,000 a second from one processor. */
-async function rate(): Promise<Record<string, object>> {
-  const table: Record<string, object> = {};
-  for (const [name, tool, perSecond] of [
-    ['@weir/bench at 1,000/s', 'weir', 1_000],
-    ['autocannon -R 1000', 'autocannon', 1_000],
-    ['@weir/bench at 10,000/s', 'weir', 10_000],
-  ] as const) {
-    const server = await startServer({ ARRIVALS: '1' });
-    const load = { seconds: 5, connections: 50, rate: perSecond, warmupMs: 2_000 };
-    const measured = await measure(tool, server.origin, load);
-    const arrivals = (await (await fetch(`${server.origin}/report`)).json()) as number[];
-    await server.stop();
-    const perSlot = countPerSlot(arrivals, 100);
-    table[name] = {
-      'answered/s': Math.round(measured.perSecond),
-      'fewest in 100 ms': Math.min(...perSlot),
-      'most in 100 ms': Math.max(...perSlot),
-      'late, reported': measured.arrivals?.late ?? null,
-      'latest ms': measured.arrivals?.latestMs ?? null,
-    };
-  }
-  console.log('Arrivals as the server sees them');
-  console.table(table);
-  return table;
-}
-
-/** Arrivals in each whole slot, the first and the last left out. */
-function countPerSlot(arrivals: readonly number[], slotMs: number): number[] {
-  const first = arrivals[0] ?? 0;
-  const counts: number[] = [];
-  for (const at of arrivals) {
-    const slot = Math.floor((at - first) / slotMs);
-    counts[slot] = (counts[slot] ?? 0) + 1;
-  }
-  return Array.from(counts, (count) => count ?? 0).slice(1, -1);
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0;
-}
-
-function round2(value: number): number {
-  return Math.round(value * 100) / 100;
 }

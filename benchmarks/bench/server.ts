@@ -1,24 +1,27 @@
 /**
- * A server whose behaviour is exact: answers at once, but for one stall that begins STALL_AFTER ms after the first request and lasts
- * STALL_MS. `GET /report` tells when requests arrived.
+ * A server whose behaviour is exact: answers at once, but for the stalls of STALLS, `[[begin, length], …]` in ms since the first
+ * request. `GET /report` tells when requests arrived.
  */
 import { createServer, type Socket } from 'node:net';
 
-const stallAfterMs = Number(process.env.STALL_AFTER ?? Number.POSITIVE_INFINITY);
-const stallMs = Number(process.env.STALL_MS ?? 0);
+const stalls = JSON.parse(process.env.STALLS ?? '[]') as readonly (readonly [number, number])[];
 const answer = Buffer.from('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello');
 const headEnd = Buffer.from('\r\n\r\n');
 const arrivals: number[] = [];
 const held: Socket[] = [];
 let firstMs: number | undefined;
+let stalled = false;
 
-function stalled(nowMs: number): boolean {
-  const begin = (firstMs ?? nowMs) + stallAfterMs;
-  return nowMs >= begin && nowMs < begin + stallMs;
-}
-
-function release(): void {
-  for (const socket of held.splice(0)) if (!socket.destroyed) socket.write(answer);
+function begin(): void {
+  for (const [atMs, lengthMs] of stalls) {
+    setTimeout(() => {
+      stalled = true;
+    }, atMs);
+    setTimeout(() => {
+      stalled = false;
+      for (const socket of held.splice(0)) if (!socket.destroyed) socket.write(answer);
+    }, atMs + lengthMs);
+  }
 }
 
 createServer((socket) => {
@@ -34,10 +37,10 @@ createServer((socket) => {
     for (let at = chunk.indexOf(headEnd); at >= 0; at = chunk.indexOf(headEnd, at + 4)) {
       if (firstMs === undefined) {
         firstMs = nowMs;
-        if (stallMs > 0) setTimeout(release, stallAfterMs + stallMs);
+        begin();
       }
       if (process.env.ARRIVALS !== undefined) arrivals.push(nowMs);
-      if (stalled(nowMs)) held.push(socket);
+      if (stalled) held.push(socket);
       else socket.write(answer);
     }
   });

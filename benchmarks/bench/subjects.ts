@@ -23,6 +23,8 @@ export interface Measured {
     readonly latestMs: number;
     readonly dropped: number;
   };
+  /** Of @weir/bench: requests of the measured time whose bytes were handed to the kernel over 1 ms after they were due. */
+  readonly writtenLate?: number;
 }
 
 /** How a generator is asked to load. */
@@ -32,6 +34,8 @@ export interface Load {
   readonly rate?: number;
   /** Of @weir/bench; autocannon has none. */
   readonly warmupMs?: number;
+  /** Of @weir/bench: also count late requests from outside. */
+  readonly audit?: boolean;
 }
 
 /** Starts the scripted server on the first processor. */
