@@ -1,11 +1,11 @@
 /**
  * `pnpm report:shop`: compares the shop with itself doing a little more per request, as the CI job compares a pull request with its base, and
- * puts the job's report into the README. About two minutes, alone on the machine.
+ * puts the job's report into the README. About three minutes, alone on the machine.
  */
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { startPostgres } from '@weir/test-kit';
-import { type Arm, compareBuilds, renderReport } from '../src/index.ts';
+import { type Arm, compareBuilds, profileBuilds, renderReport } from '../src/index.ts';
 
 const root = join(import.meta.dirname, '../../..');
 const readme = join(import.meta.dirname, '../README.md');
@@ -22,16 +22,18 @@ function arm(label: string, options: string): Arm {
 }
 
 try {
-  const result = await compareBuilds({
+  const builds = {
     base: arm('the shop', ''),
     head: arm('the shop with slow code', `--import "${join(import.meta.dirname, 'slow-requests.ts')}"`),
     scenario: { name: scenario.name, target: scenario.target, requests },
+  };
+  const result = await compareBuilds({
+    ...builds,
     onPair: ({ pairs, nextLook }) => console.log(`pair ${pairs}/${nextLook}`),
   });
-  const report = renderReport({ kind: 'comparison', result }, 'markdown')
-    .trim()
-    .replace(/^### /, '**')
-    .replace(/\n/, '**\n');
+  const profile = result.verdict === 'slower' ? await profileBuilds(builds) : undefined;
+  const subject = { kind: 'comparison', result, ...(profile === undefined ? {} : { profile }) } as const;
+  const report = renderReport(subject, 'markdown').trim().replace(/^### /, '**').replace(/\n/, '**\n');
   const text = await readFile(readme, 'utf8');
   const [begin, end] = ['<!-- shop report: pnpm report:shop -->\n', '<!-- end of the shop report -->'];
   const from = text.indexOf(begin) + begin.length;

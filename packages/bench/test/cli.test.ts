@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort } from '@weir/test-kit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { exitCodeOfVerdict } from '../src/cli/exit-code.ts';
+import { explainComparison } from '../src/compare/comparison-schema.ts';
 import { liveProgress } from '../src/report/live.ts';
 import { explainResult } from '../src/result-schema.ts';
 import { runCli } from './run-cli.ts';
@@ -210,6 +212,45 @@ test.each<[string, () => Promise<string[]>, number, RegExp]>([
   expect(stdout).toBe('');
   const left = execFileSync('ps', ['-eo', 'pid,args'], { encoding: 'utf8' }).split('\n');
   expect(left.filter((line) => line.includes('sleep 60.125'))).toEqual([]);
+});
+
+test('a slower build exits with 1, is profiled, and its report names what makes it slow', {
+  timeout: 90_000,
+}, async () => {
+  const file = join(directory, 'build.mjs');
+  await writeFile(
+    file,
+    `import { createServer } from 'node:http';
+const steps = Number(process.argv[2]);
+function grind() { let sum = 0; for (let i = 0; i < steps; i += 1) sum += Math.sqrt(i); return sum; }
+createServer((_, response) => response.end(String(grind() < 0))).listen(Number(process.env.PORT), '127.0.0.1');`,
+  );
+  const build = (steps: number) => `exec "${process.execPath}" "${file}" ${steps}`;
+  const scenario = await scenarioFile('builds', { target: 'http://127.0.0.1:1' });
+  const out = (name: string) => join(directory, name);
+  const { code, stdout } = await runCli([
+    ...['compare', scenario, '--base', build(60_000), '--head', build(600_000), '--design', 'duet'],
+    ...['--pairs', '9', '--max-pairs', '9', '--warmup', '0.3', '--measure', '0.4', '--connections', '4'],
+    ...['--json', out('compared.json'), '--report', `markdown=${out('pr.md')}`, '--profile', out('profile')],
+  ]);
+  expect(stdout).toMatch(/^builds: head is slower, /);
+  // V8 may have put the function into its caller, a line below.
+  expect(stdout).toMatch(/takes more in head:\n {2}\+[\d.]+ µs a request {2}\S+ \S*build\.mjs:[34] /);
+  expect(code).toBe(1);
+  expect(explainComparison(JSON.parse(await readFile(out('compared.json'), 'utf8')))).toBeUndefined();
+  expect(await readFile(out('pr.md'), 'utf8')).toMatch(/\| `\S+ \S*build\.mjs:[34]` \| \+/);
+  expect(await readFile(out('profile/flame.svg'), 'utf8')).toContain('build.mjs:');
+  expect(JSON.parse(await readFile(out('profile/profile.speedscope.json'), 'utf8')).profiles).toHaveLength(2);
+});
+
+test.each([
+  ['faster', 0],
+  ['same', 0],
+  ['slower', 1],
+  ['inconclusive', 2],
+  ['invalid', 3],
+] as const)('the verdict %s is exit code %i', (verdict, code) => {
+  expect(exitCodeOfVerdict(verdict)).toBe(code);
 });
 
 test('a run without one answer is invalid', async () => {

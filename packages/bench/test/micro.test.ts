@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { findDetectable } from '../src/calibrate/calibrate.ts';
+import { calibrate, findDetectable } from '../src/calibrate/calibrate.ts';
 import { compareMicro, defineMicro } from '../src/index.ts';
 import { slicesPlan } from '../src/stats/sequential.ts';
 
@@ -60,6 +60,18 @@ test('a micro-benchmark without a function is refused where it is written', () =
   expect(() => defineMicro({ name: 'x', base: () => 1, head: () => 2, tail: 3 } as never)).toThrow(
     'got also `tail`',
   );
+});
+
+test('calibration compares a server with itself, and claims nothing after an abort', async () => {
+  const load = { connections: 2, warmupMs: 100, durationMs: 150 };
+  const whole = await calibrate({ pairs: 3, load });
+  expect(whole.comparison).toMatchObject({ partial: false, base: whole.comparison.head });
+  expect(whole.comparison.pairs).toHaveLength(3);
+  expect(Object.keys(whole.spread).slice(0, 2)).toEqual(['perSecond', 'p50Ms']);
+  expect(Object.values(whole.spread).every((sd) => sd > 0)).toBe(true);
+  const abort = new AbortController();
+  const cut = await calibrate({ pairs: 3, load, signal: abort.signal, onPair: () => abort.abort() });
+  expect(cut).toMatchObject({ detectable: null, comparison: { partial: true } });
 });
 
 test('what a machine can detect grows with its spread', () => {

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { type PreparedArm, prepareArm } from '../compare/arm.ts';
-import { type CompareResult, compareBuilds } from '../compare/compare-builds.ts';
+import { compareBuilds, type DuetLoad } from '../compare/compare-builds.ts';
 import type { CompareDesign } from '../compare/duet-plan.ts';
 import type { Arm } from '../compare/measure-pair.ts';
 import { BenchError } from '../errors.ts';
@@ -13,7 +13,7 @@ import { parseReport, writeReports } from '../report/write-reports.ts';
 import type { Scenario } from '../scenario.ts';
 import { type SequentialPlan, sequentialDefaults, slicesPlan } from '../stats/sequential.ts';
 import type { Command, CommandContext } from './command.ts';
-import { exitCode } from './exit-code.ts';
+import { exitCode, exitCodeOfVerdict } from './exit-code.ts';
 import { numberOption } from './number-option.ts';
 import { profileInto } from './profile-command.ts';
 import { UsageError } from './usage-error.ts';
@@ -105,7 +105,7 @@ async function run(args: readonly string[], context: CommandContext): Promise<nu
     const told = values.json === '-' ? { ...context, stdout: context.stderr } : context;
     const profile =
       result.verdict === 'slower' && values.profile !== undefined
-        ? await profileSlower(values.profile, { base, head, scenario }, told)
+        ? await profileSlower(values.profile, { base, head, scenario, load }, told)
         : undefined;
     const subject = { kind: 'comparison', result, ...(profile === undefined ? {} : { profile }) } as const;
     await writeReports(subject, reports, { env: process.env, stdout: told.stdout });
@@ -118,7 +118,12 @@ async function run(args: readonly string[], context: CommandContext): Promise<nu
 /** A build that cannot be profiled, or an interruption meanwhile, does not take the verdict back. */
 async function profileSlower(
   directory: string,
-  builds: { readonly base: Arm; readonly head: Arm; readonly scenario: Scenario },
+  builds: {
+    readonly base: Arm;
+    readonly head: Arm;
+    readonly scenario: Scenario;
+    readonly load: DuetLoad;
+  },
   context: CommandContext,
 ): Promise<ProfileResult | undefined> {
   try {
@@ -143,20 +148,6 @@ function readPlan(
     text === undefined ? fallback : numberOption(name, text, { min: 9, whole: true });
   const minPairs = count('--pairs', pairs, defaults.minPairs);
   return { minPairs, maxPairs: Math.max(minPairs, count('--max-pairs', most, defaults.maxPairs)) };
-}
-
-function exitCodeOfVerdict(verdict: CompareResult['verdict']): number {
-  switch (verdict) {
-    case 'faster':
-    case 'same':
-      return exitCode.pass;
-    case 'slower':
-      return exitCode.regression;
-    case 'inconclusive':
-      return exitCode.inconclusive;
-    case 'invalid':
-      return exitCode.invalid;
-  }
 }
 
 /** `weir-bench compare`: the verdict as an exit code. */

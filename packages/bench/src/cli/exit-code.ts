@@ -1,3 +1,4 @@
+import type { CompareResult } from '../compare/compare-builds.ts';
 import { BenchError } from '../errors.ts';
 
 /** What `weir-bench` tells the shell. Published: scripts depend on the numbers. */
@@ -40,6 +41,21 @@ export function exitCodeOf(error: unknown): number | undefined {
     case 'ERR_WEIR_BENCH_GENERATOR':
     case 'ERR_WEIR_BENCH_PROFILE':
     case 'ERR_WEIR_BENCH_SERVICE':
+      return exitCode.invalid;
+  }
+}
+
+/** The exit code of a comparison that was not interrupted. */
+export function exitCodeOfVerdict(verdict: CompareResult['verdict']): number {
+  switch (verdict) {
+    case 'faster':
+    case 'same':
+      return exitCode.pass;
+    case 'slower':
+      return exitCode.regression;
+    case 'inconclusive':
+      return exitCode.inconclusive;
+    case 'invalid':
       return exitCode.invalid;
   }
 }

@@ -3,7 +3,7 @@ import { compareMicro } from '../micro/compare-micro.ts';
 import { signed } from '../report/compare-table.ts';
 import { formatLatency } from '../report/format.ts';
 import type { Command, CommandContext } from './command.ts';
-import { exitCode } from './exit-code.ts';
+import { exitCode, exitCodeOfVerdict } from './exit-code.ts';
 import { UsageError } from './usage-error.ts';
 
 const usage = `weir-bench micro <file> [--json]
@@ -38,9 +38,7 @@ async function run(args: readonly string[], context: CommandContext): Promise<nu
       `${result.name}: ${result.verdict}, base ${middle('base')}, head ${middle('head')}${effect}\n`,
     );
   }
-  if (context.signal.aborted) return exitCode.interrupted;
-  if (result.verdict === 'slower') return exitCode.regression;
-  return result.verdict === 'inconclusive' ? exitCode.inconclusive : exitCode.pass;
+  return context.signal.aborted ? exitCode.interrupted : exitCodeOfVerdict(result.verdict);
 }
 
 /** `weir-bench micro`. */

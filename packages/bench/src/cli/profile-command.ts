@@ -2,6 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type PreparedArm, prepareArm } from '../compare/arm.ts';
+import type { DuetLoad } from '../compare/compare-builds.ts';
 import type { Arm } from '../compare/measure-pair.ts';
 import { loadScenario } from '../load-scenario.ts';
 import { type ClinicTool, runClinic } from '../profile/clinic.ts';
@@ -120,7 +121,7 @@ export async function profileInto(
     readonly head: Arm;
     readonly scenario: Scenario;
     readonly kind?: 'cpu' | 'heap';
-    readonly load?: { readonly warmupMs: number; readonly durationMs: number };
+    readonly load?: DuetLoad;
     readonly rounds?: number;
   },
   context: CommandContext,

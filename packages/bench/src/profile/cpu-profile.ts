@@ -70,7 +70,7 @@ export function readStackTimes(profile: CpuProfile, root: string): StackTimes {
       stacks.set(here, (stacks.get(here) ?? 0) + us);
       totalUs += us;
       busySamples += hits.get(id) ?? 0;
-      addLines(node, us, `${shorten(url, root)}`, lines);
+      addLines(node, us, { file: shorten(url, root), frame: frameName(node, root) }, lines);
     }
     for (const child of node.children ?? []) visit(child, here);
   };
@@ -79,11 +79,19 @@ export function readStackTimes(profile: CpuProfile, root: string): StackTimes {
   return { stacks, lines, totalUs, samples: busySamples };
 }
 
-function addLines(node: CpuProfileNode, us: number, file: string, lines: Map<string, number>): void {
+/** A line before its function's own is that of code from elsewhere, which V8 has put into the function without saying from where. */
+function addLines(
+  node: CpuProfileNode,
+  us: number,
+  place: { readonly file: string; readonly frame: string },
+  lines: Map<string, number>,
+): void {
+  const { file, frame } = place;
   if (file === '') return;
   const ticks = (node.positionTicks ?? []).reduce((sum, position) => sum + position.ticks, 0);
   for (const { line, ticks: part } of node.positionTicks ?? []) {
-    const key = `${file}:${line}`;
+    const inlined = line <= node.callFrame.lineNumber;
+    const key = inlined ? `line ${line} of code inlined into ${frame}` : `${file}:${line}`;
     lines.set(key, (lines.get(key) ?? 0) + (us * part) / ticks);
   }
 }

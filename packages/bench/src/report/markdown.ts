@@ -38,6 +38,7 @@ export function renderComparisonMarkdown(result: CompareResult, profile?: Profil
 function culpritRows({ functions, lines, unit }: ProfileSummary): string[] {
   const row = (culprit: Culprit): string =>
     `| ${code(culprit.name.replaceAll('|', '¦'))} | ${added(culprit, unit)} | ${culprit.baseUs.toFixed(2)} | ${culprit.headUs.toFixed(2)} |`;
+  const callees = functions[0]?.callees ?? [];
   const named = [...functions.slice(0, namedCulprits), ...lines.slice(0, namedCulprits)];
   if (named.length === 0) return ['', 'Profiled: no function takes more in every duet.'];
   return [
@@ -45,6 +46,9 @@ function culpritRows({ functions, lines, unit }: ProfileSummary): string[] {
     `| takes more in head | ${unit} a request | base | head |`,
     '| --- | ---: | ---: | ---: |',
     ...named.map(row),
+    ...(callees.length === 0
+      ? []
+      : ['', `The first calls ${callees.map(code).join(', ')}, which take more too.`]),
   ];
 }
 

@@ -39,7 +39,8 @@ export type Look =
 const firstShare = 0.6;
 
 /**
- * Looks at the pairs measured so far. Looking several times spends the error budget several times, so the first look gets 60 % of
+ * Looks at the pairs measured so far, if there are as many as a look wants; between looks nothing is decided, since each further look
+ * would be one more chance of a false alarm. Looking several times spends the error budget several times, so the first look gets 60 % of
  * α and the later ones share the rest equally (Bonferroni over looks); the chance of a false alarm over all looks stays below α.
  */
 export function look(
@@ -53,7 +54,7 @@ export function look(
   const spend = looks.length === 1 ? 1 : reached <= 1 ? firstShare : (1 - firstShare) / (looks.length - 1);
   const verdicts = judge(metrics, { ...options, spend });
   const next = looks[reached];
-  if (reached === 0 && next !== undefined) return { done: false, pairs: next, metrics: verdicts };
+  if (next !== undefined && !looks.includes(pairs)) return { done: false, pairs: next, metrics: verdicts };
   const verdict = overallVerdict(verdicts);
   if (verdict === 'inconclusive' && next !== undefined)
     return { done: false, pairs: next, metrics: verdicts };

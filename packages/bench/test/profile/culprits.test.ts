@@ -18,7 +18,7 @@ const profile: CpuProfile = {
         { line: 4, ticks: 1 },
       ],
     },
-    { id: 4, callFrame: frame('', 'node:net', 4) },
+    { id: 4, callFrame: frame('', 'node:net', 4), positionTicks: [{ line: 2, ticks: 1 }] },
     { id: 5, callFrame: frame('(idle)') },
   ],
   samples: [3, 5, 4, 3],
@@ -34,6 +34,8 @@ test('a profile adds up to own time by path and by line, without idle time', () 
   expect([...times.lines]).toEqual([
     ['src/b.js:2', 300],
     ['src/b.js:4', 100],
+    // Before the function begins: V8 has put code from elsewhere into it.
+    ['line 2 of code inlined into (anonymous) node:net:5', 100],
   ]);
   expect(times.totalUs).toBe(500);
 });

@@ -57,6 +57,13 @@ test('looks come at their sizes and the last one decides', () => {
   expect(look(upTo(16))).toMatchObject({ done: true, verdict: 'inconclusive' });
 });
 
+test('between looks nothing is decided, however clear it is', () => {
+  const clear = simulate(seededRandom(5), 16, 0.2, 0.01);
+  const upTo = (count: number) => clear.map((metric) => ({ ...metric, pairs: metric.pairs.slice(0, count) }));
+  for (const between of [9, 11, 12, 14, 15]) expect(look(upTo(between))).toMatchObject({ done: false });
+  for (const size of [10, 13, 16]) expect(look(upTo(size))).toMatchObject({ done: true, verdict: 'slower' });
+});
+
 /** Runs comparisons to their end and counts the verdicts. */
 function outcomes(seed: number, effect: number, sd: number, trials: number) {
   const random = seededRandom(seed);
