@@ -30,12 +30,13 @@ try {
 
 /** A service that saw each condition for a while, with calm between them, and a benchmark before and after a slower build. */
 async function provokeAll(): Promise<{ url: string; fromMs: number }> {
-  const { shopUrl, candidateUrl, redis, deploySlowerBuild } = await rig.startShop();
+  const { shopUrl, candidateUrl, redis, deploy } = await rig.startShop();
   const { serviceUrl, runBenchmark } = await rig.startService({ shop: shopUrl }, candidateUrl, {
     scrapeInterval: '1s',
     timeScale: 0.02,
   });
   const fromMs = Date.now();
+  void watch(serviceUrl, rig.load.signal);
   await delay(15_000);
   for (const { condition } of alarms) {
     if (condition === 'benchmark-regression') continue;
@@ -45,10 +46,27 @@ async function provokeAll(): Promise<{ url: string; fromMs: number }> {
     if (condition === 'slow-query') await runBenchmark();
   }
   await runBenchmark();
-  await deploySlowerBuild();
+  await deploy('slower');
   await runBenchmark();
   await delay(10_000);
   return { url: serviceUrl, fromMs };
+}
+
+/** Someone who has a panel open, so that the service has queries to tell of. */
+async function watch(service: string, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    const seconds = Date.now() / 1000;
+    const body = new URLSearchParams({
+      query: 'sum by (http_route) (rate(http_server_request_duration_seconds_count[10s]))',
+      start: String(seconds - 60),
+      end: String(seconds),
+      step: '1',
+    });
+    await fetch(`${service}/api/v1/query_range`, { method: 'POST', body, signal })
+      .then((response) => response.arrayBuffer())
+      .catch(() => {});
+    await delay(1000, undefined, { signal }).catch(() => {});
+  }
 }
 
 async function take(service: string, range: string): Promise<void> {

@@ -1,4 +1,6 @@
+import { metricCatalogue } from '@weir/metrics';
 import { expect, test } from 'vitest';
+import { serviceCatalogue } from '../../service/src/catalogue.ts';
 import { type DashboardJson, type PanelJson, readDashboards } from './dashboard-json.ts';
 import { lint } from './lint.ts';
 
@@ -16,6 +18,23 @@ test('uids and titles are unique over all dashboards', () => {
   expect(new Set(all.map(({ title }) => title)).size).toBe(all.length);
 });
 
+/** Why a metric of the catalogue is on no dashboard. */
+const notShown: Readonly<Record<string, string>> = {
+  v8js_memory_heap_limit_bytes: 'what V8 has reserved for a space, which follows its use',
+  weir_metrics_overflow_total: 'an alert, nothing while all is well',
+  scrape_samples_post_metric_relabeling:
+    'differs from the samples scraped only where a configuration drops some',
+  weir_bench_running: 'the load offered says when and how much',
+};
+
+test('every metric of the catalogues is on a dashboard, or is not for a reason', () => {
+  const shown = JSON.stringify(all);
+  const missing = [...metricCatalogue, ...serviceCatalogue]
+    .map(({ name }) => name)
+    .filter((name) => !shown.includes(name));
+  expect(missing.sort()).toEqual(Object.keys(notShown).sort());
+});
+
 /** The first dashboard with its first panel changed. */
 function broken(change: (panel: PanelJson) => object): DashboardJson {
   const dashboard = first();
@@ -30,6 +49,7 @@ function withExpr(expr: string): (panel: PanelJson) => object {
 
 const [range, variables] = ['__url_time_range', '__all_variables'].map((name) => `$\{${name}}`);
 const scope = 'job=~"$job", instance=~"$instance"';
+const target = { refId: 'A', legendFormat: 'x', datasource: { type: 'prometheus', uid: '$datasource' } };
 
 test.each([
   ['a missing description', () => ({ description: '' }), 'no description'],
@@ -57,6 +77,19 @@ test.each([
     'a link that drops the variables',
     () => ({ links: [{ title: 'x', url: `/d/weir-http?${range}` }] }),
     'drops time range or variables',
+  ],
+  [
+    'a heat map that leaves its exemplars out',
+    () => ({
+      type: 'heatmap',
+      targets: [
+        {
+          ...target,
+          expr: `sum by (le) (rate(http_server_request_duration_seconds_bucket{${scope}}[$__rate_interval]))`,
+        },
+      ],
+    }),
+    'exemplars that there are',
   ],
   ['a query that ignores $job', withExpr('sum(up{instance=~"$instance"})'), 'ignores $job'],
 ])('the linter reports %s', (_, change, complaint) => {

@@ -13,6 +13,11 @@ import {
 
 const uids = new Set(dashboards.map(({ uid }) => uid));
 
+/** What Prometheus and the service write themselves about alerts; the rules decide on its labels. */
+const ofAlerts = ['ALERTS', 'ALERTS_FOR_STATE'];
+/** Whose histograms carry exemplars. */
+const withExemplars = /\b(http_server_request|db_client_operation)_duration_seconds_bucket\{/;
+
 const counters = new Set<string>();
 const known = new Set<string>();
 for (const { name, type } of [...metricCatalogue, ...serviceCatalogue]) {
@@ -86,8 +91,7 @@ function* lintAnnotations({ annotations }: DashboardJson): Generator<string> {
   for (const { name, expr, enable, datasource, titleFormat } of annotations.list) {
     if (!enable || datasource.uid !== '$datasource') yield `annotation ${name}: off, or not of $datasource`;
     if (!titleFormat) yield `annotation ${name}: no title`;
-    // Prometheus and the service write this series themselves.
-    for (const metric of unknownMetrics(expanded(expr), ['ALERTS']))
+    for (const metric of unknownMetrics(expanded(expr), ofAlerts))
       yield `annotation ${name}: ${metric} is not in the catalogue`;
     if (!expr.includes('job=~"$job"')) yield `annotation ${name}: ignores $job`;
   }
@@ -122,7 +126,12 @@ function* lintPanel(panel: PanelJson): Generator<string> {
     yield `${title}: refIds are not unique`;
   for (const { url } of [...(panel.links ?? []), ...(fieldConfig?.defaults.links ?? [])])
     yield* lintLink(title, url);
-  for (const target of targets) yield* lintTarget(title, target);
+  for (const target of targets) {
+    yield* lintTarget(title, target);
+    const slowest = type === 'heatmap' || (type === 'timeseries' && target.expr.includes('quantile(0.99'));
+    if (slowest && withExemplars.test(target.expr) && !target.exemplar)
+      yield `${title}: does not ask for the exemplars that there are`;
+  }
 }
 
 function* lintLink(title: string, url: string): Generator<string> {
@@ -142,12 +151,13 @@ function* lintTarget(title: string, { expr, legendFormat, datasource, exemplar }
     yield `target-promql: ${title}: ${(error as Error).message}`;
     return;
   }
-  if (exemplar && !expr.includes('_bucket{')) yield `${title}: asks for exemplars of what has none`;
+  if (exemplar && !withExemplars.test(expr)) yield `${title}: asks for exemplars of what has none`;
   const selectors = selectorsOf(expr);
   if (selectors.length === 0) yield `target-promql: ${title}: a query selects nothing`;
   for (const { metric, matchers, range, before } of selectors) {
-    if (!known.has(metric)) yield `${title}: ${metric} is not in the catalogue`;
-    for (const label of ['job', 'instance']) {
+    const isOfAlerts = ofAlerts.includes(metric);
+    if (!known.has(metric) && !isOfAlerts) yield `${title}: ${metric} is not in the catalogue`;
+    for (const label of isOfAlerts ? ['job'] : ['job', 'instance']) {
       if (!matchers.includes(`${label}=~"$${label}"`))
         yield `target-${label}: ${title}: ${metric} ignores $${label}`;
     }

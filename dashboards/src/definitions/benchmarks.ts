@@ -7,8 +7,8 @@ import { instanceLegend, loopUtilisation } from './saturation.ts';
 const noRuns = 'No benchmark has been run';
 
 const verdict = (name: string): string => `${select('weir_bench_verdict', `verdict="${name}"`)} == 1`;
-/** 0 to 3: unknown, within noise, better, worse. */
-const verdicts = `max by (benchmark) (0 * (${verdict('unknown')}) or (${verdict('within_noise')}) or 2 * (${verdict('better')}) or 3 * (${verdict('worse')}))`;
+/** 0 to 4: unknown, within noise, better, mixed, worse. */
+const verdicts = `max by (benchmark) (0 * (${verdict('unknown')}) or (${verdict('within_noise')}) or 2 * (${verdict('better')}) or 3 * (${verdict('mixed')}) or 4 * (${verdict('worse')}))`;
 
 /** Did it become slower, and was the server or the load the limit? */
 export const benchmarks: DashboardDefinition = {
@@ -20,17 +20,18 @@ export const benchmarks: DashboardDefinition = {
     stat({
       title: 'Verdict',
       description:
-        'The last run against the runs before it, by more than their noise or not. Unknown: too few runs to tell.',
+        'The last run against the runs before it, by more than their noise or not. Mixed: better in one figure, worse in another. Unknown: too few runs to tell.',
       unit: 'short',
       noData: noRuns,
-      width: 6,
+      width: 4,
       plain: true,
       base: 'text',
       words: {
         '0': { text: 'unknown', color: 'text' },
         '1': { text: 'within noise', color: 'green' },
         '2': { text: 'better', color: 'blue' },
-        '3': { text: 'worse', color: 'red' },
+        '3': { text: 'mixed', color: 'orange' },
+        '4': { text: 'worse', color: 'red' },
       },
       queries: [{ expr: verdicts, legend: '{{benchmark}}' }],
     }),
@@ -39,7 +40,7 @@ export const benchmarks: DashboardDefinition = {
       description: 'Requests per second of each benchmark’s last finished run.',
       unit: 'reqps',
       noData: noRuns,
-      width: 6,
+      width: 4,
       base: 'text',
       queries: [
         {
@@ -53,7 +54,7 @@ export const benchmarks: DashboardDefinition = {
       description: 'p99 of each benchmark’s last finished run.',
       unit: 's',
       noData: noRuns,
-      width: 6,
+      width: 4,
       base: 'text',
       queries: [
         {
@@ -67,13 +68,41 @@ export const benchmarks: DashboardDefinition = {
       description: 'Share of requests of the last finished run that failed or were not answered 2xx.',
       unit: 'percentunit',
       noData: noRuns,
-      width: 6,
+      width: 4,
       steps: [
         { from: 0.001, color: 'orange' },
         { from: 0.01, color: 'red' },
       ],
       queries: [
         { expr: `max by (benchmark) (${select('weir_bench_error_ratio')})`, legend: '{{benchmark}}' },
+      ],
+    }),
+    stat({
+      title: 'Doubts',
+      description:
+        'Reasons not to believe the last finished run, such as a machine that was busy or a load that was not reached. The run’s page names them.',
+      unit: 'short',
+      noData: noRuns,
+      width: 4,
+      plain: true,
+      decimals: 0,
+      steps: [{ from: 1, color: 'orange' }],
+      queries: [{ expr: `max by (benchmark) (${select('weir_bench_doubts')})`, legend: '{{benchmark}}' }],
+    }),
+    stat({
+      title: 'Last run',
+      description: 'Time since the last finished run. A benchmark that nobody runs judges nothing.',
+      unit: 's',
+      noData: noRuns,
+      width: 4,
+      plain: true,
+      base: 'text',
+      steps: [{ from: 7 * 86_400, color: 'orange' }],
+      queries: [
+        {
+          expr: `time() - max by (benchmark) (${select('weir_bench_last_run_timestamp_seconds')})`,
+          legend: '{{benchmark}}',
+        },
       ],
     }),
   ],
@@ -100,6 +129,7 @@ export const benchmarks: DashboardDefinition = {
           unit: 's',
           noData: noRuns,
           width: 12,
+          log: true,
           queries: [
             {
               expr: `max by (benchmark, quantile) (${select('weir_bench_latency_seconds')})`,
@@ -144,15 +174,20 @@ export const benchmarks: DashboardDefinition = {
         }),
         timeSeries({
           title: 'Objectives met',
-          description: '1 where the last run met the objective, 0 where it missed it.',
+          description:
+            '1 where the last run met the objective, 0 where it missed it; “passed” is all of them, without doubts and not worse than before.',
           unit: 'short',
-          noData: 'No scenario names an objective',
+          noData: noRuns,
           width: 8,
           max: 1,
           queries: [
             {
               expr: `min by (benchmark, objective) (${select('weir_bench_objective_met')})`,
               legend: '{{benchmark}} {{objective}}',
+            },
+            {
+              expr: `min by (benchmark) (${select('weir_bench_passed')})`,
+              legend: '{{benchmark}} passed',
             },
           ],
         }),

@@ -164,6 +164,8 @@ export const cache: DashboardDefinition = {
           unit: 's',
           noData: 'No loads in this range',
           width: 8,
+          log: true,
+          calcs: ['lastNotNull', 'max'],
           colors: { p50: 'blue', p95: 'purple', p99: 'orange' },
           queries: [
             { expr: quantile(0.5, loads), legend: 'p50' },
@@ -191,6 +193,7 @@ export const cache: DashboardDefinition = {
           unit: 's',
           noData: noRedis,
           width: 8,
+          log: true,
           queries: [{ expr: quantile(0.99, redis, ['operation']), legend: '{{operation}}' }],
         }),
         timeSeries({

@@ -105,6 +105,7 @@ export const database: DashboardDefinition = {
           noData: noStatements,
           width: 8,
           height: 9,
+          traces: { 'span.db.query.summary': 'db_query_summary' },
           queries: [
             {
               expr: `topk(10, sum by (db_query_summary) (${rate(`${statements}_sum`)}))`,
@@ -139,6 +140,7 @@ export const database: DashboardDefinition = {
           noData: noStatements,
           width: 12,
           histogram: statements,
+          exemplar: true,
         }),
         timeSeries({
           title: 'Statement latency (p99)',
@@ -147,6 +149,7 @@ export const database: DashboardDefinition = {
           unit: 's',
           noData: noStatements,
           width: 12,
+          log: true,
           queries: [
             {
               expr: quantile(0.99, statements, ['db_query_summary']),
@@ -167,6 +170,7 @@ export const database: DashboardDefinition = {
           unit: 'cpm',
           noData: 'No statement was slow',
           width: 12,
+          traces: { 'span.db.query.summary': 'db_query_summary' },
           queries: [
             {
               expr: `60 * sum by (db_query_summary) (${rate('weir_db_slow_queries_total')})`,
@@ -180,6 +184,7 @@ export const database: DashboardDefinition = {
           unit: 'cpm',
           noData: 'No request repeated a statement',
           width: 12,
+          traces: { 'span.http.route': 'http_route' },
           queries: [
             {
               expr: `60 * sum by (http_route, db_query_summary) (${rate('weir_db_n_plus_one_total')})`,
@@ -226,6 +231,7 @@ export const database: DashboardDefinition = {
           unit: 's',
           noData: 'No instrumented pool in this range',
           width: 8,
+          log: true,
           queries: [
             {
               expr: quantile(0.99, 'db_client_connection_wait_time_seconds', [byPool]),

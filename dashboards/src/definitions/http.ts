@@ -78,6 +78,46 @@ function budget(objective: Objective): readonly PanelDefinition[] {
   ];
 }
 
+const zone = (name: string): string => rate('weir_slo_apdex_events_total', `zone="${name}"`);
+
+/** What services count against objectives of their own, which know more than a status and a bucket's bound. */
+const declared: readonly PanelDefinition[] = [
+  timeSeries({
+    title: 'Good events by objective',
+    description:
+      'Share of events that met an objective which a service declares with `metrics.slo`, and the share that it asks for.',
+    unit: 'percentunit',
+    noData: 'No service declares an objective in code',
+    width: 12,
+    max: 1,
+    min: 'auto',
+    colors: { '^objective': 'text' },
+    queries: [
+      {
+        expr: `sum by (slo) (${rate('weir_slo_good_events_total')}) / (sum by (slo) (${rate('weir_slo_events_total')}) > 0)`,
+        legend: '{{slo}}',
+      },
+      { expr: `max by (slo) (${select('weir_slo_objective_ratio')})`, legend: 'objective {{slo}}' },
+    ],
+  }),
+  timeSeries({
+    title: 'Apdex',
+    description:
+      'Satisfied events, and half of the tolerating ones, as a share of all: within the threshold, within four times of it. Below 0.7 users complain.',
+    unit: 'short',
+    noData: 'No service declares an objective in code',
+    width: 12,
+    max: 1,
+    limits: [{ from: 0.7, color: 'orange' }],
+    queries: [
+      {
+        expr: `(sum by (slo) (${zone('satisfied')}) + sum by (slo) (${zone('tolerating')}) / 2) / (sum by (slo) (${rate('weir_slo_apdex_events_total')}) > 0)`,
+        legend: '{{slo}}',
+      },
+    ],
+  }),
+];
+
 /** Do requests succeed, and soon enough? */
 export const http = (slo: Slo): DashboardDefinition => ({
   uid: 'weir-http',
@@ -133,6 +173,7 @@ export const http = (slo: Slo): DashboardDefinition => ({
   ],
   rows: [
     { title: 'Objectives', panels: slo.objectives.flatMap(budget) },
+    { title: 'Objectives declared in code', panels: declared },
     {
       title: 'Latency',
       panels: [
@@ -145,6 +186,7 @@ export const http = (slo: Slo): DashboardDefinition => ({
           width: 14,
           height: 9,
           histogram: requests,
+          exemplar: true,
         }),
         timeSeries({
           title: 'Percentiles',
@@ -153,6 +195,8 @@ export const http = (slo: Slo): DashboardDefinition => ({
           noData: noRequests,
           width: 10,
           height: 9,
+          log: true,
+          calcs: ['lastNotNull', 'max'],
           colors: { p50: 'blue', p95: 'purple', p99: 'orange' },
           queries: [
             { expr: quantile(0.5, requests), legend: 'p50' },
@@ -179,6 +223,7 @@ export const http = (slo: Slo): DashboardDefinition => ({
           unit: 's',
           noData: noRequests,
           width: 8,
+          log: true,
           traces: { 'span.http.route': 'http_route' },
           queries: [
             { expr: quantile(0.99, requests, ['http_route']), legend: '{{http_route}}', exemplar: true },
@@ -192,6 +237,7 @@ export const http = (slo: Slo): DashboardDefinition => ({
           noData: noRequests,
           width: 8,
           stacked: true,
+          traces: { 'span.http.route': 'http_route' },
           queries: [{ expr: `sum by (http_route) (${rate(`${requests}_sum`)})`, legend: '{{http_route}}' }],
         }),
       ],
@@ -204,7 +250,7 @@ export const http = (slo: Slo): DashboardDefinition => ({
           description: 'Responses per second by status code.',
           unit: 'reqps',
           noData: noRequests,
-          width: 8,
+          width: 12,
           stacked: true,
           colors: { '^2': 'green', '^3': 'blue', '^4': 'orange', '^5': 'red' },
           queries: [
@@ -220,7 +266,7 @@ export const http = (slo: Slo): DashboardDefinition => ({
           description: 'Responses of 4xx and 5xx per second, by route and code.',
           unit: 'reqps',
           noData: 'No request was refused or failed in this range',
-          width: 8,
+          width: 12,
           queries: [
             {
               expr: `sum by (http_route, http_response_status_code) (${rate(count, 'http_response_status_code=~"[45].."')})`,
@@ -233,10 +279,26 @@ export const http = (slo: Slo): DashboardDefinition => ({
           description: '95 % of response bodies are at most this large, by route.',
           unit: 'bytes',
           noData: 'No response bodies in this range',
-          width: 8,
+          width: 12,
+          log: true,
           queries: [
             {
               expr: quantile(0.95, 'http_server_response_body_size_bytes', ['http_route']),
+              legend: '{{http_route}}',
+            },
+          ],
+        }),
+        timeSeries({
+          title: 'Request size (p95)',
+          description:
+            '95 % of request bodies are at most this large, by route, where clients send a length.',
+          unit: 'bytes',
+          noData: 'No request bodies in this range',
+          width: 12,
+          log: true,
+          queries: [
+            {
+              expr: quantile(0.95, 'http_server_request_body_size_bytes', ['http_route']),
               legend: '{{http_route}}',
             },
           ],

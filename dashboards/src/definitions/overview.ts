@@ -55,6 +55,8 @@ export const overview: DashboardDefinition = {
           unit: 's',
           noData: 'No HTTP requests in this range',
           width: 8,
+          log: true,
+          calcs: ['lastNotNull', 'max'],
           colors: { p50: 'blue', p95: 'purple', p99: 'orange' },
           queries: [
             { expr: quantile(0.5, requests), legend: 'p50' },
@@ -89,6 +91,7 @@ export const overview: DashboardDefinition = {
           unit: 's',
           noData: 'No Node.js runtime metrics in this range',
           width: 6,
+          log: true,
           queries: [
             {
               expr: quantile(0.99, 'nodejs_eventloop_delay_seconds', ['job', 'instance']),
@@ -169,6 +172,7 @@ export const overview: DashboardDefinition = {
           unit: 's',
           noData: 'No cache loads in this range: every read was a hit, or none was made',
           width: 8,
+          log: true,
           queries: [{ expr: quantile(0.95, loads, ['cache']), legend: '{{cache}}' }],
         }),
       ],
@@ -250,8 +254,14 @@ export const overview: DashboardDefinition = {
           unit: 's',
           noData: 'No database statements in this range',
           width: 6,
+          log: true,
+          traces: { 'span.db.query.summary': 'db_query_summary' },
           queries: [
-            { expr: quantile(0.99, statements, ['db_query_summary']), legend: '{{db_query_summary}}' },
+            {
+              expr: quantile(0.99, statements, ['db_query_summary']),
+              legend: '{{db_query_summary}}',
+              exemplar: true,
+            },
           ],
         }),
         timeSeries({

@@ -178,6 +178,8 @@ export const ratelimit: DashboardDefinition = {
           unit: 's',
           noData: 'No Redis operations: the limiters count in memory alone',
           width: 8,
+          log: true,
+          calcs: ['lastNotNull', 'max'],
           colors: { p50: 'blue', p99: 'orange' },
           queries: [
             { expr: quantile(0.5, redis), legend: 'p50' },

@@ -96,6 +96,7 @@ export const runtime: DashboardDefinition = {
           unit: 's',
           noData: noRuntime,
           width: 8,
+          log: true,
           queries: [{ expr: quantile(0.99, delay, process), legend: instanceLegend }],
         }),
       ],
@@ -182,6 +183,37 @@ export const runtime: DashboardDefinition = {
             {
               expr: `sum by (nodejs_resource_type) (${select('nodejs_active_resources', 'nodejs_resource_type!=""')})`,
               legend: '{{nodejs_resource_type}}',
+            },
+          ],
+        }),
+      ],
+    },
+    {
+      title: 'Readiness',
+      panels: [
+        timeSeries({
+          title: 'Readiness checks',
+          description:
+            '1 while the check passes in every process of the job, 0 while it fails in one: that one should get no requests.',
+          unit: 'short',
+          noData: 'No service declares readiness checks, or nothing asks for them',
+          width: 12,
+          max: 1,
+          queries: [
+            { expr: `min by (job, check) (${select('weir_health_check_up')})`, legend: '{{job}} {{check}}' },
+          ],
+        }),
+        timeSeries({
+          title: 'Readiness check time (p99)',
+          description: 'How long checks take. One that nears its time-out fails soon.',
+          unit: 's',
+          noData: 'No service declares readiness checks, or nothing asks for them',
+          width: 12,
+          log: true,
+          queries: [
+            {
+              expr: quantile(0.99, 'weir_health_check_duration_seconds', ['job', 'check']),
+              legend: '{{job}} {{check}}',
             },
           ],
         }),

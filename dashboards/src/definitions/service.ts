@@ -1,4 +1,5 @@
 import type { DashboardDefinition } from '../grafana/dashboard.ts';
+import { heatMap } from '../grafana/heat-map.ts';
 import { quantile, rate, select } from '../grafana/query.ts';
 import { stat } from '../grafana/stat.ts';
 import { timeSeries } from '../grafana/time-series.ts';
@@ -86,7 +87,7 @@ export const service: DashboardDefinition = {
           description: '1 where the scrape succeeded, 0 where it failed.',
           unit: 'short',
           noData: 'No targets',
-          width: 8,
+          width: 6,
           max: 1,
           queries: [{ expr: `min by (job, instance) (${select('up')})`, legend: instanceLegend }],
         }),
@@ -95,7 +96,7 @@ export const service: DashboardDefinition = {
           description: 'How long each target takes to answer. Near the time-out, scrapes begin to fail.',
           unit: 's',
           noData: 'No targets',
-          width: 8,
+          width: 6,
           queries: [
             {
               expr: `max by (job, instance) (${select('scrape_duration_seconds')})`,
@@ -108,10 +109,24 @@ export const service: DashboardDefinition = {
           description: 'How many samples each target exposes.',
           unit: 'short',
           noData: 'No targets',
-          width: 8,
+          width: 6,
           queries: [
             {
               expr: `sum by (job, instance) (${select('scrape_samples_scraped')})`,
+              legend: instanceLegend,
+            },
+          ],
+        }),
+        timeSeries({
+          title: 'New series per scrape',
+          description:
+            'Series that the scrape before did not show. A start has many; a target that never stops has a label without bounds.',
+          unit: 'short',
+          noData: 'No targets',
+          width: 6,
+          queries: [
+            {
+              expr: `sum by (job, instance) (${select('scrape_series_added')})`,
               legend: instanceLegend,
             },
           ],
@@ -150,6 +165,73 @@ export const service: DashboardDefinition = {
           noData: 'No queries in this range',
           width: 8,
           queries: [{ expr: quantile(0.95, queries, ['endpoint']), legend: '{{endpoint}}' }],
+        }),
+        heatMap({
+          title: 'Query time distribution',
+          description:
+            'Queries a second in each bucket of duration: a high band is a panel that asks too much.',
+          unit: 's',
+          noData: 'No queries in this range',
+          width: 12,
+          histogram: queries,
+        }),
+        timeSeries({
+          title: 'Queries under way',
+          description: 'Queries that wait or are evaluated. Beyond the bound, further ones are refused.',
+          unit: 'short',
+          noData: 'Not a Weir store',
+          width: 12,
+          queries: [
+            { expr: `sum by (job, instance) (${select('weir_query_active')})`, legend: instanceLegend },
+          ],
+        }),
+      ],
+    },
+    {
+      title: 'Engine and registrations',
+      panels: [
+        timeSeries({
+          title: 'Engine threads',
+          description:
+            'Share of time that each thread of the engine is busy. At 100 % answers wait: shorten ranges, record what many ask.',
+          unit: 'percentunit',
+          noData: 'Not a Weir store',
+          width: 8,
+          max: 1,
+          limits: [
+            { from: 0.8, color: 'orange' },
+            { from: 0.95, color: 'red' },
+          ],
+          queries: [
+            {
+              expr: `max by (instance, thread) (${select('weir_engine_busy_ratio')})`,
+              legend: '{{thread}} {{instance}}',
+            },
+          ],
+        }),
+        timeSeries({
+          title: 'Registered targets',
+          description:
+            'Targets that announced themselves and have not expired. A cliff is a fleet that stopped repeating itself.',
+          unit: 'short',
+          noData: 'Not a Weir store',
+          width: 8,
+          queries: [
+            { expr: `sum by (job, instance) (${select('weir_targets_registered')})`, legend: instanceLegend },
+          ],
+        }),
+        timeSeries({
+          title: 'Registrations by outcome',
+          description: 'Announcements per minute: registered, renewed, or why they were refused.',
+          unit: 'cpm',
+          noData: 'No target announced itself in this range',
+          width: 8,
+          queries: [
+            {
+              expr: `60 * sum by (outcome) (${rate('weir_target_registrations_total')})`,
+              legend: '{{outcome}}',
+            },
+          ],
         }),
       ],
     },

@@ -1,19 +1,40 @@
+import { barGauge } from '../grafana/bar-gauge.ts';
 import type { PanelDefinition } from '../grafana/panel.ts';
-import { quantile, rate, ratio, select } from '../grafana/query.ts';
+import { quantile, rate, ratio, select, selectAlerts } from '../grafana/query.ts';
 import { stat } from '../grafana/stat.ts';
 import { loopUtilisation } from './saturation.ts';
 
 const requests = 'http_server_request_duration_seconds';
 
-/** The strip of numbers that answers "is anything wrong?" without scrolling. */
+const firing = selectAlerts('ALERTS', 'alertstate="firing"');
+const since = selectAlerts('ALERTS_FOR_STATE');
+
+/** What answers "is anything wrong?" without scrolling: the alerts that fire, and a number for each part. */
 export const vitalSigns: readonly PanelDefinition[] = [
+  barGauge({
+    title: 'Alerts that fire',
+    description:
+      'How long the condition of each firing alert has held. Its description says what to do, its runbook how. Needs the rules to be evaluated, by Prometheus or the service.',
+    unit: 's',
+    noData: 'No alert fires',
+    width: 8,
+    height: 8,
+    base: 'red',
+    queries: [
+      {
+        expr: `sort_desc(max by (alertname, severity, job) ((time() - ${since}) and ignoring (alertstate) ${firing}))`,
+        legend: '{{alertname}} · {{job}} ({{severity}})',
+        instant: true,
+      },
+    ],
+  }),
   stat({
     title: 'Targets down',
     next: { uid: 'service', title: 'Service' },
     description: 'Targets whose last scrape failed. Anything but zero hides trouble behind missing data.',
     unit: 'short',
     noData: 'No targets',
-    width: 3,
+    width: 4,
     decimals: 0,
     steps: [{ from: 1, color: 'red' }],
     queries: [{ expr: `sum(1 - ${select('up')})`, legend: 'down' }],
@@ -24,7 +45,7 @@ export const vitalSigns: readonly PanelDefinition[] = [
     description: 'HTTP requests per second, all routes of the chosen jobs and instances.',
     unit: 'reqps',
     noData: 'No requests',
-    width: 3,
+    width: 4,
     base: 'text',
     queries: [{ expr: `sum(${rate(`${requests}_count`)})`, legend: 'requests' }],
   }),
@@ -34,7 +55,7 @@ export const vitalSigns: readonly PanelDefinition[] = [
     description: 'Share of requests answered with 5xx. Amber from 1 %, red from 5 %.',
     unit: 'percentunit',
     noData: 'No requests',
-    width: 3,
+    width: 4,
     steps: [
       { from: 0.01, color: 'orange' },
       { from: 0.05, color: 'red' },
@@ -55,7 +76,7 @@ export const vitalSigns: readonly PanelDefinition[] = [
     description: '99 % of requests are answered within this time. Amber from 500 ms, red from 1 s.',
     unit: 's',
     noData: 'No requests',
-    width: 3,
+    width: 4,
     steps: [
       { from: 0.5, color: 'orange' },
       { from: 1, color: 'red' },
@@ -68,7 +89,7 @@ export const vitalSigns: readonly PanelDefinition[] = [
     description: 'Utilisation of the busiest process. Amber from 80 %, red from 95 %.',
     unit: 'percentunit',
     noData: 'No runtime metrics',
-    width: 3,
+    width: 4,
     steps: [
       { from: 0.8, color: 'orange' },
       { from: 0.95, color: 'red' },
@@ -81,7 +102,7 @@ export const vitalSigns: readonly PanelDefinition[] = [
     description: 'Share of cache reads answered from memory, Redis or a stale value, over all caches.',
     unit: 'percentunit',
     noData: 'No cache reads',
-    width: 3,
+    width: 4,
     base: 'red',
     steps: [
       { from: 0.5, color: 'orange' },
@@ -103,7 +124,7 @@ export const vitalSigns: readonly PanelDefinition[] = [
     description: 'Share of limiter decisions that turned a request away. Amber from 10 %, red from 50 %.',
     unit: 'percentunit',
     noData: 'No decisions',
-    width: 3,
+    width: 4,
     steps: [
       { from: 0.1, color: 'orange' },
       { from: 0.5, color: 'red' },
@@ -124,7 +145,7 @@ export const vitalSigns: readonly PanelDefinition[] = [
     description: 'Database statements above the slow-query threshold, per minute.',
     unit: 'cpm',
     noData: 'None seen',
-    width: 3,
+    width: 4,
     steps: [
       { from: 0.1, color: 'orange' },
       { from: 10, color: 'red' },

@@ -1,7 +1,7 @@
 import type { Builder } from '@grafana/grafana-foundation-sdk/cog';
 import type { AnnotationQuery } from '@grafana/grafana-foundation-sdk/dashboard';
 import { AnnotationQueryBuilder } from '@grafana/grafana-foundation-sdk/dashboard';
-import { datasource, rate, select } from './query.ts';
+import { datasource, rate, select, selectAlerts } from './query.ts';
 
 const version = select('target_info');
 const started = select('process_start_time_seconds');
@@ -37,7 +37,7 @@ export const annotations: readonly Builder<AnnotationQuery>[] = [
   annotation({
     name: 'Alerts',
     color: 'red',
-    expr: 'sum by (alertname, severity, job) (ALERTS{alertstate="firing", alertname=~"Weir.*", job=~"$job"})',
+    expr: `sum by (alertname, severity, job) (${selectAlerts('ALERTS', 'alertstate="firing"')})`,
     title: '{{alertname}}',
     text: '{{severity}} for {{job}}',
     tags: 'alertname,severity',

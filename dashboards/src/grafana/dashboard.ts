@@ -80,26 +80,22 @@ function siblings(): Builder<DashboardLink> {
   );
 }
 
-/** Fills lines from the left; a panel that does not fit starts the next one. Returns the first free y. */
+/** Puts each panel as high as it fits, then as far left. Returns the first y below all of them. */
 function placePanels(
   builder: DashboardBuilder,
   panels: readonly PanelDefinition[],
   rowId: number,
   top: number,
 ): number {
-  let x = 0;
-  let y = top;
-  let lineHeight = 0;
-  panels.forEach((panel, index) => {
-    if (x + panel.width > columns) {
-      x = 0;
-      y += lineHeight;
-      lineHeight = 0;
-    }
-    const gridPos = { x, y, w: panel.width, h: panel.height };
-    builder.withPanel(panel.build({ id: rowId + index + 1, gridPos }));
-    x += panel.width;
-    lineHeight = Math.max(lineHeight, panel.height);
+  const free = new Array<number>(columns).fill(top);
+  panels.forEach(({ width, height, build }, index) => {
+    const heights = Array.from({ length: columns - width + 1 }, (_, x) =>
+      Math.max(...free.slice(x, x + width)),
+    );
+    const y = Math.min(...heights);
+    const x = heights.indexOf(y);
+    builder.withPanel(build({ id: rowId + index + 1, gridPos: { x, y, w: width, h: height } }));
+    free.fill(y + height, x, x + width);
   });
-  return y + lineHeight;
+  return Math.max(...free);
 }

@@ -17,6 +17,8 @@ export interface HeatMapSpec extends Omit<PanelSpec, 'height' | 'queries'> {
   readonly height?: number;
   /** A classic histogram of the catalogue, without `_bucket`. */
   readonly histogram: string;
+  /** The histogram has exemplars. */
+  readonly exemplar?: boolean;
 }
 
 /** Observations a second in each bucket over time: shows two populations where a percentile shows one line. */
@@ -26,7 +28,7 @@ export function heatMap(spec: HeatMapSpec): PanelDefinition {
     expr: `sum by (le) (${rate(`${histogram}_bucket`)})`,
     legend: '{{le}}',
     format: 'heatmap',
-    exemplar: true,
+    ...(spec.exemplar && { exemplar: true }),
   };
   return {
     width,

@@ -36,6 +36,11 @@ export function select(metric: string, ...matchers: readonly string[]): string {
   return `${metric}{${[...scope, ...matchers].join(', ')}}`;
 }
 
+/** A selector of what the rules of these dashboards write about alerts, limited to the reader's `$job`: `ALERTS` or `ALERTS_FOR_STATE`. */
+export function selectAlerts(metric: string, ...matchers: readonly string[]): string {
+  return `${metric}{${['alertname=~"Weir.*"', 'job=~"$job"', ...matchers].join(', ')}}`;
+}
+
 /** Per-second rate of a counter over Grafana's `$__rate_interval`, which always spans enough scrapes. */
 export function rate(counter: string, ...matchers: readonly string[]): string {
   return `rate(${select(counter, ...matchers)}[$__rate_interval])`;

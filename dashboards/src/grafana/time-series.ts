@@ -28,7 +28,7 @@ export interface TimeSeriesSpec extends Omit<PanelSpec, 'height'> {
   readonly stacked?: boolean;
   /** Dashed lines at these values; the chart does not stretch to show one out of reach. */
   readonly limits?: readonly Step[];
-  /** Foot of the value axis; `auto` for values that may be negative. Default 0. */
+  /** Foot of the value axis; `auto` for values that may be negative. Default 0; a logarithmic axis has none. */
   readonly min?: number | 'auto';
   readonly max?: number;
   /** Fixed colours by a regular expression on the series' name, where a colour carries a meaning. */
@@ -62,7 +62,7 @@ export function timeSeries(spec: TimeSeriesSpec): PanelDefinition {
             .calcs([...(spec.calcs ?? ['lastNotNull'])]),
         )
         .tooltip(new VizTooltipOptionsBuilder().mode(TooltipDisplayMode.Multi).sort(SortOrder.Descending));
-      if (spec.min !== 'auto') panel.min(spec.min ?? 0);
+      if (spec.min !== 'auto' && !spec.log) panel.min(spec.min ?? 0);
       if (spec.max !== undefined) panel.max(spec.max);
       if (spec.stacked) panel.stacking(new StackingConfigBuilder().mode(StackingMode.Normal).group('A'));
       if (spec.log) panel.scaleDistribution(logScale());

@@ -47,7 +47,7 @@ function customise(dashboard: Dashboard, settings: Settings): Dashboard {
 }
 
 function ownAlerts(text: string, prefix: string): string {
-  return text.replace('alertname=~"Weir.*"', `alertname=~"${prefix.replaceAll(' ', '')}.*"`);
+  return text.replaceAll('alertname=~"Weir.*"', `alertname=~"${prefix.replaceAll(' ', '')}.*"`);
 }
 
 function ownLinks(url: string, slug: string, traces: string): string {

@@ -1,4 +1,4 @@
-import { alert, type RuleGroup, unlessSaturated } from './rule.ts';
+import { alert, type RuleGroup, refusedRatio, saturation, unlessSaturated } from './rule.ts';
 
 const reads = 'weir_cache_reads_total';
 const hitRatio = 'job_cache:weir_cache_hits:ratio_rate10m';
@@ -69,10 +69,14 @@ const ratelimit: RuleGroup = {
       description:
         'More are denied than let pass. “Denials by policy” tells which limit: one client out of bounds needs nothing, a deploy that lowered a limit or a retry storm does.',
     }),
+    {
+      record: refusedRatio,
+      expr: `sum by (job, guard) (rate(${admissions}{admission="refused"}[5m])) / (sum by (job, guard) (rate(${admissions}[5m])) > 0)`,
+    },
     alert({
       name: 'WeirLoadShedding',
       severity: 'page',
-      expr: `sum by (job, guard) (rate(${admissions}{admission="refused"}[5m])) / (sum by (job, guard) (rate(${admissions}[5m])) > 0) > 0.05`,
+      expr: `${refusedRatio} > ${saturation.refusedRatio}`,
       for: '5m',
       summary:
         'Guard {{ $labels.guard }} of {{ $labels.job }} refuses {{ $value | humanizePercentage }} of requests',

@@ -32,11 +32,17 @@ export type Severity = 'page' | 'ticket' | 'info';
 /** Recorded utilisation (0–1) of each process's event loop. */
 export const loopUtilisation = 'job_instance:nodejs_eventloop_utilisation:ratio_rate5m';
 
+/** Recorded share (0–1) of requests that each guard against overload refuses. */
+export const refusedRatio = 'job_guard:weir_overload_refused:ratio_rate5m';
+
+/** Above these, an alert of its own fires. */
+export const saturation = { loopUtilisation: 0.9, refusedRatio: 0.05 } as const;
+
 /**
- * Ends an expression: not while a process of the job is saturated, which has its own alert. What such a process
- * measures of others, it measures of itself.
+ * Ends an expression: not while a process of the job is saturated or sheds load, which have their own alerts, nor for as
+ * long as a rate over 10 m remembers it. What such a process measures of others, it measures of itself.
  */
-export const unlessSaturated: string = `unless on (job) max by (job) (${loopUtilisation}) > 0.9`;
+export const unlessSaturated: string = `unless on (job) (max by (job) (max_over_time(${loopUtilisation}[10m])) > ${saturation.loopUtilisation} or max by (job) (max_over_time(${refusedRatio}[10m])) > ${saturation.refusedRatio})`;
 
 /** An alert of the house. */
 export function alert(spec: {

@@ -1,4 +1,4 @@
-import { alert, loopUtilisation, type RuleGroup } from './rule.ts';
+import { alert, loopUtilisation, type RuleGroup, saturation, unlessSaturated } from './rule.ts';
 
 const loop = 'nodejs_eventloop_time_seconds_total';
 
@@ -13,7 +13,7 @@ const runtime: RuleGroup = {
     alert({
       name: 'WeirEventLoopSaturated',
       severity: 'page',
-      expr: `${loopUtilisation} > 0.9`,
+      expr: `${loopUtilisation} > ${saturation.loopUtilisation}`,
       for: '5m',
       summary:
         'The event loop of {{ $labels.instance }} is busy {{ $value | humanizePercentage }} of the time',
@@ -38,6 +38,15 @@ const runtime: RuleGroup = {
       summary: '{{ $labels.instance }} started {{ $value }} times in half an hour',
       description:
         'The process crashes or is killed. Its log and the exit code tell which; 137 is the memory limit.',
+    }),
+    alert({
+      name: 'WeirReadinessFailing',
+      severity: 'ticket',
+      expr: `min by (job, instance, check) (weir_health_check_up) == 0 ${unlessSaturated}`,
+      for: '5m',
+      summary: 'Readiness check {{ $labels.check }} of {{ $labels.instance }} fails',
+      description:
+        'The process answers “not ready” and should get no requests; if every instance of {{ $labels.job }} does, nobody answers. Look at what the check asks: its log line has the error, “Readiness check time (p99)” whether it timed out.',
     }),
     alert({
       name: 'WeirSeriesOverflow',

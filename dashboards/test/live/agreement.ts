@@ -2,10 +2,12 @@ import { ruleGroups } from '../../src/rules/index.ts';
 import { inlineRecordings } from '../../src/rules/inline-recordings.ts';
 import { panelsOf, readDashboards } from '../dashboard-json.ts';
 import type { LiveSystem } from './live-system.ts';
-import { births, differences, type Matrix, rangeQuery } from './matrix.ts';
+import { differences, durationSeconds, type Matrix, rangeQuery, youngCounters } from './matrix.ts';
 
 /** One query with Grafana's variables filled in. */
 export interface Asked {
+  /** The dashboard, or `rules`. */
+  readonly of: string;
   readonly where: string;
   readonly expr: string;
   /** Seconds from which on no window, offset included, is cut off by the beginning of the recording. */
@@ -21,7 +23,7 @@ export interface Asked {
 const rateInterval = '4s';
 const wholeRange = '8s';
 /** What each scraper measures of its own scraping, or each engine writes itself, is not the same by nature. */
-const ownMeasure = /\b(scrape_duration_seconds|scrape_samples_scraped|ALERTS)\b/;
+const ownMeasure = /\b(scrape_duration_seconds|scrape_samples_scraped|scrape_series_added|ALERTS)\b/;
 
 /** Every query of every panel and every mark of the dashboards of a set of dashboards. */
 export function panelQueries(): readonly Asked[] {
@@ -30,14 +32,14 @@ export function panelQueries(): readonly Asked[] {
       const isSigned = /^(Change against|Budget left)/.test(title);
       const isShare = fieldConfig?.defaults.unit === 'percentunit' && !title.startsWith('Objectives against');
       return targets.map(({ expr, refId }) =>
-        asked(`${dashboard.title} · ${title} ${refId}`, expand(expr), {
+        asked(dashboard.title, `${title} ${refId}`, expand(expr), {
           isSigned,
           isShare: isShare && !isSigned,
         }),
       );
     }),
     ...dashboard.annotations.list.map(({ name, expr }) =>
-      asked(`${dashboard.title} · mark ${name}`, expand(expr), { mayBeEmpty: true }),
+      asked(dashboard.title, `mark ${name}`, expand(expr), { mayBeEmpty: true }),
     ),
   ]);
 }
@@ -48,10 +50,12 @@ export function ruleQueries(settings: LiveSystem['settings'], longestSeconds: nu
   const recordings = groups
     .flatMap(({ rules }) => rules)
     .flatMap((rule) =>
-      'record' in rule ? [asked(rule.record, cap(rule.expr, longestSeconds), { isShare: true })] : [],
+      'record' in rule
+        ? [asked('rules', rule.record, cap(rule.expr, longestSeconds), { isShare: true })]
+        : [],
     );
   const alerts = [...inlineRecordings(groups, '1s')].map(([name, expr]) =>
-    asked(name, cap(expr, longestSeconds), { mayBeEmpty: true }),
+    asked('rules', name, cap(expr, longestSeconds), { mayBeEmpty: true }),
   );
   return [...recordings, ...alerts];
 }
@@ -67,6 +71,7 @@ function expand(expr: string): string {
 }
 
 function asked(
+  of: string,
   where: string,
   expr: string,
   { mayBeEmpty = false, isShare = false, isSigned = false }: Partial<Asked>,
@@ -74,54 +79,61 @@ function asked(
   const longest = (before: string): number =>
     Math.max(
       0,
-      ...[...expr.matchAll(new RegExp(`${before}(\\d+)(ms|s)`, 'g'))].map(
-        ([, amount, unit]) => Number(amount) / (unit === 's' ? 1 : 1000),
+      ...[...expr.matchAll(new RegExp(`${before}(\\d+m?s)`, 'g'))].map(([, text = '']) =>
+        durationSeconds(text),
       ),
     );
   // The window of a subquery begins where the one inside it needs its own before.
   const windowSeconds = longest('\\[') * (/\[\w+:/.test(expr) ? 2 : 1) + longest('offset ');
-  return { where, expr, windowSeconds, mayBeEmpty, isShare, isSigned };
+  return { of, where, expr, windowSeconds, mayBeEmpty, isShare, isSigned };
 }
 
 /** No window or offset above `seconds`. */
 function cap(expr: string, seconds: number): string {
-  return expr.replace(/(?<=\[|offset )(\d+)(ms|s)/g, (text, amount: string, unit: string) =>
-    Number(amount) / (unit === 's' ? 1 : 1000) > seconds ? `${seconds}s` : text,
+  return expr.replace(/(?<=\[|offset )\d+m?s/g, (text) =>
+    durationSeconds(text) > seconds ? `${seconds}s` : text,
   );
 }
 
-/** Asks both engines; says what is empty, absurd or unequal, and whether the query had an answer. */
+/** What both engines made of a query. */
+export interface Agreement {
+  /** What is empty, absurd or unequal. */
+  readonly faults: readonly string[];
+  readonly isEmpty: boolean;
+  /** Points that both gave and that are equal, and points that were not compared. */
+  readonly points: number;
+  readonly skipped: number;
+}
+
+/** Asks both engines over a range, each second. */
 export async function compare(
   system: LiveSystem,
   query: Asked,
   range: { readonly start: number; readonly end: number },
-): Promise<{ readonly faults: readonly string[]; readonly points: number }> {
-  const { where, expr, windowSeconds, mayBeEmpty } = query;
+): Promise<Agreement> {
+  const { of, expr, windowSeconds, mayBeEmpty } = query;
+  const where = `${of} · ${query.where}`;
   const faults: string[] = [];
   const start = range.start + Math.ceil(windowSeconds) + 1;
   const asking = { start, end: range.end, step: 1 };
-  if (start >= range.end) return { faults: [`${where}: windows longer than the recording`], points: 0 };
+  if (start >= range.end)
+    return { faults: [`${where}: windows longer than the recording`], isEmpty: true, points: 0, skipped: 0 };
   const theirs = await rangeQuery(system.prometheusUrl, expr, asking);
   const ours = replayed(await rangeQuery(system.serviceUrl, expr, asking));
-  if (!mayBeEmpty && theirs.size === 0) faults.push(`${where}: empty on Prometheus`);
-  if (!mayBeEmpty && ours.size === 0) faults.push(`${where}: empty on the embedded engine`);
   for (const [engine, matrix] of [
     ['Prometheus', theirs],
     ['the embedded engine', ours],
   ] as const) {
+    if (!mayBeEmpty && matrix.size === 0) faults.push(`${where}: empty on ${engine}`);
     const absurd = absurdity(query, matrix);
     if (absurd !== undefined) faults.push(`${where}: ${absurd} on ${engine}`);
   }
-  if (!ownMeasure.test(expr)) {
-    const newborn = await births(system.prometheusUrl, expr, range);
-    const differing = differences(ours, theirs, (seconds) =>
-      // Prometheus 3, which the engine follows, extrapolates a counter that begins inside the window otherwise.
-      newborn.some((birth) => seconds >= birth && seconds <= birth + windowSeconds + 1),
-    );
-    if (differing.length > 0) faults.push(`${where}: ${differing.length} points differ, ${differing[0]}`);
-  }
-  const points = [...theirs.values()].reduce((sum, values) => sum + values.size, 0);
-  return { faults, points };
+  const isEmpty = theirs.size === 0;
+  if (ownMeasure.test(expr)) return { faults, isEmpty, points: 0, skipped: 0 };
+  const mayDiffer = await youngCounters(system.prometheusUrl, expr, range, windowSeconds);
+  const { differing, points, skipped } = differences(ours, theirs, mayDiffer);
+  if (differing.length > 0) faults.push(`${where}: ${differing.length} points differ, ${differing[0]}`);
+  return { faults, isEmpty, points, skipped };
 }
 
 /** Without the service's scrape of itself, which the other engine does not have. */

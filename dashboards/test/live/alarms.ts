@@ -4,7 +4,7 @@ import type { LiveShop, LiveSystem } from './live-system.ts';
 
 /** A condition and the alerts that answer it. */
 export interface Alarm {
-  readonly condition: ConditionName | 'benchmark-regression';
+  readonly condition: ConditionName | 'benchmark-regression' | 'scrape-failure';
   /** Must fire in both engines. */
   readonly fires: readonly string[];
   /** May fire too: what users feel of the same condition. Everything else is a fault. */
@@ -27,9 +27,11 @@ export const alarms: readonly Alarm[] = [
   { condition: 'hit-ratio-collapse', fires: ['WeirCacheHitRatioCollapsed'] },
   { condition: 'pool-exhaustion', fires: ['WeirPoolExhausted'] },
   { condition: 'overload', fires: ['WeirEventLoopSaturated', 'WeirLoadShedding'], symptoms: budgets },
-  // The last, since it stays until better builds have run.
   { condition: 'benchmark-regression', fires: ['WeirBenchmarkRegressed'] },
 ];
+
+/** Apart from the others: the engines do not hold the same samples afterwards. */
+export const scrapeFailure: Alarm = { condition: 'scrape-failure', fires: ['WeirTargetDown'] };
 
 /** What came of one alarm; an empty `faults` is a success. */
 export interface Rehearsal {
@@ -44,55 +46,68 @@ export interface Rehearsal {
 const engines = ['prometheus', 'service'] as const;
 type Engine = (typeof engines)[number];
 
-/** Waits for calm, provokes the condition until its alerts fire in both engines, and tells of every other alert. */
+/**
+ * Waits for calm, provokes the condition until its alerts fire in both engines, ends it and waits for calm again; tells
+ * of every other alert that fires meanwhile.
+ */
 export async function rehearse(system: LiveSystem, alarm: Alarm, timeoutMs: number): Promise<Rehearsal> {
   const { condition, fires, symptoms = [] } = alarm;
   const faults = new Set<string>();
   const seen = new Set<string>();
   const fired: Record<Engine, number | undefined> = { prometheus: undefined, service: undefined };
-  if (!(await calm(system, timeoutMs)))
-    faults.add(`not calm before: ${[...(await firing(system, 'service'))]}`);
+  await eventually(timeoutMs, async () => !(await firingAnywhere(system)));
   const startMs = Date.now();
   const end = new AbortController();
-  const running = begin(system, condition, end.signal);
-  while (Date.now() - startMs < timeoutMs && engines.some((engine) => fired[engine] === undefined)) {
+  const running = keepUp(system, condition, end.signal);
+  const look = async (): Promise<ReadonlySet<string>> => {
+    const all = new Set<string>();
     for (const engine of engines) {
       const names = await firing(system, engine);
       for (const name of names) {
+        all.add(name);
         if (symptoms.includes(name)) seen.add(name);
         else if (!fires.includes(name)) faults.add(`${engine}: ${name} fired as well`);
       }
       if (fires.every((name) => names.has(name))) fired[engine] ??= (Date.now() - startMs) / 1000;
     }
-    await delay(200);
-  }
+    return all;
+  };
+  await eventually(timeoutMs, async () => {
+    await look();
+    return engines.every((engine) => fired[engine] !== undefined);
+  });
   end.abort();
+  const calm = await eventually(timeoutMs, async () => (await look()).size === 0);
   await running;
+  if (!calm) faults.add(`still firing long after: ${[...(await look())]}`);
   for (const engine of engines) {
-    if (fired[engine] === undefined)
-      faults.add(
-        `${engine}: ${fires.join(' and ')} did not fire, but ${[...(await firing(system, engine))]}`,
-      );
+    if (fired[engine] === undefined) faults.add(`${engine}: ${fires.join(' and ')} did not fire`);
   }
   return { condition, fired, symptoms: [...seen], faults: [...faults] };
 }
 
-async function begin(
-  system: LiveSystem,
-  condition: Alarm['condition'],
-  signal: AbortSignal,
-): Promise<unknown> {
+/** Keeps the condition up until `signal` aborts, and then ends it. */
+async function keepUp(system: LiveSystem, condition: Alarm['condition'], signal: AbortSignal): Promise<void> {
   const { shopUrl, redis } = system;
-  if (condition !== 'benchmark-regression') {
+  const aborted = new Promise((resolve) => signal.addEventListener('abort', resolve));
+  if (condition === 'benchmark-regression') {
+    await system.deploy('slower');
+    await system.runBenchmark();
+    await aborted;
+    await system.deploy('usual');
+    await system.calmBenchmark();
+  } else if (condition === 'scrape-failure') {
+    system.failScrapes(true);
+    await aborted;
+    system.failScrapes(false);
+  } else {
     const frozen = condition === 'limiter-outage' ? redis.limits : redis.cache;
-    return provoke(condition, { target: shopUrl, redis: frozen, signal });
+    await provoke(condition, { target: shopUrl, redis: frozen, signal });
   }
-  await system.deploySlowerBuild();
-  return system.runBenchmark();
 }
 
 /** Names of the alerts that fire in an engine. */
-export async function firing(system: LiveSystem, engine: Engine): Promise<ReadonlySet<string>> {
+async function firing(system: LiveSystem, engine: Engine): Promise<ReadonlySet<string>> {
   const url = engine === 'prometheus' ? system.prometheusUrl : system.serviceUrl;
   const { data } = (await (await fetch(`${url}/api/v1/alerts`)).json()) as {
     data: { alerts: { state: string; labels: { alertname: string } }[] };
@@ -101,12 +116,16 @@ export async function firing(system: LiveSystem, engine: Engine): Promise<Readon
   return new Set(active.map(({ labels }) => labels.alertname));
 }
 
-/** Resolves once nothing fires in either engine, with whether that was so in time. */
-async function calm(system: LiveSystem, timeoutMs: number): Promise<boolean> {
+async function firingAnywhere(system: LiveSystem): Promise<boolean> {
+  const names = await Promise.all(engines.map((engine) => firing(system, engine)));
+  return names.some((set) => set.size > 0);
+}
+
+/** Looks until it `holds`; whether it did in time. */
+async function eventually(timeoutMs: number, holds: () => Promise<boolean>): Promise<boolean> {
   const deadlineMs = Date.now() + timeoutMs;
   while (Date.now() < deadlineMs) {
-    const names = await Promise.all(engines.map((engine) => firing(system, engine)));
-    if (names.every((set) => set.size === 0)) return true;
+    if (await holds()) return true;
     await delay(200);
   }
   return false;
@@ -116,7 +135,7 @@ async function calm(system: LiveSystem, timeoutMs: number): Promise<boolean> {
 export async function meetAll({ shopUrl, redis }: LiveShop): Promise<void> {
   const conditions = alarms
     .map(({ condition }) => condition)
-    .filter((name) => name !== 'benchmark-regression');
+    .filter((name) => name !== 'benchmark-regression' && name !== 'scrape-failure');
   for (const condition of conditions) {
     const frozen = condition === 'limiter-outage' ? redis.limits : redis.cache;
     const outage = condition.endsWith('outage');

@@ -25,7 +25,9 @@ export async function background(target: string, signal: AbortSignal): Promise<v
       body: JSON.stringify({ stock: index % 100 }),
     }),
   );
-  await Promise.all([...workers, search, stock]);
+  // As a load balancer does.
+  const health = repeat(1000, signal, () => fetch(`${target}/healthz`, { signal }));
+  await Promise.all([...workers, search, stock, health]);
 }
 
 async function repeat(

@@ -33,8 +33,8 @@ export interface LiveShop {
   /** What the caches and what the limits of the shop ask. */
   readonly redis: { readonly cache: RedisServer; readonly limits: RedisServer };
   readonly candidateUrl: string;
-  /** Puts a slower build in the place of the shop that benchmarks run against. */
-  deploySlowerBuild(): Promise<void>;
+  /** Puts another build in the place of the shop that benchmarks run against. */
+  deploy(build: 'slower' | 'usual'): Promise<void>;
 }
 
 /** The service, collecting and judging. */
@@ -45,6 +45,8 @@ export interface LiveService {
   readonly rules: string;
   /** Runs the benchmark against the second shop, to its end. */
   runBenchmark(): Promise<void>;
+  /** Runs it until its verdict is not “worse”. */
+  calmBenchmark(): Promise<void>;
 }
 
 /** A shop under load, and two engines that hold the same samples of it and evaluate the same rules. */
@@ -52,6 +54,8 @@ export interface LiveSystem extends LiveShop, LiveService {
   readonly prometheusUrl: string;
   /** Moments, in milliseconds, of the first and last exposition that both engines have. Recording goes on until `stop`. */
   recorded(): { readonly firstMs: number; readonly lastMs: number };
+  /** Lets every scrape of the shop fail, or succeed again. Not while what both engines hold shall be the same. */
+  failScrapes(failing: boolean): void;
   stop(): Promise<void>;
 }
 
@@ -83,15 +87,15 @@ export class Rig {
       this.#script('examples/shop/src/main.ts', [], { ...stores, ...env }, /shop listens on (\S+)/);
     const { url: shopUrl } = await shop({ REDIS_URL: cache.url, RATE_LIMIT_REDIS_URL: limits.url });
     const PORT = String(await freePort());
-    const candidate = await shop({ PORT });
+    let candidate = await shop({ PORT });
     void background(shopUrl, this.load.signal);
     return {
       shopUrl,
       redis: { cache, limits },
       candidateUrl: candidate.url,
-      async deploySlowerBuild() {
+      async deploy(build) {
         await candidate.end();
-        await shop({ PORT, SHOP_FLAW: 'uncached' });
+        candidate = await shop({ PORT, ...(build === 'slower' && { SHOP_FLAW: 'uncached' }) });
       },
     };
   }
@@ -120,8 +124,16 @@ export class Rig {
     );
     const { url } = await this.#script('service/src/main.ts', ['--config', config], {}, /ready on (\S+)/);
     // The first verdict takes five runs before it; on a busy machine one of them may be an outlier.
-    for (let run = 0; run < 6 || (run < 20 && (await isWorse(url))); run++) await runBenchmark(url);
-    return { serviceUrl: url, settings, rules, runBenchmark: () => runBenchmark(url) };
+    for (let run = 0; run < 5; run++) await runBenchmark(url);
+    await calmBenchmark(url);
+    await announceInVain(url);
+    return {
+      serviceUrl: url,
+      settings,
+      rules,
+      runBenchmark: () => runBenchmark(url),
+      calmBenchmark: () => calmBenchmark(url),
+    };
   }
 
   async #script(
@@ -198,6 +210,7 @@ export async function startLiveSystem(
       ...service,
       prometheusUrl: prometheus.url,
       recorded: () => ({ firstMs, lastMs }),
+      failScrapes: (failing) => replays.shop.fail(failing),
       stop: () => rig.stop(),
     };
   } catch (error) {
@@ -232,6 +245,22 @@ function shortBenchmark(target: string): object {
 async function isWorse(serviceUrl: string): Promise<boolean> {
   const metrics = await (await fetch(`${serviceUrl}/metrics`)).text();
   return /^weir_bench_verdict\{[^}]*verdict="worse"[^}]*\} 1$/m.test(metrics);
+}
+
+async function calmBenchmark(serviceUrl: string): Promise<void> {
+  let runs = 0;
+  do await runBenchmark(serviceUrl);
+  while (++runs < 15 && (await isWorse(serviceUrl)));
+}
+
+/** A target that the service does not allow: refusals are counted. */
+async function announceInVain(serviceUrl: string): Promise<void> {
+  const response = await fetch(`${serviceUrl}/targets`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ job: 'stranger', url: 'http://127.0.0.1:1/metrics' }),
+  });
+  if (response.ok) throw new Error('The service took a target that nobody allowed.');
 }
 
 async function runBenchmark(serviceUrl: string): Promise<void> {

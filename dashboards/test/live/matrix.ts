@@ -45,23 +45,37 @@ function number(text: string): number {
 
 const tolerance = 1e-9;
 
-/** Where two answers differ by more than `tolerance` of the value, a line each; but for moments to be `skipped`. */
+/** Where two answers differ by more than `tolerance` of the value, a line each. */
+export interface Comparison {
+  readonly differing: readonly string[];
+  /** Points that were compared, and that were not since they may differ. */
+  readonly points: number;
+  readonly skipped: number;
+}
+
+/** Compares two answers point by point, but for moments at which they may differ. */
 export function differences(
   left: Matrix,
   right: Matrix,
-  skipped: (seconds: number) => boolean = () => false,
-): readonly string[] {
-  const found: string[] = [];
+  mayDiffer: (seconds: number) => boolean = () => false,
+): Comparison {
+  const differing: string[] = [];
+  let points = 0;
+  let skipped = 0;
   for (const labels of new Set([...left.keys(), ...right.keys()])) {
     const ours = left.get(labels) ?? new Map<number, number>();
     const theirs = right.get(labels) ?? new Map<number, number>();
     for (const seconds of new Set([...ours.keys(), ...theirs.keys()])) {
       const a = ours.get(seconds);
       const b = theirs.get(seconds);
-      if (!same(a, b) && !skipped(seconds)) found.push(`${labels} at ${seconds}: ${a} and ${b}`);
+      if (mayDiffer(seconds)) skipped += 1;
+      else {
+        points += 1;
+        if (!same(a, b)) differing.push(`${labels} at ${seconds}: ${a} and ${b}`);
+      }
     }
   }
-  return found;
+  return { differing, points, skipped };
 }
 
 function same(a: number | undefined, b: number | undefined): boolean {
@@ -71,28 +85,32 @@ function same(a: number | undefined, b: number | undefined): boolean {
 }
 
 /**
- * Moments, in seconds, at which a series that `expr` selects began after the range did: queries whose windows hold a
- * beginning are answered otherwise by Prometheus before and since version 3.
+ * Whether Prometheus before version 3 answers `expr` otherwise than since at a moment, in seconds: it lets a counter begin
+ * before its first sample in the window, at most where it was zero, and bounds that by another order of the same steps.
+ * That shows only where the first sample is small beside the increase: first / increase < 1.1 / (samples - 1).
+ *
+ * @param windowSeconds how far before a moment the expression looks, subqueries and offsets included
  */
-export async function births(
+export async function youngCounters(
   url: string,
   expr: string,
   { start, end }: { readonly start: number; readonly end: number },
-): Promise<readonly number[]> {
-  const selectors = new Set(
-    [...expr.matchAll(/([a-z_:]\w*(?:_total|_count|_sum|_bucket))(\{[^}]*\})?/g)].map(([text]) => text),
-  );
-  const found: number[] = [];
-  for (const selector of selectors) {
-    const window = `${Math.ceil(end - start)}s`;
-    const answer = await rangeQuery(url, `min_over_time(timestamp(${selector})[${window}:1s])`, {
-      start: end,
-      end,
-      step: 1,
-    });
-    for (const values of answer.values()) {
-      for (const first of values.values()) if (first > start + 2) found.push(first);
+  windowSeconds: number,
+): Promise<(seconds: number) => boolean> {
+  const rated = new Set([...expr.matchAll(/[a-z_:]\w*(?:\{[^}]*\})?\[(\d+)(ms|s)\]/g)].map(([text]) => text));
+  const spans: { readonly from: number; readonly to: number }[] = [];
+  for (const range of rated) {
+    const first = `min_over_time(${range})`;
+    const young = `(max_over_time(${range}) - ${first}) * 1.1 > (${first} > 0) * (count_over_time(${range}) - 1)`;
+    const seconds = durationSeconds(/\[(\w+)\]$/.exec(range)?.[1] ?? '');
+    for (const values of (await rangeQuery(url, young, { start, end, step: 1 })).values()) {
+      for (const from of values.keys()) spans.push({ from, to: from + Math.ceil(windowSeconds - seconds) });
     }
   }
-  return found;
+  return (seconds) => spans.some(({ from, to }) => seconds >= from && seconds <= to);
+}
+
+/** `250ms` → 0.25. */
+export function durationSeconds(text: string): number {
+  return Number.parseFloat(text) / (text.endsWith('ms') ? 1000 : 1);
 }

@@ -15,6 +15,7 @@ export class Replay {
   readonly #server: Server;
   readonly #seen = new Set<string>();
   #text = '';
+  #failing = false;
   #notify: () => void = () => {};
 
   constructor() {
@@ -24,6 +25,7 @@ export class Replay {
         if (scraper !== undefined) this.#seen.add(scraper);
         this.#notify();
       });
+      if (this.#failing) response.statusCode = 503;
       response.setHeader('content-type', 'text/plain; version=0.0.4; charset=utf-8');
       response.end(this.#text);
     });
@@ -55,6 +57,11 @@ export class Replay {
       };
     });
     return moment;
+  }
+
+  /** Answers 503 from now on, or the exposition again. */
+  fail(failing: boolean): void {
+    this.#failing = failing;
   }
 
   async close(): Promise<void> {

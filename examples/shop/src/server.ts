@@ -36,6 +36,8 @@ export async function createShopServer({
 }: ShopServerOptions): Promise<FastifyInstance> {
   const metrics = createMetrics({ service: 'shop', db: { slowQueryMs: 50 } });
   metrics.instrument(pool, { name: 'shop' });
+  metrics.slo({ name: 'pages', objective: 0.99, thresholdMs: 250, routes: ['/products*', '/search'] });
+  const health = metrics.health({ checks: { database: () => pool.query('select 1') } });
   const caches = createShopCaches(pool, redis, { ttlMs: flaw === 'uncached' ? 1 : 30_000 });
   const searchLimiter = createRateLimiter({
     name: 'search',
@@ -66,7 +68,7 @@ export async function createShopServer({
   await guardOverload(app);
   await app.register(fastifyRateLimit);
   homeRoutes(app);
-  healthRoutes(app, { pool });
+  healthRoutes(app, { health });
   productRoutes(app, { pool, caches, stockLimiter });
   searchRoutes(app, { pool, limiter: searchLimiter });
   flawRoutes(app, { pool });
