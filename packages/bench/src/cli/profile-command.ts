@@ -26,7 +26,8 @@ under clinic, where that is installed.
   --tool <tool>    v8, or a tool of clinic (default v8)
   --timeout <s>    how long clinic may take for its report (default 120)
   --kind <kind>    cpu or heap (default cpu)
-  --rounds <n>     duets; a culprit must show in each (default 3)
+  --rounds <n>     duets; a culprit must show in each; up to twice as many
+                   where they give few samples (default 3)
   --warmup <s>     (default 4)
   --measure <s>    (default 2)
   --out <dir>      where flame.svg and profile.speedscope.json go or clinic's report (default .weir/profile)`;

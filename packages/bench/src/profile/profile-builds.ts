@@ -21,8 +21,10 @@ export interface ProfileOptions {
   readonly load?: DuetLoad;
   /** `heap` samples allocations that are still held at the end. @defaultValue `'cpu'` */
   readonly kind?: 'cpu' | 'heap';
-  /** Duets of fresh processes; a culprit must show in each. @defaultValue 3 */
+  /** Duets of fresh processes; a culprit must show in each. Up to twice as many until there are enough samples. @defaultValue 3 */
   readonly rounds?: number;
+  /** Of a build's work, in all rounds; below it a function that gained little is not told from chance. CPU only. @defaultValue 1_500 */
+  readonly minSamples?: number;
   readonly signal?: AbortSignal;
   readonly onRound?: (round: number) => void;
 }
@@ -43,17 +45,24 @@ const waitMs = 10_000;
  * @throws {@link ProfileError} when a build is not a Node process, or does not hand its profile over
  */
 export async function profileBuilds(options: ProfileOptions): Promise<ProfileResult> {
-  const { rounds = 3, kind = 'cpu', onRound } = options;
+  const { rounds = 3, minSamples = 1_500, kind = 'cpu', onRound } = options;
   const design = chooseDesign();
   const scenario = duetScenario(options.scenario, design, options.load);
   const pairs: ProfiledPair[] = [];
-  for (let round = 0; round < rounds; round += 1) {
+  const enough = (): boolean => kind === 'heap' || Math.min(...countSamples(pairs)) >= minSamples;
+  for (let round = 0; round < rounds || (round < 2 * rounds && !enough()); round += 1) {
     // Alternating: whoever starts first is not always the same.
     const order: readonly ArmName[] = round % 2 === 0 ? ['base', 'head'] : ['head', 'base'];
     pairs.push(await profilePair(options, { scenario, design, order, kind }));
     onRound?.(round + 1);
   }
   return { ...findCulprits(pairs), pairs, unit: kind === 'cpu' ? 'µs' : 'B' };
+}
+
+/** Of base and of head, over all rounds. */
+function countSamples(pairs: readonly ProfiledPair[]): readonly [number, number] {
+  const count = (name: ArmName): number => pairs.reduce((sum, pair) => sum + pair[name].times.samples, 0);
+  return [count('base'), count('head')];
 }
 
 interface PairPlan {

@@ -42,12 +42,23 @@ test('the function that takes more is named first, with its line', async () => {
     scenario,
     load,
     rounds: 1,
+    minSamples: 0,
   });
+  expect(result.pairs).toHaveLength(1);
   // V8 may inline it into its caller, which renames the function but not the line.
   expect(result.functions[0]?.name).toMatch(/^(priceOf server\.mjs:3|\(anonymous\) server\.mjs:11)$/);
   expect(result.functions[0]?.deltaUs).toBeGreaterThan(5);
   expect(result.lines[0]?.name).toMatch(/^server\.mjs:/);
   expect(result.functions[0]?.path?.at(-1)).toBe(result.functions[0]?.name);
+});
+
+test('rounds go on, up to twice as many, while there are too few samples to tell a little from chance', async () => {
+  const rounds: number[] = [];
+  const short = { ...load, warmupMs: 0, durationMs: 200 };
+  const options = { base: arm(''), head: arm(''), scenario, load: short, rounds: 1 };
+  const few = await profileBuilds({ ...options, minSamples: 1e9, onRound: (round) => rounds.push(round) });
+  expect(few.pairs).toHaveLength(2);
+  expect(rounds).toEqual([1, 2]);
 });
 
 test('allocations that are still held are named by the heap profiler', async () => {
