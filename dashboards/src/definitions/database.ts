@@ -92,7 +92,7 @@ export const database: DashboardDefinition = {
           height: 9,
           queries: [
             {
-              expr: `sort_desc(topk(10, sum by (db_query_summary) (${rate(`${statements}_sum`)})))`,
+              expr: `sort_desc(topk(10, sum by (db_query_summary) (${rate(`${statements}_sum`)}) > 0))`,
               legend: '{{db_query_summary}}',
               instant: true,
             },
@@ -108,7 +108,7 @@ export const database: DashboardDefinition = {
           traces: { 'span.db.query.summary': 'db_query_summary' },
           queries: [
             {
-              expr: `topk(10, sum by (db_query_summary) (${rate(`${statements}_sum`)}))`,
+              expr: `topk(10, sum by (db_query_summary) (${rate(`${statements}_sum`)}) > 0)`,
               legend: '{{db_query_summary}}',
             },
           ],
@@ -123,7 +123,7 @@ export const database: DashboardDefinition = {
           height: 9,
           queries: [
             {
-              expr: `topk(10, sum by (db_query_summary) (${rate(`${statements}_count`)}))`,
+              expr: `topk(10, sum by (db_query_summary) (${rate(`${statements}_count`)}) > 0)`,
               legend: '{{db_query_summary}}',
             },
           ],

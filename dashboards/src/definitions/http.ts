@@ -277,7 +277,7 @@ export const http = (slo: Slo): DashboardDefinition => ({
         timeSeries({
           title: 'Response size (p95)',
           description: '95 % of response bodies are at most this large, by route.',
-          unit: 'bytes',
+          unit: 'decbytes',
           noData: 'No response bodies in this range',
           width: 12,
           log: true,
@@ -292,7 +292,7 @@ export const http = (slo: Slo): DashboardDefinition => ({
           title: 'Request size (p95)',
           description:
             '95 % of request bodies are at most this large, by route, where clients send a length.',
-          unit: 'bytes',
+          unit: 'decbytes',
           noData: 'No request bodies in this range',
           width: 12,
           log: true,

@@ -243,7 +243,7 @@ export const overview: DashboardDefinition = {
           width: 8,
           queries: [
             {
-              expr: `topk(10, sum by (db_query_summary) (${rate(`${statements}_sum`)}))`,
+              expr: `topk(10, sum by (db_query_summary) (${rate(`${statements}_sum`)}) > 0)`,
               legend: '{{db_query_summary}}',
             },
           ],

@@ -50,7 +50,7 @@ export function timeSeries(spec: TimeSeriesSpec): PanelDefinition {
         .colorScheme(new FieldColorBuilder().mode(FieldColorModeId.PaletteClassicByName))
         .lineWidth(spec.stacked ? 1 : 1.5)
         .lineInterpolation(LineInterpolation.Linear)
-        .fillOpacity(spec.stacked ? 35 : 6)
+        .fillOpacity(spec.stacked ? 35 : spec.log ? 0 : 6)
         .gradientMode(GraphGradientMode.None)
         .showPoints(VisibilityMode.Auto)
         .spanNulls(false)

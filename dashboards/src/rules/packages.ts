@@ -32,7 +32,7 @@ const cache: RuleGroup = {
       for: '5m',
       summary: '{{ $value | humanizePercentage }} of Redis operations of cache {{ $labels.cache }} fail',
       description:
-        'The cache goes on without its second tier; every process loads for itself. Check that Redis answers (redis-cli ping), its memory and its slow log, and the network between.',
+        'The breaker of the cache opens and it goes on without its second tier; every process loads for itself. Check that Redis answers (redis-cli ping), its memory and its slow log, and the network between.',
     }),
     alert({
       name: 'WeirCacheLoadsFailing',

@@ -120,6 +120,7 @@ export class Rig {
         targets: Object.entries(targets).map(([job, origin]) => ({ job, url: `${origin}/metrics` })),
         benchmarks: [{ name: 'products', file: scenario }],
         rules: { files: [rules] },
+        registration: { allow: ['127.0.0.2'] },
       }),
     );
     const { url } = await this.#script('service/src/main.ts', ['--config', config], {}, /ready on (\S+)/);
