@@ -36,10 +36,20 @@ function clockLabel(seconds: number, increment: number): string {
 /** Powers of two, so that a byte axis reads 32 MiB and not 28.6 MiB. */
 const byteSteps = Array.from({ length: 50 }, (_, power) => 2 ** power);
 
+/** Powers of ten alone: between them a logarithmic axis has eight steps that crowd the grid and the labels. */
+const decades = (_: uPlot, splits: number[]): (number | null)[] =>
+  splits.map((value) => {
+    const power = Math.log10(value);
+    return Math.abs(power - Math.round(power)) < 1e-6 ? value : null;
+  });
+
 /** The value axis, as wide as its longest label. */
-export function valueAxis({ unit, decimals }: ChartModel): uPlot.Axis {
+export function valueAxis({ unit, decimals, log }: ChartModel): uPlot.Axis {
+  const { grid, ticks, ...ink } = look();
   return {
-    ...look(),
+    ...ink,
+    grid: { ...grid, ...(log && { filter: decades }) },
+    ticks: { ...ticks, ...(log && { filter: decades }) },
     space: scaled(30),
     ...((unit === 'bytes' || unit === 'binBps') && { incrs: byteSteps }),
     gap: 5,
