@@ -1,7 +1,7 @@
 /** Loaded into a server with `--import`: each request costs some arithmetic more, as a careless change would make it. */
 import { Server } from 'node:http';
 
-const steps = Number(process.env.SLOW_STEPS ?? 500);
+const steps = Number(process.env.SLOW_STEPS ?? 2_000);
 const emit = Server.prototype.emit;
 let state = 1;
 
