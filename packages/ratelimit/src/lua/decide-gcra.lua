@@ -1,12 +1,31 @@
 -- decide.lua for the commonest plan, one enforcing GCRA policy, in a third of its time. The keys must differ from each
 -- other, since all records are read before any is written.
 -- KEYS, ARGV, output: decide.lua.
-local pack, unpack_record, floor, ceil, call = struct.pack, struct.unpack, math.floor, math.ceil, redis.call
+local pack, unpack_record, call = struct.pack, struct.unpack, redis.call
+local floor, ceil, max = math.floor, math.ceil, math.max
 local not_after = tonumber(ARGV[1])
 if not_after > 0 and now > not_after then return pack('<d', now) end
 local runs = tonumber(ARGV[2])
 local capacity, interval = tonumber(ARGV[runs * 3 + 10]), tonumber(ARGV[runs * 3 + 11])
 local whole = capacity * interval
+if #KEYS == 1 then
+  -- A hot key, or Cluster: without the tables that many keys need, in three quarters of the time.
+  local cost, count = tonumber(ARGV[4]), tonumber(ARGV[5])
+  local raw = call('GET', KEYS[1])
+  local blocked, tat = 0, 0
+  if raw and #raw == 16 then blocked, tat = unpack_record('<dd', raw) end
+  if blocked <= now then
+    local behind = max(tat - now, 0)
+    local granted, free = count, 0
+    if behind < whole then free = floor((whole - behind) / interval) end
+    if free < count * cost then granted = floor(free / cost) end
+    if granted > 0 then
+      behind = behind + granted * cost * interval
+      call('SET', KEYS[1], pack('<dd', blocked, now + behind), 'PX', tostring(ceil(behind / 1000) + 1))
+    end
+  end
+  return pack('<ddd', now, blocked, tat)
+end
 -- Expiries come in sixteenths of the quota: Redis takes strings several times faster than numbers.
 local expiries = {}
 local empty = string.rep('\0', 16)
@@ -23,8 +42,7 @@ for run = 1, runs do
     reply[index + 1] = raw
     local blocked, tat = unpack_record('<dd', raw)
     if blocked <= now then
-      local behind = tat - now
-      if behind < 0 then behind = 0 end
+      local behind = max(tat - now, 0)
       local granted, free = count, 0
       if behind < whole then free = floor((whole - behind) / interval) end
       if free < count * cost then granted = floor(free / cost) end

@@ -19,7 +19,7 @@ const MAX_CELLS = 64;
 export class RedisStore {
   readonly #scripts: RedisScripts;
   readonly #prefix: string;
-  readonly #batches = new Map<Plan, Batch>();
+  #batches = new Map<Plan, Batch>();
   #batch: Batch | undefined;
   readonly #cells = new Float64Array(MAX_CELLS);
   readonly #verdicts = new WeakMap<Plan, Verdict>();
@@ -70,8 +70,10 @@ export class RedisStore {
   }
 
   #flush(): void {
-    const batches = [...this.#batches.values()];
-    this.#batches.clear();
+    // A new map: a cleared one's old table leads to its next, and so, once promoted, keeps all later turns' requests
+    // alive until a full collection.
+    const batches = this.#batches.values();
+    this.#batches = new Map();
     this.#batch = undefined;
     for (const batch of batches) {
       const alone = this.#scripts.isCluster && !batch.plan.keyed;
