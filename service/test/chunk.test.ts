@@ -1,12 +1,13 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { ChunkWriter, highWord, lowWord, readChunk } from '../src/store/chunk.ts';
+import { ChunkMemory } from '../src/store/chunk-memory.ts';
 import { readSealedChunk, sealChunk } from '../src/store/sealed-chunk.ts';
 
 const baseMs = 1_700_000_000_000;
 
 function roundTrip(times: readonly number[], words: readonly (readonly [number, number])[]): void {
-  const writer = new ChunkWriter(baseMs);
+  const writer = new ChunkWriter(baseMs, new ChunkMemory());
   for (const [i, time] of times.entries()) writer.append(time, words[i]?.[0] ?? 0, words[i]?.[1] ?? 0);
   compare(writer.bytes(), readChunk, times, words);
   compare(sealChunk(writer), readSealedChunk, times, words);
@@ -60,14 +61,41 @@ test('any timestamps within a block and any bits of a double come back exactly',
 });
 
 test('a series that does not change on a regular grid costs two bits a sample', () => {
-  const writer = new ChunkWriter(baseMs);
+  const writer = new ChunkWriter(baseMs, new ChunkMemory());
   const [high, low] = wordsOf(42.5);
   for (let i = 0; i < 720; i++) writer.append(baseMs + i * 5_000, high, low);
   expect(writer.byteLength).toBeLessThan(12 + 4 + 720 / 4);
 });
 
+test('memory of chunks that are released is taken again, and chunks beside them keep what they hold', () => {
+  const memory = new ChunkMemory();
+  const values = Array.from({ length: 100 }, (_, i) => Math.sqrt(i + 2));
+  const fill = (scale: number): ChunkWriter => {
+    const writer = new ChunkWriter(baseMs, memory);
+    for (const [i, value] of values.entries()) writer.append(baseMs + i, ...wordsOf(value * scale));
+    return writer;
+  };
+  const expectValues = (writer: ChunkWriter, scale: number): void =>
+    compare(
+      writer.bytes(),
+      readChunk,
+      values.map((_, i) => baseMs + i),
+      values.map((value) => wordsOf(value * scale)),
+    );
+  const [stays, goes] = [fill(1), fill(2)];
+  goes.release();
+  const before = memory.slabs;
+  for (let round = 0; round < 1_000; round++) {
+    const next = fill(3);
+    expectValues(next, 3);
+    next.release();
+  }
+  expect(memory.slabs).toBe(before);
+  expectValues(stays, 1);
+});
+
 test('a chunk cut short is reported, never read past its end', () => {
-  const writer = new ChunkWriter(baseMs);
+  const writer = new ChunkWriter(baseMs, new ChunkMemory());
   for (let i = 0; i < 10; i++) writer.append(baseMs + i, ...wordsOf(Math.sqrt(i)));
   const cut = writer.bytes().slice(0, 20);
   expect(() => readChunk(cut, 10, baseMs, new Float64Array(10), new Float64Array(10), 0)).toThrow(RangeError);

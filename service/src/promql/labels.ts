@@ -81,6 +81,11 @@ export class Labels implements Iterable<readonly [name: string, value: string]> 
     for (let i = 0; i < pairs.length; i += 2) yield [pairs[i] as string, pairs[i + 1] as string];
   }
 
+  /** The same labels with every text replaced by an equal one, so that equal sets share them. */
+  map(equal: (text: string) => string): Labels {
+    return new Labels(this.#pairs.map(equal));
+  }
+
   /** A plain object without a prototype, so that a label named `__proto__` is one like any other. */
   toJSON(): Record<string, string> {
     const object: Record<string, string> = Object.create(null);

@@ -6,6 +6,8 @@ import { bracesEnd, LineError, seriesEnd } from './series-text.ts';
 export interface ExpositionHandler {
   /** `timeMs` is `undefined` for a sample without a timestamp. */
   sample(seriesText: string, value: number, timeMs: number | undefined): void;
+  /** The series' text that most likely comes next, with labels: a line that begins with it is not searched for its end. */
+  expected?(): string | undefined;
   /** Follows the sample it belongs to. */
   exemplar?(labelsText: string, value: number, timeMs: number | undefined): void;
   metadata?(metric: string, kind: 'help' | 'type' | 'unit', text: string): void;
@@ -109,17 +111,25 @@ export class ExpositionParser {
   }
 
   #sample(line: string): void {
-    const end = seriesEnd(line);
+    const series = this.#series(line);
+    const end = series.length;
     const exemplarAt = this.#format === 'openmetrics' ? line.indexOf(' # {', end) : -1;
     const fields = splitFields(exemplarAt === -1 ? line.slice(end) : line.slice(end, exemplarAt));
     if (fields.length === 0) throw new LineError('expected a value after the series');
     if (fields.length > 2) throw new LineError('expected the end of the line after the timestamp');
     this.#handler.sample(
-      line.slice(0, end),
+      series,
       parseValue(fields[0] as string),
       fields[1] === undefined ? undefined : this.#parseTime(fields[1]),
     );
     if (exemplarAt !== -1) this.#exemplar(line, exemplarAt + 3);
+  }
+
+  #series(line: string): string {
+    const expected = this.#handler.expected?.();
+    // A bare name may be followed by labels that it had not before.
+    const isExpected = expected?.endsWith('}') === true && line.startsWith(expected);
+    return isExpected ? expected : line.slice(0, seriesEnd(line));
   }
 
   #exemplar(line: string, open: number): void {

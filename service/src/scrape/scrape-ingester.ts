@@ -6,6 +6,7 @@ import { SampleBatch } from '../store/sample-batch.ts';
 import type { MemorySeries } from '../store/series.ts';
 import { checkLabels, type ScrapeLimits } from './check-labels.ts';
 import { ExpositionParser, expositionFormat } from './exposition-parser.ts';
+import { KnownSeries, type KnownSeriesScrape } from './known-series.ts';
 import { parseLabelSet, parseSeriesText } from './series-text.ts';
 
 /** One attempt to scrape a target, as the scraper hands it to the store's thread. */
@@ -31,16 +32,17 @@ export interface ScrapeOutcome {
 }
 
 interface Seen {
-  /** By raw text, so that known series cost no parsing. */
-  readonly byText: Map<string, MemorySeries>;
+  readonly known: KnownSeries;
   /** Series without timestamps of their own in the last good scrape: these get a stale marker when they vanish. */
-  live: Set<MemorySeries>;
+  live: readonly MemorySeries[];
 }
 
 /** Turns scrapes into batches: one transaction each, with `up` and `scrape_*`, and stale markers for what vanished. */
 export class ScrapeIngester {
   readonly #store: MetricStore;
   readonly #seen = new Map<string, Seen>();
+  /** Scrapes so far, the current one included. */
+  #scrape = 0;
 
   constructor(store: MetricStore) {
     this.#store = store;
@@ -49,16 +51,17 @@ export class ScrapeIngester {
   /** @throws ServiceError `ERR_WEIR_SERVICE_STORE_FULL` */
   ingest(report: ScrapeReport): ScrapeOutcome {
     const started = performance.now();
-    const seen: Seen = this.#seen.get(report.key) ?? { byText: new Map(), live: new Set() };
+    const seen: Seen = this.#seen.get(report.key) ?? { known: new KnownSeries(), live: [] };
     this.#seen.set(report.key, seen);
+    this.#scrape++;
     const attempt = report.body === undefined ? undefined : this.#parse(report, report.body, seen);
     const good = attempt !== undefined && attempt.error === undefined ? attempt : undefined;
     const batch = good?.batch ?? new SampleBatch<MemorySeries>();
-    const live = good?.live ?? new Set<MemorySeries>();
-    let added = 0;
-    for (const series of live) if (!seen.live.has(series)) added++;
+    const live = good?.live ?? [];
+    let stayed = 0;
     for (const series of seen.live) {
-      if (!live.has(series) && !series.isRemoved) batch.addStale(series, report.timeMs);
+      if (good !== undefined && series.shownIn === this.#scrape) stayed++;
+      else if (!series.isRemoved) batch.addStale(series, report.timeMs);
     }
     const duration = (report.elapsedMs + performance.now() - started) / 1000;
     const count = attempt?.samples ?? 0;
@@ -67,7 +70,7 @@ export class ScrapeIngester {
       ['scrape_duration_seconds', duration],
       ['scrape_samples_scraped', count],
       ['scrape_samples_post_metric_relabeling', count],
-      ['scrape_series_added', added],
+      ['scrape_series_added', live.length - stayed],
     ];
     for (const [name, value] of report.isPush === true ? [] : own) {
       const series = this.#store.resolve(Labels.from({ ...report.labels, __name__: name }));
@@ -96,13 +99,15 @@ export class ScrapeIngester {
     const parsed: Parsed = {
       batch: new SampleBatch(),
       exemplars: [],
-      live: new Set(),
+      live: [],
       samples: 0,
       error: undefined,
     };
+    const known = seen.known.scrape();
     let last: MemorySeries | undefined;
     const described = new Map<string, { type: string; help: string; unit: string }>();
     const parser = new ExpositionParser(expositionFormat(report.contentType), {
+      expected: known.expected,
       sample: (text, value, timeMs) => {
         if (++parsed.samples > report.limits.maxSamples) {
           throw new ServiceError(
@@ -110,10 +115,13 @@ export class ScrapeIngester {
             `more than ${report.limits.maxSamples} samples. Raise \`scrape.maxSamples\` or expose fewer.`,
           );
         }
-        const series = this.#resolve(text, report, seen);
+        const series = known.find(text) ?? this.#learn(text, report, known);
         last = series;
         parsed.batch.add(series, timeMs ?? report.timeMs, value);
-        if (timeMs === undefined) parsed.live.add(series);
+        if (timeMs === undefined && series.shownIn !== this.#scrape) {
+          series.shownIn = this.#scrape;
+          parsed.live.push(series);
+        }
       },
       exemplar: (text, value, timeMs) => {
         if (last === undefined) return;
@@ -134,15 +142,11 @@ export class ScrapeIngester {
       return { ...parsed, error: messageOf(thrown) };
     }
     for (const [metric, entry] of described) this.#store.describe(metric, entry);
-    // Texts of series that vanished go, so that the memory of a churning target stays bounded.
-    if (seen.byText.size > parsed.samples * 2 + 100)
-      for (const [text, series] of seen.byText) if (!parsed.live.has(series)) seen.byText.delete(text);
+    known.keep();
     return parsed;
   }
 
-  #resolve(text: string, report: ScrapeReport, seen: Seen): MemorySeries {
-    const known = seen.byText.get(text);
-    if (known !== undefined && !known.isRemoved) return known;
+  #learn(text: string, report: ScrapeReport, known: KnownSeriesScrape): MemorySeries {
     const own = parseSeriesText(text);
     const labels = withTargetLabels(own, report.labels);
     checkLabels(labels, report.limits);
@@ -153,7 +157,7 @@ export class ScrapeIngester {
         'the store holds as many series as it may. Raise `store.maxSeries` or expose fewer.',
       );
     }
-    seen.byText.set(text, series);
+    known.learn(text, series);
     return series;
   }
 }
@@ -161,7 +165,7 @@ export class ScrapeIngester {
 interface Parsed {
   readonly batch: SampleBatch<MemorySeries>;
   readonly exemplars: Exemplar[];
-  readonly live: Set<MemorySeries>;
+  readonly live: MemorySeries[];
   samples: number;
   readonly error: string | undefined;
 }

@@ -1,4 +1,5 @@
-import { BitReader, BitWriter } from './bit-io.ts';
+import { BitReader } from './bit-io.ts';
+import { type ChunkMemory, segmentBytes } from './chunk-memory.ts';
 
 /**
  * The compressed form of one series' samples within one block of time.
@@ -8,68 +9,107 @@ import { BitReader, BitWriter } from './bit-io.ts';
  * Series Database", VLDB 2015, §4.1. Values are handled as two 32-bit words, never as a number, so every NaN keeps
  * its bits.
  */
-const firstCapacity = 48;
 
 /** Appends samples; `bytes()` is at any time a complete chunk. */
 export class ChunkWriter {
   readonly baseMs: number;
   count = 0;
-  lastMs = 0;
+  // Times are kept from the base on and words as signed numbers: small integers, which cost no memory of their own.
+  #last = 0;
   #delta = 0;
   #high = 0;
   #low = 0;
   #leading = -1;
   #length = 0;
-  readonly #bits: BitWriter;
+  readonly #memory: ChunkMemory;
+  readonly #first: number;
+  #segment: number;
+  #bit = 0;
 
   /** @param baseMs Start of the block; the first timestamp is stored relative to it in 32 bits. */
-  constructor(baseMs: number) {
+  constructor(baseMs: number, memory: ChunkMemory) {
     this.baseMs = baseMs;
-    this.#bits = new BitWriter(firstCapacity);
+    this.#memory = memory;
+    this.#first = memory.take();
+    this.#segment = this.#first;
+  }
+
+  get lastMs(): number {
+    return this.baseMs + this.#last;
   }
 
   get byteLength(): number {
-    return this.#bits.byteLength;
+    return (this.#bit + 7) >> 3;
   }
 
-  /** The samples so far. A view: valid until the next `append`. */
+  /** A copy of the samples so far. */
   bytes(): Uint8Array {
-    return this.#bits.bytes();
+    const result = new Uint8Array(this.byteLength);
+    let segment = this.#first;
+    for (let at = 0; at < result.length; at += segmentBytes) {
+      const from = this.#memory.offset(segment);
+      const length = Math.min(segmentBytes, result.length - at);
+      result.set(this.#memory.bytes(segment).subarray(from, from + length), at);
+      segment = this.#memory.next(segment);
+    }
+    return result;
+  }
+
+  /** Gives the memory back; the chunk may not be used afterwards. */
+  release(): void {
+    this.#memory.give(this.#first);
   }
 
   /** `timeMs` is later than every one before; `high` and `low` are the words of the IEEE 754 double. */
   append(timeMs: number, high: number, low: number): void {
+    const time = timeMs - this.baseMs;
     if (this.count === 0) {
-      this.#bits.write(timeMs - this.baseMs, 32);
-      this.#bits.write(high, 32);
-      this.#bits.write(low, 32);
+      this.#write(time, 32);
+      this.#write(high, 32);
+      this.#write(low, 32);
     } else {
-      const delta = timeMs - this.lastMs;
+      const delta = time - this.#last;
       this.#writeTime(delta - this.#delta);
       this.#delta = delta;
       this.#writeValue((high ^ this.#high) >>> 0, (low ^ this.#low) >>> 0);
     }
     this.count++;
-    this.lastMs = timeMs;
-    this.#high = high;
-    this.#low = low;
+    this.#last = time;
+    this.#high = high | 0;
+    this.#low = low | 0;
+  }
+
+  // The low `bits` bits of `value`, most significant first; at most 32.
+  #write(value: number, bits: number): void {
+    let left = bits;
+    while (left > 0) {
+      const at = this.#bit & (segmentBytes * 8 - 1);
+      if (at === 0 && this.#bit > 0) this.#segment = this.#memory.take(this.#segment);
+      const free = 8 - (at & 7);
+      const take = Math.min(left, free);
+      const part = (value >>> (left - take)) & ((1 << take) - 1);
+      const bytes = this.#memory.bytes(this.#segment);
+      const byte = this.#memory.offset(this.#segment) + (at >> 3);
+      bytes[byte] = (bytes[byte] as number) | (part << (free - take));
+      this.#bit += take;
+      left -= take;
+    }
   }
 
   #writeTime(change: number): void {
-    if (change === 0) this.#bits.write(0, 1);
-    else if (change >= -64 && change < 64) this.#bits.write((0b10 << 7) | (change & 0x7f), 9);
-    else if (change >= -8192 && change < 8192) this.#bits.write((0b110 << 14) | (change & 0x3fff), 17);
-    else if (change >= -524_288 && change < 524_288)
-      this.#bits.write((0b1110 << 20) | (change & 0xfffff), 24);
+    if (change === 0) this.#write(0, 1);
+    else if (change >= -64 && change < 64) this.#write((0b10 << 7) | (change & 0x7f), 9);
+    else if (change >= -8192 && change < 8192) this.#write((0b110 << 14) | (change & 0x3fff), 17);
+    else if (change >= -524_288 && change < 524_288) this.#write((0b1110 << 20) | (change & 0xfffff), 24);
     else {
-      this.#bits.write(0b1111, 4);
-      this.#bits.write(change >>> 0, 32);
+      this.#write(0b1111, 4);
+      this.#write(change >>> 0, 32);
     }
   }
 
   #writeValue(high: number, low: number): void {
     if (high === 0 && low === 0) {
-      this.#bits.write(0, 1);
+      this.#write(0, 1);
       return;
     }
     const leading = Math.min(31, high === 0 ? 32 + Math.clz32(low) : Math.clz32(high));
@@ -79,11 +119,11 @@ export class ChunkWriter {
     const fits = this.#leading >= 0 && leading >= this.#leading && trailing >= windowEnd;
     // A wide old window costs more than the eleven bits of a new one.
     if (fits && this.#length - length < 11) {
-      this.#bits.write(0b10, 2);
+      this.#write(0b10, 2);
     } else {
       this.#leading = leading;
       this.#length = length;
-      this.#bits.write((0b11 << 11) | (leading << 6) | (length - 1), 13);
+      this.#write((0b11 << 11) | (leading << 6) | (length - 1), 13);
     }
     this.#writeMeaningful(high, low);
   }
@@ -92,12 +132,12 @@ export class ChunkWriter {
     const shift = 64 - this.#leading - this.#length;
     const length = this.#length;
     if (shift >= 32) {
-      this.#bits.write(high >>> (shift - 32), length);
+      this.#write(high >>> (shift - 32), length);
       return;
     }
     const lowBits = 32 - shift;
-    if (length > lowBits) this.#bits.write(high, length - lowBits);
-    this.#bits.write(low >>> shift, Math.min(lowBits, length));
+    if (length > lowBits) this.#write(high, length - lowBits);
+    this.#write(low >>> shift, Math.min(lowBits, length));
   }
 }
 

@@ -6,13 +6,15 @@ import type { Queryable, SelectLimits, Series } from '../promql/queryable.ts';
 import { Outbox } from '../remote/outbox.ts';
 import { BlockReader } from './block-reader.ts';
 import { highWord, lowWord } from './chunk.ts';
+import { ChunkMemory } from './chunk-memory.ts';
 import { inTransaction, openDatabase, sqliteCode } from './database.ts';
+import { detached } from './detached.ts';
 import { type Exemplar, ExemplarStore } from './exemplars.ts';
 import { decodeRecord, encodeRecord } from './journal-record.ts';
 import { MetricDatabase } from './metric-database.ts';
 import { damageWarning } from './piece.ts';
 import { SampleBatch } from './sample-batch.ts';
-import type { MemorySeries } from './series.ts';
+import type { MemorySeries, OpenBlocks } from './series.ts';
 import { SeriesIndex } from './series-index.ts';
 import { StoreMaintenance } from './store-maintenance.ts';
 
@@ -70,6 +72,7 @@ export class MetricStore implements Queryable {
   readonly #reader: BlockReader;
   readonly #maintenance: StoreMaintenance;
   readonly #options: MetricStoreOptions;
+  readonly #open: OpenBlocks;
   #pendingSeries: MemorySeries[] = [];
   #pendingMetadata = new Set<string>();
   #nextId = 1;
@@ -78,6 +81,7 @@ export class MetricStore implements Queryable {
   constructor(options: MetricStoreOptions) {
     this.#options = Object.freeze({ ...options });
     this.blockMs = options.blockMs ?? 3_600_000;
+    this.#open = { blockMs: this.blockMs, memory: new ChunkMemory() };
     const opened = openDatabase(options.path, options.now(), (connection) => {
       const database = new MetricDatabase(connection);
       return { database, blocks: this.#load(database) };
@@ -92,7 +96,7 @@ export class MetricStore implements Queryable {
   }
 
   #load(database: MetricDatabase): readonly { startMs: number; samples: number }[] {
-    for (const series of [...this.index.all()]) this.index.remove(series);
+    this.index.clear();
     this.metadata.clear();
     for (const { id, labels } of database.allSeries()) {
       this.index.add(id, Labels.from(JSON.parse(labels) as [string, string][]));
@@ -120,12 +124,7 @@ export class MetricStore implements Queryable {
       const series = this.index.byId(ids[i] as number);
       const timeMs = times[i] as number;
       if (series === undefined || timeMs < sealedMs || timeMs <= series.lastMs) continue;
-      series.append(
-        timeMs,
-        words[i * 2 + highWord] as number,
-        words[i * 2 + lowWord] as number,
-        this.blockMs,
-      );
+      series.append(timeMs, words[i * 2 + highWord] as number, words[i * 2 + lowWord] as number, this.#open);
     }
   }
 
@@ -143,8 +142,10 @@ export class MetricStore implements Queryable {
   describe(metric: string, entry: MetadataEntry): void {
     const known = this.metadata.get(metric);
     if (known?.type === entry.type && known.help === entry.help && known.unit === entry.unit) return;
-    this.metadata.set(metric, entry);
-    this.#pendingMetadata.add(metric);
+    const name = detached(metric);
+    const { type, help, unit } = entry;
+    this.metadata.set(name, { type: detached(type), help: detached(help), unit: detached(unit) });
+    this.#pendingMetadata.add(name);
   }
 
   /**
@@ -191,7 +192,7 @@ export class MetricStore implements Queryable {
         keptTimes[i] as number,
         kept.highAt(i),
         kept.lowAt(i),
-        this.blockMs,
+        this.#open,
       );
     this.samplesAppended += kept.size;
     return { accepted: kept.size, outOfOrder, outOfBounds };

@@ -1,12 +1,17 @@
+import { hash } from 'node:crypto';
 import type { Labels } from '../promql/labels.ts';
 import type { Matcher } from '../promql/matcher.ts';
+import { detached } from './detached.ts';
 import { MemorySeries } from './series.ts';
 
 /** All known series by id, by labels and by label value. */
 export class SeriesIndex {
   readonly #byId = new Map<number, MemorySeries>();
-  readonly #bySignature = new Map<string, MemorySeries>();
-  readonly #postings = new Map<string, Map<string, Set<MemorySeries>>>();
+  /** By a digest of the labels, which takes a fifth of the memory. */
+  readonly #byDigest = new Map<string, MemorySeries>();
+  readonly #postings = new Map<string, Map<string, MemorySeries[]>>();
+  /** Label names and values: series share them, as each stands in thousands. */
+  readonly #texts = new Map<string, string>();
 
   get size(): number {
     return this.#byId.size;
@@ -17,7 +22,7 @@ export class SeriesIndex {
   }
 
   byLabels(labels: Labels): MemorySeries | undefined {
-    return this.#bySignature.get(labels.signature);
+    return this.#byDigest.get(digest(labels));
   }
 
   all(): IterableIterator<MemorySeries> {
@@ -25,29 +30,68 @@ export class SeriesIndex {
   }
 
   add(id: number, labels: Labels): MemorySeries {
-    const series = new MemorySeries(id, labels);
+    const series = new MemorySeries(
+      id,
+      labels.map((text) => this.#shared(text)),
+    );
     this.#byId.set(id, series);
-    this.#bySignature.set(labels.signature, series);
-    for (const [name, value] of labels) {
-      const values = this.#postings.get(name) ?? new Map<string, Set<MemorySeries>>();
+    this.#byDigest.set(digest(labels), series);
+    for (const [name, value] of series.labels) {
+      const values = this.#postings.get(name) ?? new Map<string, MemorySeries[]>();
       this.#postings.set(name, values);
       const members = values.get(value);
-      if (members === undefined) values.set(value, new Set([series]));
-      else members.add(series);
+      if (members === undefined) values.set(value, [series]);
+      else members.push(series);
     }
     return series;
   }
 
-  remove(series: MemorySeries): void {
-    this.#byId.delete(series.id);
-    this.#bySignature.delete(series.labels.signature);
-    for (const [name, value] of series.labels) {
+  #shared(text: string): string {
+    const known = this.#texts.get(text);
+    if (known !== undefined) return known;
+    const own = detached(text);
+    this.#texts.set(own, own);
+    return own;
+  }
+
+  /** Removes them and marks them as removed. */
+  remove(gone: readonly MemorySeries[]): void {
+    const touched = new Map<string, Set<string>>();
+    for (const series of gone) {
+      series.isRemoved = true;
+      this.#byId.delete(series.id);
+      this.#byDigest.delete(digest(series.labels));
+      for (const [name, value] of series.labels) {
+        const values = touched.get(name) ?? new Set<string>();
+        touched.set(name, values.add(value));
+      }
+    }
+    for (const [name, touchedValues] of touched) {
       const values = this.#postings.get(name);
-      const members = values?.get(value);
-      members?.delete(series);
-      if (members?.size === 0) values?.delete(value);
+      for (const value of touchedValues) {
+        const left = values?.get(value)?.filter(({ isRemoved }) => !isRemoved) ?? [];
+        if (left.length > 0) values?.set(value, left);
+        else values?.delete(value);
+      }
       if (values?.size === 0) this.#postings.delete(name);
     }
+    this.#forgetTexts();
+  }
+
+  // Texts that no posting holds any more.
+  #forgetTexts(): void {
+    this.#texts.clear();
+    for (const [name, values] of this.#postings) {
+      this.#texts.set(name, name);
+      for (const value of values.keys()) this.#texts.set(value, value);
+    }
+  }
+
+  clear(): void {
+    this.#byId.clear();
+    this.#byDigest.clear();
+    this.#postings.clear();
+    this.#texts.clear();
   }
 
   labelNames(): string[] {
@@ -68,13 +112,13 @@ export class SeriesIndex {
   /** Values of a label with how many series have each, most first. */
   seriesCountBy(name: string): { name: string; value: number }[] {
     return [...(this.#postings.get(name) ?? [])]
-      .map(([value, members]) => ({ name: value, value: members.size }))
+      .map(([value, members]) => ({ name: value, value: members.length }))
       .sort((a, b) => b.value - a.value);
   }
 
   /** Bytes of the values of each label, most first. */
   memoryByLabel(): { name: string; value: number }[] {
-    const size = (values: Map<string, Set<MemorySeries>>): number =>
+    const size = (values: Map<string, MemorySeries[]>): number =>
       [...values.keys()].reduce((sum, value) => sum + Buffer.byteLength(value), 0);
     return [...this.#postings]
       .map(([name, values]) => ({ name, value: size(values) }))
@@ -85,7 +129,7 @@ export class SeriesIndex {
   seriesCountByPair(limit: number): { name: string; value: number }[] {
     const pairs: { name: string; value: number }[] = [];
     for (const [name, values] of this.#postings)
-      for (const [value, { size }] of values) pairs.push({ name: `${name}=${value}`, value: size });
+      for (const [value, { length }] of values) pairs.push({ name: `${name}=${value}`, value: length });
     return pairs.sort((a, b) => b.value - a.value).slice(0, limit);
   }
 
@@ -95,10 +139,10 @@ export class SeriesIndex {
     let size = this.#byId.size;
     for (const matcher of matchers) {
       if (matcher.matches('')) continue;
-      const sets = this.#candidates(matcher);
-      const total = sets.reduce((sum, set) => sum + set.size, 0);
+      const lists = this.#candidates(matcher);
+      const total = lists.reduce((sum, list) => sum + list.length, 0);
       if (total < size || size === this.#byId.size) {
-        narrowest = sets.length === 1 ? (sets[0] as Set<MemorySeries>) : sets.flatMap((set) => [...set]);
+        narrowest = lists.length === 1 ? (lists[0] as MemorySeries[]) : lists.flat();
         size = total;
       }
     }
@@ -110,16 +154,20 @@ export class SeriesIndex {
     return found;
   }
 
-  #candidates(matcher: Matcher): Set<MemorySeries>[] {
+  #candidates(matcher: Matcher): MemorySeries[][] {
     const values = this.#postings.get(matcher.name);
     if (values === undefined) return [];
     if (matcher.set !== undefined && (matcher.operator === '=' || matcher.operator === '=~')) {
-      return matcher.set.flatMap((value) => values.get(value) ?? []);
+      return matcher.set.map((value) => values.get(value) ?? []);
     }
-    const sets: Set<MemorySeries>[] = [];
-    for (const [value, members] of values) if (matcher.matches(value)) sets.push(members);
-    return sets;
+    const lists: MemorySeries[][] = [];
+    for (const [value, members] of values) if (matcher.matches(value)) lists.push(members);
+    return lists;
   }
+}
+
+function digest(labels: Labels): string {
+  return hash('sha256', labels.signature, 'binary');
 }
 
 // A label has far fewer values than there are series, and a regular expression is dear.

@@ -1,5 +1,12 @@
 import type { Labels } from '../promql/labels.ts';
 import { ChunkWriter } from './chunk.ts';
+import type { ChunkMemory } from './chunk-memory.ts';
+
+/** What series need to open a chunk. */
+export interface OpenBlocks {
+  readonly blockMs: number;
+  readonly memory: ChunkMemory;
+}
 
 /** One series in memory: its identity and the samples of the blocks not yet sealed. */
 export class MemorySeries {
@@ -13,24 +20,34 @@ export class MemorySeries {
   isStale = false;
   /** Set when retention took the series; a holder of this object resolves its labels anew. */
   isRemoved = false;
+  /** Number of the scrape that last showed it; to tell which series vanished. */
+  shownIn = 0;
   /** Open chunks in ascending block order; almost always one. */
-  chunks: ChunkWriter[] = [];
+  chunks: readonly ChunkWriter[] = none;
 
   constructor(id: number, labels: Labels) {
     this.id = id;
     this.labels = labels;
   }
 
-  append(timeMs: number, high: number, low: number, blockMs: number): void {
+  append(timeMs: number, high: number, low: number, { blockMs, memory }: OpenBlocks): void {
     const base = Math.floor(timeMs / blockMs) * blockMs;
     let chunk = this.chunks.at(-1);
     if (chunk === undefined || chunk.baseMs !== base) {
-      chunk = new ChunkWriter(base);
-      this.chunks.push(chunk);
+      chunk = new ChunkWriter(base, memory);
+      this.chunks = [...this.chunks, chunk];
     }
     chunk.append(timeMs, high, low);
     if (timeMs < this.firstMs) this.firstMs = timeMs;
     this.lastMs = timeMs;
     this.isStale = high === 0x7ff00000 && low === 2;
   }
+
+  /** Forgets the oldest open chunk, which was sealed. */
+  dropOldest(): void {
+    this.chunks[0]?.release();
+    this.chunks = this.chunks.length > 1 ? this.chunks.slice(1) : none;
+  }
 }
+
+const none: readonly ChunkWriter[] = [];

@@ -90,7 +90,7 @@ export class StoreMaintenance {
     sealing.next += slice.length;
     sealing.samples += samples;
     if (!isLast) return;
-    for (const series of queue) series.chunks.shift();
+    for (const series of queue) series.dropOldest();
     this.#reader.addBlock({ startMs, samples: sealing.samples });
     this.#sealing = undefined;
   }
@@ -124,9 +124,6 @@ export class StoreMaintenance {
     inTransaction(this.#database.connection, () => {
       this.#database.deleteSeries(gone.map(({ id }) => id));
     });
-    for (const series of gone) {
-      series.isRemoved = true;
-      this.#store.index.remove(series);
-    }
+    this.#store.index.remove(gone);
   }
 }

@@ -1,5 +1,6 @@
 import { Buffer } from 'node:buffer';
 import { ChunkWriter } from '../../src/store/chunk.ts';
+import { ChunkMemory } from '../../src/store/chunk-memory.ts';
 import { sealChunk } from '../../src/store/sealed-chunk.ts';
 
 export interface Seeds {
@@ -214,9 +215,9 @@ export function seedsOf(name: string): Seeds {
         dictionary: [...punctuation, '%', '%zz', '&', 'e308', 'time=', 'step=1ms'],
       };
     default: {
-      const writer = new ChunkWriter(0);
+      const writer = new ChunkWriter(0, new ChunkMemory());
       for (let i = 0; i < 50; i++) writer.append(i * 1_000, i % 2 === 0 ? 0x40000000 : 0x3ff00000, i);
-      const whole = new ChunkWriter(0);
+      const whole = new ChunkWriter(0, new ChunkMemory());
       for (let i = 0; i < 50; i++) whole.append(i * 1_000 + (i % 3), 0x40590000, 0);
       return {
         seeds: [sealChunk(writer), sealChunk(whole)],

@@ -53,7 +53,9 @@ export function valueAxis({ unit, decimals, log }: ChartModel): uPlot.Axis {
     space: scaled(30),
     ...((unit === 'bytes' || unit === 'binBps') && { incrs: byteSteps }),
     gap: 5,
-    values: (_, splits) => splits.map((value) => formatValue(value, unit, decimals)),
+    // What a logarithmic axis leaves out comes as null.
+    values: (_, splits: (number | null)[]) =>
+      splits.map((value) => (value === null ? '' : formatValue(value, unit, decimals))),
     size: (_, labels) => 14 + scaled(6) * Math.max(3, ...(labels ?? []).map((label) => label.length)),
   };
 }
