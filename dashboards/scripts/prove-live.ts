@@ -1,7 +1,8 @@
 /**
  * `pnpm prove:dashboards`: provokes every condition on a live shop, wants its alert, and only it, to fire in a real
- * Prometheus and in the service, and asks both engines every query of every dashboard and rule. About five minutes; ends
- * with code 1 on any fault. A run of all conditions leaves its figures in `benchmarks/results/dashboards-proof.json`.
+ * Prometheus and in the service, and asks both engines every query of every dashboard and rule. About four minutes; ends
+ * with code 1 on any fault and leaves its figures in `benchmarks/results/dashboards-proof.json`. With names of conditions,
+ * it provokes those alone, asks nothing and keeps nothing.
  */
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
@@ -14,7 +15,8 @@ import { type LiveSystem, startLiveSystem } from '../test/live/live-system.ts';
 const root = join(import.meta.dirname, '../..');
 const file = join(root, 'benchmarks/results/dashboards-proof.json');
 const only = process.argv.slice(2);
-const timeoutMs = 75_000;
+/** The overload takes the longest, and as long as the shedder holds the loop just below saturation. */
+const timeoutMs = 120_000;
 /** Windows of rules are cut to this, so that the recording is longer. */
 const longestSeconds = 40;
 const options = { scrapeInterval: '500ms', timeScale: 0.015 } as const;
@@ -30,8 +32,8 @@ try {
     for (const alarm of list) {
       if (only.length > 0 && !only.includes(alarm.condition)) continue;
       const rehearsal = await rehearse(system, alarm, timeoutMs);
-      conditions.push({ ...rehearsal, alerts: alarm.fires });
       const { condition, fired, symptoms, faults } = rehearsal;
+      conditions.push({ condition, alerts: alarm.fires, fired, symptoms, faults });
       const [prometheus, service] = [fired.prometheus, fired.service].map(
         (at) => `${at?.toFixed(1) ?? '–'} s`,
       );
@@ -47,11 +49,11 @@ try {
     }
   };
   await provokeAll(alarms);
-  const queries = await compareAll(system);
+  const queries = only.length === 0 ? await compareAll(system) : undefined;
   await provokeAll([scrapeFailure]);
-  const faults = [...conditions.flatMap((one) => one.faults), ...queries.faults];
+  const faults = [...conditions.flatMap((one) => one.faults), ...(queries?.faults ?? [])];
   console.log(`\n${faults.length} faults in ${since(startedMs)} s`);
-  if (only.length === 0) {
+  if (queries !== undefined) {
     const report = {
       machine: await machine(system.prometheusUrl),
       options,

@@ -68,7 +68,8 @@ export async function rehearse(system: LiveSystem, alarm: Alarm, timeoutMs: numb
         if (symptoms.includes(name)) seen.add(name);
         else if (!fires.includes(name)) faults.add(`${engine}: ${name} fired as well`);
       }
-      if (fires.every((name) => names.has(name))) fired[engine] ??= (Date.now() - startMs) / 1000;
+      if (fires.every((name) => names.has(name)))
+        fired[engine] ??= Math.round((Date.now() - startMs) / 100) / 10;
     }
     return all;
   };
