@@ -1,4 +1,4 @@
-import { hrtime } from 'node:process';
+import { performance } from 'node:perf_hooks';
 
 /** Where time comes from. `now()` is in milliseconds, may be fractional, and should never step back. */
 export interface Clock {
@@ -7,11 +7,8 @@ export interface Clock {
 
 /** The process's monotonic clock: wall-clock steps (NTP, a suspended laptop) do not touch it. */
 export const monotonicClock: Clock = {
-  now() {
-    // The cheapest way to it: performance.now() takes a third longer.
-    const time = hrtime();
-    return time[0] * 1000 + time[1] / 1_000_000;
-  },
+  // Bound to the import: the global's getter costs a fifth more, and hrtime() makes an array.
+  now: () => performance.now(),
 };
 
 /**

@@ -120,8 +120,7 @@ class Limiter implements RateLimiter {
       const id = this.#checked(key, cost, plan, true);
       const listed = this.#listing ? this.#listed(key, cost) : undefined;
       if (listed !== undefined) return Promise.resolve(this.#settle(plan, id, listed));
-      const decided = this.#backend.consume(plan, id, cost);
-      return decided instanceof Promise ? decided : Promise.resolve(decided);
+      return Promise.resolve(this.#backend.consume(plan, id, cost));
     } catch (error) {
       return Promise.reject(error);
     }

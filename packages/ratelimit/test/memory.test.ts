@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { createManualClock, seededRandom } from '@weir/test-kit';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -7,6 +9,7 @@ import { compilePlan } from '../src/plan.ts';
 import { GcraStore } from '../src/stores/gcra-store.ts';
 import { MemorySegment } from '../src/stores/memory-segment.ts';
 import { MemoryStore } from '../src/stores/memory-store.ts';
+import { NamedRows } from '../src/stores/named-rows.ts';
 import { StringHash } from '../src/stores/string-hash.ts';
 import { spoofedAddresses } from '../src/testing/index.ts';
 
@@ -67,6 +70,105 @@ describe('the memory table', () => {
       // Newcomers to a full table have used this much together.
       expect(quarter.cells[quarter.capacity * 2]).toBe(7);
     }
+  });
+
+  test('finds by name what a Map does, under any inserts, removals and sweeps', () => {
+    const key = fc.oneof(fc.nat(30).map(String), fc.string({ unit: 'binary', maxLength: 40 }));
+    const operation = fc.record({ key, kind: fc.constantFrom('insert', 'insert', 'remove', 'sweep') });
+    const records = { idle: (cells: Float64Array, base: number) => cells[base] === 0, usage: () => 0 };
+    fc.assert(
+      fc.property(fc.array(operation, { minLength: 100, maxLength: 300 }), (operations) => {
+        const named = new NamedRows(2, 64);
+        const model = new Map<string, number>();
+        let value = 0;
+        for (const { key, kind } of operations) {
+          const base = named.find(key);
+          expect(base !== undefined).toBe(model.has(key));
+          if (base !== undefined) expect(named.cells[base + 1]).toBe(model.get(key));
+          if (kind === 'insert' && base === undefined && !named.full(key)) {
+            const added = named.insert(key);
+            expect([...named.cells.subarray(added, added + 2)]).toEqual([0, 0]);
+            named.cells.set([++value % 3, value], added);
+            model.set(key, value);
+          } else if (kind === 'remove') {
+            named.remove(key);
+            model.delete(key);
+          } else if (kind === 'sweep') {
+            expect(named.sweep(records)).toBe([...model.values()].filter((held) => held % 3).length <= 48);
+            for (const [name, held] of model) if (held % 3 === 0) model.delete(name);
+          }
+        }
+        expect([...named.keys].sort()).toEqual([...model.keys()].sort());
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  test('decides alike by name, by hash and on the way from one to the other', () => {
+    const plan = compilePlan([{ ...five, windowMs: 1000 }]);
+    const operation = fc.record({
+      key: fc.nat(160),
+      gapMs: fc.nat(40),
+      kind: fc.constantFrom('take', 'take', 'take', 'peek', 'debit', 'credit', 'block', 'unblock', 'reset'),
+    });
+    fc.assert(
+      fc.property(fc.array(operation, { minLength: 300, maxLength: 600 }), (operations) => {
+        const clock = createManualClock();
+        // Bounds under which 16,384, 75 and no keys are held by name.
+        const stores = [1_000_000, 300, 255].map(
+          (maxKeys) => new MemoryStore({ plan, maxKeys, maxBytes: 2 ** 26, clock, random: seededRandom(4) }),
+        );
+        for (const { key, gapMs, kind } of operations) {
+          clock.advance(gapMs);
+          const answers = stores.map((store) => {
+            const name = `a longer name ${key}`;
+            if (kind === 'block') store.adjust(plan, name, { kind, durationMs: 300 });
+            else if (kind === 'credit' || kind === 'debit') store.adjust(plan, name, { kind, units: 2 });
+            else if (kind === 'unblock' || kind === 'reset') store.adjust(plan, name, { kind });
+            const { granted, blockedUs, fields } = store.decide(plan, name, 1, kind === 'take' ? 1 : 0);
+            return [granted, blockedUs, ...fields];
+          });
+          expect(answers[1]).toEqual(answers[0]);
+          expect(answers[2]).toEqual(answers[0]);
+        }
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  test('of names keeps keys alone, not what they were cut out of', () => {
+    setFlagsFromString('--expose-gc');
+    const collect = runInNewContext('gc') as () => void;
+    const named = new NamedRows(2, 16_384);
+    collect();
+    const before = process.memoryUsage().heapUsed;
+    for (let index = 0; index < 500; index++) {
+      const header = `${index} of many keys ${'x'.repeat(64_000)}`;
+      // Reading a character makes one string of the parts.
+      if (header.charCodeAt(9) > 0) named.insert(header.slice(0, 16));
+    }
+    collect();
+    expect(process.memoryUsage().heapUsed - before).toBeLessThan(8 * 2 ** 20);
+    expect(named.size).toBe(500);
+  });
+
+  test('takes no more bytes for long keys than for many short ones', () => {
+    const plan = compilePlan([five]);
+    const clock = createManualClock();
+    const store = new MemoryStore({
+      plan,
+      maxKeys: 1e6,
+      maxBytes: 2 ** 20,
+      clock,
+      random: seededRandom(1),
+    });
+    let most = 0;
+    for (let index = 0; index < 20_000; index++) {
+      store.decide(plan, `${'k'.repeat(500)}${index}`, 1, 1);
+      if (index < 2000) most = Math.max(most, store.bytes);
+    }
+    expect(most).toBeLessThan(2 ** 18);
+    expect(store.bytes).toBeLessThanOrEqual(2 ** 20);
   });
 
   test('hashes of a million near-equal keys do not collide, and depend on the secret', () => {

@@ -25,7 +25,7 @@ export class GcraStore {
     const store = this.#store;
     const now = store.tick();
     const base = store.table.locate(key, true);
-    const { cells } = store.table.segment;
+    const { cells } = store.table;
     // A blocked key takes the usual way.
     if ((cells[base] as number) > now) return undefined;
     const intervalUs = this.#intervalUs;
@@ -36,20 +36,18 @@ export class GcraStore {
     else if (behind > 2 * wholeUs) behind = 2 * wholeUs;
     const over = behind + cost * intervalUs - wholeUs;
     const allowed = over <= 0;
-    let retryAfterMs = 0;
-    let violated: readonly string[] = none;
     if (allowed) {
       behind = wholeUs + over;
       cells[base + 1] = now + behind;
-    } else {
-      retryAfterMs = Math.ceil(over / 1000);
-      violated = violation;
     }
     const freeUs = wholeUs - behind;
-    const remaining = freeUs > 0 ? Math.floor(freeUs / intervalUs) : 0;
-    const missingUs = (remaining + 1) * intervalUs - freeUs;
-    const nextMs = behind > 0 ? Math.ceil(missingUs / 1000) : 0;
-    const policies = [{ name, limit, windowMs, remaining, resetMs: Math.ceil(behind / 1000), nextMs }];
-    return { allowed, source: 'memory', cost, retryAfterMs, violated, policies };
+    const remaining = freeUs >= intervalUs ? Math.floor(freeUs / intervalUs) : 0;
+    // A decision leaves something to come back: at least what it took, or what it lacked.
+    const nextMs = Math.ceil(((remaining + 1) * intervalUs - freeUs) / 1000);
+    const resetMs = Math.ceil(behind / 1000);
+    const policies = [{ name, limit, windowMs, remaining, resetMs, nextMs }];
+    if (allowed) return { allowed, source: 'memory', cost, retryAfterMs: 0, violated: none, policies };
+    const retryAfterMs = remaining + 1 === cost ? nextMs : Math.ceil(over / 1000);
+    return { allowed, source: 'memory', cost, retryAfterMs, violated: violation, policies };
   }
 }

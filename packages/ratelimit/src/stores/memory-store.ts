@@ -2,7 +2,6 @@ import { type Clock, TIME_ORIGIN_US } from '../clock.ts';
 import { createVerdict, decide, type Verdict } from '../decide.ts';
 import type { Plan } from '../plan.ts';
 import type { CompiledPolicy } from '../policy.ts';
-import type { MemorySegment } from './memory-segment.ts';
 import { MemoryTable, type RecordPolicy } from './memory-table.ts';
 import type { Adjustment, SyncStore } from './store.ts';
 
@@ -26,7 +25,7 @@ export class MemoryStore implements SyncStore, RecordPolicy {
   readonly #startMs: number;
   #now = TIME_ORIGIN_US;
   /** Where the last `load` found its record. */
-  #loaded: MemorySegment | undefined;
+  #loaded: Float64Array | undefined;
   #loadedBase = -1;
 
   constructor({ plan, maxKeys, maxBytes, clock, random }: MemoryStoreOptions) {
@@ -57,7 +56,7 @@ export class MemoryStore implements SyncStore, RecordPolicy {
     const verdict = this.#verdict;
     const base = table.locate(key, count > 0);
     if (base < 0) decide(plan, new Float64Array(plan.width), 0, now, cost, count, verdict);
-    else decide(plan, table.segment.cells, base, now, cost, count, verdict);
+    else decide(plan, table.cells, base, now, cost, count, verdict);
     return verdict;
   }
 
@@ -70,7 +69,7 @@ export class MemoryStore implements SyncStore, RecordPolicy {
     const create = adjustment.kind === 'debit' || adjustment.kind === 'block';
     const base = this.table.locate(key, create);
     if (base < 0) return;
-    const { cells } = this.table.segment;
+    const { cells } = this.table;
     if (adjustment.kind === 'block') cells[base] = now + adjustment.durationMs * 1000;
     else if (adjustment.kind === 'unblock') cells[base] = 0;
     else {
@@ -87,16 +86,15 @@ export class MemoryStore implements SyncStore, RecordPolicy {
     const { width } = this.#plan;
     const base = this.table.locate(key, create);
     this.#loadedBase = base;
-    this.#loaded = this.table.segment;
+    this.#loaded = this.table.cells;
     if (base < 0) cells.fill(0, at, at + width);
-    else cells.set(this.#loaded.cells.subarray(base, base + width), at);
+    else cells.set(this.#loaded.subarray(base, base + width), at);
     return now;
   }
 
   /** Puts back what the last `load` copied, before anything else is asked of this store. */
   save(cells: Float64Array, at: number): void {
-    if (this.#loadedBase >= 0)
-      this.#loaded?.cells.set(cells.subarray(at, at + this.#plan.width), this.#loadedBase);
+    if (this.#loadedBase >= 0) this.#loaded?.set(cells.subarray(at, at + this.#plan.width), this.#loadedBase);
   }
 
   /** @internal */

@@ -1,4 +1,5 @@
 import { bytesPerRow, MemorySegment } from './memory-segment.ts';
+import { NamedRows } from './named-rows.ts';
 import { StringHash } from './string-hash.ts';
 
 /** Rows looked at by each insertion into a full segment, to drop records that say nothing any more. */
@@ -25,17 +26,18 @@ export interface MemoryTableOptions {
 }
 
 /**
- * Records by key, bounded in number and bytes, by extendible hashing (Fagin and others, 1979): a directory of up to 256
- * entries leads to one segment at first, which splits where it would become large. So few keys lie close together,
- * and no insertion moves more than some thousand of many keys, or a 256th.
+ * Records by key, bounded in number and bytes. While they are few they are held by name. Many are held by the hash of
+ * their keys alone, by extendible hashing (Fagin and others, 1979): a directory of up to 256 entries leads to one
+ * segment at first, which splits where it would become large, so that no insertion moves more than some thousand
+ * records, or a 256th.
  *
  * When full, a new key takes the place of the least used of eight records. A record whose key would be denied never
  * gives way: where all eight are such, the new key shares its segment's spare record with other newcomers, so a flood
  * of made-up keys costs the flood, not the key it wants forgotten.
  */
 export class MemoryTable {
-  /** Segment and row base of the last `locate`. */
-  segment: MemorySegment;
+  /** Where the record of the last `locate` lies. */
+  cells: Float64Array;
   readonly maxKeys: number;
   /** By the highest bits of the high hash; a segment that could still split has several entries in a row. */
   readonly #directory: MemorySegment[];
@@ -44,6 +46,8 @@ export class MemoryTable {
   readonly #width: number;
   readonly #records: RecordPolicy;
   readonly #hash: StringHash;
+  /** All records while they are few; never again once they were many, lest a flood moves them back and forth. */
+  #named: NamedRows | undefined;
 
   constructor({ width, maxKeys, maxBytes, records, random }: MemoryTableOptions) {
     this.#width = width;
@@ -54,72 +58,113 @@ export class MemoryTable {
     this.#bits = bits;
     this.#shift = 32 - bits;
     this.maxKeys = Math.max(1, Math.floor(keys / 2 ** bits)) * 2 ** bits;
-    this.segment = new MemorySegment(width, this.maxKeys);
-    this.#directory = new Array(2 ** bits).fill(this.segment);
+    this.#directory = new Array(2 ** bits).fill(new MemorySegment(width, this.maxKeys));
+    const named = NamedRows.most(width, this.maxKeys, maxBytes);
+    if (named > 0) this.#named = new NamedRows(width, named);
+    this.cells = new Float64Array();
   }
 
   /** Keys held now. */
   get size(): number {
-    return this.#segments().reduce((total, segment) => total + segment.size, 0);
+    return this.#segments().reduce((total, segment) => total + segment.size, this.#named?.size ?? 0);
   }
 
   /** Bytes held now. */
   get bytes(): number {
-    return this.#segments().reduce((total, segment) => total + segment.bytes, 0);
+    return this.#segments().reduce((total, segment) => total + segment.bytes, this.#named?.bytes ?? 0);
   }
 
-  /** The cell at which the key's record begins in `this.segment.cells`; −1 when absent and `create` is false. */
+  /** The cell at which the key's record begins in `this.cells`; −1 when absent and `create` is false. */
   locate(key: string, create: boolean): number {
-    const hash = this.#hash;
-    hash.update(key);
-    // A shift by 32 would be a shift by 0.
-    const index = this.#shift === 32 ? 0 : hash.high >>> this.#shift;
-    const segment = this.#directory[index] as MemorySegment;
-    this.segment = segment;
-    let row = segment.find(hash.low, hash.high);
-    if (row < 0) {
-      if (!create) return -1;
-      row = this.#admit(segment, index);
-    }
-    return row * this.#width;
+    const named = this.#named;
+    if (named === undefined) return this.#locateHashed(key, create);
+    const base = named.find(key);
+    if (base === undefined) return create ? this.#name(named, key) : -1;
+    this.cells = named.cells;
+    return base;
   }
 
   /** Forgets a key. */
   delete(key: string): void {
-    const base = this.locate(key, false);
-    if (base >= 0) this.segment.remove(base / this.#width);
+    if (this.#named !== undefined) {
+      this.#named.remove(key);
+      return;
+    }
+    const segment = this.#segment(key);
+    const row = segment.find(this.#hash.low, this.#hash.high);
+    if (row >= 0) segment.remove(row);
+  }
+
+  /** Adds a key to the named rows, or moves them all to segments. */
+  #name(named: NamedRows, key: string): number {
+    if (named.full(key) && !named.sweep(this.#records)) {
+      this.#named = undefined;
+      const width = this.#width;
+      for (const [row, moved] of named.keys.entries()) {
+        // A quarter of the bounds at most: nothing is dropped.
+        const base = this.#locateHashed(moved, true);
+        this.cells.set(named.cells.subarray(row * width, (row + 1) * width), base);
+      }
+      return this.#locateHashed(key, true);
+    }
+    const base = named.insert(key);
+    this.cells = named.cells;
+    return base;
+  }
+
+  /** `locate` among the segments. */
+  #locateHashed(key: string, create: boolean): number {
+    let segment = this.#segment(key);
+    let row = segment.find(this.#hash.low, this.#hash.high);
+    if (row < 0) {
+      if (!create) return -1;
+      segment = this.#withRoom(segment);
+      row = segment.full ? segment.capacity : segment.insert(this.#hash.low, this.#hash.high);
+    }
+    this.cells = segment.cells;
+    return row * this.#width;
   }
 
   #segments(): MemorySegment[] {
     return [...new Set(this.#directory)];
   }
 
-  /** A row for the key last hashed, in `this.segment`. */
-  #admit(segment: MemorySegment, index: number): number {
-    const { low, high } = this.#hash;
+  /** Hashes a key and finds its segment. */
+  #segment(key: string): MemorySegment {
+    this.#hash.update(key);
+    return this.#directory[this.#index()] as MemorySegment;
+  }
+
+  /** The directory's entry of the key last hashed. */
+  #index(): number {
+    // A shift by 32 would be a shift by 0.
+    return this.#shift === 32 ? 0 : this.#hash.high >>> this.#shift;
+  }
+
+  /** The segment of the key last hashed, with room for it unless it is full of keys that must not give way. */
+  #withRoom(segment: MemorySegment): MemorySegment {
     if (segment.full) {
       this.#sweep(segment, SWEEP);
-      if (segment.full && !this.#evict(segment)) return segment.capacity;
+      if (segment.full) this.#evict(segment);
     } else if (segment.crowded) {
       this.#sweep(segment, segment.capacity);
       if (segment.outgrown) {
-        if (segment.large && segment.depth < this.#bits) {
-          this.#split(segment, index);
-          return this.#admit(this.segment, index);
-        }
+        if (segment.large && segment.depth < this.#bits) return this.#withRoom(this.#split(segment));
         segment.grow();
       }
     }
-    return segment.insert(low, high);
+    return segment;
   }
 
-  #split(segment: MemorySegment, index: number): void {
+  /** Splits the segment of the key last hashed and returns the half that is now its own. */
+  #split(segment: MemorySegment): MemorySegment {
     const [first, second] = segment.split();
+    const index = this.#index();
     const each = 2 ** (this.#bits - segment.depth - 1);
     const start = index - (index % (each * 2));
     this.#directory.fill(first, start, start + each);
     this.#directory.fill(second, start + each, start + each * 2);
-    this.segment = this.#directory[index] as MemorySegment;
+    return this.#directory[index] as MemorySegment;
   }
 
   /** Drops records that say nothing any more: among a few rows of a full segment, among all before one grows. */
@@ -133,7 +178,8 @@ export class MemoryTable {
     segment.hand = hand;
   }
 
-  #evict(segment: MemorySegment): boolean {
+  /** Drops the least used of eight records, unless all of them would be denied. */
+  #evict(segment: MemorySegment): void {
     let victim = -1;
     let least = 1;
     let row = segment.hand;
@@ -149,8 +195,6 @@ export class MemoryTable {
       }
     }
     segment.hand = row;
-    if (victim < 0) return false;
-    segment.remove(victim);
-    return true;
+    if (victim >= 0) segment.remove(victim);
   }
 }

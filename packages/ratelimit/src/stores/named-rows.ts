@@ -1,0 +1,109 @@
+import type { RecordPolicy } from './memory-table.ts';
+
+/** Characters of a key that are budgeted for; of longer keys there may be fewer. */
+const KEY_LENGTH = 64;
+/** Bytes that a key can cost at most beside its record and two a character: in the Map, the list and as a string. */
+const KEY_BYTES = 96;
+/** The most keys that a Map holds without a stall of more than some milliseconds, when it grows or is given up. */
+const MOST = 16_384;
+const START = 16;
+/** From this length on V8 makes a part of a string a view, which keeps the whole alive. */
+const VIEW_LENGTH = 13;
+
+/**
+ * The records of few keys, found by name in a Map: V8 keeps a string's hash with it, so a Map finds it in half the time
+ * that reading its characters and hashing them takes. Many keys would take too much memory in it, and stall as it grows.
+ */
+export class NamedRows {
+  /** Records, row-major, without gaps. Replaced when they grow. */
+  cells: Float64Array;
+  readonly #bases = new Map<string, number>();
+  /** The key of each row. */
+  readonly #keys: string[] = [];
+  readonly #width: number;
+  readonly #most: number;
+  /** Characters of all keys. */
+  #length = 0;
+
+  constructor(width: number, most: number) {
+    this.#width = width;
+    this.#most = most;
+    this.cells = new Float64Array(Math.min(START, most) * width);
+  }
+
+  /** How many rows to hold by name within a table's bounds: a quarter of either, or none where that is few. */
+  static most(width: number, maxKeys: number, maxBytes: number): number {
+    const rows = Math.floor(
+      Math.min(MOST, maxKeys / 4, maxBytes / 4 / (KEY_BYTES + 2 * KEY_LENGTH + width * 16)),
+    );
+    return rows < KEY_LENGTH ? 0 : rows;
+  }
+
+  get size(): number {
+    return this.#keys.length;
+  }
+
+  /** An upper bound: what a Map takes cannot be asked. */
+  get bytes(): number {
+    return this.cells.byteLength + this.size * KEY_BYTES + this.#length * 2;
+  }
+
+  get keys(): readonly string[] {
+    return this.#keys;
+  }
+
+  /** The cell at which the key's record begins. */
+  find(key: string): number | undefined {
+    return this.#bases.get(key);
+  }
+
+  /** True when the key needs others removed first. */
+  full(key: string): boolean {
+    return this.size >= this.#most || this.#length + key.length > this.#most * KEY_LENGTH;
+  }
+
+  /** Adds a record of zeros for a key that has none. There must be room. */
+  insert(key: string): number {
+    const base = this.size * this.#width;
+    if (base === this.cells.length) {
+      const cells = new Float64Array(Math.min(base * 2, this.#most * this.#width));
+      cells.set(this.cells);
+      this.cells = cells;
+    }
+    const own = key.length < VIEW_LENGTH ? key : copied(key);
+    this.#bases.set(own, base);
+    this.#keys.push(own);
+    this.#length += own.length;
+    return base;
+  }
+
+  /** Removes a key. The last row moves into its place. */
+  remove(key: string): void {
+    const base = this.#bases.get(key);
+    if (base === undefined) return;
+    this.#bases.delete(key);
+    this.#length -= key.length;
+    const last = this.#keys.pop() as string;
+    const lastBase = this.size * this.#width;
+    if (base !== lastBase) {
+      this.#keys[base / this.#width] = last;
+      this.#bases.set(last, base);
+      this.cells.copyWithin(base, lastBase, lastBase + this.#width);
+    }
+    this.cells.fill(0, lastBase, lastBase + this.#width);
+  }
+
+  /** Drops records that say nothing any more. False when that leaves less than a quarter free: it would come again soon. */
+  sweep(records: RecordPolicy): boolean {
+    for (let row = this.size - 1; row >= 0; row--) {
+      if (records.idle(this.cells, row * this.#width)) this.remove(this.#keys[row] as string);
+    }
+    return this.size <= this.#most * 0.75 && this.#length <= this.#most * KEY_LENGTH * 0.75;
+  }
+}
+
+/** The same string in memory of its own. */
+function copied(key: string): string {
+  const copy = Buffer.from(key, 'latin1').toString('latin1');
+  return copy === key ? copy : Buffer.from(key, 'utf16le').toString('utf16le');
+}
