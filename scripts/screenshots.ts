@@ -1,34 +1,61 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { pathToFileURL } from 'node:url';
 import { ensureServers, launchChromium, type ChromiumPage as Page } from '@weir/test-kit';
 import { startSystem } from './system.ts';
 
 // Takes the pictures of docs/images: every page but the single dashboards (`dashboards/scripts/pictures.ts` takes
-// those) in light and dark, the overview also narrow and at 4K, after the traffic ran for a while.
-// Arguments: [seconds of traffic, default 75]. Run after `pnpm build`; the ports of `pnpm start` must be free.
+// those) in light and dark, the overview also narrow, after the traffic ran for a while, seven runs of a benchmark, and one
+// that profiles the shop against itself without its cache.
+// Arguments: [seconds of traffic, default 75] [directory, default docs/images]. Run after `pnpm build`; the ports of
+// `pnpm start` must be free.
 
 const root = resolve(import.meta.dirname, '..');
-const images = resolve(root, 'docs/images');
+const images = resolve(process.argv[3] ?? resolve(root, 'docs/images'));
 const state = resolve(root, '.weir/screenshots');
 const trafficSeconds = Number(process.argv[2] ?? 75);
+const runs = 7;
 
-/** The configuration of `pnpm start` with an empty store of its own. */
+/** A build of the shop for a profile: the configuration's relative `base` and `head` are directories. */
+function writeBuild(name: string, settings: Record<string, string>): void {
+  const directory = resolve(state, name);
+  mkdirSync(directory, { recursive: true });
+  const environment = { ...settings, LOG_LEVEL: 'error', WEIR_STATE: resolve(directory, 'state') };
+  const shop = pathToFileURL(resolve(root, 'examples/shop/dist/main.js')).href;
+  writeFileSync(
+    resolve(directory, 'main.mjs'),
+    `Object.assign(process.env, ${JSON.stringify(environment)});\nawait import(${JSON.stringify(shop)});\n`,
+  );
+}
+
+/** The configuration of `pnpm start` with an empty store of its own, a shorter benchmark and its profile. */
 function writeConfig(): string {
   const config = JSON.parse(readFileSync(resolve(root, 'weir.config.json'), 'utf8')) as {
-    store: object;
-    benchmarks: { file: string }[];
+    benchmarks: { name: string; file: string }[];
     rules: { files: string[] };
   };
-  const path = resolve(state, 'weir.config.json');
-  const benchmarks = config.benchmarks.map((entry) => ({ ...entry, file: resolve(root, entry.file) }));
-  const rules = { files: config.rules.files.map((file) => resolve(root, file)) };
-  rmSync(resolve(state, 'data'), { recursive: true, force: true });
+  rmSync(state, { recursive: true, force: true });
   mkdirSync(state, { recursive: true });
-  writeFileSync(
-    path,
-    JSON.stringify({ ...config, store: { path: resolve(state, 'data') }, benchmarks, rules }),
-  );
+  writeBuild('base', {});
+  writeBuild('head', { SHOP_FLAW: 'uncached' });
+  const benchmarks = config.benchmarks.map(({ name, file }) => {
+    const scenario = JSON.parse(readFileSync(resolve(root, file), 'utf8')) as object;
+    const short = {
+      ...scenario,
+      durationMs: 5_000,
+      warmupMs: 1_000,
+    };
+    writeFileSync(resolve(state, `${name}.json`), JSON.stringify(short));
+    return {
+      name,
+      file: `${name}.json`,
+      profile: { start: 'exec node main.mjs', base: 'base', head: 'head', rounds: 2 },
+    };
+  });
+  const rules = { files: config.rules.files.map((file) => resolve(root, file)) };
+  const path = resolve(state, 'weir.config.json');
+  writeFileSync(path, JSON.stringify({ ...config, store: { path: 'data' }, benchmarks, rules }));
   return path;
 }
 
@@ -48,43 +75,54 @@ async function scrollThrough(page: Page): Promise<void> {
   await delay(1500);
 }
 
-/** Runs the first benchmark and waits for its end. */
-async function runBenchmark(serviceUrl: string): Promise<{ name: string; id: string }> {
-  const [first] = await get<{ name: string }[]>(`${serviceUrl}/benchmarks`);
-  if (first === undefined) throw new Error('No benchmark is configured.');
-  const { name } = first;
-  const runs = `${serviceUrl}/benchmarks/${name}/runs`;
-  const response = await fetch(runs, { method: 'POST' });
-  const { id } = (await response.json()) as { id: string };
-  while ((await get<{ status: string }>(`${runs}/${id}`)).status !== 'finished') await delay(500);
-  return { name, id };
+interface Run {
+  readonly id: string;
+  readonly status: string;
+  readonly error: string | null;
+}
+
+/** Runs a benchmark and waits for its end. */
+async function runBenchmark(serviceUrl: string, name: string, body: object = {}): Promise<Run> {
+  const url = `${serviceUrl}/benchmarks/${name}/runs`;
+  const headers = { 'content-type': 'application/json' };
+  const response = await fetch(url, { method: 'POST', headers, body: JSON.stringify(body) });
+  const { id } = (await response.json()) as Run;
+  for (;;) {
+    const run = await get<Run>(`${url}/${id}`);
+    if (run.status === 'finished' && run.error === null) return run;
+    if (run.status !== 'running' && run.status !== 'queued' && run.status !== 'finished')
+      throw new Error(`${name}: ${run.status}, ${run.error}`);
+    if (run.error !== null) throw new Error(`${name}: ${run.error}`);
+    await delay(500);
+  }
 }
 
 interface Picture {
   readonly name: string;
   readonly path: string;
   readonly width: number;
-  /** Only the window, not the whole page. */
-  readonly window?: { readonly height: number };
 }
 
-function pictures(run: { name: string; id: string }): Picture[] {
-  const benchmark = `/ui/benchmarks/${run.name}`;
+function pictures(name: string, run: Run, profiled: Run): Picture[] {
+  const benchmark = `/ui/benchmarks/${name}`;
   return [
     { name: 'page', path: '/', width: 1280 },
     { name: 'page', path: '/', width: 390 },
-    { name: 'page', path: '/', width: 3840, window: { height: 2160 } },
     {
-      name: 'explore',
+      name: 'page-explore',
       path: '/ui/explore?expr=sum+by+(http_route)+(rate(http_server_request_duration_seconds_count[1m]))',
       width: 1280,
     },
-    { name: 'alerts', path: '/ui/alerts', width: 1280 },
-    { name: 'targets', path: '/ui/targets', width: 1280 },
-    { name: 'benchmarks', path: '/ui/benchmarks', width: 1280 },
-    { name: 'compare', path: `${benchmark}/compare`, width: 1280 },
-    { name: 'run', path: `${benchmark}/runs/${run.id}`, width: 1280 },
-    { name: 'connect', path: '/ui/connect', width: 1280 },
+    { name: 'page-alerts', path: '/ui/alerts', width: 1280 },
+    { name: 'page-targets', path: '/ui/targets', width: 1280 },
+    { name: 'page-benchmarks', path: '/ui/benchmarks', width: 1280 },
+    { name: 'page-run', path: `${benchmark}/runs/${profiled.id}`, width: 1280 },
+    {
+      name: 'page-compare',
+      path: `${benchmark}/compare?base=${run.id}&head=${profiled.id}`,
+      width: 1280,
+    },
+    { name: 'page-connect', path: '/ui/connect', width: 1280 },
   ];
 }
 
@@ -96,24 +134,28 @@ const system = await startSystem({
 });
 try {
   const until = Date.now() + trafficSeconds * 1000;
-  await delay(Math.max(0, (trafficSeconds * 1000) / 3));
-  await runBenchmark(system.serviceUrl);
-  const run = await runBenchmark(system.serviceUrl);
+  const [first, second] = await get<{ name: string }[]>(`${system.serviceUrl}/benchmarks`);
+  if (first === undefined || second === undefined) throw new Error('Two benchmarks are wanted.');
+  await delay((trafficSeconds * 1000) / 5);
+  let run = await runBenchmark(system.serviceUrl, first.name);
+  for (let done = 1; done < runs; done++) run = await runBenchmark(system.serviceUrl, first.name);
+  await runBenchmark(system.serviceUrl, second.name);
+  const profiled = await runBenchmark(system.serviceUrl, first.name, { profile: true });
   await delay(Math.max(0, until - Date.now()));
   mkdirSync(images, { recursive: true });
   const browser = await launchChromium();
   for (const colorScheme of ['light', 'dark'] as const) {
-    for (const { name, path, width, window } of pictures(run)) {
+    for (const { name, path, width } of pictures(first.name, run, profiled)) {
       const page = await browser.newPage({
         colorScheme,
-        viewport: { width, height: window?.height ?? 900 },
+        viewport: { width, height: 900 },
         deviceScaleFactor: 1,
       });
       await page.goto(system.serviceUrl + path);
       await page.waitForSelector('h1', { state: 'attached', timeout: 15_000 });
       await scrollThrough(page);
       const file = resolve(images, `${name}-${colorScheme}-${width}.png`);
-      await page.screenshot({ path: file, fullPage: window === undefined });
+      await page.screenshot({ path: file, fullPage: true });
       await page.close();
     }
   }

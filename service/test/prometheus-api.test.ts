@@ -256,6 +256,77 @@ test('targets, rules and alerts have the fields of Prometheus', async () => {
   expect(strip(ownAlerts.body)).toEqual(strip(otherAlerts.body));
 });
 
+/** What Grafana's data source sends in turn: its health check, the query builder, a dashboard with exemplars, the rule list. */
+const session: readonly (readonly [path: string, form?: Record<string, string>])[] = [
+  ['/api/v1/query', { query: '1+1', time: '4' }],
+  ['/api/v1/label/__name__/values?match[]={job="app"}&start=$before&end=$now'],
+  ['/api/v1/label/job/values?match[]=up{job="app"}&start=$before&end=$now&limit=40000'],
+  ['/api/v1/labels', { 'match[]': 'requests_total{job="app"}', start: '$before', end: '$now' }],
+  [
+    '/api/v1/series',
+    { 'match[]': '{__name__="requests_total"}', start: '$before', end: '$now', limit: '40000' },
+  ],
+  ['/api/v1/metadata?metric=latency_seconds'],
+  [
+    '/api/v1/query',
+    { query: 'sum by (route) (requests_total{job=~"app|none"})', time: '$now', timeout: '30s' },
+  ],
+  ['/api/v1/query_range', { query: 'temperature', start: '$now', end: '$now', step: '15' }],
+  [
+    '/api/v1/query_range',
+    { query: 'odd + on (kind) group_left () odd', start: '$now', end: '$now', step: '15' },
+  ],
+  [
+    '/api/v1/query_range',
+    {
+      query: 'histogram_quantile(0.99, sum by (le) (latency_seconds_bucket))',
+      start: '$now',
+      end: '$now',
+      step: '0.5',
+    },
+  ],
+  ['/api/v1/query_range', { query: 'up', start: '0', end: '20000', step: '1' }],
+  [
+    '/api/v1/query_exemplars',
+    { query: 'sum(rate(requests_total[1m]))', start: '1699999999', end: '1700000001' },
+  ],
+  ['/api/v1/rules?type=alert'],
+  ['/api/v1/alerts'],
+];
+
+test("a session of Grafana's data source is answered as by Prometheus, field by field", async () => {
+  // When and how fast each engine evaluated, and where its rule file lies.
+  const moments = ['activeAt', 'lastEvaluation', 'evaluationTime', 'file'];
+  const fill = (text: string): string => text.replaceAll('$before', ((timeMs - 3_600_000) / 1000).toFixed(3));
+  for (const [path, form] of session) {
+    const filled = form && Object.fromEntries(Object.entries(form).map(([key, value]) => [key, fill(value)]));
+    const [own, other] = await both(fill(path), filled);
+    const { body, ...head } = without(other, moments) as Answer;
+    const mine = without(own, moments) as Answer;
+    // In words each version has its own; the kind of failure is one.
+    if (other.status >= 400)
+      expect([path, form, mine.status, mine.type]).toEqual([path, form, head.status, head.type]);
+    else expect([path, form, mine]).toEqual([path, form, { ...head, body }]);
+  }
+});
+
+/** The value without some fields, at every level, its objects and unordered lists sorted. */
+function without(value: unknown, names: readonly string[]): unknown {
+  if (Array.isArray(value)) {
+    const items = value.map((item) => without(item, names));
+    return items.every((item) => typeof item === 'object' && !Array.isArray(item))
+      ? items.sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1))
+      : items;
+  }
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([key]) => !names.includes(key))
+      .sort()
+      .map(([key, inner]) => [key, without(inner, names)]),
+  );
+}
+
 test('status answers have the fields of Prometheus', async () => {
   const [build, otherBuild] = await both('/api/v1/status/buildinfo');
   expect(shapeOf(build.body)).toEqual(shapeOf(otherBuild.body));

@@ -4,6 +4,8 @@ import type { BenchMessage, BenchRequest } from './bench-process.ts';
 import type { Artefact } from './run-store.ts';
 
 export interface BenchmarkRunOptions extends BenchRequest {
+  /** Where commands of the scenario run. */
+  readonly directory: string;
   readonly onProgress: (progress: BenchmarkProgress) => void;
 }
 
@@ -27,11 +29,12 @@ export class BenchmarkRun {
   #artefacts: readonly Artefact[] = [];
   #isCancelled = false;
 
-  constructor({ file, limits, profile, onProgress }: BenchmarkRunOptions) {
+  constructor({ file, directory, limits, profile, onProgress }: BenchmarkRunOptions) {
     const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
     // The service's secrets are none of the scenario's business.
     const { PATH, HOME, TMPDIR, TZ } = process.env;
     this.#child = fork(new URL(`./bench-process${extension}`, import.meta.url), {
+      cwd: directory,
       serialization: 'advanced',
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
       env: { PATH, HOME, TMPDIR, TZ },

@@ -159,6 +159,7 @@ export class BenchmarkRunner {
   #begin(active: Active): void {
     const process = new BenchmarkRun({
       file: active.benchmark.file,
+      directory: active.benchmark.directory,
       limits: this.#load,
       profile: active.isProfiled ? active.benchmark.profile : undefined,
       onProgress: (progress) => {

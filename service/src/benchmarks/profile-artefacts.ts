@@ -15,19 +15,22 @@ import type { Artefact } from './run-store.ts';
 
 /**
  * Starts both builds of a benchmark, loads them and profiles where their time goes.
- * @throws ServiceError `ERR_WEIR_SERVICE_SCENARIO` when the scenario does not say how its target starts, and what
+ * @throws ServiceError `ERR_WEIR_SERVICE_SCENARIO` when neither it nor the scenario says how a build is run, and what
  * `profileBuilds` throws.
  */
 export async function profileArtefacts(
   scenario: ResolvedScenario,
-  { base, head, rounds }: BenchmarkProfileConfig,
+  { start: command, base, head, rounds }: BenchmarkProfileConfig,
   signal: AbortSignal,
 ): Promise<Artefact[]> {
-  const { start } = scenario;
+  const start =
+    command === undefined
+      ? scenario.start
+      : { ready: '/', readyTimeoutMs: 30_000, ...scenario.start, command };
   if (start === undefined)
     throw new ServiceError(
       'ERR_WEIR_SERVICE_SCENARIO',
-      'A profile needs a scenario with `start`, which says how its builds are run.',
+      'A profile needs `profile.start`, or a scenario with `start`, which says how its builds are run.',
     );
   const directory = process.cwd();
   const before = await prepareArm({ source: base, directory, start, signal });

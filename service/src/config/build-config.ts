@@ -56,8 +56,10 @@ export function buildConfig(
     benchmarks: (raw.benchmarks ?? []).map(({ name, file: scenario, schedule, profile }) => ({
       name,
       file: resolve(directory, scenario),
+      directory,
       schedule,
       profile: profile && {
+        start: profile.start,
         base: buildOf(profile.base, directory),
         head: buildOf(profile.head, directory),
         rounds: profile.rounds ?? 3,

@@ -49,7 +49,12 @@ export interface ConfigFile {
     readonly name: string;
     readonly file: string;
     readonly schedule?: string;
-    readonly profile?: { readonly base?: string; readonly head?: string; readonly rounds?: number };
+    readonly profile?: {
+      readonly start?: string;
+      readonly base?: string;
+      readonly head?: string;
+      readonly rounds?: number;
+    };
   }[];
   readonly page?: { readonly traceUrl?: string };
 }

@@ -96,6 +96,8 @@ export interface BenchmarkConfig {
   readonly name: string;
   /** Absolute path of the scenario. */
   readonly file: string;
+  /** Where its commands run and its builds are: the configuration's directory. */
+  readonly directory: string;
   /** Cron expression, in local time. */
   readonly schedule: string | undefined;
   /** What `{ "profile": true }` compares: directories or commits. */
@@ -105,6 +107,8 @@ export interface BenchmarkConfig {
 export interface BenchmarkProfileConfig {
   readonly base: string;
   readonly head: string;
+  /** Command that runs a build in its directory, instead of the scenario's. */
+  readonly start: string | undefined;
   /** Duets of fresh processes. */
   readonly rounds: number;
 }

@@ -215,14 +215,17 @@ export const configSchema: object = {
               minLength: 1,
               description: 'When to run by itself, as cron: "0 3 * * *".',
             },
-            profile: section(
-              'Builds that a run with `profile` compares. The scenario needs a `start`, which says how to run them.',
-              {
-                base: { type: 'string', minLength: 1, default: '.', description: 'A directory or a commit.' },
-                head: { type: 'string', minLength: 1, default: '.', description: 'A directory or a commit.' },
-                rounds: count('Duets of fresh processes.', 3),
+            profile: section('Builds that a run with `profile` compares.', {
+              start: {
+                type: 'string',
+                minLength: 1,
+                description:
+                  'Command that runs a build in its directory, on the port in PORT. Default: that of the scenario’s `start`.',
               },
-            ),
+              base: { type: 'string', minLength: 1, default: '.', description: 'A directory or a commit.' },
+              head: { type: 'string', minLength: 1, default: '.', description: 'A directory or a commit.' },
+              rounds: count('Duets of fresh processes.', 3),
+            }),
           },
           ['name', 'file'],
         ),

@@ -128,7 +128,7 @@ export class ExpositionParser {
   #series(line: string): string {
     const expected = this.#handler.expected?.();
     // A bare name may be followed by labels that it had not before.
-    const isExpected = expected?.endsWith('}') === true && line.startsWith(expected);
+    const isExpected = expected?.endsWith('}') === true && line.slice(0, expected.length) === expected;
     return isExpected ? expected : line.slice(0, seriesEnd(line));
   }
 

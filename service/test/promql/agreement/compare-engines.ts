@@ -2,7 +2,7 @@ import { seededRandom } from '@weir/test-kit';
 import { PromqlError } from '../../../src/promql/errors.ts';
 import { evaluateInstant, evaluateRange } from '../../../src/promql/evaluate.ts';
 import type { QueryResult } from '../../../src/promql/query-result.ts';
-import { randomData } from './random-data.ts';
+import { type AgreementData, randomData } from './random-data.ts';
 import { QueryGenerator } from './random-query.ts';
 import { type Answer, pointKey, startPrometheusWith } from './real-prometheus.ts';
 
@@ -18,13 +18,16 @@ export interface Comparison {
 
 const tolerance = 1e-9;
 
-/** Asks both engines `count` generated queries over the same data, half of them as range queries. */
-export async function compareEngines(seed: number, count: number): Promise<Comparison> {
+/** Asks both engines `count` generated queries over the same data (random ones by default), half of them as range queries. */
+export async function compareEngines(
+  seed: number,
+  count: number,
+  data: AgreementData = randomData(seededRandom(seed)),
+): Promise<Comparison> {
   const random = seededRandom(seed);
-  const data = randomData(random);
-  // Seven seconds past a quarter of a minute: no multiple of any step or range is a sample's or a subquery's time.
-  const moment = (): number => data.startMs + (40 + Math.floor(random() * 45)) * 60_000 + 7_000;
-  const generator = new QueryGenerator(random, () => moment() / 1000);
+  const { firstMs, stepMs, moments } = data;
+  const moment = (): number => firstMs + Math.floor(random() * moments) * stepMs;
+  const generator = new QueryGenerator(data.words, random, () => moment() / 1000);
   const prometheus = await startPrometheusWith(data.openMetrics);
   const differences: { query: string; why: string }[] = [];
   let values = 0;
@@ -34,7 +37,7 @@ export async function compareEngines(seed: number, count: number): Promise<Compa
     for (let i = 0; i < count; i++) {
       const query = generator.query();
       const endMs = moment();
-      const range = i % 2 === 0 ? undefined : { startMs: endMs - 20 * 60_000, endMs, stepMs: 60_000 };
+      const range = i % 2 === 0 ? undefined : { startMs: endMs - 20 * stepMs, endMs, stepMs };
       const theirs =
         range === undefined ? await prometheus.instant(query, endMs) : await prometheus.range(query, range);
       const ours = answer(() =>

@@ -1,12 +1,16 @@
 import { Labels } from '../../../src/promql/labels.ts';
 import { MemoryQueryable } from '../memory-queryable.ts';
+import type { Vocabulary } from './random-query.ts';
 
 /** The same samples for the engine and, as OpenMetrics text, for `promtool tsdb create-blocks-from openmetrics`. */
-export interface RandomData {
+export interface AgreementData {
   readonly queryable: MemoryQueryable;
   readonly openMetrics: string;
-  readonly startMs: number;
-  readonly endMs: number;
+  /** Moments at which queries are asked: `firstMs` and later ones `stepMs` apart, so many. None is a sample's or a window's edge. */
+  readonly firstMs: number;
+  readonly stepMs: number;
+  readonly moments: number;
+  readonly words: Vocabulary;
 }
 
 const startMs = 1_700_000_100_000;
@@ -30,11 +34,29 @@ const shapes: readonly Shape[] = [
   { name: 'load', type: 'gauge', labels: product({ job: ['a', 'b', 'c'] }) },
 ];
 
+const words: Vocabulary = {
+  counters: ['requests_total', 'errors_total', 'requests_total{job="a"}', 'requests_total{code!="404"}'],
+  metrics: [
+    ['requests_total', ['job="a"', 'job!="b"', 'code=~"[45].."', 'job=~"a|c"', 'code!~"2.*"', 'job=~".+"']],
+    ['errors_total', ['job="a"', 'code="500"', 'job!~"b|c"']],
+    ['temperature', ['room="x"', 'job!="a"', 'room=~"x|y"', 'floor=""']],
+    ['load', ['job=~"[ab]"', 'job!=""']],
+    ['nothing', ['job="a"']],
+  ],
+  nameless: '{__name__=~"load|temperature",job!="c"}',
+  ranked: ['requests_total', 'errors_total', 'temperature', 'load'],
+  buckets: 'latency_seconds_bucket',
+  labels: ['job', 'code', 'room'],
+  ranges: ['30s', '1m', '2m', '5m', '12m'],
+  offsets: ['15s', '1m', '7m30s', '-1m'],
+  steps: ['15s', '30s', '1m', ''],
+};
+
 /**
  * Ninety minutes of counters with restarts, gauges of both signs, a histogram, gaps and late starts. No sample's time is a
  * whole second, so that none falls on the end of a range: there Prometheus 2 and 3 differ.
  */
-export function randomData(random: () => number): RandomData {
+export function randomData(random: () => number): AgreementData {
   const queryable = new MemoryQueryable();
   const lines: string[] = [];
   const add = (
@@ -57,8 +79,11 @@ export function randomData(random: () => number): RandomData {
   return {
     queryable,
     openMetrics: `${lines.join('\n')}\n# EOF\n`,
-    startMs,
-    endMs: startMs + minutes * 60_000,
+    // Seven seconds past a quarter of a minute: no multiple of any step or range is a sample's or a subquery's time.
+    firstMs: startMs + 40 * 60_000 + 7_000,
+    stepMs: 60_000,
+    moments: 45,
+    words,
   };
 }
 

@@ -1,5 +1,25 @@
+/** What queries are written about. */
+export interface Vocabulary {
+  /** Selectors of counters. */
+  readonly counters: readonly string[];
+  /** Metrics with matchers that suit them. */
+  readonly metrics: readonly (readonly [metric: string, matchers: readonly string[]])[];
+  /** A selector without a metric's name. */
+  readonly nameless: string;
+  /** Metrics whose values never equal each other: the choice among equals is the engine's. */
+  readonly ranked: readonly string[];
+  /** Metrics of classic buckets. */
+  readonly buckets: string;
+  /** Labels: one that every series has, and two that some have. */
+  readonly labels: readonly [common: string, string, string];
+  /** Durations, from a few samples upwards. */
+  readonly ranges: readonly string[];
+  readonly offsets: readonly string[];
+  readonly steps: readonly string[];
+}
+
 /**
- * Writes random, type-correct queries over the series of `random-data.ts`, within what Prometheus 2.42 knows and computes as
+ * Writes random, type-correct queries over some vocabulary, within what Prometheus 2.42 knows and computes as
  * Prometheus 3 does. Left out for that: `atan2` of vectors (2 keeps the name), `predict_linear` under `@` in a range query (2 moves
  * the window), and deviations of infinities (2 answers 0).
  */
@@ -8,7 +28,10 @@ export class QueryGenerator {
   /** A time within the data, in Unix seconds, for `@`. */
   readonly #anchor: () => number;
 
-  constructor(random: () => number, anchor: () => number) {
+  readonly #words: Vocabulary;
+
+  constructor(words: Vocabulary, random: () => number, anchor: () => number) {
+    this.#words = words;
     this.#random = random;
     this.#anchor = anchor;
   }
@@ -43,46 +66,29 @@ export class QueryGenerator {
     ])();
   }
 
-  #counter(): string {
-    return this.#pick([
-      'requests_total',
-      'errors_total',
-      'requests_total{job="a"}',
-      'requests_total{code!="404"}',
-    ]);
-  }
-
   #selector(): string {
-    const [metric, matchers] = this.#pick([
-      ['requests_total', ['job="a"', 'job!="b"', 'code=~"[45].."', 'job=~"a|c"', 'code!~"2.*"', 'job=~".+"']],
-      ['errors_total', ['job="a"', 'code="500"', 'job!~"b|c"']],
-      ['temperature', ['room="x"', 'job!="a"', 'room=~"x|y"', 'floor=""']],
-      ['load', ['job=~"[ab]"', 'job!=""']],
-      ['nothing', ['job="a"']],
-    ] as const);
-    if (this.#chance(0.1)) return '{__name__=~"load|temperature",job!="c"}';
+    if (this.#chance(0.1)) return this.#words.nameless;
+    const [metric, matchers] = this.#pick(this.#words.metrics);
     const chosen = matchers.filter(() => this.#chance(0.3));
     return chosen.length === 0 ? metric : `${metric}{${chosen.join(',')}}`;
   }
 
   #modifiers(): string {
     const at = this.#chance(0.1) ? ` @ ${this.#pick([String(this.#anchor()), 'start()', 'end()'])}` : '';
-    return at + (this.#chance(0.15) ? ` offset ${this.#pick(['15s', '1m', '7m30s', '-1m'])}` : '');
+    return at + (this.#chance(0.15) ? ` offset ${this.#pick(this.#words.offsets)}` : '');
   }
 
   #rangeSelector(depth: number): string {
-    const range = this.#pick(['30s', '1m', '2m', '5m', '12m']);
-    if (depth > 1 && this.#chance(0.3)) {
-      const step = this.#pick(['15s', '30s', '1m', '']);
-      return `(${this.#vector(depth - 2)})[${this.#pick(['2m', '5m', '10m'])}:${step}]${this.#modifiers()}`;
-    }
-    return `${this.#selector()}[${range}]${this.#modifiers()}`;
+    const { ranges, steps } = this.#words;
+    if (depth > 1 && this.#chance(0.3))
+      return `(${this.#vector(depth - 2)})[${this.#pick(ranges.slice(2))}:${this.#pick(steps)}]${this.#modifiers()}`;
+    return `${this.#selector()}[${this.#pick(ranges)}]${this.#modifiers()}`;
   }
 
   #rangeFunction(depth: number): string {
     const range = this.#rangeSelector(depth);
     if (this.#chance(0.25))
-      return `${this.#pick(['rate', 'increase'])}(${this.#counter()}[${this.#pick(['1m', '5m'])}]${this.#modifiers()})`;
+      return `${this.#pick(['rate', 'increase'])}(${this.#pick(this.#words.counters)}[${this.#pick(this.#words.ranges.slice(1))}]${this.#modifiers()})`;
     const name = this.#pick([
       ...'delta irate idelta resets changes deriv absent_over_time'.split(' '),
       ...'avg sum min max count last stddev stdvar present'.split(' ').map((one) => `${one}_over_time`),
@@ -90,29 +96,30 @@ export class QueryGenerator {
     if (this.#chance(0.08))
       return `quantile_over_time(${this.#pick(['0', '0.3', '0.95', '1', '-1'])}, ${range})`;
     if (this.#chance(0.06))
-      return `predict_linear(${this.#selector()}[5m], ${this.#pick(['60', '600', '-30'])})`;
+      return `predict_linear(${this.#selector()}[${this.#words.ranges[3]}], ${this.#pick(['60', '600', '-30'])})`;
     return `${name}(${range})`;
   }
 
   #grouping(): string {
+    const [common, a, b] = this.#words.labels;
     return this.#pick([
       '',
-      ' by (job)',
-      ' by (code, job)',
-      ' without (code)',
-      ' without (job, room)',
+      ` by (${common})`,
+      ` by (${a}, ${common})`,
+      ` without (${a})`,
+      ` without (${common}, ${b})`,
       ' by ()',
-      ' by (room)',
+      ` by (${b})`,
     ]);
   }
 
   #aggregate(depth: number): string {
     const inner = this.#vector(depth - 1);
     const grouping = this.#grouping();
-    // Where equal values compete, and where infinity is averaged, the answer is the implementation's.
+    // Where infinity is averaged, the answer is the implementation's.
     const plain = this.#selector();
     if (this.#chance(0.15))
-      return `${this.#pick(['topk', 'bottomk'])}${grouping} (${this.#pick(['1', '2', '5'])}, ${plain})`;
+      return `${this.#pick(['topk', 'bottomk'])}${grouping} (${this.#pick(['1', '2', '5'])}, ${this.#pick(this.#words.ranked)})`;
     if (this.#chance(0.12))
       return `quantile${grouping} (${this.#pick(['0.5', '0.9', '0', '1.5'])}, ${inner})`;
     if (this.#chance(0.05)) return `count_values${grouping} ("value", ${plain})`;
@@ -131,9 +138,10 @@ export class QueryGenerator {
     const name = this.#pick(
       'abs ceil floor exp sqrt ln log2 log10 sgn sin cos tan atan sinh deg rad'.split(' '),
     );
-    // Steps in a function turn rounding in its argument into whole numbers: give it data as they are.
-    const stepped = name === 'ceil' || name === 'floor' || name === 'sgn';
-    return `${name}(${stepped ? this.#selector() : inner})`;
+    // Steps in a function turn rounding in its argument into whole numbers, and a circle turns what is small beside a large
+    // angle into any other: give them data as they are.
+    const isSteep = ['ceil', 'floor', 'sgn', 'sin', 'cos', 'tan'].includes(name);
+    return `${name}(${isSteep ? this.#selector() : inner})`;
   }
 
   #scalar(depth: number): string {
@@ -158,32 +166,36 @@ export class QueryGenerator {
     if (this.#chance(0.3)) return `-${this.#vector(depth - 1)}`;
     const left = this.#vector(depth - 1);
     if (this.#chance(0.4)) return `${left} ${this.#operator()} ${this.#vector(depth - 1)}`;
-    const one = `sum by (job) (${this.#vector(depth - 2)})`;
-    if (this.#chance(0.5)) return `${left} ${this.#operator()} on (job) group_left () ${one}`;
-    return `${one} ${this.#operator()} ignoring (code, room) group_right () ${left}`;
+    const [common, a, b] = this.#words.labels;
+    const one = `sum by (${common}) (${this.#vector(depth - 2)})`;
+    if (this.#chance(0.5)) return `${left} ${this.#operator()} on (${common}) group_left () ${one}`;
+    return `${one} ${this.#operator()} ignoring (${a}, ${b}) group_right () ${left}`;
   }
 
   #setOperation(depth: number): string {
-    const matching = this.#pick(['', ' on (job)', ' ignoring (code, room)', ' on ()']);
+    const [common, a, b] = this.#words.labels;
+    const matching = this.#pick(['', ` on (${common})`, ` ignoring (${a}, ${b})`, ' on ()']);
     return `${this.#vector(depth - 1)} ${this.#pick(['and', 'or', 'unless'])}${matching} ${this.#vector(depth - 1)}`;
   }
 
   #histogram(depth: number): string {
+    const { buckets: name, labels, ranges } = this.#words;
     const buckets = this.#pick([
-      'latency_seconds_bucket',
-      'rate(latency_seconds_bucket[5m])',
-      'sum by (le) (increase(latency_seconds_bucket[2m]))',
-      'sum by (job, le) (rate(latency_seconds_bucket[1m]))',
+      name,
+      `rate(${name}[${ranges[3]}])`,
+      `sum by (le) (increase(${name}[${ranges[2]}]))`,
+      `sum by (${labels[0]}, le) (rate(${name}[${ranges[1]}]))`,
     ]);
     return `histogram_quantile(${depth > 2 ? this.#pick(['0.5', '0.99', '0', '1', '2']) : '0.9'}, ${buckets})`;
   }
 
   #relabel(depth: number): string {
     const inner = this.#vector(depth - 1);
+    const [common, a, b] = this.#words.labels;
     return this.#pick([
-      `label_replace(${inner}, "kind", "$1-$2", "job", "(.)(.*)")`,
-      `label_replace(${inner}, "job", "x", "room", "x")`,
-      `label_join(${inner}, "both", "/", "job", "code")`,
+      `label_replace(${inner}, "kind", "$1-$2", "${common}", "(.)(.*)")`,
+      `label_replace(${inner}, "${common}", "x", "${b}", "x")`,
+      `label_join(${inner}, "both", "/", "${common}", "${a}")`,
     ]);
   }
 }
