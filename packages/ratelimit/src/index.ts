@@ -16,4 +16,4 @@ export { type ConsumeOptions, createRateLimiter, type RateLimiter } from './limi
 export type { LoggedDecision, RateLimiterOptions, StoreErrorPolicy } from './options.ts';
 export type { Overrides, PolicyOverride } from './overrides.ts';
 export { type Policy, worstBurst } from './policy.ts';
-export type { RedisLike } from './stores/redis-client.ts';
+export type { RedisLike } from './stores/redis-connection.ts';

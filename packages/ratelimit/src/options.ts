@@ -6,7 +6,7 @@ import { RateLimitError, shown } from './errors.ts';
 import { localShare } from './local-share.ts';
 import { compilePlan, type Plan } from './plan.ts';
 import type { Policy } from './policy.ts';
-import type { RedisLike } from './stores/redis-client.ts';
+import type { RedisLike } from './stores/redis-connection.ts';
 
 /**
  * What decides when Redis does not answer in time: `open` allows, `closed` denies, `local` decides in this process on

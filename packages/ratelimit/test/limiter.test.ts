@@ -1,8 +1,9 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { createManualClock, type RedisServer, startRedis } from '@weir/test-kit';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createRateLimiter, type Policy, RateLimitError } from '../src/index.ts';
+import { createRateLimiter, type Decision, type Policy, RateLimitError } from '../src/index.ts';
 
 const tenPerSecond: Policy = { name: 'per-client', algorithm: 'gcra', limit: 10, windowMs: 1000 };
 
@@ -172,4 +173,79 @@ describe('a limiter on Redis', () => {
       expect(after.policies[0]?.remaining).toBe(9);
     },
   );
+
+  test('counts a request once when the client lost the connection and sends it again', async () => {
+    const proxy = await startProxy(server.port);
+    const proxied = new Redis(proxy.port, '127.0.0.1', { retryStrategy: () => 1 });
+    proxied.on('error', () => {});
+    const options = { name: 'resent', policies: [perHour], deadlineMs: 60_000 };
+    const limiter = createRateLimiter({ ...options, redis: proxied, onStoreError: 'closed' });
+    await limiter.consume('k');
+    const deaf = proxy.loseReplies();
+    const second = limiter.consume('k');
+    // Redis has decided, and nobody heard; the client connects anew, well within the deadline.
+    await deaf;
+    proxy.mend();
+    expect((await second).source).toBe('closed');
+    const reader = createRateLimiter({ ...options, redis });
+    expect((await reader.peek('k')).policies[0]?.remaining).toBe(8);
+    proxied.disconnect();
+    proxy.close();
+  });
+
+  test('hears of the client by one listener an event, however many limiters wait for it', async () => {
+    const late = new Redis(server.port, '127.0.0.1');
+    const before = late.listenerCount('ready');
+    const decisions: Promise<Decision>[] = [];
+    for (let index = 0; index < 20; index++) {
+      const limiter = createRateLimiter({
+        name: `n${index}`,
+        redis: late,
+        policies: [perHour],
+        deadlineMs: 5000,
+      });
+      decisions.push(limiter.consume('k'));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(late.listenerCount('ready') - before).toBeLessThanOrEqual(1);
+    expect((await Promise.all(decisions)).map(({ source }) => source)).toEqual(Array(20).fill('redis'));
+    late.disconnect();
+  });
 });
+
+/** A TCP address in front of a port whose replies can get lost. */
+async function startProxy(target: number) {
+  const sockets = new Set<Socket>();
+  let lost: (() => void) | undefined;
+  const proxy = createServer((client) => {
+    const upstream = connect(target, '127.0.0.1');
+    for (const socket of [client, upstream]) {
+      sockets.add(socket);
+      socket.on('error', () => {});
+      socket.on('close', () => void [client, upstream].map((end) => end.destroy()));
+    }
+    client.pipe(upstream);
+    upstream.on('data', (chunk) => {
+      if (lost === undefined) client.write(chunk);
+      else lost();
+    });
+  });
+  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+  return {
+    port: (proxy.address() as AddressInfo).port,
+    /** From now on. Resolves when the first one is lost. */
+    loseReplies: () =>
+      new Promise<void>((resolve) => {
+        lost = resolve;
+      }),
+    /** Passes replies again, of new connections: all there are end. */
+    mend: () => {
+      lost = undefined;
+      for (const socket of sockets) socket.destroy();
+    },
+    close: () => {
+      for (const socket of sockets) socket.destroy();
+      proxy.close();
+    },
+  };
+}

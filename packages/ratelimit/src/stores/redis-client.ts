@@ -3,15 +3,7 @@ import { redisChannel } from '../channels.ts';
 import type { Clock } from '../clock.ts';
 import { RateLimitError } from '../errors.ts';
 import { Breaker } from './breaker.ts';
-
-/** What this package needs of a client: an ioredis `Redis` or `Cluster` has it. It is never configured or closed here. */
-export interface RedisLike {
-  readonly status: string;
-  readonly isCluster?: boolean;
-  callBuffer(command: string, ...args: (string | number)[]): Promise<unknown>;
-  once(event: 'ready', listener: () => void): unknown;
-  removeListener(event: 'ready', listener: () => void): unknown;
-}
+import { connectionOf, type RedisConnection, type RedisLike, type Ticket } from './redis-connection.ts';
 
 /** A Lua script with its SHA-1. */
 export interface Script {
@@ -41,6 +33,7 @@ interface Call {
   ended: boolean;
   /** Ends the wait for a client that connects. */
   release: (() => void) | undefined;
+  ticket: Ticket | undefined;
 }
 
 /** Options of {@link RedisScripts}. */
@@ -56,18 +49,20 @@ export interface RedisScriptsOptions {
  * Runs scripts within a deadline of its own, whatever the client's retries and queues do.
  *
  * A call waits for a client that is still connecting but never enters its offline queue, and tells the script until
- * when, by the server's own clock, it may act: a call that was abandoned here and arrives later (a stalled server, a
- * client that re-sends) changes nothing. After three failures in a row calls fail at once, and one in 250 ms tries.
+ * when, by the server's own clock, it may act: a call that was abandoned here and arrives later (a stalled server) changes
+ * nothing, nor does one that the client sends again because its connection was lost. After three failures in a row calls fail at once, and one in 250 ms tries.
  */
 export class RedisScripts {
   readonly #options: RedisScriptsOptions;
   readonly #breaker: Breaker;
+  readonly #connection: RedisConnection;
   /** Server µs minus local µs, at most the true difference: measured when a reply arrives. */
   #offsetUs = Number.NEGATIVE_INFINITY;
 
   constructor(options: RedisScriptsOptions) {
     this.#options = options;
     this.#breaker = new Breaker(options.clock);
+    this.#connection = connectionOf(options.redis);
   }
 
   get isCluster(): boolean {
@@ -91,15 +86,12 @@ export class RedisScripts {
         timer: undefined,
         ended: false,
         release: undefined,
+        ticket: undefined,
       };
       call.timer = setTimeout(() => this.#expire(call), deadlineMs * PATIENCE);
       if (redis.status === 'ready' || redis.status === 'wait') this.#send(call, keys, argv);
       else if (redis.status === 'end') this.#fail(call, failed('The Redis client is closed.'));
-      else {
-        const send = (): void => this.#send(call, keys, argv);
-        redis.once('ready', send);
-        call.release = () => void redis.removeListener('ready', send);
-      }
+      else call.release = this.#connection.whenReady(() => this.#send(call, keys, argv));
     });
   }
 
@@ -108,7 +100,8 @@ export class RedisScripts {
     const { script, startedMs } = call;
     const lastUs = (startedMs + deadlineMs * LAST_CALL) * 1000;
     const notAfter = this.#offsetUs === Number.NEGATIVE_INFINITY ? 0 : Math.ceil(lastUs + this.#offsetUs);
-    const args = [...keys, notAfter, ...argv];
+    call.ticket = this.#connection.issue(notAfter);
+    const args = [...keys, call.ticket.argument, ...argv];
     const receive = (reply: unknown): void => this.#receive(call, reply as Buffer);
     const fail = (error: unknown): void => this.#fail(call, error);
     redis.callBuffer('evalsha', script.sha, keys.length, ...args).then(receive, (error: unknown) => {
@@ -153,6 +146,7 @@ export class RedisScripts {
     call.ended = true;
     clearTimeout(call.timer);
     call.release?.();
+    if (call.ticket !== undefined) this.#connection.settle(call.ticket);
     if (redisChannel.hasSubscribers) {
       const { clock, limiter } = this.#options;
       const durationMs = clock.now() - call.startedMs;

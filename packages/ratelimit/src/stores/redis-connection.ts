@@ -1,0 +1,79 @@
+/** What this package needs of a client: an ioredis `Redis` or `Cluster` has it. It is never configured or closed here. */
+export interface RedisLike {
+  readonly status: string;
+  readonly isCluster?: boolean;
+  callBuffer(command: string, ...args: (string | number | Buffer)[]): Promise<unknown>;
+  on(event: 'ready' | 'close' | '-node', listener: () => void): unknown;
+}
+
+const connections = new WeakMap<RedisLike, RedisConnection>();
+
+/** The one watch on a client's connection, whatever number of limiters and calls use it. */
+export function connectionOf(redis: RedisLike): RedisConnection {
+  let connection = connections.get(redis);
+  if (connection === undefined) {
+    connection = new RedisConnection(redis);
+    connections.set(redis, connection);
+  }
+  return connection;
+}
+
+/** Tells calls when the client is ready, and bars those under way from being sent a second time. */
+export class RedisConnection {
+  readonly #waiting = new Set<() => void>();
+  readonly #sent = new Set<Ticket>();
+
+  constructor(redis: RedisLike) {
+    redis.on('ready', () => {
+      const waiting = [...this.#waiting];
+      this.#waiting.clear();
+      for (const proceed of waiting) proceed();
+    });
+    const bar = (): void => {
+      for (const ticket of this.#sent) ticket.void();
+    };
+    redis.on('close', bar);
+    // A cluster loses its nodes one by one. What went to others is answered by its only sending.
+    redis.on('-node', bar);
+  }
+
+  /** Calls back once when the client is ready. Returns how to end the wait. */
+  whenReady(proceed: () => void): () => void {
+    this.#waiting.add(proceed);
+    return () => void this.#waiting.delete(proceed);
+  }
+
+  /** A ticket for a call that is about to be sent. {@link settle} ends it. */
+  issue(notAfterUs: number): Ticket {
+    const ticket = new Ticket(notAfterUs);
+    this.#sent.add(ticket);
+    return ticket;
+  }
+
+  settle(ticket: Ticket): void {
+    this.#sent.delete(ticket);
+    ticket.void();
+  }
+}
+
+/** The first µs of all times: over for every server, and not 0, which means no limit. */
+const past = Buffer.from('1'.padStart(16, '0'), 'latin1');
+
+/**
+ * Until when, by the server's clock, a script may act: the first argument of all of them.
+ *
+ * ioredis sends unanswered commands again when it has reconnected, and keeps those of a client that connects for later.
+ * It writes a Buffer as it is at that moment: a void ticket makes the script of any later sending do nothing.
+ */
+export class Ticket {
+  readonly argument: Buffer;
+
+  /** @param notAfterUs 0: no limit. */
+  constructor(notAfterUs: number) {
+    this.argument = Buffer.from(String(notAfterUs).padStart(16, '0'), 'latin1');
+  }
+
+  void(): void {
+    this.argument.set(past);
+  }
+}
