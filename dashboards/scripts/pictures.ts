@@ -30,7 +30,7 @@ try {
 
 /** A service that saw each condition for a while, with calm between them, and a benchmark before and after a slower build. */
 async function provokeAll(): Promise<{ url: string; fromMs: number }> {
-  const { shopUrl, candidateUrl, redis, deploy } = await rig.startShop();
+  const { shopUrl, candidateUrl, redis, deploy } = await rig.startShop({ traced: true });
   const { serviceUrl, runBenchmark } = await rig.startService({ shop: shopUrl }, candidateUrl, {
     scrapeInterval: '1s',
     timeScale: 0.02,

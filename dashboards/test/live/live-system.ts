@@ -1,4 +1,7 @@
+import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -17,6 +20,7 @@ import { background } from './background.ts';
 import { Replay } from './replay.ts';
 
 const root = join(import.meta.dirname, '../../..');
+const register = join(root, 'packages/metrics/src/register.ts');
 
 export interface LiveOptions {
   /** Of both engines, such as `500ms`. */
@@ -75,14 +79,22 @@ export class Rig {
     rmSync(this.directory, { recursive: true, force: true });
   }
 
-  async startShop(): Promise<LiveShop> {
+  /** @param traced latencies carry exemplars; nobody keeps the spans */
+  async startShop({ traced = false }: { readonly traced?: boolean } = {}): Promise<LiveShop> {
     const [cache, limits, postgres] = await Promise.all([startRedis(), startRedis(), startPostgres()]);
     this.endsWith(
       () => postgres.stop(),
       () => cache.stop(),
       () => limits.stop(),
     );
-    const stores = { WEIR_STATE: this.directory, DATABASE_URL: postgres.url };
+    const stores = {
+      WEIR_STATE: this.directory,
+      DATABASE_URL: postgres.url,
+      ...(traced && {
+        NODE_OPTIONS: `--import ${register}`,
+        OTEL_EXPORTER_OTLP_ENDPOINT: await this.#spanSink(),
+      }),
+    };
     const shop = (env: object): Promise<{ url: string; end: () => Promise<void> }> =>
       this.#script('examples/shop/src/main.ts', [], { ...stores, ...env }, /shop listens on (\S+)/);
     const { url: shopUrl } = await shop({ REDIS_URL: cache.url, RATE_LIMIT_REDIS_URL: limits.url });
@@ -135,6 +147,15 @@ export class Rig {
       runBenchmark: () => runBenchmark(url),
       calmBenchmark: () => calmBenchmark(url),
     };
+  }
+
+  /** Takes spans and forgets them. */
+  async #spanSink(): Promise<string> {
+    const sink = createServer((request, response) => request.resume().on('end', () => response.end()));
+    sink.listen(0, '127.0.0.1');
+    await once(sink, 'listening');
+    this.endsWith(async () => sink.close().closeAllConnections());
+    return `http://127.0.0.1:${(sink.address() as AddressInfo).port}`;
   }
 
   async #script(
