@@ -81,7 +81,8 @@ export async function shopData(): Promise<AgreementData> {
     return {
       queryable,
       openMetrics: `${lines.join('\n')}\n# EOF\n`,
-      firstMs: startMs + 50_000,
+      // Off whole seconds, too, on which subqueries evaluate.
+      firstMs: startMs + 50_510,
       stepMs: 1_000,
       moments: 38,
       words,
