@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module';
+import { performance } from 'node:perf_hooks';
 import { createRateLimiter } from '@weir/ratelimit';
 import Bottleneck from 'bottleneck';
 import { MemoryStore as ExpressMemoryStore } from 'express-rate-limit';

@@ -36,6 +36,18 @@ export function redisContenders(redis: Redis, limit: number): Contender[] {
   ];
 }
 
+/** For one hot key, where trips decide: also a larger lease, and the least that merging takes, which bounds all others. */
+export function hotContenders(redis: Redis, limit: number): Contender[] {
+  return [
+    ...redisContenders(redis, limit),
+    weirContender('weir, lease of 1000', redis, limit, {
+      denyCacheMs: 0,
+      lease: { units: 1000, ttlMs: 5000 },
+    }),
+    mergedContender(redis, limit),
+  ];
+}
+
 /** Everyone with and without what it remembers of denials, as far as it can remember them. */
 export function deniedContenders(redis: Redis, limit: number): Contender[] {
   const remembering = flexibleLimiter(redis, limit, { inMemoryBlockOnConsumed: limit });
@@ -77,6 +89,21 @@ function weirContender(
     },
     close: () => limiter.close(),
   };
+}
+
+/** One INCRBY a turn of the event loop for all that ask in it: no deadline, no policy, one key, numbers for answers. */
+function mergedContender(redis: Redis, limit: number): Contender {
+  let waiting: ((allowed: boolean) => void)[] = [];
+  const flush = async (): Promise<void> => {
+    const batch = waiting;
+    waiting = [];
+    const total = await redis.incrby('merged', batch.length);
+    for (const [index, resolve] of batch.entries()) resolve(total - batch.length + index < limit);
+  };
+  const ask = (resolve: (allowed: boolean) => void): void => {
+    if (waiting.push(resolve) === 1) setImmediate(flush);
+  };
+  return { name: 'merged INCRBY, nothing else', consume: () => new Promise(ask) };
 }
 
 function flexibleLimiter(redis: Redis, limit: number, options: object = {}): RateLimiterRedis {
