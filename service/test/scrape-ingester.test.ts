@@ -32,7 +32,15 @@ function openIngester(retentionMs = 86_400_000): {
 }
 
 test('series may come, go and change places from scrape to scrape: each gets its own samples, or a stale marker', () => {
-  const name = fc.constantFrom('a', 'ab', 'a{x="1"}', 'a {x="2"}', 'ab{x="1"}', 'b{x="}"}', 'b{x="1",y="2"}');
+  const name: fc.Arbitrary<string> = fc.constantFrom(
+    'a',
+    'ab',
+    'a{x="1"}',
+    'a {x="2"}',
+    'ab{x="1"}',
+    'b{x="}"}',
+    'b{x="1",y="2"}',
+  );
   const scrapes = fc.array(fc.uniqueArray(name, { maxLength: 7 }), { minLength: 1, maxLength: 8 });
   fc.assert(
     fc.property(scrapes, (list) => {

@@ -49,7 +49,12 @@ export class BenchmarkRun {
       this.#child.on('error', (error) =>
         resolve({ status: 'failed', result: null, error: error.message, artefacts: [] }),
       );
-      this.#child.on('exit', (code, signal) => resolve(this.#end(code, signal)));
+      this.#child.on('exit', (code, signal) => {
+        // Its last messages may still be on their way: the files of a profile are megabytes.
+        const end = (): void => resolve(this.#end(code, signal));
+        if (this.#child.connected) this.#child.once('disconnect', end);
+        else end();
+      });
     });
     this.#child.send({ file, limits, profile } satisfies BenchRequest, () => {});
   }

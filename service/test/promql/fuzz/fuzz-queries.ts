@@ -24,8 +24,9 @@ const words =
 /** Parses and evaluates random text and mutated valid queries under small limits. */
 export function fuzzQueries(seed: number, inputs: number): FuzzReport {
   const random = seededRandom(seed);
-  const { queryable, endMs } = randomData(random);
-  const generator = new QueryGenerator(random, () => endMs / 1000);
+  const { queryable, firstMs, stepMs, moments, words } = randomData(random);
+  const endMs = firstMs + moments * stepMs;
+  const generator = new QueryGenerator(words, random, () => endMs / 1000);
   const options = { maxSamples: 20_000, maxSeries: 200, timeoutMs: 1_000 };
   const crashes: { query: string; error: unknown }[] = [];
   let evaluated = 0;

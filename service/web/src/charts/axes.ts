@@ -1,4 +1,4 @@
-import type uPlot from 'uplot';
+import uPlot from 'uplot';
 import { formatValue } from '../format/format-value.ts';
 import { canvasFont, cssColor, scaled } from '../ui/theme.ts';
 import type { ChartModel } from './chart-model.ts';
@@ -20,9 +20,18 @@ export function timeAxis(elapsed: boolean): uPlot.Axis {
     space: scaled(64),
     size: scaled(24),
     gap: 3,
-    values: (_, splits, __, ___, increment) =>
-      splits.map((seconds) => (elapsed ? `${seconds} s` : clockLabel(seconds, increment))),
+    values: (chart, splits, _, __, increment) =>
+      splits.map((seconds) => {
+        const label = elapsed ? `${seconds} s` : clockLabel(seconds, increment);
+        return isCutOff(chart, seconds, label) ? '' : label;
+      }),
   };
+}
+
+/** Whether the label, centred below its moment, would reach over the chart's right edge. */
+function isCutOff(chart: uPlot, seconds: number, label: string): boolean {
+  const plotLeft = chart.bbox.left / uPlot.pxRatio;
+  return plotLeft + chart.valToPos(seconds, 'x') + (scaled(6) * label.length) / 2 > chart.width;
 }
 
 function clockLabel(seconds: number, increment: number): string {

@@ -13,7 +13,8 @@ export function TargetsPage(): JSX.Element {
     <div class="page">
       <h1>Targets</h1>
       <p class="lead">
-        What the service scrapes. They are named in weir.config.json, never over the network.
+        What the service scrapes: targets of weir.config.json and of the lists that it names, and those that
+        registered where it allows them.
       </p>
       {error !== undefined && <p role="alert">{error}</p>}
       {data?.length === 0 && <p>No targets are configured. Name them under “targets” in weir.config.json.</p>}

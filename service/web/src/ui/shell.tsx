@@ -59,8 +59,9 @@ function PageLink(props: {
   readonly path: string;
 }): JSX.Element {
   const { href, label, path } = props;
+  const isWithin = href !== '/' && path.startsWith(`${href}/`);
   return (
-    <a href={href} aria-current={path === href ? 'page' : undefined}>
+    <a href={href} aria-current={path === href ? 'page' : isWithin ? 'true' : undefined}>
       {label}
     </a>
   );
