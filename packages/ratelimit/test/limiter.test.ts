@@ -174,6 +174,25 @@ describe('a limiter on Redis', () => {
     },
   );
 
+  test('publishes every call of Redis with what came of it', async () => {
+    const events: unknown[] = [];
+    const onCall = (message: unknown): void => void events.push(message);
+    const durationMs = expect.any(Number);
+    subscribe('weir:ratelimit:redis', onCall);
+    const limiter = createRateLimiter({ name: 'published', redis, policies: [perHour], deadlineMs: 5000 });
+    await limiter.consume('k');
+    await limiter.reward('k', 1);
+    redis.callBuffer = () => Promise.reject(new Error('gone'));
+    await limiter.consume('k');
+    Reflect.deleteProperty(redis, 'callBuffer');
+    unsubscribe('weir:ratelimit:redis', onCall);
+    expect(events).toEqual([
+      { limiter: 'published', operation: 'decide', durationMs, outcome: 'ok' },
+      { limiter: 'published', operation: 'adjust', durationMs, outcome: 'ok' },
+      { limiter: 'published', operation: 'decide', durationMs, outcome: 'error' },
+    ]);
+  });
+
   test('counts a request once when the client lost the connection and sends it again', async () => {
     const proxy = await startProxy(server.port);
     const proxied = new Redis(proxy.port, '127.0.0.1', { retryStrategy: () => 1 });
