@@ -6,15 +6,19 @@ import { startFakeTarget } from './support/fake-target.ts';
 import { eventually, getJson, startServiceProcess } from './support/service-process.ts';
 import { temporaryDirectory } from './support/temporary-directory.ts';
 
-/** A server whose `render` turns so many times a request. */
+/** A server whose `render` turns so many times a request, by paths of calls whose names alone are a large profile. */
 function server(turns: number): string {
+  const layers = Array.from({ length: 400 }, (_, i) => `layer_${i}_${'of_many'.repeat(60)}`);
   return `import { createServer } from 'node:http';
 function render(turns) {
   let sum = 0;
   for (let i = 0; i < turns; i++) sum += Math.sqrt(i) * Math.sin(i);
   return String(sum);
 }
-createServer((_request, response) => response.end(render(${turns}))).listen(process.env.PORT, '127.0.0.1');
+${layers.map((name) => `function ${name}(turns) { return render(turns); }`).join('\n')}
+const layers = [${layers.join()}];
+let next = 0;
+createServer((_request, response) => response.end(layers[next++ % layers.length](${turns}))).listen(process.env.PORT, '127.0.0.1');
 `;
 }
 

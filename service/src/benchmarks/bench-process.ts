@@ -25,9 +25,12 @@ export type BenchMessage =
   | { readonly type: 'error'; readonly message: string };
 
 const abort = new AbortController();
-const send = (message: BenchMessage): void => {
-  if (process.connected) process.send?.(message);
-};
+/** Settles when the message has left: what is under way when the channel closes, as a profile's megabytes may be, is lost. */
+const send = (message: BenchMessage): Promise<void> =>
+  new Promise((resolve) => {
+    if (process.connected) process.send?.(message, () => resolve());
+    else resolve();
+  });
 
 process.on('disconnect', () => process.exit(1));
 // Ctrl-C reaches the whole process group; the parent decides when this one ends.
@@ -51,13 +54,16 @@ async function run({ file, limits, profile }: BenchRequest): Promise<void> {
     const result = await runBenchmark(scenario, {
       signal: abort.signal,
       allowTargets: [host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`],
-      onProgress: (progress) => send({ type: 'progress', progress }),
+      onProgress: (progress) => void send({ type: 'progress', progress }),
     });
-    send({ type: 'result', result });
+    await send({ type: 'result', result });
     if (profile !== undefined && !abort.signal.aborted)
-      send({ type: 'artefacts', artefacts: await profileArtefacts(scenario, profile, abort.signal) });
+      await send({
+        type: 'artefacts',
+        artefacts: await profileArtefacts(scenario, profile, abort.signal),
+      });
   } catch (thrown) {
-    send({ type: 'error', message: messageOf(thrown) });
+    await send({ type: 'error', message: messageOf(thrown) });
   }
   process.disconnect();
 }

@@ -31,7 +31,7 @@ export function timeAxis(elapsed: boolean): uPlot.Axis {
 /** Whether the label, centred below its moment, would reach over the chart's right edge. */
 function isCutOff(chart: uPlot, seconds: number, label: string): boolean {
   const plotLeft = chart.bbox.left / uPlot.pxRatio;
-  return plotLeft + chart.valToPos(seconds, 'x') + (scaled(6) * label.length) / 2 > chart.width;
+  return plotLeft + chart.valToPos(seconds, 'x') + (scaled(6) * label.length) / 2 > chart.width + 4;
 }
 
 function clockLabel(seconds: number, increment: number): string {
