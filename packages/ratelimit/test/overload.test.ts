@@ -82,6 +82,23 @@ describe.each([
     }
   });
 
+  test('loses at most a fifth of any three seconds to its probes at three times of capacity', async () => {
+    const worst: number[] = [];
+    for (let seed = 1; seed <= 6; seed++) {
+      const good = new Array<number>(20).fill(0);
+      await under(limit, 3, {
+        durationMs: 60_000,
+        random: seededRandom(seed),
+        onOutcome: ({ arrivedMs, result }) => {
+          if (result === 'good') (good[Math.floor(arrivedMs / 3000)] as number)++;
+        },
+      });
+      // The first six seconds are learning, of the last some answers come after the end.
+      worst.push(Math.min(...good.slice(2, 19)) / (3000 * capacityPerMs));
+    }
+    expect(Math.min(...worst)).toBeGreaterThan(0.8);
+  });
+
   test('refuses next to nobody at 0.7 of capacity, also while service times vary', async () => {
     const refused: number[] = [];
     for (const seed of [2, 3, 5, 6, 42])

@@ -18,6 +18,8 @@ const DRAIN_WINDOWS = 12;
 const STEP_DOWN = 0.6;
 /** A step meets a queue when it lowers latency by this much more than throughput: 0.6 without a queue, 1.67 in one. */
 const QUEUED = 1.3;
+/** A step that leaves less than this share of the throughput ended below the knee, whatever queue it began in. */
+const KNEE = 0.9;
 /** Share by which a faster window pulls the floor down, and by which two much faster ones in a row do. */
 const PULL = 0.1;
 const FAST_PULL = 0.5;
@@ -170,7 +172,8 @@ class Probe {
     if (++this.#windows < MEASURE_WINDOWS && this.#requests < MEASURE_REQUESTS) return 'wait';
     const now = { perMs: this.#requests / this.#spanMs, meanMs: this.#sumMs / this.#requests };
     const gain = (now.perMs / this.#before.perMs) * (this.#before.meanMs / now.meanMs);
-    if (gain < QUEUED || this.cap <= min) return now.meanMs;
+    const starved = now.perMs < this.#before.perMs * KNEE;
+    if (gain < QUEUED || starved || this.cap <= min) return now.meanMs;
     this.#before = now;
     this.cap = Math.max(min, now.perMs * now.meanMs * STEP_DOWN);
     if (this.exempts) this.#draining = 0;
