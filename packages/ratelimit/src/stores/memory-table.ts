@@ -6,6 +6,8 @@ import { StringHash } from './string-hash.ts';
 const SWEEP = 2;
 /** Rows compared when a full segment needs room. */
 const SAMPLE = 8;
+/** Named rows moved to segments by each insertion once names are given up. */
+const MOVED = 16;
 
 /** What the table must know of its records to choose which to drop. */
 export interface RecordPolicy {
@@ -48,6 +50,8 @@ export class MemoryTable {
   readonly #hash: StringHash;
   /** All records while they are few; never again once they were many, lest a flood moves them back and forth. */
   #named: NamedRows | undefined;
+  /** True once they were many: from then on new keys are hashed. */
+  #leaving = false;
 
   constructor({ width, maxKeys, maxBytes, records, random }: MemoryTableOptions) {
     this.#width = width;
@@ -77,39 +81,42 @@ export class MemoryTable {
   /** The cell at which the key's record begins in `this.cells`; −1 when absent and `create` is false. */
   locate(key: string, create: boolean): number {
     const named = this.#named;
-    if (named === undefined) return this.#locateHashed(key, create);
-    const base = named.find(key);
-    if (base === undefined) return create ? this.#name(named, key) : -1;
+    const base = named?.find(key);
+    if (named === undefined || base === undefined) return this.#locateUnnamed(key, create);
     this.cells = named.cells;
     return base;
   }
 
   /** Forgets a key. */
   delete(key: string): void {
-    if (this.#named !== undefined) {
-      this.#named.remove(key);
-      return;
-    }
+    this.#named?.remove(key);
     const segment = this.#segment(key);
     const row = segment.find(this.#hash.low, this.#hash.high);
     if (row >= 0) segment.remove(row);
   }
 
-  /** Adds a key to the named rows, or moves them all to segments. */
-  #name(named: NamedRows, key: string): number {
-    if (named.full(key) && !named.sweep(this.#records)) {
-      this.#named = undefined;
-      const width = this.#width;
-      for (const [row, moved] of named.keys.entries()) {
-        // A quarter of the bounds at most: nothing is dropped.
-        const base = this.#locateHashed(moved, true);
-        this.cells.set(named.cells.subarray(row * width, (row + 1) * width), base);
-      }
-      return this.#locateHashed(key, true);
+  /** `locate` for a key without a name: names it while there is room, and else helps to give the names up. */
+  #locateUnnamed(key: string, create: boolean): number {
+    const named = this.#named;
+    if (named === undefined || !create) return this.#locateHashed(key, create);
+    if (!this.#leaving && (!named.full(key) || named.sweep(this.#records))) {
+      const base = named.insert(key);
+      this.cells = named.cells;
+      return base;
     }
-    const base = named.insert(key);
-    this.cells = named.cells;
-    return base;
+    this.#leaving = true;
+    this.#move(named);
+    return this.#locateHashed(key, true);
+  }
+
+  /** Moves the last few named rows to segments, where they find room: they are a quarter of the bounds at most. */
+  #move(named: NamedRows): void {
+    for (let moved = 0; moved < MOVED && named.size > 0; moved++) {
+      const [key, record] = named.pop();
+      const base = this.#locateHashed(key, true);
+      this.cells.set(record, base);
+    }
+    if (named.size === 0) this.#named = undefined;
   }
 
   /** `locate` among the segments. */

@@ -4,7 +4,7 @@ import type { RecordPolicy } from './memory-table.ts';
 const KEY_LENGTH = 64;
 /** Bytes that a key can cost at most beside its record and two a character: in the Map, the list and as a string. */
 const KEY_BYTES = 96;
-/** The most keys that a Map holds without a stall of more than some milliseconds, when it grows or is given up. */
+/** The most keys that a Map holds without a stall of more than some milliseconds, when it grows. */
 const MOST = 16_384;
 const START = 16;
 /** From this length on V8 makes a part of a string a view, which keeps the whole alive. */
@@ -48,10 +48,6 @@ export class NamedRows {
     return this.cells.byteLength + this.size * KEY_BYTES + this.#length * 2;
   }
 
-  get keys(): readonly string[] {
-    return this.#keys;
-  }
-
   /** The cell at which the key's record begins. */
   find(key: string): number | undefined {
     return this.#bases.get(key);
@@ -91,6 +87,15 @@ export class NamedRows {
       this.cells.copyWithin(base, lastBase, lastBase + this.#width);
     }
     this.cells.fill(0, lastBase, lastBase + this.#width);
+  }
+
+  /** Removes the last row and returns its key and a copy of its record. There must be one. */
+  pop(): [string, Float64Array] {
+    const key = this.#keys.at(-1) as string;
+    const base = (this.size - 1) * this.#width;
+    const record = this.cells.slice(base, base + this.#width);
+    this.remove(key);
+    return [key, record];
   }
 
   /** Drops records that say nothing any more. False when that leaves less than a quarter free: it would come again soon. */
