@@ -73,9 +73,15 @@ function groupOf(matcher: ReturnType<RE2JS['matcher']>, name: string): string {
   }
 }
 
+/** A match costs groups times steps: hundreds of groups would take milliseconds a series. */
+const mostGroups = 100;
+
 function compile(pattern: string): RE2JS {
   try {
-    return compileRegularExpression(pattern);
+    const expression = compileRegularExpression(pattern);
+    if (expression.groupCount() > mostGroups)
+      throw new Error(`it has ${expression.groupCount()} groups, more than the limit of ${mostGroups}`);
+    return expression;
   } catch (error) {
     throw new PromqlError('execution', `invalid regular expression in label_replace(): ${pattern}`, {
       cause: error,

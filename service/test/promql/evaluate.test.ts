@@ -155,6 +155,13 @@ describe('the limits of a query', () => {
     );
   });
 
+  it('refuse an expression with hundreds of groups', () => {
+    const query = (groups: number): string =>
+      `label_replace(requests_total, "a", "$1", "job", "${'(.*)'.repeat(groups)}")`;
+    expect(failure(query(101))).toMatchObject({ errorType: 'execution' });
+    expect(() => failure(query(100))).toThrow();
+  });
+
   it('stop it when its time is up', () => {
     let now = 0;
     const clock = (): number => {
