@@ -48,14 +48,9 @@ export class Counters {
       else this.#denied.memory++;
     } else if (allowed) this.#allowed[source]++;
     else this.#denied[source]++;
-    for (let index = 0; index < violated.length; index++) {
-      if (violated[index] === this.#names[0]) {
-        (this.#violations[0] as number)++;
-        continue;
-      }
-      const policy = this.#names.indexOf(violated[index] as string);
-      (this.#violations[policy] as number)++;
-    }
+    if (violated.length === 0) return;
+    if (this.#names.length === 1) (this.#violations[0] as number)++;
+    else for (const name of violated) (this.#violations[this.#names.indexOf(name)] as number)++;
   }
 
   /** A fresh object. Sources that never decided are left out. */
