@@ -94,16 +94,17 @@ function weirContender(
 /** One INCRBY a turn of the event loop for all that ask in it: no deadline, no policy, one key, numbers for answers. */
 function mergedContender(redis: Redis, limit: number): Contender {
   let waiting: ((allowed: boolean) => void)[] = [];
-  const flush = async (): Promise<void> => {
+  const flush = async (key: string): Promise<void> => {
     const batch = waiting;
     waiting = [];
-    const total = await redis.incrby('merged', batch.length);
+    const total = await redis.incrby(`merged:${key}`, batch.length);
     for (const [index, resolve] of batch.entries()) resolve(total - batch.length + index < limit);
   };
-  const ask = (resolve: (allowed: boolean) => void): void => {
-    if (waiting.push(resolve) === 1) setImmediate(flush);
-  };
-  return { name: 'merged INCRBY, nothing else', consume: () => new Promise(ask) };
+  const consume = (key: string): Promise<boolean> =>
+    new Promise((resolve) => {
+      if (waiting.push(resolve) === 1) setImmediate(flush, key);
+    });
+  return { name: 'merged INCRBY, nothing else', consume };
 }
 
 function flexibleLimiter(redis: Redis, limit: number, options: object = {}): RateLimiterRedis {
