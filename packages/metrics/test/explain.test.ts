@@ -107,7 +107,7 @@ test('a plan is asked for on a connection of its own, read-only, within timeouts
   await metrics.close();
   await client.end();
   // The second plan's connection is given back after the statement that failed was answered.
-  await vi.waitUntil(() => sent.at(-1) === 'ROLLBACK' && released.length > 0);
+  await vi.waitUntil(() => sent.at(-1) === 'ROLLBACK' && released.length > 0, { timeout: 30_000 });
   expect(seen).toHaveLength(2);
   expect(told).toHaveLength(1);
   expect(sent[0]).toBe('BEGIN READ ONLY');
