@@ -76,8 +76,11 @@ test('writes, locks and several statements at once are never explained', async (
 test('a plan is asked for on a connection of its own, read-only, within timeouts, and never by running the statement', async () => {
   const sent: string[] = [];
   const released: unknown[] = [];
+  const { promise: bothAnswered, resolve: tellBothAnswered } = Promise.withResolvers<void>();
   const pool = {
     connect: async () => {
+      // Until then the first plan is under way, so the second statement gets none.
+      await bothAnswered;
       const client = await plans.connect();
       return {
         query: (text: string, values?: unknown[]) => {
@@ -104,9 +107,9 @@ test('a plan is asked for on a connection of its own, read-only, within timeouts
   }) as never;
   await client.query('SELECT count(*) FROM goods WHERE label = $1', ['x']);
   await client.query('SELECT nothing_of_the_kind FROM goods').catch(() => {});
+  tellBothAnswered();
   await metrics.close();
   await client.end();
-  // The second plan's connection is given back after the statement that failed was answered.
   await vi.waitUntil(() => sent.at(-1) === 'ROLLBACK' && released.length > 0, { timeout: 30_000 });
   expect(seen).toHaveLength(2);
   expect(told).toHaveLength(1);
