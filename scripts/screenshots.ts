@@ -63,17 +63,23 @@ async function get<T>(url: string): Promise<T> {
   return (await (await fetch(url)).json()) as T;
 }
 
-/** Panels ask for their data when they come into view. */
+/** Panels ask for their data when they come into view; each is waited for. */
 async function scrollThrough(page: Page): Promise<void> {
   const height = await page.evaluate('document.documentElement.scrollHeight');
   for (let top = 0; top < Number(height); top += 600) {
     await page.mouse.wheel(0, 600);
     await delay(300);
+    for (let waited = 0; waited < 100 && (await page.evaluate(waitingInView)); waited++) await delay(100);
   }
   await page.evaluate('window.scrollTo(0, 0)');
   // The page keeps asking, so "network idle" never comes.
   await delay(1500);
 }
+
+const waitingInView = `[...document.querySelectorAll('.panel-waiting')].some((panel) => {
+  const { top, bottom } = panel.getBoundingClientRect();
+  return bottom > 0 && top < innerHeight;
+})`;
 
 interface Run {
   readonly id: string;

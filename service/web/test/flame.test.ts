@@ -36,3 +36,26 @@ test('the function that differs most comes first', () => {
     { name: 'handle', head: 5, base: 0 },
   ]);
 });
+
+test('names lose the directory that all paths share, and nothing else', () => {
+  const namesOf = (...names: string[]): string[] => {
+    const frames = names.map((name) => ({ name }));
+    const profile = {
+      type: 'sampled',
+      name: 'head',
+      unit: 'microseconds',
+      samples: names.map((_, i) => [i]),
+    };
+    const profiles = [{ ...profile, weights: names.map(() => 1) }];
+    return flameTree({ shared: { frames }, profiles }).root.children.map(({ name }) => name);
+  };
+  expect(namesOf('a /srv/shop/src/a.js:1', 'b /srv/shop/lib/b.js:2', 'c node:events:3', '(idle)')).toEqual([
+    'a src/a.js:1',
+    'b lib/b.js:2',
+    'c node:events:3',
+    '(idle)',
+  ]);
+  expect(namesOf('a /srv/a.js:1', 'b /srv/shop/b.js:2')).toEqual(['a a.js:1', 'b shop/b.js:2']);
+  expect(namesOf('a /srv/a.js:1', 'b /opt/b.js:2')).toEqual(['a srv/a.js:1', 'b opt/b.js:2']);
+  expect(namesOf('a src/a.js:1')).toEqual(['a src/a.js:1']);
+});

@@ -17,7 +17,11 @@ function look(): Pick<uPlot.Axis, 'stroke' | 'font' | 'grid' | 'ticks'> {
 export function timeAxis(elapsed: boolean): uPlot.Axis {
   return {
     ...look(),
-    space: scaled(64),
+    // Labels without seconds need less room: on a narrow chart there are then two and more, not one.
+    space: (_, __, from, to, pixels) => {
+      const room = scaled(42);
+      return !elapsed && ((to - from) * room) / pixels > 30 ? room : scaled(64);
+    },
     size: scaled(24),
     gap: 3,
     values: (chart, splits, _, __, increment) =>

@@ -43,6 +43,7 @@ export function flameTree(file: SpeedscopeFile): { readonly root: FlameFrame; re
     children: new Map(),
   });
   const root = grow('a request');
+  const names = relativeNames(file.shared.frames.map(({ name }) => name));
   for (const profile of file.profiles) {
     if (profile.type !== 'sampled') continue;
     const arm = profile.name.startsWith('base') ? 'base' : 'head';
@@ -53,7 +54,7 @@ export function flameTree(file: SpeedscopeFile): { readonly root: FlameFrame; re
       for (const id of stack) {
         let child = frame.children.get(id);
         if (child === undefined) {
-          child = grow(file.shared.frames[id]?.name ?? '?');
+          child = grow(names[id] ?? '?');
           frame.children.set(id, child);
         }
         child[arm] += weight;
@@ -63,6 +64,28 @@ export function flameTree(file: SpeedscopeFile): { readonly root: FlameFrame; re
     });
   }
   return { root: settle(root), unit: file.profiles[0]?.unit === 'bytes' ? 'bytes' : 'µs' };
+}
+
+const place = /^(.* )(\/.*\/)([^/]*)$/;
+
+/** Names without the directory that all absolute paths among them share: where a machine keeps a build says nothing of it. */
+function relativeNames(names: readonly string[]): readonly string[] {
+  const paths = names.flatMap((name) => {
+    const directory = place.exec(name)?.[2];
+    return directory === undefined ? [] : [directory.split('/').slice(0, -1)];
+  });
+  const [first, ...others] = paths;
+  if (first === undefined) return names;
+  let shared = first.length;
+  for (const path of others) {
+    let same = 0;
+    while (same < shared && path[same] === first[same]) same++;
+    shared = same;
+  }
+  const prefix = `${first.slice(0, shared).join('/')}/`;
+  return names.map((name) =>
+    name.replace(place, (_, what, directory: string, rest) => what + directory.slice(prefix.length) + rest),
+  );
 }
 
 function settle({ children, ...frame }: Growing): FlameFrame {
