@@ -108,9 +108,9 @@ async function calibrate(log: (line: string) => void): Promise<(percent: number)
     kept === undefined ? undefined : (JSON.parse(kept) as { stepsPerPercent: number }).stepsPerPercent;
   if (stepsPerPercent === undefined) {
     // About the size of what is injected: a build that is several times slower gets its requests in other batches, and each costs otherwise.
-    const steps = 2_000;
+    const steps = 4_000;
     const ratios: number[] = [];
-    for (let round = 0; round < 11; round += 1) {
+    for (let round = 0; round < 21; round += 1) {
       const { base, head } = await measure(0, steps, Math.random);
       ratios.push((head.cpuUs ?? 0) / (base.cpuUs ?? 1) - 1);
     }

@@ -3,7 +3,7 @@ import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { GeneratorError } from '../errors.ts';
 import { type CpuPinning, pinned } from '../process/cpu-pinning.ts';
-import { reservePort, type StartedTarget, startTarget } from '../process/start-target.ts';
+import { reservePort, type StartedTarget, startTarget, steadyHook } from '../process/start-target.ts';
 import type { ResolvedScenario, StartSpec } from '../scenario.ts';
 import type { ArmName, CompareDesign, DuetPlan, PairSample } from './duet-plan.ts';
 
@@ -39,7 +39,14 @@ export async function measurePair(options: MeasurePairOptions): Promise<PairSamp
     for (const name of order) {
       const { directory, start } = options[name];
       const port = await reservePort();
-      const target = await startTarget({ start, directory, port, cpu: pinning?.targets, signal });
+      const target = await startTarget({
+        start,
+        directory,
+        port,
+        cpu: pinning?.targets,
+        hooks: [steadyHook],
+        signal,
+      });
       started.push({ name, target });
     }
     const plan: DuetPlan = {

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
+import { extname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { StartError } from '../errors.ts';
 import type { StartSpec } from '../scenario.ts';
@@ -28,11 +29,16 @@ export interface StartTargetOptions {
   readonly port: number;
   readonly cpu?: number | undefined;
   readonly env?: Readonly<Record<string, string>>;
+  /** Modules loaded into every Node process of the command before its own code, added to NODE_OPTIONS. */
+  readonly hooks?: readonly URL[];
   readonly signal?: AbortSignal | undefined;
 }
 
 const pollMs = 20;
 const tailLength = 4_000;
+
+/** Makes two processes of one build alike; for servers that are compared. */
+export const steadyHook: URL = new URL(`./steady-hook${extname(import.meta.url)}`, import.meta.url);
 
 /**
  * Runs a start command in a process group of its own and waits until it answers.
@@ -40,11 +46,13 @@ const tailLength = 4_000;
  * @throws {@link StartError} when it ends before, or does not answer in time; nothing is left running then
  */
 export async function startTarget(options: StartTargetOptions): Promise<StartedTarget> {
-  const { start, directory, port, cpu, env, signal } = options;
+  const { start, directory, port, cpu, env, hooks = [], signal } = options;
+  const given = { ...process.env, ...start.env, ...env };
+  const nodeOptions = [given.NODE_OPTIONS, ...hooks.map(({ href }) => `--import=${href}`)];
   const [file, ...args] = pinned(['sh', '-c', start.command], cpu);
   const child = spawn(file, args, {
     cwd: start.cwd === undefined ? directory : `${directory}/${start.cwd}`,
-    env: { ...process.env, ...start.env, ...env, PORT: String(port) },
+    env: { ...given, PORT: String(port), NODE_OPTIONS: nodeOptions.filter(Boolean).join(' ') },
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
   });

@@ -7,7 +7,7 @@ import type { ArmName, CompareDesign } from '../compare/duet-plan.ts';
 import { type Arm, generate } from '../compare/measure-pair.ts';
 import { ProfileError } from '../errors.ts';
 import { chooseDesign, planPinning } from '../process/cpu-pinning.ts';
-import { reservePort, type StartedTarget, startTarget } from '../process/start-target.ts';
+import { reservePort, type StartedTarget, startTarget, steadyHook } from '../process/start-target.ts';
 import type { ResolvedScenario, Scenario } from '../scenario.ts';
 import { readStackTimes, type StackTimes } from './cpu-profile.ts';
 import { findCulprits, type ProfileDifference, type ProfiledPair } from './culprits.ts';
@@ -78,7 +78,7 @@ async function profilePair(
 ): Promise<ProfiledPair> {
   const { signal } = options;
   const pinning = planPinning(design);
-  const hook = new URL(`./profiler-hook${extname(import.meta.url)}`, import.meta.url).href;
+  const hook = new URL(`./profiler-hook${extname(import.meta.url)}`, import.meta.url);
   const started: { name: ArmName; target: StartedTarget; directory: string }[] = [];
   const directories: string[] = [];
   try {
@@ -86,14 +86,14 @@ async function profilePair(
       const { directory, start } = options[name];
       const profiles = await mkdtemp(join(tmpdir(), 'weir-profile-'));
       directories.push(profiles);
-      const nodeOptions = `${process.env.NODE_OPTIONS ?? ''} --import=${hook}`.trim();
-      const env = { NODE_OPTIONS: nodeOptions, WEIR_BENCH_PROFILE: profiles, WEIR_BENCH_PROFILE_KIND: kind };
+      const env = { WEIR_BENCH_PROFILE: profiles, WEIR_BENCH_PROFILE_KIND: kind };
       const target = await startTarget({
         start,
         directory,
         port: await reservePort(),
         cpu: pinning?.targets,
         env,
+        hooks: [steadyHook, hook],
         signal,
       });
       started.push({ name, target, directory: profiles });

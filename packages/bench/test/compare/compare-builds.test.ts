@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { seededRandom } from '@weir/test-kit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { explainComparison } from '../../src/compare/comparison-schema.ts';
-import { type Arm, compareBuilds, prepareArm } from '../../src/index.ts';
+import { measurePair } from '../../src/compare/measure-pair.ts';
+import { type Arm, compareBuilds, parseScenario, prepareArm } from '../../src/index.ts';
 
 const server = join(import.meta.dirname, 'busy-server.mjs');
 const scenario = { name: 'busy', target: 'http://127.0.0.1:1', requests: [{ path: '/' }] };
@@ -282,3 +283,28 @@ test.runIf(process.platform === 'linux')(
     await expect.poll(left, { timeout: 5_000 }).toEqual([]);
   },
 );
+
+test('both builds run with the hook that makes equal processes alike, beside the options of their own', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'weir-options-'));
+  const told = (name: string): Arm => ({
+    ...arm(`echo "$NODE_OPTIONS" > "${join(directory, name)}";`),
+    start: {
+      ...arm(`echo "$NODE_OPTIONS" > "${join(directory, name)}";`).start,
+      env: { NODE_OPTIONS: '--no-warnings' },
+    },
+  });
+  await measurePair({
+    base: told('base'),
+    head: told('head'),
+    scenario: parseScenario({ ...scenario, ...load }),
+    design: 'duet',
+    pinning: undefined,
+    random: seededRandom(1),
+  });
+  for (const name of ['base', 'head']) {
+    expect(await readFile(join(directory, name), 'utf8')).toMatch(
+      /^--no-warnings --import=file:.*steady-hook/,
+    );
+  }
+  await rm(directory, { recursive: true });
+});
