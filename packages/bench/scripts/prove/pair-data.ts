@@ -11,10 +11,14 @@ import { mulberry32 } from '../../src/stats/mulberry32.ts';
 /** A row of the proof's data. */
 export interface PairRow {
   readonly condition: 'quiet' | 'hog';
-  /** Injected processor time, in percent of a request's. */
+  /** Injected processor time, in percent of what a request takes under this condition. */
   readonly injected: 0 | 5 | 10;
   readonly sample: PairSample;
 }
+
+type Calibrations = Partial<
+  Record<PairRow['condition'], { stepsPerPercent: number; ratios: number[]; steps: number }>
+>;
 
 /** How many pairs the proof wants of each kind. */
 export const wanted: readonly {
@@ -56,7 +60,10 @@ export async function readRows(): Promise<PairRow[]> {
 export async function measureRows(deadline: number, log: (line: string) => void): Promise<PairRow[]> {
   await mkdir(proof, { recursive: true });
   const rows = await readRows();
-  const burnOf = await calibrate(log);
+  const burnOf = {
+    quiet: await calibrate('quiet', log),
+    hog: await calibrate('hog', log),
+  };
   const random = mulberry32(rows.length + 1);
   for (;;) {
     const missing = wanted.flatMap((kind) => {
@@ -67,16 +74,12 @@ export async function measureRows(deadline: number, log: (line: string) => void)
     });
     const kind = missing[Math.floor(random() * missing.length)];
     if (kind === undefined || Date.now() > deadline) return rows;
-    const hog = kind.condition === 'hog' ? startHog() : undefined;
-    try {
-      const sample = await measure(0, burnOf(kind.injected), random);
-      const row: PairRow = { condition: kind.condition, injected: kind.injected, sample };
-      rows.push(row);
-      await appendFile(dataFile, `${JSON.stringify(row)}\n`);
-      log(`${rows.length} pairs, ${missing.length - 1} to go`);
-    } finally {
-      hog?.kill('SIGKILL');
-    }
+    const { condition, injected } = kind;
+    const sample = await measure(condition, burnOf[condition](injected), random);
+    const row: PairRow = { condition, injected, sample };
+    rows.push(row);
+    await appendFile(dataFile, `${JSON.stringify(row)}\n`);
+    log(`${rows.length} pairs, ${missing.length - 1} to go`);
   }
 }
 
@@ -90,40 +93,53 @@ function arm(burn: number): Arm {
   };
 }
 
-function measure(base: number, head: number, random: () => number): Promise<PairSample> {
-  return measurePair({
-    base: arm(base),
-    head: arm(head),
-    scenario,
-    design: 'duet',
-    pinning: planPinning('duet'),
-    random,
-  });
+async function measure(
+  condition: PairRow['condition'],
+  burn: number,
+  random: () => number,
+): Promise<PairSample> {
+  const hog = condition === 'hog' ? startHog() : undefined;
+  try {
+    return await measurePair({
+      base: arm(0),
+      head: arm(burn),
+      scenario,
+      design: 'duet',
+      pinning: planPinning('duet'),
+      random,
+    });
+  } finally {
+    hog?.kill('SIGKILL');
+  }
 }
 
-/** How many steps are one percent of a request's processor time here; measured once and kept with the data. */
-async function calibrate(log: (line: string) => void): Promise<(percent: number) => number> {
-  const kept = await readFile(calibrationFile, 'utf8').catch(() => undefined);
-  let stepsPerPercent =
-    kept === undefined ? undefined : (JSON.parse(kept) as { stepsPerPercent: number }).stepsPerPercent;
-  if (stepsPerPercent === undefined) {
+/** How many steps are one percent of a request's processor time under a condition; measured once and kept with the data. */
+async function calibrate(
+  condition: PairRow['condition'],
+  log: (line: string) => void,
+): Promise<(percent: number) => number> {
+  const kept = JSON.parse(await readFile(calibrationFile, 'utf8').catch(() => '{}')) as Calibrations;
+  let calibration = kept[condition];
+  if (calibration === undefined) {
     // About the size of what is injected: a build that is several times slower gets its requests in other batches, and each costs otherwise.
     const steps = 4_000;
     const ratios: number[] = [];
     for (let round = 0; round < 21; round += 1) {
-      const { base, head } = await measure(0, steps, Math.random);
+      const { base, head } = await measure(condition, steps, Math.random);
       ratios.push((head.cpuUs ?? 0) / (base.cpuUs ?? 1) - 1);
     }
     const middle = ratios.toSorted((a, b) => a - b)[ratios.length >> 1] ?? 1;
-    stepsPerPercent = Math.round(steps / (middle * 100));
-    await writeFile(calibrationFile, `${JSON.stringify({ stepsPerPercent, ratios, steps }, null, 2)}\n`);
+    calibration = { stepsPerPercent: Math.round(steps / (middle * 100)), ratios, steps };
+    await writeFile(calibrationFile, `${JSON.stringify({ ...kept, [condition]: calibration }, null, 2)}\n`);
   }
-  log(`one percent of a request is ${stepsPerPercent} steps`);
-  const perPercent = stepsPerPercent;
-  return (percent) => percent * perPercent;
+  const { stepsPerPercent } = calibration;
+  log(`${condition}: one percent of a request is ${stepsPerPercent} steps`);
+  return (percent) => percent * stepsPerPercent;
 }
 
-/** A process that wants a whole processor, wherever the kernel puts it. */
+/** A process that wants a whole processor, wherever the kernel puts it, until it is killed or whoever started it is gone. */
 function startHog(): ChildProcess {
-  return spawn(process.execPath, ['-e', 'for (;;);'], { stdio: 'ignore' });
+  const script =
+    'const parent = process.ppid; for (;;) { const until = Date.now() + 100; while (Date.now() < until); if (process.ppid !== parent) break; }';
+  return spawn(process.execPath, ['-e', script], { stdio: 'ignore' });
 }
