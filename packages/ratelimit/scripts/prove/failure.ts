@@ -10,8 +10,12 @@ const share = 0.25;
 const inFlight = 40;
 const policies = [{ name: 'p', algorithm: 'fixed-window', limit, windowMs: 3_600_000 }] as const;
 
+/** Limiters that meet a fault one after another: those who wait for one trip all hear at one moment, too few for a percentile. */
+const storms = 5;
+
 interface Row {
   readonly p99Ms: number;
+  readonly worstMs: number;
   readonly admittedOfShare: number;
   /** Units that Redis debited and whose answer never came: decided locally too, once. */
   readonly answersLost: number;
@@ -87,6 +91,11 @@ async function storm(
   return { times, decisions };
 }
 
+function spread(times: number[]): Pick<Row, 'p99Ms' | 'worstMs'> {
+  times.sort((a, b) => a - b);
+  return { p99Ms: times[Math.floor(times.length * 0.99)] as number, worstMs: times.at(-1) as number };
+}
+
 /** One fault: break it, storm, mend it, and look at what Redis counted for the key that was stormed. */
 async function row(
   redis: Redis,
@@ -96,9 +105,15 @@ async function row(
   countOf: () => Redis,
 ): Promise<Row> {
   const limiter = limiterOn(redis, name);
-  for (let tries = 0; tries < 200 && (await limiter.consume('warm-up')).source !== 'redis'; tries++);
+  const others = Array.from({ length: storms - 1 }, (_, index) => limiterOn(redis, `${name}-${index}`));
+  for (const warm of [limiter, ...others])
+    for (let tries = 0; tries < 200 && (await warm.consume('warm-up')).source !== 'redis'; tries++);
   await fault();
+  const before: number[] = [];
+  for (const other of others) before.push(...(await storm(other, 2000)).times);
+  // Last, so that its recovery begins where its failures end.
   const { times, decisions } = await storm(limiter, 2000);
+  times.push(...before);
   const local = decisions.filter((decision) => decision.source === 'local' && decision.allowed).length;
   const byRedis = decisions.filter((decision) => decision.source === 'redis' && decision.allowed).length;
   const mended = performance.now();
@@ -111,9 +126,8 @@ async function row(
   const reader = createRateLimiter({ name, redis: countOf(), policies, deadlineMs: 5000 });
   const errors = limiter.stats().redisErrors;
   const remaining = (await reader.peek('k')).policies[0]?.remaining ?? Number.NaN;
-  times.sort((a, b) => a - b);
   return {
-    p99Ms: times[Math.floor(times.length * 0.99)] as number,
+    ...spread(times),
     admittedOfShare: local / (share * limit),
     answersLost: limit - remaining - byRedis,
     doubleCounts: Math.max(0, limit - remaining - byRedis - errors * inFlight),
@@ -177,9 +191,10 @@ export async function proveFailure(): Promise<Proof> {
     new Redis((mute.address() as { port: number }).port, '127.0.0.1', { retryStrategy: null }),
   );
   const { times, decisions } = await storm(limiterOn(silent, 'silent'), 2000);
-  times.sort((a, b) => a - b);
+  for (let index = 1; index < storms; index++)
+    times.push(...(await storm(limiterOn(silent, `silent-${index}`), 2000)).times);
   rows['silent socket'] = {
-    p99Ms: times[1980] as number,
+    ...spread(times),
     admittedOfShare: decisions.filter((decision) => decision.allowed).length / (share * limit),
     answersLost: 0,
     doubleCounts: 0,
@@ -194,15 +209,15 @@ export async function proveFailure(): Promise<Proof> {
   await server.stop();
 
   console.log(
-    `\nfailure: deadline ${deadlineMs} ms, local share ${share} of ${limit}, 2000 decisions, 40 in flight`,
+    `\nfailure: deadline ${deadlineMs} ms, local share ${share} of ${limit}, ${storms} × 2000 decisions, 40 in flight`,
   );
   let held = true;
   const figures: Record<string, object> = {};
-  for (const [name, { p99Ms, admittedOfShare, answersLost, doubleCounts, recoveryMs }] of Object.entries(
-    rows,
-  )) {
+  for (const [name, row] of Object.entries(rows)) {
+    const { p99Ms, worstMs, admittedOfShare, answersLost, doubleCounts, recoveryMs } = row;
     figures[name] = {
       p99Ms: rounded(p99Ms),
+      worstMs: rounded(worstMs),
       admittedOfShare: rounded(admittedOfShare),
       doubleCounts,
       answersLost,
@@ -210,7 +225,7 @@ export async function proveFailure(): Promise<Proof> {
     };
     held &&= p99Ms <= deadlineMs && admittedOfShare <= 1 && doubleCounts <= 0;
     console.log(
-      `  ${name.padEnd(22)} p99 ${p99Ms.toFixed(1).padStart(5)} ms, admitted ÷ share ${admittedOfShare.toFixed(2)}, double counts ${doubleCounts} (answers lost ${answersLost}), recovery ${recoveryMs.toFixed(0)} ms`,
+      `  ${name.padEnd(22)} p99 ${p99Ms.toFixed(1).padStart(5)} ms (worst ${worstMs.toFixed(1)}), admitted ÷ share ${admittedOfShare.toFixed(2)}, double counts ${doubleCounts} (answers lost ${answersLost}), recovery ${recoveryMs.toFixed(0)} ms`,
     );
   }
   return { held, figures: { deadlineMs, share, limit, inFlight, faults: figures } };
