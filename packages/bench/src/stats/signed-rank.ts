@@ -14,10 +14,16 @@ export interface SignedRank {
   readonly count: number;
 }
 
-/** Cost grows with the cube of the number of values; 100 take about a millisecond. With no value but zeros both are 1. */
-export function signedRankTest(values: readonly number[]): SignedRank {
+/**
+ * Cost grows with the cube of the number of values; 100 take about a millisecond. With no value but zeros both are 1.
+ *
+ * @param most - share of the values above whose rank all larger ones weigh alike. At 1 it is Wilcoxon's test; below, one value out of
+ * all proportion cannot outweigh many others, and the test is as exact, since the weights depend on |xᵢ| alone
+ */
+export function signedRankTest(values: readonly number[], most = 1): SignedRank {
   const nonZero = values.filter((value) => value !== 0);
-  const ranks = doubledRanks(nonZero.map(Math.abs));
+  const highest = 2 * Math.ceil(nonZero.length * most);
+  const ranks = doubledRanks(nonZero.map(Math.abs)).map((rank) => Math.min(rank, highest));
   const tail = tailProbabilities(ranks);
   const total = tail.length - 1;
   let positive = 0;

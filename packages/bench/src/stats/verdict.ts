@@ -45,14 +45,17 @@ export const judgeDefaults: Readonly<Required<JudgeOptions>> = Object.freeze({
   spend: 1,
 });
 
+/** The larger half of the ranks weighs alike: one pair in twenty is out of all proportion (steady-hook.ts), and must not hide the others. */
+const weighedRanks = 0.5;
+
 /**
- * Judges each metric by the exact one-sided signed-rank test of its log ratios, Holm-adjusted over the metrics, and the
+ * Judges each metric by the exact one-sided signed-rank test of its log ratios with bounded ranks, Holm-adjusted over the metrics, and the
  * Hodges–Lehmann estimate with its interval. The unit is the pair of fresh processes; rounds within one pair are not pairs.
  */
 export function judge(metrics: readonly PairedMetric[], options: JudgeOptions = {}): MetricVerdict[] {
   const { alpha, tolerance, effect: asked, spend } = { ...judgeDefaults, ...options };
   const samples = metrics.map(logWorsening);
-  const tests = samples.map(signedRankTest);
+  const tests = samples.map((sample) => signedRankTest(sample, weighedRanks));
   const slower = holm(tests.map((test) => test.pGreater));
   const faster = holm(tests.map((test) => test.pLess));
   return metrics.map((metric, index) => {

@@ -25,6 +25,18 @@ test('a clear change in either direction is found with its size', () => {
   expect(overallVerdict(judge(simulate(random, 10, -Math.log(1.05), 0.002)))).toBe('faster');
 });
 
+test('one pair of sixteen out of all proportion hides no change of 10 %', () => {
+  const metrics = simulate(seededRandom(5), 16, Math.log(1.1), 0.02).map((metric) => {
+    const faster = metric.better === 'higher' ? { base: 1_000, head: 1_150 } : { base: 5.75, head: 5 };
+    return { ...metric, pairs: metric.pairs.with(7, faster) };
+  });
+  expect(judge(metrics, { spend: 0.2 }).map(({ verdict }) => verdict)).toEqual([
+    'slower',
+    'slower',
+    'slower',
+  ]);
+});
+
 test('a tight interval around nothing is the same, a wide one is inconclusive', () => {
   const random = seededRandom(2);
   expect(overallVerdict(judge(simulate(random, 10, 0, 0.01)))).toBe('same');
