@@ -1,5 +1,5 @@
 /**
- * `pnpm prove:bench [minutes]`: measures the pairs that are still missing (resumable; about 100 minutes for all, alone on the machine),
+ * `pnpm prove:bench [minutes]`: measures the pairs that are still missing (resumable; about two hours for all, alone on the machine),
  * then judges them as whole comparisons and writes proof/results.json. With 0 minutes it only judges what is there.
  */
 import { writeFile } from 'node:fs/promises';

@@ -78,9 +78,8 @@ export { type RunAtServiceOptions, runAtService, type ServiceRun } from './servi
 export type { ServiceAddress } from './service/service-client.ts';
 export { type ChangePoint, type ChangePointOptions, findChangePoints } from './stats/change-points.ts';
 export { hodgesLehmann, type LocationEstimate } from './stats/hodges-lehmann.ts';
-export { holm } from './stats/holm.ts';
 export { type Look, look, type SequentialPlan } from './stats/sequential.ts';
-export { type SignedRank, signedRankTest } from './stats/signed-rank.ts';
+export { type SignFlip, type SignFlipOptions, type SpendingLook, signFlipTest } from './stats/sign-flip.ts';
 export {
   type JudgeOptions,
   judge,

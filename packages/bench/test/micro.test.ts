@@ -31,7 +31,7 @@ test('a function that does four times the work is slower', async () => {
     roundMs: 10,
     rounds: 3,
     plan: { minPairs: 5, maxPairs: 5 },
-    judge: { alpha: 0.05 },
+    judge: { alpha: 0.1 },
   });
   expect(result).toMatchObject({ name: 'cubes', verdict: 'slower', partial: false });
   expect(result.pairs).toHaveLength(5);
@@ -76,7 +76,7 @@ test('calibration compares a server with itself, and claims nothing after an abo
 
 test('what a machine can detect grows with its spread', () => {
   expect(findDetectable({ perSecond: 0.012, p50Ms: 0.012 }, 7)).toEqual({
-    detectable: 0.02,
+    detectable: 0.03,
     seconds: expect.any(Number),
   });
   const noisy = findDetectable({ perSecond: 0.1 }, 7).detectable ?? 1;

@@ -30,7 +30,7 @@ export const wanted: readonly {
   { condition: 'quiet', injected: 5, count: 150 },
   { condition: 'quiet', injected: 10, count: 150 },
   { condition: 'hog', injected: 0, count: 150 },
-  { condition: 'hog', injected: 5, count: 75 },
+  { condition: 'hog', injected: 5, count: 225 },
   { condition: 'hog', injected: 10, count: 75 },
 ];
 

@@ -137,7 +137,7 @@ async function profileSlower(
   }
 }
 
-/** Fewer than nine pairs cannot be significant after the correction for three metrics. */
+/** Fewer than nine pairs cannot be significant at the first of several looks. */
 function readPlan(
   design: CompareDesign,
   pairs: string | undefined,

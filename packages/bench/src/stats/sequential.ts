@@ -24,7 +24,7 @@ export const sequentialDefaults: Readonly<Required<SequentialPlan>> = Object.fre
   step: 3,
 });
 
-/** Of slices: two equal builds differ by 3.3 % there, by 1.2 % in a duet. */
+/** Of slices: two equal builds differ by 3.3 % there, by 2 % in a duet. */
 export const slicesPlan: Readonly<Required<SequentialPlan>> = Object.freeze({
   minPairs: 15,
   maxPairs: 21,
@@ -36,12 +36,12 @@ export type Look =
   | { readonly done: true; readonly verdict: Verdict; readonly metrics: readonly MetricVerdict[] }
   | { readonly done: false; readonly pairs: number; readonly metrics: readonly MetricVerdict[] };
 
+/** Of α, spent at the first look; the later ones share the rest equally. */
 const firstShare = 0.6;
 
 /**
  * Looks at the pairs measured so far, if there are as many as a look wants; between looks nothing is decided, since each further look
- * would be one more chance of a false alarm. Looking several times spends the error budget several times, so the first look gets 60 % of
- * α and the later ones share the rest equally (Bonferroni over looks); the chance of a false alarm over all looks stays below α.
+ * would be one more chance of a false alarm. The chance of one over all looks stays below α, since each look spends a part of it.
  */
 export function look(
   metrics: readonly PairedMetric[],
@@ -51,8 +51,13 @@ export function look(
   const looks = lookSizes(plan);
   const pairs = Math.min(...metrics.map((metric) => metric.pairs.length));
   const reached = looks.filter((size) => size <= pairs).length;
-  const spend = looks.length === 1 ? 1 : reached <= 1 ? firstShare : (1 - firstShare) / (looks.length - 1);
-  const verdicts = judge(metrics, { ...options, spend });
+  const later = (1 - firstShare) / Math.max(looks.length - 1, 1);
+  const spentAt = (index: number): number => (looks.length === 1 ? 1 : firstShare + later * index);
+  const before = looks
+    .filter((size) => size < pairs)
+    .map((size, index) => ({ pairs: size, spent: spentAt(index) }));
+  const current = { pairs, spent: spentAt(Math.min(before.length, looks.length - 1)) };
+  const verdicts = judge(metrics, { ...options, looks: [...before, current] });
   const next = looks[reached];
   if (next !== undefined && !looks.includes(pairs)) return { done: false, pairs: next, metrics: verdicts };
   const verdict = overallVerdict(verdicts);

@@ -1,37 +1,8 @@
 /**
- * Wilcoxon's signed-rank test, exact. W⁺ is the sum of the ranks of |xᵢ| over positive xᵢ; under the null each sign is a fair coin,
- * so P(W⁺ ≥ w) counts the subsets of ranks whose sum is at least w. Zeros are left out; ties share their mean rank, which
- * stays exact here because ranks are counted in halves (Hollander, Wolfe, Chicken: Nonparametric Statistical Methods, 3rd ed., 3.1).
+ * Ranks as Wilcoxon's signed-rank test takes them, and the exact distribution of its statistic: W⁺ is the sum of the ranks of |xᵢ| over
+ * positive xᵢ; under the null each sign is a fair coin, so P(W⁺ ≥ w) counts the subsets of ranks whose sum is at least w
+ * (Hollander, Wolfe, Chicken: Nonparametric Statistical Methods, 3rd ed., 3.1).
  */
-
-/** Outcome of {@link signedRankTest}. */
-export interface SignedRank {
-  /** P that a sample without effect looks at least this positive. */
-  readonly pGreater: number;
-  /** P that a sample without effect looks at least this negative. */
-  readonly pLess: number;
-  /** Values that were not zero. */
-  readonly count: number;
-}
-
-/**
- * Cost grows with the cube of the number of values; 100 take about a millisecond. With no value but zeros both are 1.
- *
- * @param most - share of the values above whose rank all larger ones weigh alike. At 1 it is Wilcoxon's test; below, one value out of
- * all proportion cannot outweigh many others, and the test is as exact, since the weights depend on |xᵢ| alone
- */
-export function signedRankTest(values: readonly number[], most = 1): SignedRank {
-  const nonZero = values.filter((value) => value !== 0);
-  const highest = 2 * Math.ceil(nonZero.length * most);
-  const ranks = doubledRanks(nonZero.map(Math.abs)).map((rank) => Math.min(rank, highest));
-  const tail = tailProbabilities(ranks);
-  const total = tail.length - 1;
-  let positive = 0;
-  nonZero.forEach((value, index) => {
-    if (value > 0) positive += ranks[index] ?? 0;
-  });
-  return { pGreater: tail[positive] ?? 1, pLess: tail[total - positive] ?? 1, count: nonZero.length };
-}
 
 /** Twice the rank of each value, ties sharing their mean: whole numbers. */
 export function doubledRanks(values: readonly number[]): number[] {

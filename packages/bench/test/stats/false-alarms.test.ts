@@ -28,7 +28,7 @@ function comparison(random: () => number, noise: Noise, sd: number, count: numbe
 
 /** Runs whole sequential comparisons of equal builds. @returns shares of the trials */
 function falseAlarms(noise: Noise, sd: number, plan = {}, judge: JudgeOptions = {}) {
-  const trials = 10_000;
+  const trials = 4_000;
   const random = seededRandom(42);
   const sizes = lookSizes(plan);
   const counts = { slower: 0, faster: 0, same: 0, inconclusive: 0 };
@@ -37,7 +37,7 @@ function falseAlarms(noise: Noise, sd: number, plan = {}, judge: JudgeOptions = 
     let step: Look | undefined;
     for (const size of sizes) {
       const pairs = metrics.map((metric) => ({ ...metric, pairs: metric.pairs.slice(0, size) }));
-      step = look(pairs, plan, judge);
+      step = look(pairs, plan, { ...judge, flips: 1_024 });
       if (step.done) break;
     }
     if (step?.done === true) counts[step.verdict] += 1;
@@ -51,21 +51,21 @@ test.each<[string, Noise, number, object]>([
   ['the spread of slices', normal, 0.033, slicesPlan],
   ['a machine ten times as noisy', heavy, 0.12, {}],
 ])(
-  'of 10,000 comparisons of equal builds at %s at most one in a hundred is called slower',
+  'of 4,000 comparisons of equal builds at %s at most one in a hundred is called slower or faster',
   (_name, noise, sd, plan) => {
     const { slower, faster } = falseAlarms(noise, sd, plan);
-    expect(slower).toBeLessThanOrEqual(0.01);
-    expect(faster).toBeLessThanOrEqual(0.01);
+    expect(slower + faster).toBeLessThanOrEqual(0.01);
   },
 );
 
-test('looking three times spends no more than α in either direction, even where every effect counts', () => {
+test('looking three times spends no more than half of α in either direction, even where every effect counts', () => {
   // Without a tolerance nothing but the spending keeps the alarms down, and without an end at `same` all looks are used.
   for (const noise of [normal, heavy]) {
     const { slower, faster } = falseAlarms(noise, 0.012, {}, { tolerance: 0, effect: 0 });
-    expect(slower).toBeLessThanOrEqual(0.01);
-    expect(faster).toBeLessThanOrEqual(0.01);
     expect(slower + faster).toBeGreaterThan(0.002);
+    // Half of α is for slower: of 4,000 trials a share of 0.5 % lies within 0.22 % of it in 19 of 20 cases.
+    expect(slower).toBeLessThanOrEqual(0.0072);
+    expect(faster).toBeLessThanOrEqual(0.0072);
   }
 });
 
