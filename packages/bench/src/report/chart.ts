@@ -23,12 +23,13 @@ const margin = { left: 64, right: 12, top: 12, bottom: 28 };
 /** Lines over a zero-based axis as SVG that scales with its page and takes its colours from it. */
 export function renderChart({ title, series, formatX, formatY }: ChartOptions): string {
   const all = series.flatMap(({ points }) => points);
-  const minX = Math.min(...all.map(({ x }) => x), 0);
-  const maxX = Math.max(...all.map(({ x }) => x), minX + 1);
+  const minX = all.length === 0 ? 0 : Math.min(...all.map(({ x }) => x));
+  const maxX = Math.max(...all.map(({ x }) => x), minX);
+  const spanX = Math.max(maxX - minX, 1);
   const ticks = niceTicks(Math.max(...all.map(({ y }) => y), 0));
   const maxY = ticks.at(-1) ?? 1;
   const toX = (x: number): string =>
-    (margin.left + ((x - minX) / (maxX - minX)) * (width - margin.left - margin.right)).toFixed(1);
+    (margin.left + ((x - minX) / spanX) * (width - margin.left - margin.right)).toFixed(1);
   const toY = (y: number): string =>
     (height - margin.bottom - (y / maxY) * (height - margin.top - margin.bottom)).toFixed(1);
   const grid = ticks.map(
@@ -47,7 +48,7 @@ export function renderChart({ title, series, formatX, formatY }: ChartOptions): 
     `<figure><figcaption>${escapeMarkup(title)}${legend}</figcaption>`,
     `<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="${escapeMarkup(title)}">`,
     ...grid,
-    ...[minX, maxX].map(
+    ...[...new Set([minX, maxX])].map(
       (x, index) =>
         `<text class="tick" x="${toX(x)}" y="${height - 8}" text-anchor="${index === 0 ? 'start' : 'end'}">${escapeMarkup(formatX(x))}</text>`,
     ),
