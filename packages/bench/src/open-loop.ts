@@ -5,7 +5,7 @@ import { startPacer } from './pacer.ts';
 import type { ResolvedRequest } from './scenario.ts';
 import type { TlsTrust } from './tls-trust.ts';
 
-/** A request that the generator begins later than this after it was due counts as late. */
+/** A request that the generator has begun later than this after it was due counts as late. */
 export const lateMs = 1;
 
 /** A share of an open loop: what one thread does. Plain data, so that it can be sent to a worker. */
@@ -63,10 +63,11 @@ export function runOpenLoop(
       now,
       dueMs: (index) => beginMs + schedule.dueMs(globalIndex(index)),
       onDue: (index, dueMs) => {
-        const byMs = now() - dueMs;
-        if (byMs > lateMs) outcomes.late(dueMs, byMs);
         const request = wires[globalIndex(index) % wires.length] as WireRequest;
         dispatcher.begin({ dueMs, request });
+        // Asked when its bytes are with the kernel: what held the process up in between is told too.
+        const byMs = now() - dueMs;
+        if (byMs > lateMs) outcomes.late(dueMs, byMs);
       },
       onEnd: () => {
         sending = false;
