@@ -118,7 +118,7 @@ test('a metric that says nothing of a pair leaves the pair to the others', () =>
   expect(silent).toEqual({ pGreater: 1, pLess: 1 });
 });
 
-test('metrics that say the same cost nothing, as they would with a correction that takes them for independent', () => {
+test('metrics that say the same are judged as one of them alone', () => {
   const clear = [1, 2, 3, 4, 5, 6, 7, -1];
   const [alone] = signFlipTest([clear]);
   for (const metric of signFlipTest([clear, clear, clear])) expect(metric).toEqual(alone);
