@@ -276,6 +276,17 @@ describe('a load shedder', () => {
     shedder.close();
   });
 
+  test('a loop too late for more than one turn between samples is overload', async () => {
+    const shedder = createLoadShedder({ sampleMs: 10, maxDelayMs: 20 });
+    for (let turn = 0; turn < 10; turn++) {
+      const endMs = performance.now() + 60;
+      while (performance.now() < endMs);
+      await new Promise(setImmediate);
+    }
+    expect(shedder.level).toBeGreaterThan(0.9);
+    shedder.close();
+  });
+
   test('a busy loop that is not late is no overload', () => {
     const shedder = make();
     Object.assign(load, { delayMs: 3, utilization: 1 });

@@ -5,7 +5,7 @@ import { defaultTiers, guardName, type Tier, Tiers } from './tiers.ts';
 
 /** How busy the event loop was in one sample. */
 export interface LoopLoad {
-  /** 90th percentile of how late timers fired, in ms. */
+  /** 90th percentile of how late timers fired, in ms, and at least how late the sample itself was. */
   readonly delayMs: number;
   /** Share of time that the loop was not idle, 0–1. */
   readonly utilization: number;
@@ -93,7 +93,7 @@ class Shedder implements LoadShedder {
     this.#maxDelayMs = maxDelayMs;
     this.#maxUtilization = maxUtilization;
     this.#random = random;
-    const own = options.measure === undefined ? loopMeter() : undefined;
+    const own = options.measure === undefined ? loopMeter(sampleMs) : undefined;
     this.#measure = options.measure ?? (own as { measure: () => LoopLoad }).measure;
     this.#stop = own?.stop ?? (() => {});
     this.#timer = setInterval(() => this.sample(), sampleMs).unref();
@@ -135,18 +135,26 @@ class Shedder implements LoadShedder {
 /** Resolution of the delay histogram: an idle loop reads as late by this much. */
 const RESOLUTION_MS = 10;
 
-function loopMeter(): { measure: () => LoopLoad; stop: () => void } {
+/**
+ * Measures from one call to the next, which are due `sampleMs` apart. The histogram drops its first tick after a reset,
+ * so a loop too late for two ticks between calls leaves it empty: how late the call itself is speaks then.
+ */
+function loopMeter(sampleMs: number): { measure: () => LoopLoad; stop: () => void } {
   const histogram = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
   histogram.enable();
   let last: EventLoopUtilization = performance.eventLoopUtilization();
+  let lastMs = performance.now();
   return {
     measure: () => {
       const now = performance.eventLoopUtilization();
       const { utilization } = performance.eventLoopUtilization(now, last);
       last = now;
-      const delayMs = histogram.count === 0 ? 0 : Math.max(0, histogram.percentile(90) / 1e6 - RESOLUTION_MS);
+      const nowMs = performance.now();
+      const lateMs = nowMs - lastMs - sampleMs;
+      lastMs = nowMs;
+      const tickMs = histogram.count === 0 ? 0 : histogram.percentile(90) / 1e6 - RESOLUTION_MS;
       histogram.reset();
-      return { delayMs, utilization };
+      return { delayMs: Math.max(0, lateMs, tickMs), utilization };
     },
     stop: () => void histogram.disable(),
   };
