@@ -147,7 +147,10 @@ describe.each(Object.keys(adapters))('the overload guard for %s', (name) => {
 
   test('lets critical requests through while others are shed', async () => {
     const shedder = createLoadShedder({ measure: () => ({ delayMs: 1000, utilization: 1 }), sampleMs: 1e9 });
-    for (let index = 0; index < 3; index++) shedder.sample();
+    for (let index = 0; index < 3; index++) {
+      shedder.sheds('critical');
+      shedder.sample();
+    }
     const url = await start({ shedder, exempt: ['/healthz'] }, async (path) => path);
     expect((await fetch(`${url}/pay`)).status).toBe(200);
     expect((await fetch(`${url}/healthz`)).status).toBe(200);

@@ -6,6 +6,7 @@ import {
   createConcurrencyLimiter,
   createLoadShedder,
   gradient2Limit,
+  type LoadShedder,
   vegasLimit,
 } from '../src/overload/index.ts';
 import { createManualClock, type SimulationOptions, simulateOverload } from '../src/testing/index.ts';
@@ -240,6 +241,12 @@ describe('a concurrency limiter', () => {
 describe('a load shedder', () => {
   const load = { delayMs: 0, utilization: 0.5 };
   const make = () => createLoadShedder({ measure: () => load, random: seededRandom(1), sampleMs: 1e9 });
+  const underLoad = (shedder: LoadShedder, samples: number) => {
+    for (let index = 0; index < samples; index++) {
+      shedder.sheds('critical');
+      shedder.sample();
+    }
+  };
 
   test('sheds the least important first, holds between its bounds, and ends by steps', () => {
     const shedder = make();
@@ -252,9 +259,9 @@ describe('a load shedder', () => {
     shedder.sample();
     expect([shedder.level, ...shares()]).toEqual([0, 0, 0, 0]);
     Object.assign(load, { delayMs: 150, utilization: 1 });
-    for (let index = 0; index < 2; index++) shedder.sample();
+    underLoad(shedder, 2);
     expect(shares()).toEqual([0, 0, 0.9]);
-    for (let index = 0; index < 2; index++) shedder.sample();
+    underLoad(shedder, 2);
     const [critical, normal, background] = shares();
     expect([critical, background]).toEqual([0, 1]);
     expect(normal).toBeGreaterThan(0.6);
@@ -271,14 +278,23 @@ describe('a load shedder', () => {
   test('does not shed for one late tick more than its step', () => {
     const shedder = make();
     Object.assign(load, { delayMs: 5000, utilization: 1 });
-    shedder.sample();
-    expect(shedder.level).toBeLessThanOrEqual(0.2);
+    underLoad(shedder, 1);
+    expect(shedder.level).toBe(0.2);
+    shedder.close();
+  });
+
+  test('a loop that is late while nobody asks does not shed who asks next', () => {
+    const shedder = make();
+    Object.assign(load, { delayMs: 5000, utilization: 1 });
+    for (let index = 0; index < 50; index++) shedder.sample();
+    expect([shedder.level, shedder.sheds('background')]).toEqual([0, false]);
     shedder.close();
   });
 
   test('a loop too late for more than one turn between samples is overload', async () => {
     const shedder = createLoadShedder({ sampleMs: 10, maxDelayMs: 20 });
     for (let turn = 0; turn < 10; turn++) {
+      shedder.sheds();
       const endMs = performance.now() + 60;
       while (performance.now() < endMs);
       await new Promise(setImmediate);
@@ -290,7 +306,7 @@ describe('a load shedder', () => {
   test('a busy loop that is not late is no overload', () => {
     const shedder = make();
     Object.assign(load, { delayMs: 3, utilization: 1 });
-    for (let index = 0; index < 50; index++) shedder.sample();
+    underLoad(shedder, 50);
     expect(shedder.level).toBe(0);
     shedder.close();
   });

@@ -53,8 +53,9 @@ const CALM = 0.6;
  * Creates a load shedder on event-loop delay and utilisation.
  *
  * The level moves by steps and holds between two bounds, so one long tick sheds a tenth at most, and the shedder does
- * not swing between nothing and everything. With n tiers, tier i (0 = most important) is refused with probability
- * `clamp(level·n − (n − 1 − i), 0, 1)`: a tier is shed only once those below it are shed whole.
+ * not swing between nothing and everything. A sample in which no request came never raises it: a process that is late at
+ * its start, or for work of its own, is not helped by refusing. With n tiers, tier i (0 = most important) is refused with
+ * probability `clamp(level·n − (n − 1 − i), 0, 1)`: a tier is shed only once those below it are shed whole.
  */
 export function createLoadShedder(options: LoadShedderOptions = {}): LoadShedder {
   return new Shedder(options);
@@ -65,6 +66,7 @@ class Shedder implements LoadShedder {
   level = 0;
   admitted = 0;
   shed = 0;
+  #askedBefore = 0;
   readonly #tiers: Tiers;
   readonly #maxDelayMs: number;
   readonly #maxUtilization: number;
@@ -117,8 +119,12 @@ class Shedder implements LoadShedder {
     const { delayMs, utilization } = this.#measure();
     const busy = utilization >= this.#maxUtilization && delayMs > this.#maxDelayMs / 4;
     const excess = delayMs / this.#maxDelayMs;
-    if (excess > 1 || busy) this.level = Math.min(1, this.level + UP * Math.min(Math.max(excess, 0.5), 2));
-    else if (excess < CALM) this.level = Math.max(0, this.level - DOWN);
+    const asked = this.admitted + this.shed;
+    const idle = asked === this.#askedBefore;
+    this.#askedBefore = asked;
+    if (excess > 1 || busy) {
+      if (!idle) this.level = Math.min(1, this.level + UP * Math.min(Math.max(excess, 0.5), 2));
+    } else if (excess < CALM) this.level = Math.max(0, this.level - DOWN);
   }
 
   stats(): GuardStats {
