@@ -8,6 +8,8 @@ export interface LoadGate {
   readonly isOpen: () => boolean;
   /** Is handed the load: `resume`, to be called when the gate opens, begins what was held back. */
   readonly attach: (load: { resume(): void; inFlight(): number }) => void;
+  /** Is called when a request has ended and is in flight no more. */
+  readonly ended: () => void;
 }
 
 /** Options of {@link runClosedLoop}. */
@@ -68,8 +70,12 @@ export async function runClosedLoop(options: ClosedLoopOptions): Promise<void> {
             measurement.answered(startMs, endMs - startMs, endMs, head.status, bytes);
             const location = locationOf(head);
             if (location !== undefined) redirected(location);
+            gate?.ended();
           },
-          failed: (startMs, endMs, kind) => measurement.failed(startMs, endMs, kind),
+          failed: (startMs, endMs, kind) => {
+            measurement.failed(startMs, endMs, kind);
+            gate?.ended();
+          },
           idle: () => {
             idle.add(client);
             // Deferred: the engine re-arms its timer after it has reported a timeout.

@@ -30,7 +30,8 @@ const longestDrainMs = 1_000;
 
 /**
  * Gives each arm a turn of `sliceMs`: what it began is awaited before the other's turn begins, so that the processor works for one arm
- * at a time, and the order changes from couple to couple (AB, BA, AB …), so that drift weighs on both alike.
+ * at a time, and the order changes from couple to couple (AB, BA, AB …), so that drift weighs on both alike. Nothing polls:
+ * whoever waits on the one processor takes it from the server that is waited for.
  */
 export function startTurns(options: TurnOptions): Turns {
   const { sliceMs, fromMs, toMs, now } = options;
@@ -41,28 +42,31 @@ export function startTurns(options: TurnOptions): Turns {
   if (first === undefined || second === undefined) throw new Error('Turns need two arms.');
   const cycle = [first, second, second, first];
   let turn = 0;
-  let stopped = false;
+  let beganMs = 0;
+  /** Whose turn is over but for what it began. */
+  let draining: Arm | undefined;
   let timer: NodeJS.Timeout | undefined;
 
   const begin = (): void => {
     const arm = cycle[turn % cycle.length] as Arm;
     turn += 1;
-    const beganMs = now();
+    beganMs = now();
     arm.isOpen = true;
     arm.load?.resume();
     timer = setTimeout(() => {
       arm.isOpen = false;
-      drain(arm, beganMs, now());
+      draining = arm;
+      timer = setTimeout(pass, longestDrainMs, arm);
+      passOnceDrained(arm);
     }, sliceMs);
   };
-  const drain = (arm: Arm, beganMs: number, closedMs: number): void => {
-    if (stopped) return;
-    const nowMs = now();
-    if ((arm.load?.inFlight() ?? 0) > 0 && nowMs - closedMs < longestDrainMs) {
-      setImmediate(drain, arm, beganMs, closedMs);
-      return;
-    }
-    if (beganMs < toMs) arm.openMs += Math.max(0, nowMs - Math.max(beganMs, fromMs));
+  const passOnceDrained = (arm: Arm): void => {
+    if (arm === draining && (arm.load?.inFlight() ?? 0) === 0) pass(arm);
+  };
+  const pass = (arm: Arm): void => {
+    clearTimeout(timer);
+    draining = undefined;
+    if (beganMs < toMs) arm.openMs += Math.max(0, now() - Math.max(beganMs, fromMs));
     // Nothing begins after the measured time; the last turns only let the loads notice.
     begin();
   };
@@ -76,11 +80,12 @@ export function startTurns(options: TurnOptions): Turns {
         attach: (load) => {
           arm.load = load;
         },
+        ended: () => passOnceDrained(arm),
       };
     },
     openMs: (name) => arms.get(name)?.openMs ?? 0,
     stop() {
-      stopped = true;
+      draining = undefined;
       clearTimeout(timer);
     },
   };
