@@ -25,6 +25,8 @@ interface Arm {
   load: Parameters<LoadGate['attach']>[0] | undefined;
 }
 
+const isDrained = ({ load }: Arm): boolean => load === undefined || load.inFlight() === 0;
+
 /** A turn ends when what it began is answered, but no later than this; a server that answers nothing must not keep the turn. */
 const longestDrainMs = 1_000;
 
@@ -46,6 +48,7 @@ export function startTurns(options: TurnOptions): Turns {
   /** Whose turn is over but for what it began. */
   let draining: Arm | undefined;
   let timer: NodeJS.Timeout | undefined;
+  let passing: NodeJS.Immediate | undefined;
 
   const begin = (): void => {
     const arm = cycle[turn % cycle.length] as Arm;
@@ -55,16 +58,14 @@ export function startTurns(options: TurnOptions): Turns {
     arm.load?.resume();
     timer = setTimeout(() => {
       arm.isOpen = false;
+      if (isDrained(arm)) return pass(arm);
       draining = arm;
       timer = setTimeout(pass, longestDrainMs, arm);
-      passOnceDrained(arm);
     }, sliceMs);
-  };
-  const passOnceDrained = (arm: Arm): void => {
-    if (arm === draining && (arm.load?.inFlight() ?? 0) === 0) pass(arm);
   };
   const pass = (arm: Arm): void => {
     clearTimeout(timer);
+    clearImmediate(passing);
     draining = undefined;
     if (beganMs < toMs) arm.openMs += Math.max(0, now() - Math.max(beganMs, fromMs));
     // Nothing begins after the measured time; the last turns only let the loads notice.
@@ -80,13 +81,19 @@ export function startTurns(options: TurnOptions): Turns {
         attach: (load) => {
           arm.load = load;
         },
-        ended: () => passOnceDrained(arm),
+        ended: () => {
+          if (arm !== draining || !isDrained(arm)) return;
+          // Later than the call, which comes from a client that has not put its own state in order yet.
+          clearImmediate(passing);
+          passing = setImmediate(pass, arm);
+        },
       };
     },
     openMs: (name) => arms.get(name)?.openMs ?? 0,
     stop() {
       draining = undefined;
       clearTimeout(timer);
+      clearImmediate(passing);
     },
   };
 }

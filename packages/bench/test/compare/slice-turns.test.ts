@@ -2,7 +2,9 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { startTurns } from '../../src/compare/slice-turns.ts';
 
 beforeEach(() => {
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setImmediate', 'performance'] });
+  vi.useFakeTimers({
+    toFake: ['setTimeout', 'clearTimeout', 'setImmediate', 'clearImmediate', 'performance'],
+  });
 });
 afterEach(() => {
   vi.useRealTimers();
@@ -53,6 +55,8 @@ test('what a turn began is awaited, on its own time, before the other begins', (
   vi.advanceTimersByTime(1);
   expect(begun).toEqual([]);
   turns.gateOf('base').ended();
+  expect(begun).toEqual([]);
+  vi.advanceTimersByTime(0);
   expect(begun).toEqual(['head']);
   expect(turns.openMs('base')).toBeGreaterThanOrEqual(130);
   turns.stop();

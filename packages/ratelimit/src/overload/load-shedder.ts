@@ -5,7 +5,7 @@ import { defaultTiers, guardName, type Tier, Tiers } from './tiers.ts';
 
 /** How busy the event loop was in one sample. */
 export interface LoopLoad {
-  /** 90th percentile of how late timers fired, in ms, and at least how late the sample itself was. */
+  /** 90th percentile of how late timers fired, in ms. */
   readonly delayMs: number;
   /** Share of time that the loop was not idle, 0–1. */
   readonly utilization: number;
@@ -95,7 +95,7 @@ class Shedder implements LoadShedder {
     this.#maxDelayMs = maxDelayMs;
     this.#maxUtilization = maxUtilization;
     this.#random = random;
-    const own = options.measure === undefined ? loopMeter(sampleMs) : undefined;
+    const own = options.measure === undefined ? loopMeter() : undefined;
     this.#measure = options.measure ?? (own as { measure: () => LoopLoad }).measure;
     this.#stop = own?.stop ?? (() => {});
     this.#timer = setInterval(() => this.sample(), sampleMs).unref();
@@ -120,10 +120,10 @@ class Shedder implements LoadShedder {
     const busy = utilization >= this.#maxUtilization && delayMs > this.#maxDelayMs / 4;
     const excess = delayMs / this.#maxDelayMs;
     const asked = this.admitted + this.shed;
-    const idle = asked === this.#askedBefore;
+    const nobodyAsked = asked === this.#askedBefore;
     this.#askedBefore = asked;
     if (excess > 1 || busy) {
-      if (!idle) this.level = Math.min(1, this.level + UP * Math.min(Math.max(excess, 0.5), 2));
+      if (!nobodyAsked) this.level = Math.min(1, this.level + UP * Math.min(Math.max(excess, 0.5), 2));
     } else if (excess < CALM) this.level = Math.max(0, this.level - DOWN);
   }
 
@@ -142,10 +142,10 @@ class Shedder implements LoadShedder {
 const RESOLUTION_MS = 10;
 
 /**
- * Measures from one call to the next, which are due `sampleMs` apart. The histogram drops its first tick after a reset,
- * so a loop too late for two ticks between calls leaves it empty: how late the call itself is speaks then.
+ * Measures from one call to the next. The histogram drops its first tick after each reset, so it is empty when the loop
+ * turned only once in between: that turn then took all of the time.
  */
-function loopMeter(sampleMs: number): { measure: () => LoopLoad; stop: () => void } {
+function loopMeter(): { measure: () => LoopLoad; stop: () => void } {
   const histogram = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
   histogram.enable();
   let last: EventLoopUtilization = performance.eventLoopUtilization();
@@ -156,11 +156,10 @@ function loopMeter(sampleMs: number): { measure: () => LoopLoad; stop: () => voi
       const { utilization } = performance.eventLoopUtilization(now, last);
       last = now;
       const nowMs = performance.now();
-      const lateMs = nowMs - lastMs - sampleMs;
+      const turnMs = histogram.count === 0 ? nowMs - lastMs : histogram.percentile(90) / 1e6;
       lastMs = nowMs;
-      const tickMs = histogram.count === 0 ? 0 : histogram.percentile(90) / 1e6 - RESOLUTION_MS;
       histogram.reset();
-      return { delayMs: Math.max(0, lateMs, tickMs), utilization };
+      return { delayMs: Math.max(0, turnMs - RESOLUTION_MS), utilization };
     },
     stop: () => void histogram.disable(),
   };
