@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
@@ -6,7 +6,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort, type PostgresDatabase, run, startPostgres } from '@weir/test-kit';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 
 const main = new URL('../src/main.ts', import.meta.url).pathname;
 let database: PostgresDatabase;
@@ -19,10 +19,18 @@ afterAll(async () => {
   await database?.stop();
 });
 
+/** Shops that a failed test has left. */
+const running = new Set<ChildProcess>();
+afterEach(() => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
 function start(env: NodeJS.ProcessEnv) {
   const child = spawn(process.execPath, ['--conditions=@weir/source', main], {
     env: { ...process.env, PORT: '0', DATABASE_URL: database.url, ...env },
   });
+  running.add(child);
+  child.once('exit', () => running.delete(child));
   let [stdout, stderr] = ['', ''];
   child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
     stdout += chunk;
