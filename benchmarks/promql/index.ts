@@ -3,9 +3,7 @@
  * are interleaved; the printed figure is the median.
  */
 import os from 'node:os';
-import { evaluateRange } from '../../service/src/promql/evaluate.ts';
-import { Labels } from '../../service/src/promql/labels.ts';
-import type { Queryable, Series } from '../../service/src/promql/queryable.ts';
+import { evaluateRange, Labels, type Queryable, type Series } from '@weir/promql';
 
 const seriesCount = 5_000;
 const samples = 720;

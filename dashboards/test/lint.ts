@@ -1,7 +1,6 @@
 import { metricCatalogue } from '@weir/metrics';
+import { parse, queryNames } from '@weir/promql';
 import { serviceCatalogue } from '../../service/src/catalogue.ts';
-import { parse } from '../../service/src/promql/parser.ts';
-import { selectors } from '../../service/src/promql/selectors.ts';
 import { dashboards } from '../src/index.ts';
 import {
   type DashboardJson,
@@ -196,6 +195,6 @@ function selectorsOf(expr: string): readonly Selector[] {
 
 /** The metrics of an expression that are neither in a catalogue nor among `recorded`. */
 export function unknownMetrics(expr: string, recorded: readonly string[]): readonly string[] {
-  const { metrics } = selectors(parse(expr));
+  const { metrics } = queryNames(parse(expr));
   return [...metrics].filter((metric) => !known.has(metric) && !recorded.includes(metric));
 }

@@ -1,6 +1,6 @@
+import type { Labels } from '@weir/promql';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { Labels } from '../src/promql/labels.ts';
 import { type ExpositionFormat, ExpositionParser } from '../src/scrape/exposition-parser.ts';
 import { parseSeriesText } from '../src/scrape/series-text.ts';
 

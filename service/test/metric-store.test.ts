@@ -1,10 +1,8 @@
 import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { createMatcher, isStale, Labels } from '@weir/promql';
 import { createManualClock, seededRandom } from '@weir/test-kit';
 import { expect, test } from 'vitest';
-import { Labels } from '../src/promql/labels.ts';
-import { createMatcher } from '../src/promql/matcher.ts';
-import { isStale } from '../src/promql/stale.ts';
 import { MetricStore, type MetricStoreOptions } from '../src/store/metric-store.ts';
 import { SampleBatch } from '../src/store/sample-batch.ts';
 import type { MemorySeries } from '../src/store/series.ts';

@@ -1,10 +1,9 @@
 import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
+import { createMatcher, isStale } from '@weir/promql';
 import fc from 'fast-check';
 import { expect, onTestFinished, test } from 'vitest';
-import { createMatcher } from '../src/promql/matcher.ts';
-import { isStale } from '../src/promql/stale.ts';
 import { ScrapeIngester } from '../src/scrape/scrape-ingester.ts';
 import { MetricStore } from '../src/store/metric-store.ts';
 import { temporaryDirectory } from './support/temporary-directory.ts';

@@ -1,8 +1,8 @@
+import { Labels } from '@weir/promql';
 import { type Role, roles } from '../auth/roles.ts';
 import { createToken } from '../auth/tokens.ts';
 import { loadConfig } from '../config/load-config.ts';
 import { ServiceError } from '../errors.ts';
-import { Labels } from '../promql/labels.ts';
 import { askService, type ServiceAddress } from './ask-service.ts';
 
 /** The lines of `weir check-config`. @throws ServiceError with every mistake. */

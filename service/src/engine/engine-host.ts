@@ -1,5 +1,4 @@
-import type { Matcher } from '../promql/matcher.ts';
-import { parseMetricSelector } from '../promql/parser.ts';
+import { type Matcher, parseMetricSelector } from '@weir/promql';
 import { ingestOtlp, type OtlpOutcome, type OtlpReport } from '../push/otlp-ingester.ts';
 import { encodeWriteRequest, type WriteSample } from '../remote/write-request.ts';
 import type { AlertNotice } from '../rules/alert-state.ts';

@@ -1,7 +1,4 @@
-import type { Expression } from '../promql/ast.ts';
-import type { Matcher } from '../promql/matcher.ts';
-import { parse } from '../promql/parser.ts';
-import { formatValue } from '../promql/query-result.ts';
+import { type Expression, formatValue, type Matcher, parse } from '@weir/promql';
 import type { MetricStore } from '../store/metric-store.ts';
 import type { MemorySeries } from '../store/series.ts';
 

@@ -1,7 +1,7 @@
 import type { EventLoopUtilization } from 'node:perf_hooks';
 import { MessageChannel, Worker } from 'node:worker_threads';
+import { PromqlError } from '@weir/promql';
 import { ServiceError } from '../errors.ts';
-import { PromqlError } from '../promql/errors.ts';
 import type { ApiData, QueryLimits } from './engine-protocol.ts';
 import type { QueryJob, QueryOrder, QueryReply, QueryWorkerData } from './query-protocol.ts';
 import type { AttachReader } from './select-protocol.ts';

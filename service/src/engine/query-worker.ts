@@ -1,5 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { evaluateInstant, evaluateRange } from '../promql/evaluate.ts';
+import { evaluateInstant, evaluateRange } from '@weir/promql';
 import type { ApiData } from './engine-protocol.ts';
 import type { QueryOrder, QueryReply, QueryWorkerData } from './query-protocol.ts';
 import { RemoteQueryable } from './remote-queryable.ts';

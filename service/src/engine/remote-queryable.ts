@@ -1,8 +1,12 @@
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
-import { PromqlError } from '../promql/errors.ts';
-import { Labels } from '../promql/labels.ts';
-import type { Matcher } from '../promql/matcher.ts';
-import type { Queryable, SelectLimits, Series } from '../promql/queryable.ts';
+import {
+  Labels,
+  type Matcher,
+  PromqlError,
+  type Queryable,
+  type SelectLimits,
+  type Series,
+} from '@weir/promql';
 import { assemble, damageWarning, type Piece } from '../store/piece.ts';
 import { unpack } from './piece-packer.ts';
 import type { SelectReply, SelectRequest } from './select-protocol.ts';

@@ -1,9 +1,4 @@
-import {
-  formatValue,
-  type MatrixSeries,
-  type QueryResult,
-  type VectorSample,
-} from '../promql/query-result.ts';
+import { formatValue, type MatrixSeries, type QueryResult, type VectorSample } from '@weir/promql';
 import type { ApiData } from './engine-protocol.ts';
 
 /** A query's result as the JSON of `data` in Prometheus' envelope. `limit` bounds the series, 0 for no bound. */

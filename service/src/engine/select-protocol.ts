@@ -1,5 +1,5 @@
 import type { MessagePort } from 'node:worker_threads';
-import type { MatchOperator } from '../promql/matcher.ts';
+import type { MatchOperator } from '@weir/promql';
 
 /** What a query's thread asks of the store's thread. */
 export interface SelectRequest {

@@ -1,5 +1,5 @@
+import { createMatcher } from '@weir/promql';
 import { messageOf } from '../errors.ts';
-import { createMatcher } from '../promql/matcher.ts';
 import { overlaps, tooManySamples } from '../store/block-reader.ts';
 import type { MetricStore } from '../store/metric-store.ts';
 import type { MemorySeries } from '../store/series.ts';

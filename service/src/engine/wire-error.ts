@@ -1,5 +1,5 @@
+import { PromqlError, type PromqlErrorType } from '@weir/promql';
 import { type ErrorCode, messageOf, ServiceError } from '../errors.ts';
-import { PromqlError, type PromqlErrorType } from '../promql/errors.ts';
 import type { WireError } from './engine-protocol.ts';
 
 /** An error on its way to another thread. */

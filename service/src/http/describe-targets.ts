@@ -1,5 +1,5 @@
+import { formatDuration } from '@weir/promql';
 import type { ScrapeConfig } from '../config/config.ts';
-import { formatDuration } from '../promql/duration.ts';
 import type { TargetPool } from '../scrape/target-pool.ts';
 
 const never = '0001-01-01T00:00:00Z';

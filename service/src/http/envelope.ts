@@ -1,7 +1,7 @@
+import { PromqlError, type PromqlErrorType } from '@weir/promql';
 import type { FastifyReply } from 'fastify';
 import type { ApiData } from '../engine/engine-protocol.ts';
 import { messageOf, ServiceError } from '../errors.ts';
-import { PromqlError, type PromqlErrorType } from '../promql/errors.ts';
 
 type ErrorType = PromqlErrorType | 'not_found' | 'unavailable';
 

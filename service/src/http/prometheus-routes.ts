@@ -1,10 +1,9 @@
+import { format, parse } from '@weir/promql';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Config } from '../config/config.ts';
 import type { EngineClient } from '../engine/engine-client.ts';
 import type { ApiData, SelectorQuery } from '../engine/engine-protocol.ts';
 import type { GuardedClient } from '../network/guarded-request.ts';
-import { format } from '../promql/format.ts';
-import { parse } from '../promql/parser.ts';
 import { proxyToBackend } from '../remote/backend-proxy.ts';
 import type { RuleQuery } from '../rules/rule-filter.ts';
 import type { TargetPool } from '../scrape/target-pool.ts';

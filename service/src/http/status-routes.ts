@@ -1,6 +1,6 @@
+import { formatDuration } from '@weir/promql';
 import type { FastifyInstance } from 'fastify';
 import type { Config } from '../config/config.ts';
-import { formatDuration } from '../promql/duration.ts';
 import { prometheusVersion } from '../version.ts';
 import { sendValue } from './envelope.ts';
 

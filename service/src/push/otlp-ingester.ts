@@ -1,5 +1,5 @@
+import { Labels } from '@weir/promql';
 import { messageOf, ServiceError } from '../errors.ts';
-import { Labels } from '../promql/labels.ts';
 import { checkLabels, type ScrapeLimits } from '../scrape/check-labels.ts';
 import type { Exemplar } from '../store/exemplars.ts';
 import type { MetricStore } from '../store/metric-store.ts';

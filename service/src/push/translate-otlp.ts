@@ -1,4 +1,4 @@
-import { formatValue } from '../promql/query-result.ts';
+import { formatValue } from '@weir/promql';
 import { bucketBound } from '../scrape/series-text.ts';
 import { prometheusLabel, prometheusName } from './otlp-names.ts';
 

@@ -1,4 +1,4 @@
-import type { Labels } from '../promql/labels.ts';
+import type { Labels } from '@weir/promql';
 
 /** One sample of a remote write. The value stays in its array, so that a stale marker keeps its bits. */
 export interface WriteSample {

@@ -1,4 +1,4 @@
-import type { Labels } from '../promql/labels.ts';
+import type { Labels } from '@weir/promql';
 import type { Rule } from './rule-group.ts';
 
 export type AlertStateName = 'pending' | 'firing';

@@ -1,10 +1,13 @@
+import {
+  createMatcher,
+  evaluateInstant,
+  formatValue,
+  isStale,
+  Labels,
+  type QueryOptions,
+  type VectorSample,
+} from '@weir/promql';
 import { messageOf } from '../errors.ts';
-import { evaluateInstant } from '../promql/evaluate.ts';
-import { Labels } from '../promql/labels.ts';
-import { createMatcher } from '../promql/matcher.ts';
-import type { QueryOptions } from '../promql/query-options.ts';
-import { formatValue, type VectorSample } from '../promql/query-result.ts';
-import { isStale } from '../promql/stale.ts';
 import type { MetricStore } from '../store/metric-store.ts';
 import { SampleBatch } from '../store/sample-batch.ts';
 import type { MemorySeries } from '../store/series.ts';

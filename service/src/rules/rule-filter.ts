@@ -1,6 +1,4 @@
-import { Labels } from '../promql/labels.ts';
-import type { Matcher } from '../promql/matcher.ts';
-import { parseMetricSelector } from '../promql/parser.ts';
+import { Labels, type Matcher, parseMetricSelector } from '@weir/promql';
 import type { Rule, RuleGroup } from './rule-group.ts';
 
 /** The parameters of `/api/v1/rules`; what is empty asks for everything. */

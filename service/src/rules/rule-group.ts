@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
+import { parse } from '@weir/promql';
 import { parse as parseYaml } from 'yaml';
 import { parseDuration } from '../config/duration.ts';
 import { messageOf } from '../errors.ts';
-import { parse } from '../promql/parser.ts';
 import { explainTemplate } from './template/expand-template.ts';
 
 /** A rule as files in Prometheus' format hold it, checked. */

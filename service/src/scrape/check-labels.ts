@@ -1,5 +1,5 @@
+import type { Labels } from '@weir/promql';
 import { ServiceError } from '../errors.ts';
-import type { Labels } from '../promql/labels.ts';
 
 /** Bounds on one exposition or push. */
 export interface ScrapeLimits {

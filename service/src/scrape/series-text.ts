@@ -1,4 +1,4 @@
-import { Labels } from '../promql/labels.ts';
+import { Labels } from '@weir/promql';
 
 /** What is wrong with a line of an exposition; the parser adds the line's number. */
 export class LineError extends Error {

@@ -1,5 +1,4 @@
-import { PromqlError } from '../promql/errors.ts';
-import type { Series } from '../promql/queryable.ts';
+import { PromqlError, type Series } from '@weir/promql';
 import type { ChunkWriter } from './chunk.ts';
 import type { ChunkRow, MetricDatabase } from './metric-database.ts';
 import { assemble, type Piece } from './piece.ts';

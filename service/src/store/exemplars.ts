@@ -1,5 +1,5 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { Labels } from '../promql/labels.ts';
+import { Labels } from '@weir/promql';
 import type { MemorySeries } from './series.ts';
 
 /** One example behind a sample, such as the trace of a slow request. */

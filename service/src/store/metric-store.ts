@@ -1,8 +1,12 @@
+import {
+  Labels,
+  type Matcher,
+  PromqlError,
+  type Queryable,
+  type SelectLimits,
+  type Series,
+} from '@weir/promql';
 import { messageOf, ServiceError } from '../errors.ts';
-import { PromqlError } from '../promql/errors.ts';
-import { Labels } from '../promql/labels.ts';
-import type { Matcher } from '../promql/matcher.ts';
-import type { Queryable, SelectLimits, Series } from '../promql/queryable.ts';
 import { Outbox } from '../remote/outbox.ts';
 import { BlockReader } from './block-reader.ts';
 import { highWord, lowWord } from './chunk.ts';

@@ -1,5 +1,4 @@
-import type { Labels } from '../promql/labels.ts';
-import type { Series } from '../promql/queryable.ts';
+import type { Labels, Series } from '@weir/promql';
 import { readChunk } from './chunk.ts';
 import { readSealedChunk } from './sealed-chunk.ts';
 

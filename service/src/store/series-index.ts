@@ -1,6 +1,5 @@
 import { hash } from 'node:crypto';
-import type { Labels } from '../promql/labels.ts';
-import type { Matcher } from '../promql/matcher.ts';
+import type { Labels, Matcher } from '@weir/promql';
 import { detached } from './detached.ts';
 import { MemorySeries } from './series.ts';
 

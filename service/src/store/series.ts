@@ -1,4 +1,4 @@
-import type { Labels } from '../promql/labels.ts';
+import type { Labels } from '@weir/promql';
 import { ChunkWriter } from './chunk.ts';
 import type { ChunkMemory } from './chunk-memory.ts';
 

@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { createMatcher } from '@weir/promql';
 import { RunStore } from '../../src/benchmarks/run-store.ts';
-import { createMatcher } from '../../src/promql/matcher.ts';
 import { MetricStore } from '../../src/store/metric-store.ts';
 import { crashLayout, expectedValue, resultEvery, stepMs } from './crash-layout.ts';
 

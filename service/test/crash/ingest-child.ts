@@ -1,7 +1,7 @@
 import { writeSync } from 'node:fs';
 import { join } from 'node:path';
+import { Labels } from '@weir/promql';
 import { type Run, RunStore } from '../../src/benchmarks/run-store.ts';
-import { Labels } from '../../src/promql/labels.ts';
 import { MetricStore } from '../../src/store/metric-store.ts';
 import { SampleBatch } from '../../src/store/sample-batch.ts';
 import type { MemorySeries } from '../../src/store/series.ts';

@@ -1,4 +1,4 @@
-import { formatGo, formatSignificant } from '../../promql/number-format.ts';
+import { formatGo, formatSignificant } from '@weir/promql';
 
 const prefixes = ['', 'k', 'M', 'G', 'T', 'P', 'E', 'Z', 'Y'] as const;
 const binaryPrefixes = ['', 'Ki', 'Mi', 'Gi', 'Ti', 'Pi', 'Ei', 'Zi', 'Yi'] as const;

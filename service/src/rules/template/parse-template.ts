@@ -1,4 +1,4 @@
-import { unquote } from '../../promql/string-literal.ts';
+import { unquote } from '@weir/promql';
 import type { Command, Operand, Pipeline, TemplateNode } from './template-ast.ts';
 import { templateFunctionNames } from './template-functions.ts';
 

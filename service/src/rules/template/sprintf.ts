@@ -1,4 +1,4 @@
-import { formatGo, formatSignificant } from '../../promql/number-format.ts';
+import { formatGo, formatSignificant } from '@weir/promql';
 import { formatTemplateValue, type TemplateValue } from './template-value.ts';
 
 const verb = /%([-+ 0#]*)(\d+)?(?:\.(\d+))?([a-zA-Z%])/g;

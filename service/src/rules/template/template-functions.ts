@@ -1,5 +1,4 @@
-import { parseDuration } from '../../promql/duration.ts';
-import { compileRegularExpression } from '../../promql/regular-expression.ts';
+import { compileRegularExpression, parseDuration } from '@weir/promql';
 import {
   humanize,
   humanize1024,

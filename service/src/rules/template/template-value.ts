@@ -1,4 +1,4 @@
-import { formatGo } from '../../promql/number-format.ts';
+import { formatGo } from '@weir/promql';
 
 /** A value of the template language; `undefined` is Go's nil. */
 export type TemplateValue = string | number | boolean | undefined | TemplateMap | readonly TemplateValue[];
