@@ -1,26 +1,27 @@
 import { PromqlError } from './errors.ts';
 
-/** All optional; what is left out takes the default in brackets. */
+/** The limits and settings of one query. */
 export interface QueryOptions {
-  /** How far back an instant selector looks [300,000]. */
+  /** How far back an instant selector looks, in milliseconds. @defaultValue 300,000 */
   readonly lookbackMs?: number;
-  /** Step of a subquery that names none [60,000]. */
+  /** Step of a subquery that names none, in milliseconds. @defaultValue 60,000 */
   readonly defaultStepMs?: number;
-  /** Samples held at any one time [50,000,000]. */
+  /** Samples held at any one time. @defaultValue 50,000,000 */
   readonly maxSamples?: number;
-  /** Points per series of a range query [11,000]. */
+  /** Points per series of a range query. @defaultValue 11,000 */
   readonly maxPoints?: number;
-  /** Series one selector may match, and a result may hold [100,000]. */
+  /** Series that one selector may match, and that a result may hold. @defaultValue 100,000 */
   readonly maxSeries?: number;
-  /** Wall-clock bound on one query [120,000]. */
+  /** Wall-clock bound of one query, in milliseconds. @defaultValue 120,000 */
   readonly timeoutMs?: number;
   /**
-   * Drops the names of computed series only when the whole query is done, as Prometheus does behind a feature flag [false].
+   * Drops the names of computed series only when the whole query is done, as Prometheus does behind a feature flag.
+   * @defaultValue false
    */
   readonly delayedNameRemoval?: boolean;
-  /** Stops the query between two pieces of work. Only of use where another thread aborts it. */
+  /** Stops the query between two steps of its work. Only of use where another thread aborts it. */
   readonly isCanceled?: () => boolean;
-  /** Monotonic milliseconds, for the timeout [`performance.now`]. */
+  /** Monotonic milliseconds, for the timeout. @defaultValue `performance.now` */
   readonly clock?: () => number;
 }
 
@@ -41,9 +42,11 @@ export function resolveOptions(options: QueryOptions = {}): ResolvedOptions {
 }
 
 function positive(name: string, value: number): number {
-  if (value > 0) return value;
-  throw new RangeError(
+  if (typeof value === 'number' && value > 0) return value;
+  throw new PromqlError(
+    'bad_data',
     `Expected \`${name}\` to be a positive number, got \`${value}\`. Leave it out for the default.`,
+    { code: 'ERR_WEIR_PROMQL_INVALID_OPTION' },
   );
 }
 

@@ -4,21 +4,26 @@ import type { Matcher } from './syntax/matcher.ts';
 import { parseSelector } from './syntax/operand-parser.ts';
 import { TokenCursor } from './syntax/token-cursor.ts';
 
+/** A sample's value, or a stale marker: the series ends here. */
 export type Point = number | 'stale';
 
-/** The labels a series is written with: `name{label="value"}`. */
+/** The labels of a series written as `name{label="value"}`. @throws {PromqlError} `bad_data` where it is no selector. */
 export function labelsOf(series: string): Labels {
   const { matchers } = parseSelector(new TokenCursor(series));
   return Labels.from(matchers.map(({ name, value }) => [name, value] as const));
 }
 
-/** Series in plain arrays, for tests. */
+/** A store of series in plain arrays: for tests, and for data that fit into memory. */
 export class MemoryQueryable implements Queryable {
   readonly #series = new Map<
     string,
     { labels: Labels; points: Map<number, Point>; view: Series | undefined }
   >();
 
+  /**
+   * Adds points to a series, in any order; a second point at the same time replaces the first. `timeMs` is in Unix
+   * milliseconds.
+   */
   add(labels: Labels | string, points: Iterable<readonly [timeMs: number, value: Point]>): this {
     const set = typeof labels === 'string' ? labelsOf(labels) : labels;
     const known = this.#series.get(set.signature) ?? {
@@ -52,11 +57,4 @@ function viewOf(labels: Labels, points: ReadonlyMap<number, Point>): Series {
     else values[index] = value;
   }
   return { labels, timestamps, values };
-}
-
-/** `0 1 2 …` at a fixed interval from time 0; `undefined` leaves a gap. */
-export function every(intervalMs: number, values: readonly (Point | undefined)[]): [number, Point][] {
-  return values.flatMap((value, index): [number, Point][] =>
-    value === undefined ? [] : [[index * intervalMs, value]],
-  );
 }

@@ -1,8 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { PromqlError } from '../src/errors.ts';
 import type { QueryOptions } from '../src/limits.ts';
-import { every, MemoryQueryable, type Point } from '../src/memory-queryable.ts';
+import { MemoryQueryable, type Point } from '../src/memory-queryable.ts';
 import { evaluateInstant, evaluateRange } from '../src/query.ts';
+
+/** Points at a fixed interval from time 0; `undefined` leaves a gap. */
+function every(intervalMs: number, values: readonly (Point | undefined)[]): [number, Point][] {
+  return values.flatMap((value, index): [number, Point][] =>
+    value === undefined ? [] : [[index * intervalMs, value]],
+  );
+}
 
 const minute = 60_000;
 
