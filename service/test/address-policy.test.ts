@@ -1,11 +1,6 @@
 import { type AddressInfo, createServer } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
-import {
-  assertLiteralAllowed,
-  embeddedIpv4,
-  guardedLookup,
-  isForbidden,
-} from '../src/network/address-policy.ts';
+import { assertLiteralAllowed, guardedLookup, isForbidden } from '../src/network/address-policy.ts';
 import { AllowList } from '../src/network/allow-list.ts';
 import { GuardedClient } from '../src/network/guarded-request.ts';
 import { resolveAllowed } from '../src/network/resolve-allowed.ts';
@@ -21,8 +16,14 @@ test.each([
   '255.255.255.255',
   '::',
   'fe80::1',
+  '168.63.129.16',
   'fd00:ec2::254',
+  'fd20:ce::254',
+  'fd00:c1::a9fe:a9fe',
+  'fd00:42::42',
+  'fd00:a9fe:a9fe::1',
   'ff02::1',
+  'fe80::a9fe:a9fe%eth0',
   '::ffff:169.254.169.254',
   '::ffff:a9fe:a9fe',
   '64:ff9b::a9fe:a9fe',
@@ -41,6 +42,8 @@ test.each([
   'fd12:3456::1',
   '::ffff:10.0.0.1',
   '2001:db8::1',
+  '168.63.129.17',
+  'fd20:cf::254',
 ])('%s may be scraped when the configuration names it', (address) => {
   expect(isForbidden(address)).toBe(false);
 });
@@ -57,11 +60,44 @@ test.each([
   expect(() => assertLiteralAllowed(new URL(url))).toThrow('refused to connect');
 });
 
-test('an IPv4 address inside an IPv6 one is found', () => {
-  expect(embeddedIpv4('::ffff:1.2.3.4')).toBe('1.2.3.4');
-  expect(embeddedIpv4('64:ff9b::102:304')).toBe('1.2.3.4');
-  expect(embeddedIpv4('2002:102:304::')).toBe('1.2.3.4');
-  expect(embeddedIpv4('2001:db8::1')).toBeUndefined();
+// How IPv6 writes `address`, form by form: the standards' own layouts, byte by byte.
+function formsOf(address: string): Record<string, string> {
+  const [a, b, c, d] = address.split('.').map(Number) as [number, number, number, number];
+  const v6 = (...bytes: number[]): string =>
+    Array.from({ length: 8 }, (_, at) =>
+      (((bytes[at * 2] ?? 0) << 8) | (bytes[at * 2 + 1] ?? 0)).toString(16),
+    ).join(':');
+  const last = (...head: number[]): string =>
+    v6(...head, ...new Array<number>(12 - head.length).fill(0), a, b, c, d);
+  const local = [0, 0x64, 0xff, 0x9b, 0, 1];
+  return {
+    mapped: last(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff),
+    'mapped, dotted': `::ffff:${address}`,
+    compatible: last(),
+    'compatible, dotted': `::${address}`,
+    translated: last(0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff),
+    NAT64: last(0, 0x64, 0xff, 0x9b),
+    'local NAT64 /48': v6(...local, a, b, 0, c, d),
+    'local NAT64 /56': v6(...local, 0, a, 0, b, c, d),
+    'local NAT64 /64': v6(...local, 0, 0, 0, a, b, c, d),
+    'local NAT64 /96': last(...local),
+    '6to4': v6(0x20, 2, a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1),
+    'Teredo server': v6(0x20, 1, 0, 0, a, b, c, d, 0, 0, 0, 0, 0xf7, 0xf7, 0xf7, 0xf7),
+    'Teredo client': v6(0x20, 1, 0, 0, 8, 8, 8, 8, 0, 0, 0, 0, a ^ 255, b ^ 255, c ^ 255, d ^ 255),
+    ISATAP: last(0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0x5e, 0xfe),
+    'ISATAP, universal': last(0xfe, 0xc0, 0, 0, 0, 0, 0, 0, 2, 0, 0x5e, 0xfe),
+  };
+}
+
+test('a forbidden IPv4 address is refused in every form that IPv6 writes it in, others are not', () => {
+  const verdicts = (address: string): Record<string, boolean> =>
+    Object.fromEntries(Object.entries(formsOf(address)).map(([form, text]) => [form, isForbidden(text)]));
+  const all = (verdict: boolean): Record<string, boolean> =>
+    Object.fromEntries(Object.keys(formsOf('1.2.3.4')).map((form) => [form, verdict]));
+  for (const address of ['169.254.169.254', '100.100.100.200', '168.63.129.16', '192.0.0.192', '224.0.0.1'])
+    expect([address, verdicts(address)]).toEqual([address, all(true)]);
+  for (const address of ['10.1.2.3', '8.8.8.8', '192.168.0.9'])
+    expect([address, verdicts(address)]).toEqual([address, all(false)]);
 });
 
 test('a name that resolves to a forbidden address among others is refused, and what was checked is what is connected', async () => {

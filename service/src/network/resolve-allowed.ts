@@ -1,18 +1,8 @@
 import dns, { type LookupAddress } from 'node:dns';
-import { BlockList, isIP } from 'node:net';
+import { isIP } from 'node:net';
 import { ServiceError } from '../errors.ts';
-import { isForbidden } from './address-policy.ts';
+import { isForbidden, isLoopback } from './address-policy.ts';
 import type { AllowList } from './allow-list.ts';
-
-const loopback = new BlockList();
-loopback.addSubnet('127.0.0.0', 8, 'ipv4');
-loopback.addAddress('::1', 'ipv6');
-
-/** Whether an address is this machine's own. */
-export function isLoopback(address: string): boolean {
-  const family = isIP(address);
-  return family !== 0 && loopback.check(address, family === 6 ? 'ipv6' : 'ipv4');
-}
 
 export interface ResolveOptions {
   readonly allow: AllowList;
