@@ -82,7 +82,7 @@ test('an OTLP export in JSON is stored under the names of Prometheus, and what i
   });
   const target = { job: 'demo/shop', instance: 'shop-1' };
   expect(await instant(service, 'http_server_requests_total')).toEqual([
-    [{ __name__: 'http_server_requests_total', http_route: '/a', ...target }, '12'],
+    [{ __name__: 'http_server_requests_total', http_route: '/a', exported_job: 'mine', ...target }, '12'],
   ]);
   expect(await instant(service, 'http_server_request_duration_seconds_bucket')).toEqual(
     expect.arrayContaining([

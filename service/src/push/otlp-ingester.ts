@@ -28,13 +28,11 @@ export interface OtlpOutcome {
  * @throws ServiceError `ERR_WEIR_SERVICE_PUSH` when the body is no export request, `ERR_WEIR_SERVICE_STORE_FULL`
  */
 export function ingestOtlp(store: MetricStore, report: OtlpReport): OtlpOutcome {
-  const { samples, metadata, rejectedPoints, reasons } = translateOtlp(decode(report), report.timeMs);
-  if (samples.length > report.limits.maxSamples) {
-    throw new ServiceError(
-      'ERR_WEIR_SERVICE_PUSH',
-      `more than ${report.limits.maxSamples} samples. Export smaller batches or raise \`scrape.maxSamples\`.`,
-    );
-  }
+  const { samples, metadata, rejectedPoints, reasons } = translateOtlp(
+    decode(report),
+    report.timeMs,
+    report.limits,
+  );
   const batch = new SampleBatch<MemorySeries>();
   const exemplars: Exemplar[] = [];
   const refused = new Set(reasons);

@@ -16,7 +16,7 @@ const anyValue: MessageDescription = {
   4: one('doubleValue', 'double'),
   5: one('arrayValue', () => arrayValue),
   6: one('kvlistValue', () => keyValueList),
-  7: one('bytesValue', 'bytes'),
+  7: one('bytesValue', 'base64'),
 };
 const arrayValue: MessageDescription = { 1: many('values', () => anyValue) };
 const keyValueList: MessageDescription = { 1: many('values', () => keyValue) };
@@ -25,8 +25,8 @@ const resource: MessageDescription = { 1: many('attributes', () => keyValue) };
 const exemplar: MessageDescription = {
   2: one('timeUnixNano', 'fixed64'),
   3: one('asDouble', 'double'),
-  4: one('spanId', 'bytes'),
-  5: one('traceId', 'bytes'),
+  4: one('spanId', 'hex'),
+  5: one('traceId', 'hex'),
   6: one('asInt', 'fixed64'),
   7: many('filteredAttributes', () => keyValue),
 };

@@ -3,7 +3,16 @@
  * descriptions of messages: what OTLP and remote write need, nothing more.
  */
 
-export type ScalarKind = 'string' | 'bytes' | 'double' | 'fixed64' | 'sint32' | 'uint' | 'int' | 'bool';
+export type ScalarKind =
+  | 'string'
+  | 'hex'
+  | 'base64'
+  | 'double'
+  | 'fixed64'
+  | 'sint32'
+  | 'uint'
+  | 'int'
+  | 'bool';
 
 export interface FieldDescription {
   readonly name: string;
@@ -16,7 +25,7 @@ export type MessageDescription = Readonly<Record<number, FieldDescription>>;
 
 export type Message = Record<string, unknown>;
 
-const maxDepth = 32;
+const maxDepth = 64;
 
 /**
  * Reads a message into a plain object: 64-bit whole numbers as numbers where exact, else as bigint; absent fields are
@@ -76,7 +85,8 @@ function readLengthDelimited(
 ): void {
   if (typeof field.kind === 'function') store(message, field, readMessage(part, field.kind(), depth + 1));
   else if (field.kind === 'string') store(message, field, utf8.decode(part));
-  else if (field.kind === 'bytes') store(message, field, Buffer.from(part).toString('hex'));
+  else if (field.kind === 'hex' || field.kind === 'base64')
+    store(message, field, Buffer.from(part).toString(field.kind));
   else if (field.isRepeated === true && (field.kind === 'double' || field.kind === 'fixed64')) {
     if (part.length % 8 !== 0) throw new RangeError('A packed field of the message is cut short.');
     const view = new DataView(part.buffer, part.byteOffset, part.byteLength);

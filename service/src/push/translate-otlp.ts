@@ -1,6 +1,9 @@
 import { formatValue } from '@weir/promql';
+import { ServiceError } from '../errors.ts';
+import type { ScrapeLimits } from '../scrape/check-labels.ts';
 import { bucketBound } from '../scrape/series-text.ts';
-import { prometheusLabel, prometheusName } from './otlp-names.ts';
+import { array, attributeLabels, attributeText, list, type Shape, shape, text } from './otlp-attributes.ts';
+import { prometheusName } from './otlp-names.ts';
 
 /** One sample on its way from OTLP; `value` is `undefined` for a series that ended. */
 export interface OtlpSample {
@@ -8,7 +11,13 @@ export interface OtlpSample {
   readonly labels: Readonly<Record<string, string>>;
   readonly timeMs: number;
   readonly value: number | undefined;
-  readonly exemplars?: readonly { labels: Record<string, string>; value: number; timeMs: number }[];
+  readonly exemplars?: readonly OtlpExemplar[];
+}
+
+interface OtlpExemplar {
+  readonly labels: Record<string, string>;
+  readonly value: number;
+  readonly timeMs: number;
 }
 
 export interface OtlpTranslation {
@@ -24,7 +33,6 @@ export interface OtlpTranslation {
   readonly reasons: readonly string[];
 }
 
-type Shape = Readonly<Record<string, unknown>>;
 type Sink = (
   suffix: string,
   labels: Record<string, string>,
@@ -39,8 +47,9 @@ const noRecordedValue = 1;
  * Translates an export request, in the shape of OTLP's JSON, to Prometheus' samples: `service.namespace/service.name` is
  * `job`, `service.instance.id` is `instance`, further resource attributes stand on `target_info`.
  * @param nowMs For points without a time.
+ * @throws ServiceError `ERR_WEIR_SERVICE_PUSH` for more than `limits.maxSamples` and for attributes nested too deeply.
  */
-export function translateOtlp(request: Shape, nowMs: number): OtlpTranslation {
+export function translateOtlp(request: Shape, nowMs: number, limits: ScrapeLimits): OtlpTranslation {
   const samples: OtlpSample[] = [];
   const metadata = new Map<string, { metric: string; type: string; help: string; unit: string }>();
   const reasons = new Set<string>();
@@ -68,17 +77,29 @@ export function translateOtlp(request: Shape, nowMs: number): OtlpTranslation {
         for (const point of points) {
           const timeMs = milliseconds(point.timeUnixNano) ?? nowMs;
           latestMs = Math.max(latestMs, timeMs);
-          const labels = attributesOf(point.attributes);
+          const labels = attributeLabels(point.attributes);
+          // Before a histogram's buckets multiply them.
+          const excess = excessOf(labels, limits);
+          if (excess !== undefined) {
+            rejectedPoints++;
+            reasons.add(`${name.slice(0, 200)} has ${excess}`);
+            continue;
+          }
           const isEnd = (number(point.flags) & noRecordedValue) !== 0;
-          addPoint(kind, point, isEnd, (suffix, more, value, extra) =>
+          addPoint(kind, point, isEnd, (suffix, more, value, extra) => {
+            if (samples.length >= limits.maxSamples)
+              throw new ServiceError(
+                'ERR_WEIR_SERVICE_PUSH',
+                `more than ${limits.maxSamples} samples. Export smaller batches or raise \`scrape.maxSamples\`.`,
+              );
             samples.push({
               name: name + suffix,
               labels: { ...labels, ...more, ...target },
               timeMs,
               value: isEnd ? undefined : value,
               ...extra,
-            }),
-          );
+            });
+          });
         }
       }
     if (latestMs > 0 && Object.keys(info).length > 0)
@@ -125,16 +146,16 @@ function addPoint(kind: Kind, point: Shape, isEnd: boolean, add: Sink): void {
   } else {
     const bounds = array(point.explicitBounds).map(number);
     const counts = array(point.bucketCounts).map(number);
+    const exemplarsOf = byBucket(exemplars, bounds);
     let total = 0;
     for (const [at, bound] of [...bounds, Number.POSITIVE_INFINITY].entries()) {
       total = bound === Number.POSITIVE_INFINITY ? number(point.count) : total + (counts[at] ?? 0);
-      const lowest = at === 0 ? Number.NEGATIVE_INFINITY : (bounds[at - 1] as number);
-      const own = exemplars.filter(({ value }) => value > lowest && value <= bound);
+      const own = exemplarsOf.get(at);
       add(
         '_bucket',
         { le: bucketBound(formatValue(bound)) },
         total,
-        own.length === 0 ? {} : { exemplars: own },
+        own === undefined ? {} : { exemplars: own },
       );
     }
   }
@@ -142,8 +163,36 @@ function addPoint(kind: Kind, point: Shape, isEnd: boolean, add: Sink): void {
   add('_count', {}, number(point.count));
 }
 
-function exemplarOf(exemplar: Shape): { labels: Record<string, string>; value: number; timeMs: number } {
-  const labels = attributesOf(exemplar.filteredAttributes);
+function byBucket(
+  exemplars: readonly OtlpExemplar[],
+  bounds: readonly number[],
+): Map<number, OtlpExemplar[]> {
+  const found = new Map<number, OtlpExemplar[]>();
+  for (const exemplar of exemplars) {
+    if (Number.isNaN(exemplar.value)) continue;
+    let [low, high] = [0, bounds.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((bounds[middle] as number) < exemplar.value) low = middle + 1;
+      else high = middle;
+    }
+    const own = found.get(low);
+    if (own === undefined) found.set(low, [exemplar]);
+    else own.push(exemplar);
+  }
+  return found;
+}
+
+function excessOf(labels: Readonly<Record<string, string>>, limits: ScrapeLimits): string | undefined {
+  const pairs = Object.entries(labels);
+  if (pairs.length > limits.maxLabels) return `more than ${limits.maxLabels} attributes`;
+  const { maxLabelValueLength: most } = limits;
+  const isTooLong = pairs.some(([name, value]) => name.length > most || value.length > most);
+  return isTooLong ? `an attribute longer than ${most} characters` : undefined;
+}
+
+function exemplarOf(exemplar: Shape): OtlpExemplar {
+  const labels = attributeLabels(exemplar.filteredAttributes);
   if (text(exemplar.traceId) !== '') labels.trace_id = text(exemplar.traceId);
   if (text(exemplar.spanId) !== '') labels.span_id = text(exemplar.spanId);
   const value = exemplar.asDouble === undefined ? signed(exemplar.asInt) : number(exemplar.asDouble);
@@ -151,61 +200,20 @@ function exemplarOf(exemplar: Shape): { labels: Record<string, string>; value: n
 }
 
 function targetOf(resource: Shape): { target: Record<string, string>; info: Record<string, string> } {
-  const info: Record<string, string> = {};
   const own: Record<string, string> = {};
-  for (const { key, value } of list(resource.attributes)) {
-    const name = text(key);
+  const others: Shape[] = [];
+  for (const attribute of list(resource.attributes)) {
+    const name = text(attribute.key);
     if (['service.name', 'service.namespace', 'service.instance.id'].includes(name))
-      own[name] = valueText(value);
-    else if (name !== '') info[prometheusLabel(name)] = valueText(value);
+      own[name] = attributeText(attribute.value);
+    else others.push(attribute);
   }
+  const info = attributeLabels(others);
   const service = own['service.name'] ?? 'unknown_service';
   const namespace = own['service.namespace'];
   const job = namespace === undefined ? service : `${namespace}/${service}`;
   const instance = own['service.instance.id'];
   return { target: { job, ...(instance === undefined ? {} : { instance }) }, info };
-}
-
-function attributesOf(attributes: unknown): Record<string, string> {
-  const labels: Record<string, string> = {};
-  for (const { key, value } of list(attributes)) {
-    if (text(key) === '') continue;
-    const label = prometheusLabel(text(key));
-    const clash = labels[label];
-    // Keys that fall together are joined, as the specification asks.
-    labels[label] = clash === undefined ? valueText(value) : `${clash};${valueText(value)}`;
-  }
-  return labels;
-}
-
-function valueText(value: unknown): string {
-  const { stringValue, boolValue, intValue, doubleValue, bytesValue, arrayValue, kvlistValue } = shape(value);
-  if (typeof stringValue === 'string') return stringValue;
-  if (arrayValue !== undefined) return JSON.stringify(list(shape(arrayValue).values).map(valueText));
-  if (kvlistValue !== undefined)
-    return JSON.stringify(
-      Object.fromEntries(
-        list(shape(kvlistValue).values).map((pair) => [text(pair.key), valueText(pair.value)]),
-      ),
-    );
-  const scalar = boolValue ?? intValue ?? doubleValue ?? bytesValue;
-  return scalar === undefined || scalar === null ? '' : String(scalar);
-}
-
-function shape(value: unknown): Shape {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Shape) : {};
-}
-
-function array(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? value : [];
-}
-
-function list(value: unknown): readonly Shape[] {
-  return array(value).map(shape);
-}
-
-function text(value: unknown): string {
-  return typeof value === 'string' ? value : '';
 }
 
 /** JSON carries 64-bit numbers as strings, and NaN and the infinities too. */

@@ -26,6 +26,8 @@ export interface FuzzOutcome {
 
 type Target = (bytes: Uint8Array) => void;
 
+const limits = { maxSamples: 200_000, maxLabels: 64, maxLabelValueLength: 4_096 };
+
 const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
 
 const expose =
@@ -45,10 +47,11 @@ const expose =
 const targets: Readonly<Record<string, Target>> = {
   text: expose('text'),
   openmetrics: expose('openmetrics'),
-  otlpProtobuf: (bytes) => void translateOtlp(readMessage(bytes, exportMetricsRequest), 0),
+  otlpProtobuf: (bytes) => void translateOtlp(readMessage(bytes, exportMetricsRequest), 0, limits),
   otlpJson: (bytes) => {
     const parsed: unknown = JSON.parse(text(bytes));
-    if (typeof parsed === 'object' && parsed !== null) translateOtlp(parsed as Record<string, unknown>, 0);
+    if (typeof parsed === 'object' && parsed !== null)
+      translateOtlp(parsed as Record<string, unknown>, 0, limits);
   },
   promql: (bytes) => void parse(text(bytes)),
   selector: (bytes) => void parseMetricSelector(text(bytes)),
