@@ -1,21 +1,62 @@
 /** The caller's own line: the first frame outside this package, node_modules and Node itself. */
-import { fileURLToPath } from 'node:url';
 
-const OWN = fileURLToPath(new URL('..', import.meta.url));
-const FRAMES = 24;
+const FRAMES = 25;
+const LOCATION = /\(?((?:file:\/\/)?\/[^()]*|[A-Za-z]:\\[^()]*):(\d+):(\d+)\)?$/;
 
-/** `file:line:column` of the innermost frame of the program's own code; `undefined` where the stack shows none. Costs µs. */
+/**
+ * `file:line:column` of the innermost frame of the program's own code; `undefined` where the stack shows none. Costs µs. Never throws,
+ * whatever the program has set `Error.prepareStackTrace` to.
+ *
+ * In a bundle this package and the program are one file, and only source maps (`--enable-source-maps`) tell their frames apart: without
+ * them, frames of that file are skipped.
+ */
 export function callSite(): string | undefined {
-  const holder: { stack?: string } = {};
+  try {
+    return siteIn(stack());
+  } catch {
+    // The program has frozen `Error`.
+    return undefined;
+  }
+}
+
+// The program's own formatter goes first, because it may map positions to sources. One that makes no text is set aside.
+function stack(): string {
+  try {
+    const formatted = capture();
+    if (typeof formatted === 'string' && formatted.includes('\n    at ')) return formatted;
+  } catch {
+    // The program's formatter threw.
+  }
+  const formatter = Object.getOwnPropertyDescriptor(Error, 'prepareStackTrace');
+  Reflect.deleteProperty(Error, 'prepareStackTrace');
+  try {
+    return String(capture());
+  } finally {
+    if (formatter !== undefined) Object.defineProperty(Error, 'prepareStackTrace', formatter);
+  }
+}
+
+function capture(): unknown {
+  const holder: { stack?: unknown } = {};
   const limit = Error.stackTraceLimit;
   Error.stackTraceLimit = FRAMES;
-  Error.captureStackTrace(holder, callSite);
-  Error.stackTraceLimit = limit;
-  for (const line of (holder.stack ?? '').split('\n').slice(1)) {
-    const location = /\(?((?:file:\/\/)?\/[^()]*|[A-Za-z]:\\[^()]*):(\d+):(\d+)\)?$/.exec(line.trim());
+  try {
+    Error.captureStackTrace(holder, stack);
+    return holder.stack;
+  } finally {
+    Error.stackTraceLimit = limit;
+  }
+}
+
+// The first frame is that of `callSite`: it says where this package is, with source maps and without, in a bundle and outside.
+function siteIn(text: string): string | undefined {
+  let own: string | undefined;
+  for (const line of text.split('\n')) {
+    const location = LOCATION.exec(line.trim());
     if (location === null) continue;
     const file = (location[1] as string).replace(/^file:\/\//, '').replace(/^at (?:async )?/, '');
-    if (file.includes('node_modules') || file.startsWith(OWN) || file.startsWith('node:')) continue;
+    own ??= file.replace(/db([\\/])call-site\.[jt]s$/, '');
+    if (file.includes('node_modules') || file.startsWith(own) || file.startsWith('node:')) continue;
     return `${file}:${location[2]}:${location[3]}`;
   }
   return undefined;
