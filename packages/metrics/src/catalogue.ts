@@ -9,6 +9,9 @@ export type MetricType = 'counter' | 'gauge' | 'histogram';
 /** Base units only, as Prometheus asks; `''` is a plain count, `info` a gauge whose value is always 1. */
 export type MetricUnit = 'seconds' | 'bytes' | 'info' | '';
 
+/** How a gauge's values of several processes become one. */
+export type GaugeAggregator = 'sum' | 'min' | 'max';
+
 /** One metric family. The shape is shared with the service's own catalogue. */
 export interface MetricDefinition {
   /** Full exposition name, with unit and `_total` suffix. */
@@ -21,6 +24,8 @@ export interface MetricDefinition {
   readonly help: string;
   /** Upper bounds in the metric's unit, ascending, without +Inf. Only histograms have them. */
   readonly buckets?: readonly number[];
+  /** Only of gauges. Default: `max` for infos and for names that end in `_ratio`, `sum` for all others. */
+  readonly aggregator?: GaugeAggregator;
 }
 
 /** What a label means, and all its values where they are a closed set. */
@@ -42,7 +47,7 @@ const GC_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 
 const REDIS_SECONDS = [0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1] as const;
 const BODY_BYTES = [100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000] as const;
 
-type Options = { readonly unit?: MetricUnit; readonly buckets?: readonly number[] };
+type Options = Pick<MetricDefinition, 'buckets' | 'aggregator'> & { readonly unit?: MetricUnit };
 
 function define(
   type: MetricType,
@@ -51,8 +56,8 @@ function define(
   help: string,
   options: Options = {},
 ): MetricDefinition {
-  const { unit = unitOf(name), buckets } = options;
-  return Object.freeze({ name, type, unit, labels, help, ...(buckets === undefined ? {} : { buckets }) });
+  const { unit = unitOf(name), ...rest } = options;
+  return Object.freeze({ name, type, unit, labels, help, ...rest });
 }
 
 function unitOf(name: string): MetricUnit {
@@ -121,8 +126,10 @@ export const metricCatalogue: readonly MetricDefinition[] = Object.freeze([
   define('counter', 'process_cpu_seconds_total', [], 'User and system CPU time of the process'),
   define('gauge', 'process_resident_memory_bytes', [], 'Resident memory of the process'),
   define('gauge', 'process_open_fds', [], 'Open file descriptors'),
-  define('gauge', 'process_max_fds', [], 'Limit of open file descriptors'),
-  define('gauge', 'process_start_time_seconds', [], 'Start of the process as a Unix time'),
+  define('gauge', 'process_max_fds', [], 'Limit of open file descriptors', { aggregator: 'max' }),
+  define('gauge', 'process_start_time_seconds', [], 'Start of the process as a Unix time', {
+    aggregator: 'max',
+  }),
   define(
     'gauge',
     'target_info',
@@ -234,7 +241,9 @@ export const metricCatalogue: readonly MetricDefinition[] = Object.freeze([
     'Level of the load shedder: 0 sheds nothing, 1 everything',
   ),
 
-  define('gauge', 'weir_health_check_up', ['check'], 'Whether the last run of the readiness check passed'),
+  define('gauge', 'weir_health_check_up', ['check'], 'Whether the last run of the readiness check passed', {
+    aggregator: 'min',
+  }),
   define('histogram', 'weir_health_check_duration_seconds', ['check'], 'Time of readiness checks', {
     buckets: DB_SECONDS,
   }),
@@ -310,6 +319,12 @@ export const labelCatalogue: Readonly<Record<string, LabelDefinition>> = Object.
   zone: { help: 'Apdex zone', values: ['satisfied', 'tolerating', 'frustrated'] },
   metric: { help: 'Name of the metric family at its budget' },
 });
+
+/** How the values of a family in several processes become one; counters and histograms always add up. */
+export function aggregatorOf({ type, name, unit, aggregator }: MetricDefinition): GaugeAggregator {
+  if (type !== 'gauge') return 'sum';
+  return aggregator ?? (unit === 'info' || name.endsWith('_ratio') ? 'max' : 'sum');
+}
 
 const byName = new Map(metricCatalogue.map((definition) => [definition.name, definition]));
 

@@ -1,7 +1,7 @@
 /** The facade: one object that owns the registry, what feeds it and the ways out of it. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { performance } from 'node:perf_hooks';
-import { definitionOf, type MetricDefinition } from './catalogue.ts';
+import { definitionOf, type GaugeAggregator, type MetricDefinition } from './catalogue.ts';
 import { instrument } from './db/instrument.ts';
 import { PoolRecorder } from './db/pool-recorder.ts';
 import { type QueryOptions, QueryRecorder } from './db/query-recorder.ts';
@@ -55,7 +55,8 @@ export interface Metrics {
   /** For HTTP adapters. */
   readonly http: HttpRecorder;
   counter(metric: OwnMetric): Counter;
-  gauge(metric: OwnMetric): Gauge;
+  /** `aggregator` says how the values of several processes become one. Default: `max` for names in `_ratio`, else `sum`. */
+  gauge(metric: OwnMetric & { readonly aggregator?: GaugeAggregator }): Gauge;
   /** `buckets` default to those of HTTP durations in seconds. */
   histogram(metric: OwnMetric & { readonly buckets?: readonly number[] }): Histogram;
   /** Liveness and readiness; call it once. */
@@ -77,10 +78,14 @@ export interface Metrics {
 function ownDefinition(
   metric: OwnMetric,
   type: MetricDefinition['type'],
-  buckets?: readonly number[],
+  rest: Pick<MetricDefinition, 'buckets' | 'aggregator'> = {},
 ): MetricDefinition {
   const { name, help, labels = [] } = metric;
-  return { name, type, unit: '', labels: [...labels], help, ...(buckets === undefined ? {} : { buckets }) };
+  return { name, type, unit: '', labels: [...labels], help, ...rest };
+}
+
+function isRegistry(registry: unknown): boolean {
+  return typeof (registry as PromRegistry | null | undefined)?.registerMetric === 'function';
 }
 
 function validate(options: MetricsOptions): void {
@@ -96,6 +101,11 @@ function validate(options: MetricsOptions): void {
   if (typeof options.service !== 'string' || options.service === '') {
     throw metricsError('ERR_WEIR_METRICS_OPTION', 'service', 'a non-empty string', options.service);
   }
+  const { registries = [] } = options;
+  if (!Array.isArray(registries) || !registries.every(isRegistry)) {
+    const expected = 'a list of registries of prom-client, such as `[register]`';
+    throw metricsError('ERR_WEIR_METRICS_OPTION', 'registries', expected, registries);
+  }
   positive('maxSeries', options.maxSeries, false);
   positive('http.maxSeries', options.http?.maxSeries, false);
   positive('db.maxStatements', options.db?.maxStatements, false);
@@ -105,27 +115,47 @@ function validate(options: MetricsOptions): void {
     throw metricsError('ERR_WEIR_METRICS_OPTION', 'db.slowQueryMs', 'at least 0', slow);
 }
 
-/** Starts collecting. One a process is usual; each has its own registry. */
+interface Recorders {
+  readonly http: HttpRecorder;
+  readonly queries: QueryRecorder;
+  readonly pools: PoolRecorder;
+  /** Stops everything, and takes the families out of the team's registries. */
+  readonly stop: () => void;
+}
+
+// Where a name is taken, nothing of what was started and registered before stays.
+function startRecorders(registry: MetricRegistry, options: MetricsOptions, now: () => number): Recorders {
+  const maxSeries = options.http?.maxSeries ?? options.maxSeries ?? DEFAULT_MAX_SERIES;
+  const stops = [() => registry.close()];
+  const stop = (): void => {
+    for (const next of stops.splice(0).reverse()) next();
+  };
+  try {
+    registry
+      .gauge(definitionOf('target_info'))
+      .labels(options.service, options.version ?? '')
+      .set(1);
+    const http = new HttpRecorder(registry, { now, maxSeries });
+    const queries = new QueryRecorder(registry, { now, http, options: { ...options.db } });
+    const pools = new PoolRecorder(registry);
+    const sources = [startCacheMetrics, startRateLimitMetrics, startOverloadMetrics];
+    const runtime = [startEventLoopMetrics, startGcMetrics, startProcessMetrics];
+    for (const start of options.runtime === false ? sources : [...sources, ...runtime])
+      stops.push(start(registry));
+    followOverflow(registry);
+    return { http, queries, pools, stop };
+  } catch (error) {
+    stop();
+    throw error;
+  }
+}
+
+/** Starts collecting. One a process is usual; each has its own registry. Where it throws, nothing stays behind. */
 export function createMetrics(options: MetricsOptions): Metrics {
   validate(options);
   const { now = () => performance.now(), maxSeries = DEFAULT_MAX_SERIES, registries = [] } = options;
   const registry = new MetricRegistry({ maxSeries, registries, native: options.nativeHistograms });
-  registry
-    .gauge(definitionOf('target_info'))
-    .labels(options.service, options.version ?? '')
-    .set(1);
-  const http = new HttpRecorder(registry, { now, maxSeries: options.http?.maxSeries ?? maxSeries });
-  const queries = new QueryRecorder(registry, { now, http, options: { ...options.db } });
-  const pools = new PoolRecorder(registry);
-  const stops = [
-    startCacheMetrics(registry),
-    startRateLimitMetrics(registry),
-    startOverloadMetrics(registry),
-  ];
-  if (options.runtime !== false) {
-    stops.push(startEventLoopMetrics(registry), startGcMetrics(registry), startProcessMetrics(registry));
-  }
-  followOverflow(registry);
+  const { http, queries, pools, stop } = startRecorders(registry, options, now);
   let slos: SloRecorder | undefined;
 
   const scrape: Metrics['scrape'] = async (accept) => {
@@ -143,19 +173,26 @@ export function createMetrics(options: MetricsOptions): Metrics {
     registry,
     http,
     counter: (metric: OwnMetric) => registry.counter(ownDefinition(metric, 'counter'), metric),
-    gauge: (metric: OwnMetric) => registry.gauge(ownDefinition(metric, 'gauge'), metric),
+    gauge: (metric: OwnMetric & { readonly aggregator?: GaugeAggregator }) => {
+      const { aggregator } = metric;
+      if (aggregator !== undefined && !['sum', 'min', 'max'].includes(aggregator))
+        throw metricsError('ERR_WEIR_METRICS_OPTION', 'aggregator', '`sum`, `min` or `max`', aggregator);
+      const definition = ownDefinition(metric, 'gauge', aggregator === undefined ? {} : { aggregator });
+      return registry.gauge(definition, metric);
+    },
     histogram: (metric: OwnMetric & { readonly buckets?: readonly number[] }) => {
-      const buckets = metric.buckets ?? definitionOf('http_server_request_duration_seconds').buckets;
-      return registry.histogram(ownDefinition(metric, 'histogram', buckets), metric);
+      const buckets = metric.buckets ?? definitionOf('http_server_request_duration_seconds').buckets ?? [];
+      return registry.histogram(ownDefinition(metric, 'histogram', { buckets }), metric);
     },
     instrument: <T extends object>(client: T, { name = 'default' }: { readonly name?: string } = {}): T => {
       queries.enable();
       instrument(client, { name, queries, pools, now });
       return client;
     },
-    health: (healthOptions: HealthOptions) => createHealth(registry, healthOptions, now),
+    health: (healthOptions: HealthOptions) =>
+      registry.atomically(() => createHealth(registry, healthOptions, now)),
     slo: (sloOptions: SloOptions) => {
-      slos ??= new SloRecorder(registry, http);
+      slos ??= registry.atomically(() => new SloRecorder(registry, http));
       return slos.create(sloOptions);
     },
     scrape,
@@ -168,9 +205,8 @@ export function createMetrics(options: MetricsOptions): Metrics {
       );
     },
     close: async () => {
-      for (const stop of stops.splice(0)) stop();
+      stop();
       await queries.close();
-      registry.close();
     },
   });
 }

@@ -1,4 +1,10 @@
-export type { LabelDefinition, MetricDefinition, MetricType, MetricUnit } from './catalogue.ts';
+export type {
+  GaugeAggregator,
+  LabelDefinition,
+  MetricDefinition,
+  MetricType,
+  MetricUnit,
+} from './catalogue.ts';
 export { definitionOf, labelCatalogue, metricCatalogue, OVERFLOW, UNMATCHED_ROUTE } from './catalogue.ts';
 export type { Metrics, MetricsOptions, OwnMetric } from './create-metrics.ts';
 export { createMetrics } from './create-metrics.ts';
@@ -11,6 +17,7 @@ export type { CheckResult, Health, HealthCheck, HealthOptions, Readiness } from 
 export type { Slo, SloOptions } from './health/slo.ts';
 export type { HttpExchange, HttpOutcome, HttpRecorder } from './http/recorder.ts';
 export type { Counter, CounterSeries } from './instruments/counter.ts';
+export type { LabelValue } from './instruments/family.ts';
 export type { Gauge, GaugeSeries } from './instruments/gauge.ts';
 export type { Exemplar, Histogram, HistogramSeries } from './instruments/histogram.ts';
 export type { FamilyOptions, MetricRegistry } from './registry.ts';

@@ -32,7 +32,7 @@ export class MetricRegistry {
   readonly #families = new Map<string, AnyFamily>();
   readonly #collectors = new Set<Collector>();
   readonly #registries: readonly PromRegistry[];
-  readonly #bridged = new Map<PromRegistry, Set<string>>();
+  readonly #bridged = new Map<PromRegistry, Map<string, PromBridge>>();
   #collected = false;
   #ownScrape = false;
 
@@ -43,7 +43,7 @@ export class MetricRegistry {
   }) {
     this.#native = options.native ?? false;
     this.#maxSeries = options.maxSeries;
-    this.#registries = options.registries;
+    this.#registries = [...new Set(options.registries)];
   }
 
   /** Registers a counter. Throws if the name is taken. */
@@ -69,6 +69,17 @@ export class MetricRegistry {
       this.#families.has(name) ||
       this.#registries.some((registry) => registry.getSingleMetric(name) !== undefined)
     );
+  }
+
+  /** Runs `register`. Where it throws, the families that it registered are removed again, here and in the team's registries. */
+  atomically<T>(register: () => T): T {
+    const before = new Set(this.#families.keys());
+    try {
+      return register();
+    } catch (error) {
+      for (const name of [...this.#families.keys()]) if (!before.has(name)) this.#remove(name);
+      throw error;
+    }
   }
 
   /** Every family, in the order of registration. */
@@ -107,8 +118,7 @@ export class MetricRegistry {
 
   /** Takes our families out of the team's registries again. */
   close(): void {
-    for (const [registry, names] of this.#bridged)
-      for (const name of names) registry.removeSingleMetric(name);
+    for (const name of this.#families.keys()) this.#leaveRegistries(name);
     this.#bridged.clear();
     this.#collectors.clear();
   }
@@ -117,12 +127,35 @@ export class MetricRegistry {
     const { name } = family.definition;
     if (this.has(name)) throw metricsError('ERR_WEIR_METRICS_DUPLICATE', name);
     this.#families.set(name, family);
-    for (const registry of this.#registries) {
-      registry.registerMetric(new PromBridge(family, () => this.#beforeForeignScrape()) as never);
-      const names = this.#bridged.get(registry) ?? new Set();
-      this.#bridged.set(registry, names.add(name));
+    try {
+      for (const registry of this.#registries) this.#bridge(family, registry);
+    } catch (error) {
+      this.#remove(name);
+      throw error;
     }
     return family;
+  }
+
+  #bridge(family: AnyFamily, registry: PromRegistry): void {
+    const bridge = new PromBridge(family, () => this.#beforeForeignScrape());
+    registry.registerMetric(bridge as never);
+    const bridges = this.#bridged.get(registry) ?? new Map<string, PromBridge>();
+    this.#bridged.set(registry, bridges.set(family.definition.name, bridge));
+  }
+
+  #remove(name: string): void {
+    this.#leaveRegistries(name);
+    this.#families.delete(name);
+  }
+
+  // After the team's `clear()` another metric may have the name.
+  #leaveRegistries(name: string): void {
+    for (const [registry, bridges] of this.#bridged) {
+      const bridge = bridges.get(name);
+      if (bridge !== undefined && registry.getSingleMetric(name) === bridge)
+        registry.removeSingleMetric(name);
+      bridges.delete(name);
+    }
   }
 
   // prom-client asks every metric for its values within one synchronous run, and so does our own scrape.
@@ -143,7 +176,11 @@ export class MetricRegistry {
     for (const registry of this.#registries) {
       const ours = this.#bridged.get(registry);
       const isTheirs = ({ name }: PromMetricData): boolean => !ours?.has(name) && !ours?.has(`${name}_total`);
-      found.push(...(await this.#jsonOf(registry)).filter(isTheirs));
+      for (const metric of (await this.#jsonOf(registry)).filter(isTheirs)) {
+        // Summaries and histograms without labels may have none here, not even an empty object.
+        const values = metric.values?.map((value) => ({ ...value, labels: value.labels ?? {} }));
+        found.push({ ...metric, values });
+      }
     }
     return found;
   }

@@ -5,7 +5,8 @@ import { Worker } from 'node:worker_threads';
 import { createAggregator } from '@weir/metrics/aggregation';
 import client from 'prom-client';
 import { expect, test } from 'vitest';
-import { createMetrics } from '../src/index.ts';
+import { mergeSnapshots, takeSnapshot } from '../src/aggregation/snapshot.ts';
+import { createMetrics, type GaugeAggregator } from '../src/index.ts';
 import { parseSamples } from './samples.ts';
 
 test('a cluster is scraped as one, and what a killed worker counted stays while its gauges go', async () => {
@@ -56,6 +57,58 @@ test('worker threads are gathered with the main thread’s own metrics', async (
   expect(samples.get('target_info{service_name="main",service_version=""}')).toBe(1);
   aggregator.close();
   await own.close();
+});
+
+// The values of two members, and what one scrape of both must say.
+const gauges: readonly [string, GaugeAggregator | undefined, number, number, number][] = [
+  ['busy', undefined, 2, 3, 5],
+  ['busy', 'max', 2, 3, 3],
+  ['busy', 'min', 2, 3, 2],
+  ['used_ratio', undefined, 0.2, 0.3, 0.3],
+  ['used_ratio', 'min', 0.2, 0.3, 0.2],
+];
+
+test.each(gauges)(
+  'the gauge %s with aggregator %s of %d and %d is %d, in our aggregation and in prom-client’s',
+  async (name, aggregator, one, other, expected) => {
+    const members = [one, other].map((value) => {
+      const registry = new client.Registry();
+      const metrics = createMetrics({ service: 'test', runtime: false, registries: [registry] });
+      metrics
+        .gauge({ name, help: 'A gauge', ...(aggregator === undefined ? {} : { aggregator }) })
+        .set(value);
+      return { metrics, registry };
+    });
+    const [merged] = mergeSnapshots(members.map(({ metrics }) => takeSnapshot(metrics.registry))).filter(
+      ({ definition }) => definition.name === name,
+    );
+    expect(merged?.rows).toEqual([{ labels: [], values: [expected] }]);
+    const states = await Promise.all(members.map(({ registry }) => registry.getMetricsAsJSON()));
+    const samples = parseSamples(await client.AggregatorRegistry.aggregate(states).metrics());
+    expect(samples.get(name)).toBe(expected);
+    for (const { metrics } of members) await metrics.close();
+  },
+);
+
+test('a check that fails in one member shows as failed for all', async () => {
+  const members = [true, false, true].map((works) => {
+    const metrics = createMetrics({ service: 'test', runtime: false });
+    const database = (): void => {
+      if (!works) throw new Error('down');
+    };
+    return { metrics, health: metrics.health({ checks: { database } }) };
+  });
+  for (const { health } of members) await health.check();
+  const merged = mergeSnapshots(members.map(({ metrics }) => takeSnapshot(metrics.registry)));
+  const rowsOf = (name: string) => merged.find(({ definition }) => definition.name === name)?.rows;
+  expect(rowsOf('weir_health_check_up')).toEqual([{ labels: ['database'], values: [0] }]);
+  for (const { metrics } of members) await metrics.close();
+});
+
+test('an aggregator that does not exist is refused', async () => {
+  const metrics = createMetrics({ service: 'test', runtime: false });
+  expect(() => metrics.gauge({ name: 'g', help: 'g', aggregator: 'first' as never })).toThrow(/`aggregator`/);
+  await metrics.close();
 });
 
 test('prom-client’s own cluster aggregation adds our families up too', async () => {

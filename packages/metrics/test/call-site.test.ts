@@ -11,7 +11,7 @@ afterEach(() => {
   Error.stackTraceLimit = limit;
 });
 
-type Formatter = typeof Error.prepareStackTrace;
+type Formatter = typeof Error.prepareStackTrace | undefined;
 
 const formatters: Readonly<Record<string, Formatter>> = {
   'call sites': (_error, sites) => sites,
@@ -47,7 +47,7 @@ function twelveReads(): NPlusOneEvent[] {
 
 describe.each(Object.entries(formatters))('Error.prepareStackTrace that gives %s', (name, formatter) => {
   test('leaves queries as they are, finds the caller, and is still set afterwards', () => {
-    Error.prepareStackTrace = formatter;
+    Reflect.set(Error, 'prepareStackTrace', formatter);
     Error.stackTraceLimit = 3;
     const found = twelveReads();
     expect([Error.prepareStackTrace, Error.stackTraceLimit]).toEqual([formatter, 3]);

@@ -3,7 +3,13 @@ import { promtool } from '@weir/test-kit';
 import fc from 'fast-check';
 import client from 'prom-client';
 import { expect, test } from 'vitest';
-import { createMetrics, metricCatalogue } from '../src/index.ts';
+import {
+  createMetrics,
+  type LabelValue,
+  type Metrics,
+  metricCatalogue,
+  type OwnMetric,
+} from '../src/index.ts';
 import { parseSamples, samplesOf } from './samples.ts';
 
 const quiet = { service: 'test', runtime: false } as const;
@@ -63,6 +69,76 @@ test('a value that is not finite, a negative increment and a wrong number of lab
   expect(() => counter.labels('x', 'y')).toThrow(/has 1 labels, got 2/);
   expect(() => metrics.histogram({ name: 'h', help: 'h' }).observe(Number.NaN)).toThrow(/`h` takes finite/);
   expect(() => metrics.gauge({ name: 'c_total', help: 'c' })).toThrow(/registered already/);
+  await metrics.close();
+});
+
+const kinds = {
+  counter: (metrics: Metrics, own: OwnMetric) => {
+    const family = metrics.counter(own);
+    return { add: (...values: LabelValue[]) => family.labels(...values).inc(), family };
+  },
+  gauge: (metrics: Metrics, own: OwnMetric) => {
+    const family = metrics.gauge(own);
+    return { add: (...values: LabelValue[]) => family.labels(...values).inc(), family };
+  },
+  histogram: (metrics: Metrics, own: OwnMetric) => {
+    const family = metrics.histogram({ ...own, buckets: [10] });
+    return { add: (...values: LabelValue[]) => family.labels(...values).observe(1), family };
+  },
+};
+
+test.each(Object.entries(kinds))(
+  'label values of a %s that read alike are one series, whatever their type',
+  async (_kind, make) => {
+    const values: [string, LabelValue][] = [
+      ['200', 200],
+      ['1.5', 1.5],
+      ['0', -0],
+      ['NaN', Number.NaN],
+      ['true', true],
+    ];
+    const metrics = createMetrics(quiet);
+    const { add, family } = make(metrics, { name: 'x', help: 'x', labels: ['a', 'b', 'c'] });
+    for (const [text, value] of values) {
+      add(value, 'z', text);
+      add(text, 'z', value);
+      add(text, 'z', text);
+    }
+    const samples = [...(await samplesOf(metrics))].filter(([name]) => /^x(_count)?\{/.test(name));
+    expect(samples.map(([, value]) => value)).toEqual(values.map(() => 3));
+    for (const [text, value] of values) family.remove(value, 'z', text);
+    expect(family.series).toEqual([]);
+    await metrics.close();
+  },
+);
+
+test('at its budget a family still finds a number among its series', async () => {
+  const metrics = createMetrics(quiet);
+  const counter = metrics.counter({ name: 'c_total', help: 'c', labels: ['code'], maxSeries: 1 });
+  counter.labels('200').inc();
+  counter.labels(404).inc();
+  counter.labels(200).inc();
+  const samples = await samplesOf(metrics);
+  expect(samples.get('c_total{code="200"}')).toBe(2);
+  expect(samples.get('c_total{code="_OTHER"}')).toBe(1);
+  await metrics.close();
+});
+
+test('a label set of a caller’s own that reads like the overflow series is that series', async () => {
+  const metrics = createMetrics(quiet);
+  const counter = metrics.counter({ name: 'c_total', help: 'c', labels: ['code'], maxSeries: 1 });
+  counter.labels('_OTHER').inc();
+  expect((await samplesOf(metrics)).get('weir_metrics_overflow_total{metric="c_total"}')).toBe(0);
+  for (const code of ['a', 'b', 'c']) counter.labels(code).inc();
+  const lines = (await metrics.scrape()).body.split('\n').filter((line) => line.startsWith('c_total'));
+  expect(lines).toEqual(['c_total{code="a"} 1', 'c_total{code="_OTHER"} 3']);
+  expect((await samplesOf(metrics)).get('weir_metrics_overflow_total{metric="c_total"}')).toBe(2);
+  await metrics.close();
+});
+
+test('a label that is named twice is refused', async () => {
+  const metrics = createMetrics(quiet);
+  expect(() => metrics.counter({ name: 'c_total', help: 'c', labels: ['a', 'b', 'a'] })).toThrow(/`labels`/);
   await metrics.close();
 });
 

@@ -1,5 +1,5 @@
 /** The whole state of a registry as plain data: what one process or thread tells another. */
-import type { MetricDefinition } from '../catalogue.ts';
+import { aggregatorOf, type GaugeAggregator, type MetricDefinition } from '../catalogue.ts';
 import type { AnyFamily } from '../exposition/text.ts';
 import type { MetricRegistry } from '../registry.ts';
 
@@ -24,22 +24,18 @@ export function takeSnapshot(registry: MetricRegistry): FamilySnapshot[] {
   }));
 }
 
-/** Whether a family's gauges are the same in every process, so that adding them up would be wrong. */
-function isShared({ name, unit }: MetricDefinition): boolean {
-  return (
-    unit === 'info' ||
-    name === 'process_start_time_seconds' ||
-    name === 'process_max_fds' ||
-    name.endsWith('_ratio')
-  );
-}
+const combine: Readonly<Record<GaugeAggregator, (a: number, b: number) => number>> = {
+  sum: (a, b) => a + b,
+  min: Math.min,
+  max: Math.max,
+};
 
 interface MergedFamily {
   readonly definition: MetricDefinition;
   readonly rows: Map<string, { readonly labels: readonly string[]; values: number[] }>;
 }
 
-/** Adds snapshots up, series by series. Families of one name and another shape are left out. */
+/** Makes one snapshot of several, series by series: counters and histograms add up, gauges by their aggregator. Families of one name and another shape are left out. */
 export function mergeSnapshots(snapshots: Iterable<readonly FamilySnapshot[]>): FamilySnapshot[] {
   const merged = new Map<string, MergedFamily>();
   for (const snapshot of snapshots) {
@@ -47,15 +43,13 @@ export function mergeSnapshots(snapshots: Iterable<readonly FamilySnapshot[]>): 
       const family: MergedFamily = merged.get(definition.name) ?? { definition, rows: new Map() };
       merged.set(definition.name, family);
       if (family.definition.labels.join() !== definition.labels.join()) continue;
+      const both = combine[aggregatorOf(family.definition)];
       for (const { labels, values } of rows) {
         const key = JSON.stringify(labels);
         const known = family.rows.get(key);
         if (known === undefined) family.rows.set(key, { labels, values: [...values] });
-        else if (known.values.length === values.length) {
-          known.values = isShared(definition)
-            ? known.values.map((value, index) => Math.max(value, values[index] as number))
-            : known.values.map((value, index) => value + (values[index] as number));
-        }
+        else if (known.values.length === values.length)
+          known.values = known.values.map((value, index) => both(value, values[index] as number));
       }
     }
   }

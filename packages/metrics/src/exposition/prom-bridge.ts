@@ -2,7 +2,7 @@
  * The meeting point with prom-client 15 and its successor: every family of ours stands in the team's registry as one more metric, and our
  * scrape carries the team's metrics. Only public members of the registry are used, so that either package will do.
  */
-import type { MetricUnit } from '../catalogue.ts';
+import { aggregatorOf, type MetricDefinition, type MetricUnit, metricCatalogue } from '../catalogue.ts';
 import { type AnyFamily, formatValue, renderHeader, renderLabels, type TextFormat } from './text.ts';
 
 /** One sample as prom-client's `get()` hands it out. */
@@ -25,7 +25,7 @@ export interface PromMetricData {
   readonly name: string;
   readonly help: string;
   readonly type: unknown;
-  readonly values?: readonly PromValue[];
+  readonly values?: readonly PromValue[] | undefined;
 }
 
 /** What we need of a registry of prom-client ≥ 15 or of `@prometheus-io/client`. */
@@ -44,29 +44,37 @@ export class PromBridge {
   readonly aggregator: string;
   readonly labelNames: readonly string[];
   readonly #family: AnyFamily;
-  readonly #beforeGet: () => boolean;
+  readonly #update: () => boolean;
 
-  /** `beforeGet` brings the family up to date; where it answers `false` the scrape is our own and wants no values. */
-  constructor(family: AnyFamily, beforeGet: () => boolean) {
+  /** `update` brings the family up to date; where it answers `false` the scrape is our own and needs no values from here. */
+  constructor(family: AnyFamily, update: () => boolean) {
     const { name, help, type, labels } = family.definition;
     this.name = name;
     this.help = help;
     this.type = type;
-    this.aggregator = name.endsWith('_info') || name === 'process_start_time_seconds' ? 'first' : 'sum';
+    this.aggregator = aggregatorOf(family.definition);
     this.labelNames = labels;
     this.#family = family;
-    this.#beforeGet = beforeGet;
+    this.#update = update;
   }
 
   /** Synchronous inside, so that one scrape is one instant. prom-client changes `name` for OpenMetrics: it is read late. */
   async get(): Promise<PromMetricData & { aggregator: string }> {
-    const values = this.#beforeGet() ? promValues(this.#family) : [];
+    const values = this.#update() ? promValues(this.#family) : [];
     return { name: this.name, help: this.help, type: this.type, values, aggregator: this.aggregator };
   }
 
+  /** Sets counters, histograms and the team's own gauges back to 0. Gauges of this package stay: they state what is, such as `target_info`. */
   reset(): void {
+    if (isState(this.#family.definition)) return;
+    // A total kept elsewhere counts from its value at the reset.
+    this.#update();
     this.#family.reset();
   }
+}
+
+function isState(definition: MetricDefinition): boolean {
+  return definition.type === 'gauge' && metricCatalogue.includes(definition);
 }
 
 function promValues(family: AnyFamily): PromValue[] {

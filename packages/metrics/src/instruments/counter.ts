@@ -8,6 +8,8 @@ export class CounterSeries implements Series {
   readonly #name: string;
   readonly #onObserve: (() => void) | undefined;
   readonly #cell = new Float64Array(1);
+  /** What the total kept elsewhere was at the last reset. */
+  #base = 0;
 
   constructor(name: string, labelValues: readonly string[], onObserve: (() => void) | undefined) {
     this.#name = name;
@@ -20,6 +22,7 @@ export class CounterSeries implements Series {
   }
 
   reset(): void {
+    this.#base += this.value;
     this.#cell[0] = 0;
   }
 
@@ -30,9 +33,9 @@ export class CounterSeries implements Series {
     this.#onObserve?.();
   }
 
-  /** Takes over a total kept elsewhere, such as a cache's own counter. */
+  /** Takes over a total kept elsewhere, such as a cache's own counter, less what it was at the last reset. */
   setTotal(total: number): void {
-    this.#cell[0] = total;
+    this.#cell[0] = total - this.#base;
   }
 }
 

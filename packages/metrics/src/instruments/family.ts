@@ -5,6 +5,9 @@
 import { type MetricDefinition, OVERFLOW } from '../catalogue.ts';
 import { metricsError } from '../errors.ts';
 
+/** What a label may be set to; it is exported as text. */
+export type LabelValue = string | number | boolean;
+
 type Node<S> = Map<string, Node<S> | S>;
 
 /** One label set of a family. `overflow` marks the series that stands for all label sets past the budget. */
@@ -28,6 +31,7 @@ export abstract class Family<S extends Series> {
   readonly #root: Node<S> = new Map();
   readonly #series: S[] = [];
   #overflow: S | undefined;
+  #isFull = false;
   #overflowed = 0;
 
   constructor(definition: MetricDefinition, maxSeries: number = DEFAULT_MAX_SERIES) {
@@ -36,6 +40,14 @@ export abstract class Family<S extends Series> {
     }
     if (!Number.isSafeInteger(maxSeries) || maxSeries < 1) {
       throw metricsError('ERR_WEIR_METRICS_OPTION', 'maxSeries', 'a positive integer', maxSeries);
+    }
+    if (new Set(definition.labels).size < definition.labels.length) {
+      throw metricsError(
+        'ERR_WEIR_METRICS_OPTION',
+        'labels',
+        'a list without repetitions',
+        definition.labels,
+      );
     }
     this.definition = definition;
     this.maxSeries = maxSeries;
@@ -46,16 +58,17 @@ export abstract class Family<S extends Series> {
     return this.#series;
   }
 
-  /** Observations that went to the overflow series. */
+  /** Observations that went to the overflow series because the family was full; a reset leaves it as it is. */
   get overflowed(): number {
     return this.#overflowed;
   }
 
   /**
    * The series of these label values, in the order of the definition. Hold on to it where the values are fixed: using a
-   * held series costs no lookup. At the budget a new label set gets the overflow series.
+   * held series costs no lookup. At the budget a new label set gets the overflow series. Numbers and booleans name the same series as
+   * their text, and are slower to look up.
    */
-  labels(...values: readonly string[]): S {
+  labels(...values: readonly LabelValue[]): S {
     const depth = values.length;
     if (depth !== this.definition.labels.length) {
       throw metricsError(
@@ -77,16 +90,8 @@ export abstract class Family<S extends Series> {
 
   /** The series that stands for all label sets without one of their own; it is there from the first call on. */
   get overflow(): S {
-    if (this.#overflow === undefined) {
-      this.#overflow = this.create(
-        this.definition.labels.map(() => OVERFLOW),
-        () => {
-          this.#overflowed += 1;
-        },
-      );
-      this.#series.push(this.#overflow);
-    }
-    return this.#overflow;
+    this.#isFull = true;
+    return this.#shared();
   }
 
   /** Whether a new label set would get a series of its own. */
@@ -97,11 +102,11 @@ export abstract class Family<S extends Series> {
   /** Sets every series back to 0, as a restart would. The series stay: whoever holds one goes on counting in it. */
   reset(): void {
     for (const series of this.#series) series.reset();
-    this.#overflowed = 0;
   }
 
   /** Drops one label set; does nothing if there is none. */
-  remove(...values: readonly string[]): void {
+  remove(...given: readonly LabelValue[]): void {
+    const values = given.map(String);
     const path: Node<S>[] = [this.#root];
     for (const value of values.slice(0, -1)) {
       const next = path.at(-1)?.get(value) as Node<S> | undefined;
@@ -121,12 +126,28 @@ export abstract class Family<S extends Series> {
 
   protected abstract create(labelValues: readonly string[], onObserve: (() => void) | undefined): S;
 
-  #admit(values: readonly string[]): S {
-    return this.hasRoom ? this.#add(values) : this.overflow;
+  #admit(values: readonly LabelValue[]): S {
+    if (values.some((value) => typeof value !== 'string')) return this.labels(...values.map(String));
+    if (values.every((value) => value === OVERFLOW)) return this.#shared();
+    return this.hasRoom ? this.#add(values as readonly string[]) : this.overflow;
+  }
+
+  // A caller's own label set of nothing but `_OTHER` is this series too: a scrape must not have it twice.
+  #shared(): S {
+    if (this.#overflow === undefined) {
+      this.#overflow = this.create(
+        this.definition.labels.map(() => OVERFLOW),
+        () => {
+          if (this.#isFull) this.#overflowed += 1;
+        },
+      );
+      this.#series.push(this.#overflow);
+    }
+    return this.#overflow;
   }
 
   #add(values: readonly string[]): S {
-    const series = this.create(values.map(String), undefined);
+    const series = this.create([...values], undefined);
     let node = this.#root;
     for (const value of values.slice(0, -1)) {
       let next = node.get(value) as Node<S> | undefined;

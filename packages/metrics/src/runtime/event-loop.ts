@@ -47,22 +47,34 @@ function drain(monitor: Recorded, series: HistogramSeries): void {
   monitor.reset();
 }
 
-/** Starts the event-loop metrics; call the result to stop. */
-export function startEventLoopMetrics(registry: MetricRegistry): () => void {
+function startDelay(registry: MetricRegistry): () => void {
   const delay = registry.histogram(definitionOf('nodejs_eventloop_delay_seconds')).labels();
+  const monitor = monitorEventLoopDelay({ samplePerIteration: true, resolution: RESOLUTION_MS });
+  monitor.enable();
+  const stop = registry.onCollect(() => drain(monitor, delay));
+  return () => {
+    stop();
+    monitor.disable();
+  };
+}
+
+function startTime(registry: MetricRegistry): () => void {
   const time = registry.counter(definitionOf('nodejs_eventloop_time_seconds_total'));
   const active = time.labels('active');
   const idle = time.labels('idle');
-  const monitor = monitorEventLoopDelay({ samplePerIteration: true, resolution: RESOLUTION_MS });
-  monitor.enable();
-  const stop = registry.onCollect(() => {
-    drain(monitor, delay);
+  return registry.onCollect(() => {
     const utilization = performance.eventLoopUtilization();
     active.setTotal(utilization.active / 1_000);
     idle.setTotal(utilization.idle / 1_000);
   });
+}
+
+/** Starts the event-loop metrics that the team's registries do not have already; call the result to stop. */
+export function startEventLoopMetrics(registry: MetricRegistry): () => void {
+  const stops: (() => void)[] = [];
+  if (!registry.has('nodejs_eventloop_delay_seconds')) stops.push(startDelay(registry));
+  if (!registry.has('nodejs_eventloop_time_seconds_total')) stops.push(startTime(registry));
   return () => {
-    stop();
-    monitor.disable();
+    for (const stop of stops) stop();
   };
 }

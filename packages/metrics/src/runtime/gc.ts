@@ -15,8 +15,9 @@ interface GcEntry {
   readonly detail?: unknown;
 }
 
-/** Starts the GC metrics; call the result to stop. */
+/** Starts the GC metrics, unless the team's registries have them already; call the result to stop. */
 export function startGcMetrics(registry: MetricRegistry): () => void {
+  if (registry.has('v8js_gc_duration_seconds')) return () => {};
   const family = registry.histogram(definitionOf('v8js_gc_duration_seconds'));
   for (const kind of Object.values(KINDS)) family.labels(kind);
   const record = (entries: readonly GcEntry[]): void => {

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
 import { getHeapSpaceStatistics } from 'node:v8';
 import { definitionOf } from '../catalogue.ts';
+import type { Gauge } from '../instruments/gauge.ts';
 import type { MetricRegistry } from '../registry.ts';
 
 function openFds(): number | undefined {
@@ -51,19 +52,21 @@ export function startProcessMetrics(registry: MetricRegistry): () => void {
   const startSeconds = performance.timeOrigin / 1_000;
   value('process_start_time_seconds', () => startSeconds);
 
-  const used = registry.gauge(definitionOf('v8js_memory_heap_used_bytes'));
-  const limit = registry.gauge(definitionOf('v8js_memory_heap_limit_bytes'));
-  const resources = registry.gauge(definitionOf('nodejs_active_resources'));
-  stops.push(
-    registry.onCollect(() => {
-      for (const space of getHeapSpaceStatistics()) {
-        used.labels(space.space_name).set(space.space_used_size);
-        limit.labels(space.space_name).set(space.space_size);
-      }
-      for (const series of resources.series) series.set(0);
-      for (const type of process.getActiveResourcesInfo()) resources.labels(type).inc();
-    }),
-  );
+  const family = (name: string, collect: (gauge: Gauge) => void): void => {
+    if (registry.has(name)) return;
+    const gauge = registry.gauge(definitionOf(name));
+    stops.push(registry.onCollect(() => collect(gauge)));
+  };
+  family('v8js_memory_heap_used_bytes', (gauge) => {
+    for (const space of getHeapSpaceStatistics()) gauge.labels(space.space_name).set(space.space_used_size);
+  });
+  family('v8js_memory_heap_limit_bytes', (gauge) => {
+    for (const space of getHeapSpaceStatistics()) gauge.labels(space.space_name).set(space.space_size);
+  });
+  family('nodejs_active_resources', (gauge) => {
+    for (const series of gauge.series) series.set(0);
+    for (const type of process.getActiveResourcesInfo()) gauge.labels(type).inc();
+  });
   return () => {
     for (const stop of stops) stop();
   };
