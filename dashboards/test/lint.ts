@@ -92,7 +92,7 @@ function* lintAnnotations({ annotations }: DashboardJson): Generator<string> {
     if (!titleFormat) yield `annotation ${name}: no title`;
     for (const metric of unknownMetrics(expanded(expr), ofAlerts))
       yield `annotation ${name}: ${metric} is not in the catalogue`;
-    if (!expr.includes('job=~"$job"')) yield `annotation ${name}: ignores $job`;
+    if (!/job=~"\$job\|?"/.test(expr)) yield `annotation ${name}: ignores $job`;
   }
 }
 
@@ -156,10 +156,13 @@ function* lintTarget(title: string, { expr, legendFormat, datasource, exemplar }
   for (const { metric, matchers, range, before } of selectors) {
     const isOfAlerts = ofAlerts.includes(metric);
     if (!known.has(metric) && !isOfAlerts) yield `${title}: ${metric} is not in the catalogue`;
-    for (const label of isOfAlerts ? ['job'] : ['job', 'instance']) {
-      if (!matchers.includes(`${label}=~"$${label}"`))
-        yield `target-${label}: ${title}: ${metric} ignores $${label}`;
-    }
+    if (isOfAlerts) {
+      if (!matchers.includes('job=~"$job|"'))
+        yield `target-job: ${title}: ${metric} ignores $job, or leaves out alerts without a job`;
+    } else
+      for (const label of ['job', 'instance'])
+        if (!matchers.includes(`${label}=~"$${label}"`))
+          yield `target-${label}: ${title}: ${metric} ignores $${label}`;
     const grows = range === '$__range' && before.endsWith('increase(');
     if (range !== undefined && range !== '$__rate_interval' && !grows)
       yield `target-rate-interval: ${title}: ${metric} over a fixed [${range}]`;

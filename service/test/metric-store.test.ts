@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { createMatcher, isStale, Labels } from '@weir/promql';
 import { createManualClock, seededRandom } from '@weir/test-kit';
 import { expect, test } from 'vitest';
+import { EngineHost } from '../src/engine/engine-host.ts';
 import { MetricStore, type MetricStoreOptions } from '../src/store/metric-store.ts';
 import { SampleBatch } from '../src/store/sample-batch.ts';
 import type { MemorySeries } from '../src/store/series.ts';
@@ -10,6 +11,7 @@ import { temporaryDirectory } from './support/temporary-directory.ts';
 
 const startMs = Date.UTC(2026, 0, 1);
 const blockMs = 600_000;
+const query = { timeoutMs: 30_000, maxSamples: 1_000_000, maxSeries: 1_000 };
 
 function openStore(options: Partial<MetricStoreOptions> & { path: string; now: () => number }): MetricStore {
   return new MetricStore({ retentionMs: 86_400_000, blockMs, ...options });
@@ -120,6 +122,27 @@ test('series of a range are those with samples in it, in memory, sealed and afte
   store.close();
   store = openStore({ path, now: clock.now });
   check();
+  store.close();
+});
+
+test('the status counts the chunks in memory: two of a series on both sides of the end of a block, one after sealing', () => {
+  const clock = createManualClock(startMs);
+  const store = openStore({ path: join(temporaryDirectory(), 'metrics.db'), now: clock.now });
+  const host = new EngineHost(store, { store: { path: '', retentionMs: 1, maxSeries: 1 }, query });
+  const counts = (): [number, number] => {
+    const text = new TextDecoder().decode(host.tsdbStatus({ limit: 0 }).data);
+    const { headStats } = JSON.parse(text) as { headStats: { numSeries: number; chunkCount: number } };
+    return [headStats.numSeries, headStats.chunkCount];
+  };
+  expect(counts()).toEqual([0, 0]);
+  append(store, startMs, { a: 1, b: 1, c: 1 });
+  expect(counts()).toEqual([3, 3]);
+  clock.advance(blockMs);
+  append(store, clock.now(), { a: 2, b: 2 });
+  expect(counts()).toEqual([3, 5]);
+  clock.advance(120_000);
+  maintainAll(store);
+  expect(counts()).toEqual([3, 2]);
   store.close();
 });
 

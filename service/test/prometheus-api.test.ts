@@ -9,6 +9,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { loadConfig } from '../src/config/load-config.ts';
 import { type Service, startService } from '../src/start-service.ts';
 import { eventually, instant } from './support/service-process.ts';
+import { startTestService } from './support/test-service.ts';
 
 // The calls of Grafana's Prometheus data source, and wrong ones, put to the service and to a real Prometheus that scrapes the
 // same target. Versions differ (the service answers as Prometheus 3, Debian's is 2.42): where that shows, the test says so.
@@ -223,6 +224,52 @@ test.each([
   const [own, other] = await both(path);
   expectSame(own, other);
   expect((own.body as { status: string }).status).toBe('error');
+});
+
+test.each([
+  ['application/json', '', '?query=1'],
+  ['application/json', '{"query":"2"}', '?query=1'],
+  ['application/json', '{', '?query=1'],
+  ['text/plain', '', '?query=1'],
+  ['application/octet-stream', '', '?query=1'],
+  ['application/octet-stream', 'query=2', '?query=1'],
+  ['application/x-protobuf', 'query=2', ''],
+  ['', '', '?query=1'],
+  ['application/x-www-form-urlencoded', '', '?query=1'],
+  ['application/x-www-form-urlencoded', 'query=2', '?query=1'],
+  ['application/x-www-form-urlencoded; charset=utf-8', 'query=2', ''],
+  ['Application/X-WWW-Form-URLencoded', 'query=2', ''],
+])('a POST as %j with the body %j and %j in its URL is read as by Prometheus', async (type, body, search) => {
+  const [own, other] = await Promise.all(
+    [service, prometheus].map(async ({ url }) => {
+      const response = await fetch(`${url}/api/v1/query${search}`, {
+        method: 'POST',
+        headers: type === '' ? {} : { 'content-type': type },
+        body: Buffer.from(body),
+      });
+      const { status, data } = (await response.json()) as {
+        status: string;
+        data?: { result: [number, string] };
+      };
+      return [response.status, status, data?.result[1]];
+    }),
+  );
+  expect(own).toEqual(other);
+});
+
+test('values of a label whose name is escaped are found, and what is no escaped name is taken as written', async () => {
+  const { url } = await startTestService();
+  const pushed = `{"odd","http.method"="GET","a_ö😀"="b"} 1\nplain{U__x_="as written"} 1\n`;
+  expect((await fetch(`${url}/push/a`, { method: 'POST', body: pushed })).status).toBe(204);
+  const values = async (name: string): Promise<unknown> =>
+    ((await ask(url, `/api/v1/label/${encodeURIComponent(name)}/values`)).body as { data: unknown }).data;
+  for (const name of ['U__http_2e_method', 'U__http_2E_method', 'http.method'])
+    expect(await values(name), name).toEqual(['GET']);
+  expect(await values('U__a___f6__1f600_')).toEqual(['b']);
+  expect(await values('U______name____')).toContain('plain');
+  for (const name of ['U__http_2e', 'U__http_2g_method', 'U__http_d800_method', 'U__http_110000_method'])
+    expect(await values(name), name).toEqual([]);
+  expect(await values('U__x_')).toEqual(['as written']);
 });
 
 /** The names of the fields at every level, values left out; an optional field that only one may have is passed. */

@@ -1,5 +1,6 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { dashboards } from '@weir/dashboards';
 import { expect, test } from 'vitest';
 import { readRuleFile } from '../src/rules/rule-group.ts';
 import { startFakeTarget } from './support/fake-target.ts';
@@ -102,6 +103,42 @@ test('rules record, an alert waits, fires to the webhook, survives a restart and
   expect(bodies.at(-1)?.alerts[0]?.endsAt).not.toBe('0001-01-01T00:00:00Z');
   expect(await instant(again, 'ALERTS')).toEqual([]);
   expect((await instant(again, 'job:errors:sum'))[0]?.[1]).toBe('0');
+});
+
+test('the panels and marks of alerts name every alert that fires, of whatever rules, with and without a job', async () => {
+  const directory = temporaryDirectory();
+  writeFileSync(
+    join(directory, 'rules.yml'),
+    `groups:
+  - name: own
+    interval: 200ms
+    rules:
+      - { alert: CertificateExpires, expr: 'vector(1)', labels: { job: shop } }
+      - { alert: NobodyScraped, expr: 'vector(1)' }
+      - { alert: WeirTargetDown, expr: 'vector(1)', labels: { job: other } }
+`,
+  );
+  const service = await startTestService({ rules: { files: ['rules.yml'] } }, directory);
+  await eventually(
+    () => instant(service, 'ALERTS{alertstate="firing"}'),
+    (answer) => answer.length === 3,
+  );
+  const named = async (expr: string, job: string): Promise<string[]> =>
+    (await instant(service, expr.replaceAll('$job', job))).map(([{ alertname = '' }]) => alertname).sort();
+  let asked = 0;
+  for (const { file } of dashboards) {
+    const { panels, annotations } = JSON.parse(readFileSync(file, 'utf8')) as {
+      panels: { targets?: { expr: string }[] }[];
+      annotations: { list: { expr: string }[] };
+    };
+    for (const { expr } of [...panels.flatMap(({ targets }) => targets ?? []), ...annotations.list]) {
+      if (!expr.includes('ALERTS')) continue;
+      asked++;
+      expect(await named(expr, '.+')).toEqual(['CertificateExpires', 'NobodyScraped', 'WeirTargetDown']);
+      expect(await named(expr, '(shop|cron)')).toEqual(['CertificateExpires', 'NobodyScraped']);
+    }
+  }
+  expect(asked).toBe(dashboards.length + 1);
 });
 
 test('a rule file is read with one line for every mistake', () => {

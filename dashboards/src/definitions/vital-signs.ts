@@ -14,7 +14,7 @@ export const vitalSigns: readonly PanelDefinition[] = [
   barGauge({
     title: 'Alerts that fire',
     description:
-      'How long the condition of each firing alert has held. Its description says what to do, its runbook how. Needs the rules to be evaluated, by Prometheus or the service.',
+      'How long the condition of each firing alert has held, of the rules of these dashboards and of any other. Its description says what to do, its runbook how. Needs the rules to be evaluated, by Prometheus or the service.',
     unit: 's',
     noData: 'No alert fires',
     width: 8,

@@ -36,9 +36,12 @@ export function select(metric: string, ...matchers: readonly string[]): string {
   return `${metric}{${[...scope, ...matchers].join(', ')}}`;
 }
 
-/** A selector of what the rules of these dashboards write about alerts, limited to the reader's `$job`: `ALERTS` or `ALERTS_FOR_STATE`. */
+/**
+ * A selector of what rules write about alerts (`ALERTS` or `ALERTS_FOR_STATE`), whoever wrote the rules. It is limited to the
+ * reader's `$job` and to alerts without a job, which concern every job.
+ */
 export function selectAlerts(metric: string, ...matchers: readonly string[]): string {
-  return `${metric}{${['alertname=~"Weir.*"', 'job=~"$job"', ...matchers].join(', ')}}`;
+  return `${metric}{${['job=~"$job|"', ...matchers].join(', ')}}`;
 }
 
 /** Per-second rate of a counter over Grafana's `$__rate_interval`, which always spans enough scrapes. */

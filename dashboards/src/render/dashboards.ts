@@ -27,7 +27,7 @@ function customise(dashboard: Dashboard, settings: Settings): Dashboard {
   const own = JSON.parse(
     JSON.stringify(dashboard, (key, value: unknown) => {
       if (typeof value !== 'string') return value;
-      if (promQl.has(key)) return ownAlerts(relabel(value, settings), prefix);
+      if (promQl.has(key)) return relabel(value, settings);
       if (key === 'url') return ownLinks(value, slug, settings.traces);
       return value;
     }),
@@ -44,10 +44,6 @@ function customise(dashboard: Dashboard, settings: Settings): Dashboard {
     source.current = { selected: true, text: datasource, value: datasource };
   }
   return own;
-}
-
-function ownAlerts(text: string, prefix: string): string {
-  return text.replaceAll('alertname=~"Weir.*"', `alertname=~"${prefix.replaceAll(' ', '')}.*"`);
 }
 
 function ownLinks(url: string, slug: string, traces: string): string {

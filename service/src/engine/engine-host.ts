@@ -81,15 +81,17 @@ export class EngineHost implements EngineMethods {
     const most = limit === 0 ? 10 : limit;
     const { series } = this.#store.stats();
     let [firstMs, lastMs] = [Number.MAX_SAFE_INTEGER, Number.MIN_SAFE_INTEGER];
+    let chunkCount = 0;
     for (const one of index.all()) {
       firstMs = Math.min(firstMs, one.firstMs);
       lastMs = Math.max(lastMs, one.lastMs);
+      chunkCount += one.chunks.length;
     }
     const status = {
       headStats: {
         numSeries: series,
         numLabelPairs: index.cardinality().reduce((sum, { value }) => sum + value, 0),
-        chunkCount: series,
+        chunkCount,
         minTime: firstMs,
         maxTime: lastMs,
       },

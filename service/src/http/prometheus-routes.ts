@@ -10,6 +10,7 @@ import type { TargetPool } from '../scrape/target-pool.ts';
 import { ApiParameters } from './api-parameters.ts';
 import { describeTargets } from './describe-targets.ts';
 import { badData, sendData, sendError, sendValue } from './envelope.ts';
+import { unescapeLabelName } from './label-name.ts';
 import { addStatusRoutes } from './status-routes.ts';
 
 export interface PrometheusRoutesOptions {
@@ -29,11 +30,14 @@ export interface PrometheusRoutesOptions {
 export function addPrometheusRoutes(app: FastifyInstance, options: PrometheusRoutesOptions): void {
   const { engine, now } = options;
   app.setErrorHandler((error, _request, reply) => sendError(reply, error));
+  app.removeAllContentTypeParsers();
   app.addContentTypeParser(
     'application/x-www-form-urlencoded',
     { parseAs: 'string' },
     (_request, body, done) => done(null, new URLSearchParams(String(body))),
   );
+  // As in Go, a body of any other type carries no parameters: those of the URL count.
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, _body, done) => done(null, undefined));
 
   const query = (
     endpoint: string,
@@ -95,7 +99,7 @@ export function addPrometheusRoutes(app: FastifyInstance, options: PrometheusRou
   app.get<{ Params: { name: string } }>(
     '/label/:name/values',
     query('label_values', (parameters, request) => {
-      const { name } = request.params as { name: string };
+      const name = unescapeLabelName((request.params as { name: string }).name);
       if (name === '') throw badData('invalid label name: ""');
       return engine.call('labelValues', { ...selectorQuery(parameters), name });
     }),

@@ -188,7 +188,7 @@ test('a run with a profile shows its flame graph, by mouse and by keyboard, and 
   await page.context().close();
 });
 
-test('time moves back by half, widens, and the marks can be hidden', async () => {
+test('time moves back by half, widens, the marks can be hidden, and Back undoes each step', async () => {
   const { page } = await open('/ui/dashboards/weir-http');
   await page.getByRole('button', { name: 'Show twice as much time' }).click();
   const search = (): URLSearchParams => new URL(page.url()).searchParams;
@@ -198,6 +198,10 @@ test('time moves back by half, widens, and the marks can be hidden', async () =>
   await expect.poll(() => Number(search().get('from'))).toBeLessThan(from);
   await page.getByRole('button', { name: 'Deploys' }).click();
   await expect.poll(() => search().getAll('hide-marks')).toEqual(['Deploys']);
+  await page.goBack();
+  await expect.poll(() => search().getAll('hide-marks')).toEqual([]);
+  await page.goBack();
+  await expect.poll(() => Number(search().get('from'))).toBe(from);
   await page.context().close();
 });
 
@@ -255,7 +259,7 @@ test('nothing moves once the page stands', async () => {
   await page.context().close();
 });
 
-test('explore completes a name, draws the answer, and says what is wrong with an expression', async () => {
+test('explore completes a name, draws the answer, says what is wrong with an expression, and Back returns to the query before', async () => {
   const { page } = await open('/ui/explore');
   await page.getByText(/metrics are stored/).waitFor();
   const input = page.getByRole('combobox', { name: 'PromQL expression' });
@@ -269,6 +273,13 @@ test('explore completes a name, draws the answer, and says what is wrong with an
   await input.fill('sum(');
   await input.press('Enter');
   await page.getByRole('alert').first().waitFor();
+  // The same query again is no step of its own.
+  await input.press('Enter');
+  await page.goBack();
+  await expect.poll(() => new URL(page.url()).searchParams.get('expr')).toBe('process_cpu_seconds_total');
+  await expect.poll(() => input.inputValue()).toBe('process_cpu_seconds_total');
+  await page.goForward();
+  await expect.poll(() => input.inputValue()).toBe('sum(');
   await page.context().close();
 });
 

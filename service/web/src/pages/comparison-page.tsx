@@ -5,7 +5,7 @@ import { Chart } from '../charts/chart.tsx';
 import { formatCount, formatValue } from '../format/format-value.ts';
 import { comparedCourse } from '../model/course.ts';
 import { formatMoment } from '../time/range.ts';
-import { replaceSearch, useLocation } from '../ui/router.ts';
+import { changeSearch, useLocation } from '../ui/router.ts';
 import { ScrollRegion } from '../ui/scroll-region.tsx';
 import { useAsync } from '../ui/use-async.ts';
 
@@ -29,17 +29,17 @@ export function ComparisonPage({ name }: { readonly name: string }): JSX.Element
       )}
       {ended.length >= 2 && (
         <div class="compare-choice">
-          <RunSelect label="Base" runs={ended} value={base} onChange={(id) => replaceSearch({ base: id })} />
+          <RunSelect label="Base" runs={ended} value={base} onChange={(id) => changeSearch({ base: id })} />
           <button
             type="button"
             class="quiet"
-            onClick={() => replaceSearch({ base: head, head: base })}
+            onClick={() => changeSearch({ base: head, head: base })}
             title="Exchange base and head"
           >
             <span aria-hidden="true">⇄</span>
             <span class="sr-only">Exchange base and head</span>
           </button>
-          <RunSelect label="Head" runs={ended} value={head} onChange={(id) => replaceSearch({ head: id })} />
+          <RunSelect label="Head" runs={ended} value={head} onChange={(id) => changeSearch({ head: id })} />
         </div>
       )}
       {base !== undefined && head !== undefined && <Compared name={name} base={base} head={head} />}

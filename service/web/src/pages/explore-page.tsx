@@ -4,7 +4,7 @@ import { labelNames, labelValues } from '../api/prometheus.ts';
 import type { Dashboard, Panel as PanelModel } from '../model/dashboard.ts';
 import { DashboardProvider } from '../panels/dashboard-context.ts';
 import { Panel } from '../panels/panel.tsx';
-import { replaceSearch, useLocation } from '../ui/router.ts';
+import { changeSearch, useLocation } from '../ui/router.ts';
 import { useAsync } from '../ui/use-async.ts';
 import { QueryInput } from './query-input.tsx';
 import { Toolbar } from './toolbar.tsx';
@@ -42,7 +42,7 @@ export function ExplorePage(): JSX.Element {
           key={expr}
           value={expr}
           known={names.data ?? { metrics: [], labels: [] }}
-          onRun={(text) => replaceSearch({ expr: text.trim() === '' ? undefined : text.trim() })}
+          onRun={(text) => changeSearch({ expr: text.trim() === '' ? undefined : text.trim() })}
         />
         {expr === '' && (
           <p class="lead">

@@ -6,7 +6,7 @@ import type { Annotation, Dashboard } from '../model/dashboard.ts';
 import { formatDuration } from '../time/duration.ts';
 import type { TimeRange } from '../time/range.ts';
 import { alignRange, rateIntervalFor, stepFor } from '../time/step.ts';
-import { replaceSearch } from '../ui/router.ts';
+import { changeSearch } from '../ui/router.ts';
 import { useAsync } from '../ui/use-async.ts';
 import { interpolate, type Scope } from '../variables/interpolate.ts';
 
@@ -67,7 +67,7 @@ export function useAnnotations(
       name,
       shown: shown(annotation),
       toggle: () =>
-        replaceSearch({
+        changeSearch({
           [parameter]: chosen.includes(name) ? chosen.filter((one) => one !== name) : [...chosen, name],
         }),
     };

@@ -3,7 +3,7 @@ import type { Dashboard } from '../model/dashboard.ts';
 import type { DashboardContext } from '../panels/dashboard-context.ts';
 import { parseDuration } from '../time/duration.ts';
 import { fitRange, type RawRange, resolveRange, type TimeRange } from '../time/range.ts';
-import { replaceSearch, useLocation } from '../ui/router.ts';
+import { changeSearch, useLocation } from '../ui/router.ts';
 import { useTicks } from '../ui/use-async.ts';
 import { type AnnotationState, useAnnotations } from './use-annotations.ts';
 import { useStoreFacts } from './use-store-facts.ts';
@@ -72,12 +72,12 @@ export function useDashboardState(dashboard: Dashboard): DashboardState {
       const half = Math.round((toMs - fromMs) / 2);
       zoom({ fromMs: fromMs - half, toMs: Math.min(toMs + half, Date.now()) });
     },
-    setRange: (range) => replaceSearch({ from: range.from, to: range.to }),
-    resetRange: () => replaceSearch({ from: undefined, to: undefined }),
-    setRefresh: (value) => replaceSearch({ refresh: value }),
+    setRange: (range) => changeSearch({ from: range.from, to: range.to }),
+    resetRange: () => changeSearch({ from: undefined, to: undefined }),
+    setRefresh: (value) => changeSearch({ refresh: value }),
   };
 }
 
 function zoom(range: TimeRange): void {
-  replaceSearch({ from: String(Math.round(range.fromMs)), to: String(Math.round(range.toMs)) });
+  changeSearch({ from: String(Math.round(range.fromMs)), to: String(Math.round(range.toMs)) });
 }

@@ -2,7 +2,7 @@ import { useMemo } from 'preact/hooks';
 import { labelValues } from '../api/prometheus.ts';
 import type { Dashboard, Variable } from '../model/dashboard.ts';
 import type { TimeRange } from '../time/range.ts';
-import { replaceSearch } from '../ui/router.ts';
+import { changeSearch } from '../ui/router.ts';
 import { useAsync } from '../ui/use-async.ts';
 import { interpolate, type Scope, type VariableValue } from '../variables/interpolate.ts';
 import { naturalOrder, parseLabelValues } from '../variables/label-values.ts';
@@ -41,7 +41,7 @@ export function useVariables(
       options: data?.[index] ?? [],
       selected: search.getAll(`var-${name}`),
       error,
-      select: (values) => replaceSearch({ [`var-${name}`]: values }),
+      select: (values) => changeSearch({ [`var-${name}`]: values }),
     };
   });
   return { variables, scope };

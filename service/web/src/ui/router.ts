@@ -34,8 +34,11 @@ export function navigate(href: string): void {
   scrollTo(0, 0);
 }
 
-/** Changes parameters of the URL in place; `undefined` removes one. Choices so survive a reload and can be sent. */
-export function replaceSearch(
+/**
+ * Changes parameters of the URL by a choice of the reader; `undefined` removes one. Each change is a new entry of the history, so
+ * Back returns to the choice before, and a reload or a sent link keeps it. A change that changes nothing adds no entry.
+ */
+export function changeSearch(
   changes: Readonly<Record<string, string | readonly string[] | undefined>>,
 ): void {
   const search = new URLSearchParams(location.search);
@@ -44,7 +47,8 @@ export function replaceSearch(
     for (const one of typeof value === 'string' ? [value] : (value ?? [])) search.append(name, one);
   }
   const text = search.toString();
-  history.replaceState(null, '', text === '' ? location.pathname : `${location.pathname}?${text}`);
+  if (text === new URLSearchParams(location.search).toString()) return;
+  history.pushState(null, '', text === '' ? location.pathname : `${location.pathname}?${text}`);
   dispatchEvent(new Event(changed));
 }
 
