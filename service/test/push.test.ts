@@ -104,6 +104,66 @@ test('an OTLP export in JSON is stored under the names of Prometheus, and what i
   ]);
 });
 
+test('equal metrics of several instrumentation scopes are series of their own, told apart by name, version, schema and attributes', async () => {
+  const service = await startTestService();
+  const timeUnixNano = nano(Date.now());
+  const counted = (value: number, ...own: object[]) => [
+    {
+      name: 'calls',
+      sum: {
+        aggregationTemporality: 2,
+        isMonotonic: true,
+        dataPoints: [{ timeUnixNano, asInt: String(value), attributes: own }],
+      },
+    },
+    {
+      name: 'time',
+      histogram: {
+        aggregationTemporality: 2,
+        dataPoints: [
+          { timeUnixNano, count: String(value), sum: 1, bucketCounts: [String(value)], explicitBounds: [] },
+        ],
+      },
+    },
+  ];
+  const scopes: [object, Record<string, string>][] = [
+    [{}, {}],
+    [{ scope: { name: '' } }, { own: 'x' }],
+    [{ scope: { name: 'lib-a' } }, { otel_scope_name: 'lib-a' }],
+    [{ scope: { name: 'lib-a', version: '1' } }, { otel_scope_name: 'lib-a', otel_scope_version: '1' }],
+    [
+      { scope: { name: 'lib-a', version: '1' }, schemaUrl: 'https://x/1' },
+      { otel_scope_name: 'lib-a', otel_scope_version: '1', otel_scope_schema_url: 'https://x/1' },
+    ],
+    [
+      { scope: { name: 'lib-a', attributes: [attribute('9.part', 'x'), attribute('name', 'forged')] } },
+      { otel_scope_name: 'lib-a', otel_scope_9_part: 'x' },
+    ],
+  ];
+  const response = await fetch(`${service.url}/v1/metrics`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({
+      resourceMetrics: [
+        {
+          resource: { attributes: [attribute('service.name', 'shop')] },
+          scopeMetrics: scopes.map(([scope, labels], at) => ({
+            ...scope,
+            metrics: counted(at, ...('own' in labels ? [attribute('own', 'x')] : [])),
+          })),
+        },
+      ],
+    }),
+  });
+  // The histogram of the second scope differs from that of the first in nothing.
+  expect(await response.json()).toMatchObject({ partialSuccess: { rejectedDataPoints: '3' } });
+  const found = await instant(service, 'calls_total');
+  expect(found).toHaveLength(scopes.length);
+  for (const [at, [, labels]] of scopes.entries())
+    expect(found).toContainEqual([{ __name__: 'calls_total', job: 'shop', ...labels }, String(at)]);
+  expect(await instant(service, 'time_count')).toHaveLength(scopes.length - 1);
+});
+
 // Field by field as the wire format has it, so that the test does not share the code it tests.
 function protobufExport(timeMs: number): Uint8Array {
   const length = (value: number): number[] =>
@@ -142,7 +202,8 @@ function protobufExport(timeMs: number): Uint8Array {
     text(1, 'time'),
     bytes(9, Buffer.concat([bytes(1, histogramPoint), Buffer.from([0x10, 2])])),
   ]);
-  const scope = Buffer.concat([bytes(2, gauge), bytes(2, histogram)]);
+  const named = Buffer.concat([text(1, 'lib'), text(2, '1'), bytes(3, pair('part', 'x'))]);
+  const scope = Buffer.concat([bytes(1, named), bytes(2, gauge), bytes(2, histogram), text(3, 'https://x')]);
   const resource = bytes(1, pair('service.name', 'box'));
   return bytes(1, Buffer.concat([bytes(1, resource), bytes(2, scope)]));
 }
@@ -157,7 +218,18 @@ test('an OTLP export in protobuf is stored, and the answer is an empty message',
   expect([response.status, response.headers.get('content-type')]).toEqual([200, 'application/x-protobuf']);
   expect((await response.arrayBuffer()).byteLength).toBe(0);
   expect(await instant(service, 'level_bytes')).toEqual([
-    [{ __name__: 'level_bytes', job: 'box', k_x: 'v' }, '-5'],
+    [
+      {
+        __name__: 'level_bytes',
+        job: 'box',
+        k_x: 'v',
+        otel_scope_name: 'lib',
+        otel_scope_version: '1',
+        otel_scope_part: 'x',
+        otel_scope_schema_url: 'https://x',
+      },
+      '-5',
+    ],
   ]);
   expect((await instant(service, 'time_bucket{le="0.5"}'))[0]?.[1]).toBe('1');
   expect((await instant(service, 'time_bucket{le="+Inf"}'))[0]?.[1]).toBe('3');

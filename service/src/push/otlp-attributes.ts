@@ -11,13 +11,14 @@ const maxNesting = 28;
  * The attributes as labels of Prometheus. Keys that become the same label are joined with `;`, as the specification of
  * OpenTelemetry asks. `job` and `instance` come from the resource alone: attributes of these names become `exported_job` and
  * `exported_instance`, as those of a scrape do.
+ * @param prefix Stands before each key [''].
  * @throws ServiceError `ERR_WEIR_SERVICE_PUSH` when a value is nested deeper than 28 levels.
  */
-export function attributeLabels(attributes: unknown): Record<string, string> {
+export function attributeLabels(attributes: unknown, prefix = ''): Record<string, string> {
   const values = new Map<string, string[]>();
   for (const { key, value } of list(attributes)) {
     if (text(key) === '') continue;
-    const label = prometheusLabel(text(key));
+    const label = prometheusLabel(prefix + text(key));
     const found = values.get(label);
     if (found === undefined) values.set(label, [attributeText(value)]);
     else found.push(attributeText(value));

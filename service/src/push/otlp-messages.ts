@@ -72,7 +72,16 @@ const metric: MessageDescription = {
   10: one('exponentialHistogram', () => points({})),
   11: one('summary', () => points(summaryPoint)),
 };
-const scopeMetrics: MessageDescription = { 2: many('metrics', () => metric) };
+const scope: MessageDescription = {
+  1: one('name', 'string'),
+  2: one('version', 'string'),
+  3: many('attributes', () => keyValue),
+};
+const scopeMetrics: MessageDescription = {
+  1: one('scope', () => scope),
+  2: many('metrics', () => metric),
+  3: one('schemaUrl', 'string'),
+};
 const resourceMetrics: MessageDescription = {
   1: one('resource', () => resource),
   2: many('scopeMetrics', () => scopeMetrics),

@@ -45,7 +45,8 @@ const noRecordedValue = 1;
 
 /**
  * Translates an export request, in the shape of OTLP's JSON, to Prometheus' samples: `service.namespace/service.name` is
- * `job`, `service.instance.id` is `instance`, further resource attributes stand on `target_info`.
+ * `job`, `service.instance.id` is `instance`, further resource attributes stand on `target_info`, and the instrumentation scope
+ * stands on each series as `otel_scope_*`.
  * @param nowMs For points without a time.
  * @throws ServiceError `ERR_WEIR_SERVICE_PUSH` for more than `limits.maxSamples` and for attributes nested too deeply.
  */
@@ -57,11 +58,13 @@ export function translateOtlp(request: Shape, nowMs: number, limits: ScrapeLimit
   for (const resourceMetrics of list(request.resourceMetrics)) {
     const { target, info } = targetOf(shape(resourceMetrics.resource));
     let latestMs = 0;
-    for (const scope of list(resourceMetrics.scopeMetrics))
-      for (const metric of list(scope.metrics)) {
+    for (const scopeMetrics of list(resourceMetrics.scopeMetrics)) {
+      const scope = scopeOf(scopeMetrics);
+      const excess = excessOf(scope, limits);
+      for (const metric of list(scopeMetrics.metrics)) {
         const kind = kindOf(metric);
         const points = list(shape(kind === undefined ? undefined : metric[kind]).dataPoints);
-        const reason = rejection(metric, kind);
+        const reason = rejection(metric, kind) ?? (excess === undefined ? undefined : `a scope has ${excess}`);
         if (reason !== undefined || kind === undefined) {
           rejectedPoints += Math.max(1, points.length);
           reasons.add(reason ?? 'a metric has no data');
@@ -79,10 +82,10 @@ export function translateOtlp(request: Shape, nowMs: number, limits: ScrapeLimit
           latestMs = Math.max(latestMs, timeMs);
           const labels = attributeLabels(point.attributes);
           // Before a histogram's buckets multiply them.
-          const excess = excessOf(labels, limits);
-          if (excess !== undefined) {
+          const pointExcess = excessOf(labels, limits);
+          if (pointExcess !== undefined) {
             rejectedPoints++;
-            reasons.add(`${name.slice(0, 200)} has ${excess}`);
+            reasons.add(`${name.slice(0, 200)} has ${pointExcess}`);
             continue;
           }
           const isEnd = (number(point.flags) & noRecordedValue) !== 0;
@@ -94,7 +97,7 @@ export function translateOtlp(request: Shape, nowMs: number, limits: ScrapeLimit
               );
             samples.push({
               name: name + suffix,
-              labels: { ...labels, ...more, ...target },
+              labels: { ...labels, ...more, ...scope, ...target },
               timeMs,
               value: isEnd ? undefined : value,
               ...extra,
@@ -102,6 +105,7 @@ export function translateOtlp(request: Shape, nowMs: number, limits: ScrapeLimit
           });
         }
       }
+    }
     if (latestMs > 0 && Object.keys(info).length > 0)
       samples.push({ name: 'target_info', labels: { ...info, ...target }, timeMs: latestMs, value: 1 });
   }
@@ -214,6 +218,18 @@ function targetOf(resource: Shape): { target: Record<string, string>; info: Reco
   const job = namespace === undefined ? service : `${namespace}/${service}`;
   const instance = own['service.instance.id'];
   return { target: { job, ...(instance === undefined ? {} : { instance }) }, info };
+}
+
+/** Labels that tell equal metrics of two instrumentation scopes apart ("Prometheus and OpenMetrics Compatibility"). */
+function scopeOf(scopeMetrics: Shape): Record<string, string> {
+  const { name, version, attributes } = shape(scopeMetrics.scope);
+  return {
+    ...attributeLabels(attributes, 'otel_scope_'),
+    // An attribute of the same name gives way.
+    otel_scope_name: text(name),
+    otel_scope_version: text(version),
+    otel_scope_schema_url: text(scopeMetrics.schemaUrl),
+  };
 }
 
 /** JSON carries 64-bit numbers as strings, and NaN and the infinities too. */
