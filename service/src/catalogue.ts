@@ -145,6 +145,13 @@ export const serviceCatalogue = [
     help: 'Samples taken into the store since the start',
   },
   {
+    name: 'weir_store_samples_refused_total',
+    type: 'counter',
+    unit: '',
+    labels: ['reason'],
+    help: 'Samples refused for their time since the start: out_of_order, which is not newer than what is stored, or out_of_bounds, which is too old or in the future',
+  },
+  {
     name: 'weir_store_size_bytes',
     type: 'gauge',
     unit: 'bytes',

@@ -156,6 +156,48 @@ test('samples that are not newer, too old or far in the future are refused and c
   maintainAll(store);
   expect(append(store, startMs + 1_000, { b: 2 })).toEqual({ accepted: 0, outOfOrder: 0, outOfBounds: 1 });
   expect(valuesOf(store, 'a')).toEqual([[startMs, 1]]);
+  expect(store.refused).toEqual({ outOfOrder: 1, outOfBounds: 2 });
+  store.close();
+});
+
+test('the same sample again is a no-op, until it is sealed', () => {
+  const clock = createManualClock(startMs);
+  const path = join(temporaryDirectory(), 'metrics.db');
+  let store = openStore({ path, now: clock.now });
+  append(store, startMs, { a: 1, gone: 'stale', b: Number.NaN });
+  const again = (): unknown => append(store, startMs, { a: 1, gone: 'stale', b: Number.NaN });
+  expect(again()).toEqual({ accepted: 0, outOfOrder: 0, outOfBounds: 0 });
+  store.close();
+  store = openStore({ path, now: clock.now });
+  expect(again()).toEqual({ accepted: 0, outOfOrder: 0, outOfBounds: 0 });
+  expect(append(store, startMs, { a: -1, gone: 1, b: 1 })).toMatchObject({ accepted: 0, outOfOrder: 3 });
+  clock.advance(blockMs + 120_000);
+  maintainAll(store);
+  expect(again()).toMatchObject({ accepted: 0, outOfBounds: 3 });
+  store.close();
+});
+
+test('a sample that retention would remove at once is refused', () => {
+  const store = openStore({
+    path: join(temporaryDirectory(), 'metrics.db'),
+    now: () => startMs,
+    retentionMs: 3_600_000,
+  });
+  expect(append(store, startMs - 3_600_001, { a: 1 })).toMatchObject({ accepted: 0, outOfBounds: 1 });
+  expect(append(store, startMs - 3_600_000, { a: 1 })).toMatchObject({ accepted: 1 });
+  store.close();
+});
+
+test('a batch that is to be taken whole leaves nothing behind when one of its samples is refused', () => {
+  const path = join(temporaryDirectory(), 'metrics.db');
+  const store = openStore({ path, now: () => startMs });
+  append(store, startMs, { a: 1 });
+  const batch = new SampleBatch<MemorySeries>();
+  for (const name of ['fresh', 'fresh', 'a'])
+    batch.add(store.resolve(Labels.from({ __name__: name, job: 'test' })) as MemorySeries, startMs, 2);
+  expect(store.append(batch, [], true)).toEqual({ accepted: 0, outOfOrder: 2, outOfBounds: 0 });
+  expect([valuesOf(store, 'a'), valuesOf(store, 'fresh')]).toEqual([[[startMs, 1]], []]);
+  expect(append(store, startMs, { fresh: 3 })).toMatchObject({ accepted: 1 });
   store.close();
 });
 

@@ -292,3 +292,49 @@ test('a pushed job can be taken back, and pushing can be switched off', async ()
   await service.change({ push: { enabled: false } });
   expect((await fetch(url, { method: 'POST', body: 'done 1\n' })).status).toBe(403);
 });
+
+test('a push with timestamps of its own is stored whole, or refused whole with the reason', async () => {
+  const service = await startTestService();
+  const nowMs = Date.now();
+  const times = { future: 3_600_000, now: 0, dayOld: -86_400_000, tooOld: -30 * 86_400_000 };
+  const outOfBounds = '1 sample is too old or in the future';
+  const outOfOrder = '1 sample is not newer than what is stored';
+  const pushes: Record<string, [body: string, refusal: string | undefined]> = {
+    day: ['a 1 $dayOld', undefined],
+    ahead: ['a 1 $future', outOfBounds],
+    beyondRetention: ['a 1 $tooOld', outOfBounds],
+    sameTime: ['a 1 $now\na 2 $now', outOfOrder],
+    twice: ['a 1\na 2', outOfOrder],
+    oneOfThree: ['a 1\nb 1 $future\nc 1 $now', outOfBounds],
+  };
+  for (const [job, [body, refusal]] of Object.entries(pushes)) {
+    const text = body.replace(/\$(\w+)/g, (_, name: keyof typeof times) => String(nowMs + times[name]));
+    const response = await fetch(`${service.url}/push/${job}`, { method: 'POST', body: `${text}\n` });
+    const problem =
+      response.status === 204 ? undefined : ((await response.json()) as { detail: string }).detail;
+    expect([job, response.status, problem]).toEqual([job, refusal === undefined ? 204 : 400, refusal]);
+    const stored = await instant(service, `count_over_time({job="${job}"}[60d])`, nowMs + 7_200_000);
+    expect(stored).toHaveLength(refusal === undefined ? 1 : 0);
+  }
+});
+
+test('a push is taken again as it was, refused where it is older, and pushes of one millisecond are all stored', async () => {
+  const service = await startTestService();
+  const nowMs = Date.now();
+  const push = async (body: string): Promise<number> =>
+    (await fetch(`${service.url}/push/nightly`, { method: 'POST', body })).status;
+  expect([await push(`a 1 ${nowMs}\n`), await push(`a 1 ${nowMs}\n`)]).toEqual([204, 204]);
+  expect([await push(`a 2 ${nowMs}\n`), await push(`a 1 ${nowMs - 1}\n`)]).toEqual([400, 400]);
+  expect(await Promise.all(Array.from({ length: 20 }, (_, i) => push(`b ${i}\n`)))).toEqual(
+    Array(20).fill(204),
+  );
+  // What is shown again meanwhile is no further sample of a time of its own.
+  await eventually(
+    () => instant(service, 'count_over_time(b[1m])'),
+    (answer) => Number(answer[0]?.[1]) > 20,
+  );
+  expect(await instant(service, 'count_over_time(a[1m])')).toMatchObject([[{}, '1']]);
+  expect(await (await fetch(`${service.url}/metrics`)).text()).toMatch(
+    /weir_store_samples_refused_total\{reason="out_of_order"\} 2\n.*reason="out_of_bounds"\} 0\n/s,
+  );
+});

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { createMatcher, isStale } from '@weir/promql';
+import { createManualClock } from '@weir/test-kit';
 import fc from 'fast-check';
 import { expect, onTestFinished, test } from 'vitest';
 import { ScrapeIngester } from '../src/scrape/scrape-ingester.ts';
@@ -107,3 +108,41 @@ test('a series that retention took and the target still shows is made anew', () 
   expect([...(series?.values ?? [])]).toEqual([2]);
   expect(store.index.select([createMatcher('x', '=', '1')])).toHaveLength(1);
 });
+
+test.each([
+  ['ahead', 3 * 3_600_000],
+  ['ahead by less than a block', 30_000],
+  ['behind', -3 * 3_600_000],
+])(
+  'a clock that was %s and is set right: samples are refused in words until it has caught up',
+  (_, jumpMs) => {
+    const clock = createManualClock(startMs);
+    const path = join(temporaryDirectory(), 'metrics.db');
+    const store = new MetricStore({ path, retentionMs: 86_400_000, blockMs: 60_000, now: clock.now });
+    onTestFinished(() => store.close());
+    const ingester = new ScrapeIngester(store);
+    const scrapeAt = (aheadMs: number): { error: string | undefined; refusal: string | undefined } => {
+      clock.set(clock.now() + 1_000 + aheadMs);
+      const body = new TextEncoder().encode('m 1\n');
+      const outcome = ingester.ingest({
+        key: 't',
+        labels: {},
+        timeMs: clock.now(),
+        elapsedMs: 1,
+        body,
+        limits,
+      });
+      while (store.maintain()) {}
+      return outcome;
+    };
+    expect(scrapeAt(0)).toMatchObject({ error: undefined, refusal: undefined });
+    const [during, after] = [scrapeAt(jumpMs), scrapeAt(-jumpMs)];
+    // Whichever of the two lies before what is stored.
+    const [stored, refused] = jumpMs > 0 ? [during, after] : [after, during];
+    expect([stored.refusal, refused.error]).toEqual([undefined, undefined]);
+    expect(refused.refusal).toMatch(
+      /^6 samples are (not newer than what is stored|too old or in the future)$/,
+    );
+    expect(store.refused.outOfOrder + store.refused.outOfBounds).toBe(6);
+  },
+);

@@ -1,7 +1,8 @@
 import { gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
 import { startFakeTarget } from './support/fake-target.ts';
-import { eventually, getJson, instant } from './support/service-process.ts';
+import { eventually, getJson, instant, startServiceProcess } from './support/service-process.ts';
+import { temporaryDirectory } from './support/temporary-directory.ts';
 import { startTestService } from './support/test-service.ts';
 
 interface Shown {
@@ -51,4 +52,33 @@ test('an exposition beyond a limit is refused whole, and the target says which l
   );
   // Nothing of them was kept.
   expect(await instant(service, '{__name__=~"[a-f]"}')).toEqual([]);
+});
+
+test('samples refused for their time are told by the target while it is up, by a counter, and by one line of the log', async () => {
+  let timeMs = Date.now();
+  const target = await startFakeTarget((_request, response) => {
+    timeMs -= 1_000;
+    response.end(`backwards 1 ${timeMs}\nplain 1\n`);
+  });
+  const service = await startServiceProcess(temporaryDirectory(), {
+    scrape: { interval: '100ms', timeout: '100ms' },
+    targets: [{ job: 'odd', url: target.url }],
+  });
+  const refused = async (): Promise<number> =>
+    Number(
+      /weir_store_samples_refused_total\{reason="out_of_order"\} (\d+)/.exec(
+        await (await fetch(`${service.url}/metrics`)).text(),
+      )?.[1],
+    );
+  await eventually(refused, (count) => count >= 3);
+  const { data } = await getJson<Shown>(`${service.url}/api/v1/targets`);
+  expect(data.activeTargets.find(({ scrapePool }) => scrapePool === 'odd')).toMatchObject({
+    health: 'up',
+    lastError: expect.stringContaining('Not stored: 1 sample is not newer than what is stored'),
+  });
+  expect(await instant(service, 'plain')).toHaveLength(1);
+  const lines = service.output().stderr.trim().split('\n');
+  expect(lines.map((line) => (JSON.parse(line) as { reason: string }).reason)).toEqual([
+    expect.stringContaining(`${target.instance}: Not stored: 1 sample is not newer`),
+  ]);
 });

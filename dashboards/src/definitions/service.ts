@@ -188,6 +188,25 @@ export const service: DashboardDefinition = {
       ],
     },
     {
+      title: 'Losses and deliveries',
+      panels: [
+        timeSeries({
+          title: 'Samples refused',
+          description:
+            'Samples per minute that the store refuses for their time. Out of bounds is too old or in the future: compare the clocks of the sender and of the service.',
+          unit: 'cpm',
+          noData: 'Not a Weir store',
+          width: 8,
+          queries: [
+            {
+              expr: `60 * sum by (instance, reason) (${rate('weir_store_samples_refused_total')})`,
+              legend: '{{reason}} {{instance}}',
+            },
+          ],
+        }),
+      ],
+    },
+    {
       title: 'Engine and registrations',
       panels: [
         timeSeries({

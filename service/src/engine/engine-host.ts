@@ -143,7 +143,7 @@ export class EngineHost implements EngineMethods {
   }
 
   stats(): EngineStats {
-    return { ...this.#store.stats(), failure: this.#store.failure };
+    return { ...this.#store.stats(), refused: this.#store.refused, failure: this.#store.failure };
   }
 
   #matching(request: SelectorQuery): MemorySeries[] {

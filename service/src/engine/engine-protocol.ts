@@ -44,6 +44,8 @@ export interface EngineStats {
   readonly bytes: number;
   readonly series: number;
   readonly samplesAppended: number;
+  /** Samples refused for their time. */
+  readonly refused: { readonly outOfOrder: number; readonly outOfBounds: number };
   readonly oldestMs: number | undefined;
   /** Why the disk refuses samples, or `undefined`. */
   readonly failure: string | undefined;

@@ -11,7 +11,10 @@ export interface Operation {
 }
 
 const run = '/benchmarks/{name}/runs/{id}';
-const pushed = { 204: 'Taken and durable', 400: 'Wrong exposition; the line and the reason' };
+const pushed = {
+  204: 'Taken and durable',
+  400: 'Wrong exposition or a refused time; the reason. Nothing is kept',
+};
 const removed = { 204: 'Its series have ended', 404: 'Nothing of the job is shown' };
 
 /** The service's own routes. `/api/v1/*` is Prometheus' HTTP API and documented there. */

@@ -23,6 +23,7 @@ export class SelfMetrics {
   readonly #benchmarks: BenchmarkMetrics;
   readonly #store: {
     readonly samples: Counter;
+    readonly refused: Counter;
     readonly bytes: Gauge;
     readonly series: Gauge;
     readonly writable: Gauge;
@@ -38,6 +39,7 @@ export class SelfMetrics {
     this.#registrations = registry.counter(serviceMetric('weir_target_registrations_total'));
     this.#store = {
       samples: registry.counter(serviceMetric('weir_store_samples_total')),
+      refused: registry.counter(serviceMetric('weir_store_samples_refused_total')),
       bytes: registry.gauge(serviceMetric('weir_store_size_bytes')),
       series: registry.gauge(serviceMetric('weir_store_series')),
       writable: registry.gauge(serviceMetric('weir_store_writable')),
@@ -68,9 +70,11 @@ export class SelfMetrics {
   }
 
   #collectStore(stats: EngineStats): void {
-    const { samples, bytes, series, writable, active, busy } = this.#store;
+    const { samples, refused, bytes, series, writable, active, busy } = this.#store;
     const { engine } = this.#options;
     samples.labels().setTotal(stats.samplesAppended);
+    refused.labels('out_of_order').setTotal(stats.refused.outOfOrder);
+    refused.labels('out_of_bounds').setTotal(stats.refused.outOfBounds);
     bytes.set(stats.bytes);
     series.set(stats.series);
     writable.set(stats.failure === undefined ? 1 : 0);

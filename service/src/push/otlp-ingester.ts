@@ -2,7 +2,7 @@ import { Labels } from '@weir/promql';
 import { messageOf, ServiceError } from '../errors.ts';
 import { checkLabels, type ScrapeLimits } from '../scrape/check-labels.ts';
 import type { Exemplar } from '../store/exemplars.ts';
-import type { MetricStore } from '../store/metric-store.ts';
+import { type MetricStore, refusalOf } from '../store/metric-store.ts';
 import { SampleBatch } from '../store/sample-batch.ts';
 import type { MemorySeries } from '../store/series.ts';
 import { exportMetricsRequest } from './otlp-messages.ts';
@@ -48,12 +48,12 @@ export function ingestOtlp(store: MetricStore, report: OtlpReport): OtlpOutcome 
   }
   for (const { metric, ...entry } of metadata)
     store.describe(metric, { ...entry, help: entry.help.slice(0, 1_024) });
-  const { accepted, outOfOrder, outOfBounds } = store.append(batch, exemplars);
-  if (outOfOrder > 0) refused.add(`${outOfOrder} samples are not newer than what is stored`);
-  if (outOfBounds > 0) refused.add(`${outOfBounds} samples are too old or in the future`);
+  const result = store.append(batch, exemplars);
+  const refusal = refusalOf(result);
+  if (refusal !== undefined) refused.add(refusal);
   return {
-    accepted,
-    rejected: rejected + outOfOrder + outOfBounds,
+    accepted: result.accepted,
+    rejected: rejected + result.outOfOrder + result.outOfBounds,
     message: [...refused].slice(0, 5).join('; '),
   };
 }

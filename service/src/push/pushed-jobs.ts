@@ -1,6 +1,7 @@
 import type { ScrapeConfig } from '../config/config.ts';
 import type { EngineClient } from '../engine/engine-client.ts';
 import { messageOf, ServiceError } from '../errors.ts';
+import type { ScrapeOutcome } from '../scrape/scrape-ingester.ts';
 
 /** What one short-lived job pushed last. */
 interface PushedJob {
@@ -26,6 +27,9 @@ const maxJobs = 1_000;
 export class PushedJobs {
   readonly #options: PushedJobsOptions;
   readonly #jobs = new Map<string, PushedJob>();
+  #lastMs = 0;
+  /** Whether the last tick's samples were refused. */
+  #isRefused = false;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(options: PushedJobsOptions) {
@@ -39,7 +43,8 @@ export class PushedJobs {
 
   /**
    * Resolves with the samples taken; they are durable then.
-   * @throws ServiceError `ERR_WEIR_SERVICE_PUSH` with what is wrong with the body; nothing of it is kept then.
+   * @throws ServiceError `ERR_WEIR_SERVICE_PUSH` with what is wrong with the body, or why the store refuses a sample's time;
+   * nothing of it is kept then.
    */
   async push(
     job: string,
@@ -57,7 +62,7 @@ export class PushedJobs {
     }
     const expiresMs = this.#options.now() + this.#options.settings().expiryMs;
     const pushed = { labels, body, contentType, expiresMs };
-    const { samples, error } = await this.#sample(key, pushed);
+    const { samples, error } = await this.#sample(key, pushed, 'once');
     if (error !== undefined) throw new ServiceError('ERR_WEIR_SERVICE_PUSH', error);
     this.#jobs.set(key, pushed);
     this.#timer ??= setTimeout(() => void this.#tick(), this.#options.settings().scrape.intervalMs).unref();
@@ -69,7 +74,7 @@ export class PushedJobs {
     const labels = { job, instance };
     const key = keyOf(labels);
     if (!this.#jobs.delete(key)) return false;
-    await this.#options.engine.call('forgetTarget', { key, labels, timeMs: this.#options.now() });
+    await this.#options.engine.call('forgetTarget', { key, labels, timeMs: this.#timeMs() });
     return true;
   }
 
@@ -78,17 +83,29 @@ export class PushedJobs {
     this.#jobs.clear();
   }
 
+  /** Now, later than every time before: two pushes of one millisecond are two samples. A clock set back is followed. */
+  #timeMs(): number {
+    const nowMs = this.#options.now();
+    const isNear = this.#lastMs >= nowMs && this.#lastMs - nowMs < 1_000;
+    this.#lastMs = isNear ? this.#lastMs + 1 : nowMs;
+    return this.#lastMs;
+  }
+
   async #tick(): Promise<void> {
+    let refusal: string | undefined;
     for (const [key, pushed] of this.#jobs) {
       try {
         if (pushed.expiresMs <= this.#options.now()) {
           const { job = '', instance = '' } = pushed.labels;
           await this.delete(job, instance);
-        } else await this.#sample(key, pushed);
+        } else refusal = (await this.#sample(key, pushed, 'again')).refusal ?? refusal;
       } catch (thrown) {
         this.#options.onError(messageOf(thrown));
       }
     }
+    if (refusal !== undefined && !this.#isRefused)
+      this.#options.onError(`Not stored: ${refusal}. Check the clock of this machine.`);
+    this.#isRefused = refusal !== undefined;
     this.#timer =
       this.#jobs.size === 0
         ? undefined
@@ -98,17 +115,18 @@ export class PushedJobs {
   #sample(
     key: string,
     { labels, body, contentType }: PushedJob,
-  ): Promise<{ samples: number; error: string | undefined }> {
+    push: 'once' | 'again',
+  ): Promise<ScrapeOutcome> {
     return this.#options.engine.call('scrape', {
       key,
       labels,
-      timeMs: this.#options.now(),
+      timeMs: this.#timeMs(),
       elapsedMs: 0,
       // The body moves to the store's thread and is wanted again.
       body: body.slice(),
       ...(contentType === undefined ? {} : { contentType }),
       limits: this.#options.settings().scrape,
-      isPush: true,
+      push,
     });
   }
 }

@@ -64,7 +64,8 @@ export function translateOtlp(request: Shape, nowMs: number, limits: ScrapeLimit
       for (const metric of list(scopeMetrics.metrics)) {
         const kind = kindOf(metric);
         const points = list(shape(kind === undefined ? undefined : metric[kind]).dataPoints);
-        const reason = rejection(metric, kind) ?? (excess === undefined ? undefined : `a scope has ${excess}`);
+        const reason =
+          rejection(metric, kind) ?? (excess === undefined ? undefined : `a scope has ${excess}`);
         if (reason !== undefined || kind === undefined) {
           rejectedPoints += Math.max(1, points.length);
           reasons.add(reason ?? 'a metric has no data');

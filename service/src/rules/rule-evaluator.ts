@@ -8,7 +8,7 @@ import {
   type VectorSample,
 } from '@weir/promql';
 import { messageOf } from '../errors.ts';
-import type { MetricStore } from '../store/metric-store.ts';
+import { type MetricStore, refusalOf } from '../store/metric-store.ts';
 import { SampleBatch } from '../store/sample-batch.ts';
 import type { MemorySeries } from '../store/series.ts';
 import { type Alert, type AlertNotice, advanceAlert, noticeOf } from './alert-state.ts';
@@ -80,10 +80,10 @@ export class RuleEvaluator {
     const notices: AlertNotice[] = [];
     for (const rule of state.rules) {
       const ruleStarted = performance.now();
+      rule.health = 'ok';
+      rule.lastError = '';
       try {
         notices.push(...this.#evaluateRule(rule, state.group, timeMs));
-        rule.health = 'ok';
-        rule.lastError = '';
       } catch (thrown) {
         rule.health = 'err';
         rule.lastError = messageOf(thrown);
@@ -221,13 +221,21 @@ export class RuleEvaluator {
     const written = new Set<MemorySeries>();
     for (const [labels, value] of wanted) {
       const series = this.#store.resolve(labels);
-      if (series === undefined) continue;
+      if (series === undefined) {
+        state.health = 'err';
+        state.lastError = 'the store holds as many series as it may. Raise `store.maxSeries`.';
+        continue;
+      }
       batch.add(series, timeMs, value);
       written.add(series);
     }
     for (const series of state.written)
       if (!written.has(series) && !series.isRemoved) batch.addStale(series, timeMs);
-    this.#store.append(batch);
+    const refusal = refusalOf(this.#store.append(batch));
+    if (refusal !== undefined) {
+      state.health = 'err';
+      state.lastError = `not stored: ${refusal}`;
+    }
     state.written = written;
   }
 }

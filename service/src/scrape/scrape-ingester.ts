@@ -1,7 +1,7 @@
 import { Labels } from '@weir/promql';
 import { messageOf, ServiceError } from '../errors.ts';
 import type { Exemplar } from '../store/exemplars.ts';
-import type { MetricStore } from '../store/metric-store.ts';
+import { type MetricStore, refusalOf } from '../store/metric-store.ts';
 import { SampleBatch } from '../store/sample-batch.ts';
 import type { MemorySeries } from '../store/series.ts';
 import { checkLabels, type ScrapeLimits } from './check-labels.ts';
@@ -21,14 +21,19 @@ export interface ScrapeReport {
   readonly body?: Uint8Array;
   readonly contentType?: string;
   readonly limits: ScrapeLimits;
-  /** Without `up` and `scrape_*`: the body was pushed and says nothing about a target's health. */
-  readonly isPush?: boolean;
+  /**
+   * The body was pushed, so there are no `up` and `scrape_*`. `once` is the push itself, taken whole or not at all. `again` is a
+   * later showing of it, in which samples with timestamps of their own are left out.
+   */
+  readonly push?: 'once' | 'again';
 }
 
 export interface ScrapeOutcome {
   readonly samples: number;
   /** Why nothing of the exposition was kept, or `undefined`. */
   readonly error: string | undefined;
+  /** Why samples were refused for their time, or `undefined`. The others are stored. */
+  readonly refusal: string | undefined;
 }
 
 interface Seen {
@@ -72,13 +77,15 @@ export class ScrapeIngester {
       ['scrape_samples_post_metric_relabeling', count],
       ['scrape_series_added', live.length - stayed],
     ];
-    for (const [name, value] of report.isPush === true ? [] : own) {
+    for (const [name, value] of report.push === undefined ? own : []) {
       const series = this.#store.resolve(Labels.from({ ...report.labels, __name__: name }));
       if (series !== undefined) batch.add(series, report.timeMs, value);
     }
-    this.#store.append(batch, good?.exemplars);
+    const isWhole = report.push === 'once';
+    const refusal = refusalOf(this.#store.append(batch, good?.exemplars, isWhole));
+    if (isWhole && refusal !== undefined) return { samples: 0, error: refusal, refusal };
     seen.live = live;
-    return { samples: count, error: attempt?.error };
+    return { samples: count, error: attempt?.error, refusal };
   }
 
   /** Marks everything the target last showed as stale and forgets it. */
@@ -117,6 +124,7 @@ export class ScrapeIngester {
         }
         const series = known.find(text) ?? this.#learn(text, report, known);
         last = series;
+        if (timeMs !== undefined && report.push === 'again') return;
         parsed.batch.add(series, timeMs ?? report.timeMs, value);
         if (timeMs === undefined && series.shownIn !== this.#scrape) {
           series.shownIn = this.#scrape;

@@ -12,6 +12,7 @@ export interface TargetState {
   readonly url: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly health: 'unknown' | 'up' | 'down';
+  /** Why the target is down, or why samples of it were refused while it is up; else ''. */
   readonly lastError: string;
   readonly lastScrapeMs: number | undefined;
   readonly lastDurationMs: number;
@@ -22,7 +23,7 @@ export interface TargetPoolOptions {
   readonly engine: EngineClient;
   readonly client: GuardedClient;
   readonly now: () => number;
-  /** Called when the thread of the store refused a scrape. */
+  /** Called when the store refused a scrape, or begins to refuse samples of a target. */
   readonly onError: (message: string) => void;
 }
 
@@ -31,6 +32,8 @@ interface Entry {
   readonly labels: Readonly<Record<string, string>>;
   readonly read: (signal: AbortSignal) => Promise<Exposition>;
   readonly loop: ScrapeLoop;
+  /** Whether samples of the last scrape were refused for their time. */
+  isRefused: boolean;
   state: Pick<TargetState, 'health' | 'lastError' | 'lastScrapeMs' | 'lastDurationMs' | 'samples'>;
 }
 
@@ -116,7 +119,7 @@ export class TargetPool {
       now: this.#options.now,
       scrape: (timeMs, signal) => this.#scrape(key, timeMs, signal, scrape),
     });
-    this.#entries.set(key, { target, labels, read, loop, state: fresh });
+    this.#entries.set(key, { target, labels, read, loop, isRefused: false, state: fresh });
     loop.start();
   }
 
@@ -134,6 +137,7 @@ export class TargetPool {
     }
     const elapsedMs = performance.now() - started;
     let samples = 0;
+    let refusal: string | undefined;
     try {
       const outcome = await this.#options.engine.call('scrape', {
         key,
@@ -146,14 +150,20 @@ export class TargetPool {
       });
       samples = outcome.samples;
       error ??= outcome.error;
+      refusal = outcome.refusal;
     } catch (thrown) {
       error ??= messageOf(thrown);
       this.#reportOnce(messageOf(thrown));
     }
     if (error === undefined) this.#reported = undefined;
+    if (refusal !== undefined)
+      refusal = `Not stored: ${refusal}. Compare the clocks of the target and this machine.`;
+    if (refusal !== undefined && !entry.isRefused)
+      this.#options.onError(`${entry.target.url.host}: ${refusal}`);
+    entry.isRefused = refusal !== undefined;
     entry.state = {
       health: error === undefined ? 'up' : 'down',
-      lastError: error ?? '',
+      lastError: error ?? refusal ?? '',
       lastScrapeMs: timeMs,
       lastDurationMs: elapsedMs,
       samples,

@@ -42,6 +42,11 @@ export class ChunkWriter {
     return (this.#bit + 7) >> 3;
   }
 
+  /** Whether the newest sample has this time and these words. */
+  endsWith(timeMs: number, high: number, low: number): boolean {
+    return this.count > 0 && timeMs === this.lastMs && (high | 0) === this.#high && (low | 0) === this.#low;
+  }
+
   /** A copy of the samples so far. */
   bytes(): Uint8Array {
     const result = new Uint8Array(this.byteLength);

@@ -45,10 +45,20 @@ export interface MetadataEntry {
 
 export interface AppendResult {
   readonly accepted: number;
-  /** Not later than the series' newest sample. */
+  /** Not later than the series' newest sample, and not the same sample again, which is a no-op. */
   readonly outOfOrder: number;
-  /** In a block already sealed, or more than ten minutes in the future. */
+  /** Older than the retention, in a block already sealed, or more than ten minutes in the future. */
   readonly outOfBounds: number;
+}
+
+/** Why samples of a batch were refused, in words, or `undefined` when none was. */
+export function refusalOf({ outOfOrder, outOfBounds }: AppendResult): string | undefined {
+  const samples = (count: number): string => (count === 1 ? '1 sample is' : `${count} samples are`);
+  const reasons = [
+    outOfOrder === 0 ? [] : [`${samples(outOfOrder)} not newer than what is stored`],
+    outOfBounds === 0 ? [] : [`${samples(outOfBounds)} too old or in the future`],
+  ].flat();
+  return reasons.length === 0 ? undefined : reasons.join('; ');
 }
 
 const futureToleranceMs = 600_000;
@@ -70,6 +80,8 @@ export class MetricStore implements Queryable {
   /** Why the last append was refused by the disk, or `undefined` while all is well. */
   failure: string | undefined;
   samplesAppended = 0;
+  /** Samples refused since the store opened. */
+  readonly refused: { outOfOrder: number; outOfBounds: number } = { outOfOrder: 0, outOfBounds: 0 };
   /** Samples earlier than this are refused: their block is sealed or being sealed. */
   sealedMs: number;
   readonly #database: MetricDatabase;
@@ -154,23 +166,31 @@ export class MetricStore implements Queryable {
 
   /**
    * Takes the batch in one transaction; when this returns, the accepted samples are durable.
+   * @param isWhole Takes nothing when a sample is refused.
    * @throws ServiceError `ERR_WEIR_SERVICE_STORE_FULL` when the disk refuses; nothing of the batch is kept then, and
    * a later append may succeed.
    */
-  append(batch: SampleBatch<MemorySeries>, exemplars: readonly Exemplar[] = []): AppendResult {
+  append(
+    batch: SampleBatch<MemorySeries>,
+    exemplars: readonly Exemplar[] = [],
+    isWhole = false,
+  ): AppendResult {
     const kept = new SampleBatch<MemorySeries>();
     const before: number[] = [];
     let outOfOrder = 0;
     let outOfBounds = 0;
-    const latestMs = this.#options.now() + futureToleranceMs;
+    const nowMs = this.#options.now();
+    const latestMs = nowMs + futureToleranceMs;
+    const oldestMs = Math.max(this.sealedMs, nowMs - this.#options.retentionMs);
     const { times } = batch;
     let maxMs = Number.NEGATIVE_INFINITY;
     for (let i = 0; i < batch.size; i++) {
       const series = batch.keys[i] as MemorySeries;
       const timeMs = times[i] as number;
-      if (timeMs < this.sealedMs || timeMs > latestMs) outOfBounds++;
-      else if (timeMs <= series.lastMs) outOfOrder++;
-      else {
+      if (timeMs < oldestMs || timeMs > latestMs) outOfBounds++;
+      else if (timeMs <= series.lastMs) {
+        if (!series.endsWith(timeMs, batch.highAt(i), batch.lowAt(i))) outOfOrder++;
+      } else {
         kept.addWords(series, timeMs, batch.highAt(i), batch.lowAt(i));
         before.push(series.lastMs);
         // Claims the time, so that a second sample of the same batch is seen to be out of order.
@@ -178,10 +198,19 @@ export class MetricStore implements Queryable {
         if (timeMs > maxMs) maxMs = timeMs;
       }
     }
+    const undo = (): void => {
+      for (let i = kept.size - 1; i >= 0; i--) (kept.keys[i] as MemorySeries).lastMs = before[i] as number;
+    };
+    this.refused.outOfOrder += outOfOrder;
+    this.refused.outOfBounds += outOfBounds;
+    if (isWhole && outOfOrder + outOfBounds > 0) {
+      undo();
+      return { accepted: 0, outOfOrder, outOfBounds };
+    }
     try {
       this.#persist(kept, maxMs, exemplars);
     } catch (thrown) {
-      for (let i = kept.size - 1; i >= 0; i--) (kept.keys[i] as MemorySeries).lastMs = before[i] as number;
+      undo();
       this.failure = messageOf(thrown);
       throw new ServiceError(
         'ERR_WEIR_SERVICE_STORE_FULL',

@@ -43,6 +43,11 @@ export class MemorySeries {
     this.isStale = high === 0x7ff00000 && low === 2;
   }
 
+  /** Whether the newest sample is this one; unknown, and so false, once it is sealed. */
+  endsWith(timeMs: number, high: number, low: number): boolean {
+    return this.chunks.at(-1)?.endsWith(timeMs, high, low) ?? false;
+  }
+
   /** Forgets the oldest open chunk, which was sealed. */
   dropOldest(): void {
     this.chunks[0]?.release();

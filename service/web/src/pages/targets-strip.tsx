@@ -38,9 +38,10 @@ function rank({ health }: Target): number {
   return health === 'down' ? 0 : health === 'unknown' ? 1 : 2;
 }
 
-/** `up, 4 s ago`, or why not. */
+/** `up, 4 s ago`, with the error of the last scrape: why it failed, or why samples of it were not stored. */
 export function stateOf(target: Target, nowMs: number = Date.now()): string {
   if (target.health === 'unknown' || target.lastScrape.startsWith('0001')) return 'not scraped yet';
   const age = formatAge(nowMs - Date.parse(target.lastScrape));
-  return target.health === 'up' ? `up, ${age}` : `down, ${age}: ${target.lastError || 'no reason given'}`;
+  const error = target.lastError || (target.health === 'up' ? '' : 'no reason given');
+  return `${target.health}, ${age}${error === '' ? '' : `: ${error}`}`;
 }
