@@ -5,6 +5,7 @@ import type { EngineClient } from '../engine/engine-client.ts';
 import type { ApiData, SelectorQuery } from '../engine/engine-protocol.ts';
 import type { GuardedClient } from '../network/guarded-request.ts';
 import { proxyToBackend } from '../remote/backend-proxy.ts';
+import { backendRequest } from '../remote/backend-request.ts';
 import type { RuleQuery } from '../rules/rule-filter.ts';
 import type { TargetPool } from '../scrape/target-pool.ts';
 import { ApiParameters } from './api-parameters.ts';
@@ -61,8 +62,9 @@ export function addPrometheusRoutes(app: FastifyInstance, options: PrometheusRou
   const getAndPost = ['GET', 'POST'];
   app.addHook('preHandler', async (request, reply) => {
     const { backend } = options.config();
-    if (backend === undefined || request.routeOptions.url === '/api/v1/targets') return undefined;
-    return proxyToBackend(backend, options.client, request, reply);
+    const forwarded = backend === undefined ? undefined : backendRequest(backend.url, request);
+    if (backend === undefined || forwarded === undefined) return undefined;
+    return proxyToBackend(backend, forwarded, options.client, request, reply);
   });
 
   app.route({

@@ -2,34 +2,32 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { EndpointConfig } from '../config/config.ts';
 import { messageOf } from '../errors.ts';
 import type { GuardedClient } from '../network/guarded-request.ts';
+import type { BackendRequest } from './backend-request.ts';
 
 const timeoutMs = 120_000;
 const passedBack = ['content-type', 'content-encoding', 'cache-control'] as const;
 
-/** Hands a request of the Prometheus API on to the configured server and its answer back, body by stream. */
+/** Sends a request to the configured server and its answer back, body by stream. It has two minutes, body included. */
 export async function proxyToBackend(
   backend: EndpointConfig,
+  { method, url, body }: BackendRequest,
   client: GuardedClient,
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
-  const { url, headers } = backend;
-  const target = new URL(url.pathname.replace(/\/$/, '') + request.url, url);
   const gone = new AbortController();
   reply.raw.once('close', () => gone.abort());
-  const { body } = request;
+  const encoding = request.headers['accept-encoding'];
   try {
-    const answer = await client.request(target, {
-      method: request.method,
+    const answer = await client.request(url, {
+      method,
       headers: {
         accept: 'application/json',
-        ...(request.headers['accept-encoding'] === undefined
-          ? {}
-          : { 'accept-encoding': request.headers['accept-encoding'] }),
-        ...(body instanceof URLSearchParams ? { 'content-type': 'application/x-www-form-urlencoded' } : {}),
-        ...headers,
+        ...(encoding === undefined ? {} : { 'accept-encoding': encoding }),
+        ...(body === undefined ? {} : { 'content-type': 'application/x-www-form-urlencoded' }),
+        ...backend.headers,
       },
-      ...(body instanceof URLSearchParams ? { body: body.toString() } : {}),
+      ...(body === undefined ? {} : { body }),
       signal: AbortSignal.any([gone.signal, AbortSignal.timeout(timeoutMs)]),
     });
     for (const name of passedBack) {
