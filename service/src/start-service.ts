@@ -11,6 +11,7 @@ import type { Config } from './config/config.ts';
 import { TargetRegistry } from './discovery/target-registry.ts';
 import { EngineClient } from './engine/engine-client.ts';
 import { messageOf, ServiceError } from './errors.ts';
+import type { ConnectionLimits } from './http/connection-limits.ts';
 import { createApp } from './http/create-app.ts';
 import { GuardedClient } from './network/guarded-request.ts';
 import { SelfMetrics } from './own-metrics/self-metrics.ts';
@@ -25,6 +26,8 @@ export interface StartServiceOptions {
   readonly config: Config;
   /** Lines of JSON; silent when absent. */
   readonly logger?: Logger;
+  /** How long clients may take [connectionLimits]. */
+  readonly limits?: Partial<ConnectionLimits>;
 }
 
 export interface Service {
@@ -84,7 +87,7 @@ export async function startService(options: StartServiceOptions): Promise<Servic
     onError: report('registration'),
   });
   const metrics = new SelfMetrics({ engine, runs, runner, registered: () => registry.size });
-  const audit = new AuditLog(join(path, 'audit.log'), now);
+  const audit = new AuditLog({ path: join(path, 'audit.log'), now, onError: report('audit log') });
   const app = await createApp({
     engine,
     client,
@@ -95,6 +98,7 @@ export async function startService(options: StartServiceOptions): Promise<Servic
     pushed,
     registry,
     audit,
+    ...(options.limits === undefined ? {} : { limits: options.limits }),
     logger: logger.child({}, { level: 'warn' }),
     now,
     version,

@@ -1,9 +1,11 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { request as httpRequest } from 'node:http';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { AuditLog } from '../src/auth/audit-log.ts';
 import { roles } from '../src/auth/roles.ts';
 import { createToken, findToken, tokenOf } from '../src/auth/tokens.ts';
+import { askRaw } from './support/raw-request.ts';
 import { runServiceProcess } from './support/service-process.ts';
 import { temporaryDirectory } from './support/temporary-directory.ts';
 import { startTestService } from './support/test-service.ts';
@@ -68,7 +70,15 @@ const routes = [
   ['POST', '/push/job', 'push'],
   ['PUT', '/push/job/instance', 'push'],
   ['DELETE', '/push/job', 'push'],
+  ['POST', '/unknown', 'read'],
+  ['DELETE', '/api/v1/unknown', 'read'],
+  ['PUT', '/api/v1/query', 'read'],
+  ['PATCH', '/benchmarks/runs', 'read'],
 ] as const;
+
+/** Known routes that read by POST, and safe methods, change nothing. */
+const isChange = (method: string, path: string, wanted: string): boolean =>
+  method !== 'GET' && (wanted !== 'read' || method !== 'POST' || !path.startsWith('/api/v1/'));
 
 const mayDo: Record<string, readonly string[]> = {
   push: ['public', 'push'],
@@ -100,6 +110,40 @@ test('every route wants its role: without a token, with a wrong one, and with ea
       expect([label, role, isRefused]).toEqual([label, role, !mayDo[role]?.includes(wanted)]);
     }
   }
+});
+
+test('a page of another site is refused by every route that changes something, unknown routes included', async () => {
+  const service = await startTestService();
+  const signs: Record<string, string>[] = [
+    { 'sec-fetch-site': 'cross-site' },
+    { 'sec-fetch-site': 'same-site' },
+    { origin: 'https://evil.example' },
+    { origin: 'null' },
+  ];
+  for (const [method, path, wanted] of routes)
+    for (const headers of signs) {
+      const response = await fetch(service.url + path, { method, headers });
+      const isRefused = response.status === 403 && (await response.text()).includes('Cross-site request');
+      expect([method, path, headers, isRefused]).toEqual([
+        method,
+        path,
+        headers,
+        isChange(method, path, wanted),
+      ]);
+    }
+});
+
+test('a host in the request target counts, whatever the header says', async () => {
+  const service = await startTestService();
+  const host = new URL(service.url).host;
+  const statusOf = async (target: string, headers: Record<string, string> = {}): Promise<number> =>
+    Number(/^HTTP\/1.1 (\d+)/.exec(await askRaw(service.url, `GET ${target} HTTP/1.1`, headers))?.[1]);
+  expect(await statusOf(`http://${host}/healthz`, { host: 'evil.example' })).toBe(200);
+  expect(await statusOf(`http://localhost/api/v1/targets?state=any`)).toBe(200);
+  expect(await statusOf(`http://${host}`)).not.toBe(404);
+  expect(await statusOf('http://evil.example/healthz')).toBe(421);
+  expect(await statusOf(`http://${host}@evil.example/healthz`)).toBe(421);
+  expect(await statusOf(`http:///healthz`)).not.toBe(200);
 });
 
 test('anonymous reading can be allowed, a wrong token then is still refused', async () => {
@@ -144,22 +188,106 @@ test('a page of another site can neither change anything nor ask under a name of
   expect(await withHost('weir.internal')).toBe(200);
 });
 
-test('what changes something is in the audit log, without secrets', async () => {
+const linesOf = (log: string): Record<string, string>[] =>
+  log
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as Record<string, string>);
+
+test('what changes something is in the audit log with who did it, without secrets', async () => {
   const { token, sha256 } = createToken();
   const service = await startTestService({ auth: { tokens: [{ name: 'ci', role: 'admin', sha256 }] } });
-  const headers = { authorization: `Bearer ${token}` };
-  await fetch(`${service.url}/benchmarks/runs`, { method: 'DELETE', headers });
-  await fetch(`${service.url}/push/nightly`, { method: 'POST', headers, body: 'done 1\n' });
+  const send = (method: string, path: string, body?: string, type = 'text/plain') =>
+    fetch(service.url + path, {
+      method,
+      headers: { authorization: `Bearer ${token}`, ...(body === undefined ? {} : { 'content-type': type }) },
+      ...(body === undefined ? {} : { body }),
+    });
+  const otlp = JSON.stringify({
+    resourceMetrics: ['a', 'b'].map((name) => ({
+      resource: { attributes: [{ key: 'service.name', value: { stringValue: name } }] },
+      scopeMetrics: [{ metrics: [{ name: 'y', gauge: { dataPoints: [{ asDouble: 1 }] } }] }],
+    })),
+  });
+  await send('DELETE', '/benchmarks/runs');
+  await send('POST', '/push/nightly', 'done 1\n');
+  await send('PUT', '/push/nightly/run-1', 'done 1\n');
+  await send('DELETE', '/push/nightly');
+  await send('DELETE', '/push/nightly');
+  await send('POST', '/v1/metrics', otlp, 'application/json');
+  await send('POST', '/api/v1/otlp/v1/metrics', '{', 'application/json');
+  await send('DELETE', `/unknown/x?token=${token}`);
+  await send('POST', '/api/v1/query?query=1');
+  await send('GET', '/unknown');
   const log = readFileSync(join(service.directory, '.weir/data/audit.log'), 'utf8');
-  const entries = log
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line) as object);
-  expect(entries).toMatchObject([
-    { caller: 'ci', action: 'benchmark.cancel', subject: 'all' },
-    { caller: 'ci', action: 'push', subject: 'nightly' },
+  expect(
+    linesOf(log).map(({ caller, action, subject, outcome }) => [caller, action, subject, outcome]),
+  ).toEqual([
+    ['ci', 'benchmark.cancel', 'all', '0'],
+    ['ci', 'push', 'nightly', 'taken'],
+    ['ci', 'push', 'nightly/run-1', 'taken'],
+    ['ci', 'push.delete', 'nightly', 'deleted'],
+    ['ci', 'push.delete', 'nightly', 'unknown'],
+    ['ci', 'otlp', 'a, b', 'taken'],
+    ['ci', 'otlp', '/api/v1/otlp/v1/metrics', 'refused (400)'],
+    ['ci', 'DELETE unknown', '/unknown/x', 'refused (404)'],
   ]);
   expect(log).not.toContain(token);
+});
+
+test('every route that changes something names the change in the audit log, for callers that it refuses too', async () => {
+  const tokens = (['read', 'admin'] as const).map((role) => ({ name: role, role, ...createToken() }));
+  const service = await startTestService({
+    registration: { allow: ['127.0.0.1'] },
+    auth: { tokens: tokens.map(({ name, role, sha256 }) => ({ name, role, sha256 })) },
+  });
+  const file = join(service.directory, '.weir/data/audit.log');
+  for (const [method, path, wanted] of routes) {
+    // Renewals come every minute and are left out.
+    if (method === 'PUT' && path === '/targets/none') continue;
+    rmSync(file, { force: true });
+    for (const authorization of [undefined, ...tokens.map(({ token }) => `Bearer ${token}`)])
+      await fetch(service.url + path, {
+        method,
+        headers: authorization === undefined ? {} : { authorization },
+      });
+    const lines = linesOf(existsSync(file) ? readFileSync(file, 'utf8') : '');
+    const callers = isChange(method, path, wanted) ? ['read', 'admin'] : [];
+    expect([method, path, lines.map(({ caller }) => caller)]).toEqual([method, path, callers]);
+    for (const { action } of lines)
+      expect(action).toMatch(wanted === 'read' ? /^[A-Z]+ unknown$/ : /^[a-z]+(\.[a-z]+)?$/);
+  }
+});
+
+test('the audit log keeps five files at most, and says once that it cannot be written', () => {
+  const directory = temporaryDirectory();
+  const path = join(directory, 'audit.log');
+  const errors: string[] = [];
+  const open = (): AuditLog =>
+    new AuditLog({ path, now: () => 0, maxBytes: 1_000, onError: (message) => errors.push(message) });
+  const write = (log: AuditLog, subject: string): void =>
+    log.write({ caller: 'a', address: 'b', action: 'push', subject, outcome: 'taken' });
+  let log = open();
+  for (let at = 0; at < 100; at++) {
+    if (at === 50) log = open();
+    write(log, `${at} `.padEnd(1_000, 'x'));
+  }
+  const files = readdirSync(directory).sort();
+  expect(files).toEqual(['audit.log', ...[1, 2, 3, 4].map((at) => `audit.log.${at}`)]);
+  const kept = files.toReversed().flatMap((file) => linesOf(readFileSync(join(directory, file), 'utf8')));
+  expect(kept.map(({ subject }) => Number.parseInt(subject ?? '', 10))).toEqual(
+    Array.from({ length: kept.length }, (_, at) => 100 - kept.length + at),
+  );
+  for (const file of files) expect(statSync(join(directory, file)).size).toBeLessThanOrEqual(1_000);
+  rmSync(directory, { recursive: true });
+  write(log, 'c');
+  write(log, 'd');
+  mkdirSync(directory);
+  write(log, 'e');
+  rmSync(directory, { recursive: true });
+  write(log, 'f');
+  expect(errors).toHaveLength(2);
+  expect(errors[0]).toContain('push by a not written: ENOENT');
 });
 
 test('without a token the service refuses to listen beyond loopback', async () => {

@@ -17,16 +17,21 @@ declare module 'fastify' {
 }
 
 /**
- * Lets a request through when its token has the role that its route wants. Without configured tokens everyone may
- * do everything, which is why the service then listens on loopback only; against web pages of others that reach it
- * through a person's browser, the Host has to be ours (DNS rebinding) and a change has to come from our own origin (CSRF).
+ * Lets a request through when its token has the role that its route wants; a route that does not exist wants `read`. Without
+ * configured tokens everyone may do everything, which is why the service then listens on loopback only; against web pages of
+ * others that reach it through a person's browser, the host has to be ours (DNS rebinding) and a change has to come from our
+ * own origin (CSRF).
  */
 export function guardRequests(app: FastifyInstance, config: () => Config): void {
   app.decorateRequest('caller', 'local');
   app.addHook('onRequest', async (request, reply) => {
     const { auth, listen } = config();
     const wanted = request.routeOptions.config.role ?? 'read';
-    if (!isOwnHost(request.host, listen)) {
+    const token = tokenOf(request.headers.authorization);
+    const entry = token === undefined ? undefined : findToken(token, auth.tokens);
+    if (auth.tokens.length > 0) request.caller = entry?.name ?? 'anonymous';
+    const host = hostAskedFor(request);
+    if (!isOwnHost(host, listen)) {
       return refuse(
         request,
         reply,
@@ -35,8 +40,7 @@ export function guardRequests(app: FastifyInstance, config: () => Config): void 
         'Add the name to `listen.allowedHosts` to serve it.',
       );
     }
-    const isChange = request.method !== 'GET' && request.method !== 'HEAD' && wanted !== 'read';
-    if (isChange && isCrossSite(request)) {
+    if (isChange(request) && isCrossSite(request, host)) {
       return refuse(
         request,
         reply,
@@ -46,9 +50,6 @@ export function guardRequests(app: FastifyInstance, config: () => Config): void 
       );
     }
     if (auth.tokens.length === 0 || wanted === 'public') return undefined;
-    const token = tokenOf(request.headers.authorization);
-    const entry = token === undefined ? undefined : findToken(token, auth.tokens);
-    request.caller = entry?.name ?? 'anonymous';
     const role = entry?.role ?? (token === undefined && auth.anonymous === 'read' ? 'read' : undefined);
     if (role === undefined) {
       reply.header('www-authenticate', 'Basic realm="Weir", charset="UTF-8"');
@@ -69,6 +70,28 @@ export function guardRequests(app: FastifyInstance, config: () => Config): void 
       `The route wants the role \`${wanted}\`; this token has \`${role}\`.`,
     );
   });
+}
+
+/** Whether a request changes something or tries to: any unsafe method, except where a route of ours reads by POST. */
+export function isChange(request: FastifyRequest): boolean {
+  if (request.method === 'GET' || request.method === 'HEAD' || request.method === 'OPTIONS') return false;
+  return request.is404 || (request.routeOptions.config.role ?? 'read') !== 'read';
+}
+
+const absoluteForm = /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*)/i;
+
+/**
+ * The path and query of a request target. In absolute form, which a client sends to a proxy, it names a host too
+ * (RFC 9112 section 3.2.2); no route may see that.
+ */
+export function originForm(target: string): string {
+  const path = target.replace(absoluteForm, '');
+  return path.startsWith('/') ? path : `/${path}`;
+}
+
+// A host in the request target wins over the header (RFC 9112 section 3.2.2).
+function hostAskedFor(request: FastifyRequest): string {
+  return absoluteForm.exec(request.originalUrl)?.[1] ?? request.host;
 }
 
 function refuse(
@@ -93,7 +116,7 @@ function isOwnHost(host: string, listen: Config['listen']): boolean {
   return name === listen.host.toLowerCase() || listen.allowedHosts.includes(name);
 }
 
-function isCrossSite(request: FastifyRequest): boolean {
+function isCrossSite(request: FastifyRequest, host: string): boolean {
   // Not from a browser, or one that sends a token on purpose.
   if (
     tokenOf(request.headers.authorization) !== undefined &&
@@ -103,5 +126,5 @@ function isCrossSite(request: FastifyRequest): boolean {
   const site = request.headers['sec-fetch-site'];
   if (site !== undefined && site !== 'same-origin' && site !== 'none') return true;
   const { origin } = request.headers;
-  return origin !== undefined && URL.parse(origin)?.host !== request.host;
+  return origin !== undefined && URL.parse(origin)?.host !== host;
 }

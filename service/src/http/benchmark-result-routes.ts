@@ -1,7 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import type { BenchmarkResult } from '@weir/bench';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { AuditLog } from '../auth/audit-log.ts';
+import type { FastifyInstance, FastifyReply } from 'fastify';
 import { artefactTypes, maxArtefactBytes } from '../benchmarks/artefact-types.ts';
 import { explainResult } from '../benchmarks/result-check.ts';
 import type { Run, RunStore } from '../benchmarks/run-store.ts';
@@ -9,7 +8,6 @@ import { sendProblem } from './problem.ts';
 
 export interface BenchmarkResultRoutesOptions {
   readonly runs: RunStore;
-  readonly audit: AuditLog;
   readonly now: () => number;
 }
 
@@ -25,11 +23,9 @@ type OneFile = { Params: { name: string; id: string; file: string } };
 /** Results measured elsewhere, such as in CI, and the files kept with runs. */
 export function addBenchmarkResultRoutes(
   app: FastifyInstance,
-  { runs, audit, now }: BenchmarkResultRoutesOptions,
+  { runs, now }: BenchmarkResultRoutesOptions,
 ): void {
-  const bench = { role: 'bench' } as const;
-  const log = (request: FastifyRequest, action: string, subject: string): void =>
-    void audit.write({ caller: request.caller, address: request.ip, action, subject, outcome: 'taken' });
+  const bench = (action: string) => ({ role: 'bench', action }) as const;
   const unknownRun = (reply: FastifyReply): FastifyReply =>
     sendProblem(reply, 404, 'Unknown run', 'GET /benchmarks/:name/runs lists the runs.');
 
@@ -38,7 +34,7 @@ export function addBenchmarkResultRoutes(
   };
   app.post<Named & { Body: unknown }>(
     '/benchmarks/:name/results',
-    { config: bench, bodyLimit: maxResultBytes, schema: named },
+    { config: bench('benchmark.push'), bodyLimit: maxResultBytes, schema: named },
     async (request, reply) => {
       const { name } = request.params;
       const wrong = explainResult(request.body);
@@ -46,13 +42,14 @@ export function addBenchmarkResultRoutes(
       const id = runId(name, request.headers['idempotency-key']);
       const known = runs.get(name, id);
       const location = `/benchmarks/${name}/runs/${id}`;
+      if (known !== undefined) request.audited = { subject: `${name} ${id}`, outcome: 'known' };
       if (known !== undefined) return reply.code(200).header('location', location).send(known);
       const names = runs.names();
       if (!names.includes(name) && names.length >= maxNames)
         return sendProblem(reply, 409, 'Too many benchmarks', `The history has ${maxNames} names already.`);
       const run = pushedRun(name, id, request.body as BenchmarkResult, now());
       runs.push(run);
-      log(request, 'benchmark.push', `${name} ${id}`);
+      request.audited = { subject: `${name} ${id}`, outcome: 'taken' };
       return reply.code(201).header('location', location).send(run);
     },
   );
@@ -83,7 +80,7 @@ export function addBenchmarkResultRoutes(
     api.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, parsed) => parsed(null, body));
     api.put<OneFile & { Body: Buffer | undefined }>(
       '/benchmarks/:name/runs/:id/artefacts/:file',
-      { config: bench, bodyLimit: maxArtefactBytes },
+      { config: bench('benchmark.artefact'), bodyLimit: maxArtefactBytes },
       async (request, reply) => {
         const { name, id, file } = request.params;
         const run = runs.get(name, id);
@@ -99,7 +96,7 @@ export function addBenchmarkResultRoutes(
             `Send one of ${Object.keys(artefactTypes).join(', ')} with its content as the body.`,
           );
         runs.addArtefact(id, { name: file, type, data: request.body });
-        log(request, 'benchmark.artefact', `${name} ${id} ${file}`);
+        request.audited = { outcome: 'taken' };
         return reply.code(204).send();
       },
     );

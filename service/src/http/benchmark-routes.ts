@@ -1,6 +1,5 @@
 import { basename } from 'node:path';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { AuditLog } from '../auth/audit-log.ts';
+import type { FastifyInstance, FastifyReply } from 'fastify';
 import type { BenchmarkRunner } from '../benchmarks/benchmark-runner.ts';
 import type { Run, RunStore } from '../benchmarks/run-store.ts';
 import type { BenchmarkConfig } from '../config/config.ts';
@@ -13,13 +12,12 @@ type OneRun = { Params: { name: string; id: string } };
 export interface BenchmarkRoutesOptions {
   readonly runner: BenchmarkRunner;
   readonly runs: RunStore;
-  readonly audit: AuditLog;
 }
 
 /** `/benchmarks`: the list, runs on demand, their history and live progress. */
 export function addBenchmarkRoutes(
   app: FastifyInstance,
-  { runner, runs: store, audit }: BenchmarkRoutesOptions,
+  { runner, runs: store }: BenchmarkRoutesOptions,
 ): void {
   const find = (name: string): BenchmarkConfig | undefined =>
     runner.benchmarks.find((benchmark) => benchmark.name === name);
@@ -47,10 +45,7 @@ export function addBenchmarkRoutes(
     });
   });
 
-  const bench = { config: { role: 'bench' } } as const;
-  const log = (request: FastifyRequest, action: string, subject: string, outcome: string): void =>
-    void audit.write({ caller: request.caller, address: request.ip, action, subject, outcome });
-
+  const bench = (action: string) => ({ config: { role: 'bench', action } }) as const;
   const schema = {
     body: {
       type: ['object', 'null'],
@@ -58,7 +53,7 @@ export function addBenchmarkRoutes(
       properties: { profile: { type: 'boolean' } },
     },
   };
-  const start = { ...bench, schema };
+  const start = { ...bench('benchmark.start'), schema };
   app.post<Named & { Body: { profile?: boolean } | null }>(
     '/benchmarks/:name/runs',
     start,
@@ -67,7 +62,7 @@ export function addBenchmarkRoutes(
       if (benchmark === undefined) return unknownBenchmark(reply, request.params.name);
       const outcome = runner.start(benchmark, request.body?.profile);
       const refusal = 'refused' in outcome ? outcome.refused : undefined;
-      log(request, 'benchmark.start', benchmark.name, refusal ?? 'started');
+      request.audited = { subject: benchmark.name, outcome: refusal ?? 'started' };
       if (refusal === 'load-off')
         return sendProblem(reply, 403, 'Load is off', 'Set `load.enabled` and reload the configuration.');
       if (refusal === 'no-profile')
@@ -110,7 +105,7 @@ export function addBenchmarkRoutes(
     return store.get(name, id) ?? unknownRun(reply, name);
   });
 
-  app.delete<OneRun>('/benchmarks/:name/runs/:id', bench, async (request, reply) => {
+  app.delete<OneRun>('/benchmarks/:name/runs/:id', bench('benchmark.cancel'), async (request, reply) => {
     const { name, id } = request.params;
     const run = store.get(name, id);
     if (run === undefined) return unknownRun(reply, name);
@@ -122,13 +117,13 @@ export function addBenchmarkRoutes(
         `The run ended as ${run.status}; there is nothing to cancel.`,
       );
     }
-    log(request, 'benchmark.cancel', name, id);
+    request.audited = { subject: name, outcome: id };
     return reply.code(202).send(run);
   });
 
-  app.delete('/benchmarks/runs', bench, async (request) => {
+  app.delete('/benchmarks/runs', bench('benchmark.cancel'), async (request) => {
     const cancelled = runner.cancelAll();
-    log(request, 'benchmark.cancel', 'all', String(cancelled));
+    request.audited = { subject: 'all', outcome: String(cancelled) };
     return { cancelled };
   });
 

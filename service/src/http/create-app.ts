@@ -1,7 +1,8 @@
 import { fastifyMetrics } from '@weir/metrics/fastify';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
+import { auditChanges } from '../auth/audit-changes.ts';
 import type { AuditLog } from '../auth/audit-log.ts';
-import { guardRequests } from '../auth/guard-requests.ts';
+import { guardRequests, originForm } from '../auth/guard-requests.ts';
 import type { BenchmarkRunner } from '../benchmarks/benchmark-runner.ts';
 import type { RunStore } from '../benchmarks/run-store.ts';
 import type { TargetRegistry } from '../discovery/target-registry.ts';
@@ -12,6 +13,7 @@ import { sqliteCode } from '../store/database.ts';
 import { addBenchmarkHistoryRoutes } from './benchmark-history-routes.ts';
 import { addBenchmarkResultRoutes } from './benchmark-result-routes.ts';
 import { addBenchmarkRoutes } from './benchmark-routes.ts';
+import { type ConnectionLimits, closeUnread, connectionLimits, serverLimits } from './connection-limits.ts';
 import { describeDiscovery } from './describe-targets.ts';
 import { openApiDocument, openApiPage } from './openapi.ts';
 import { addPageRoutes } from './page-routes.ts';
@@ -30,12 +32,17 @@ export interface AppOptions extends Omit<PrometheusRoutesOptions, 'observeQuery'
   readonly audit: AuditLog;
   readonly webRoot: string;
   readonly logger: FastifyBaseLogger;
+  /** [connectionLimits] */
+  readonly limits?: Partial<ConnectionLimits>;
 }
 
 /** The HTTP side of the service, not yet listening. */
 export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   const { engine, metrics, runner, runs } = options;
+  const limits = { ...connectionLimits, ...options.limits };
   const app = Fastify({
+    ...serverLimits(limits),
+    rewriteUrl: (request) => originForm(request.url ?? '/'),
     loggerInstance: options.logger,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: 1_048_576,
@@ -45,9 +52,11 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     frameworkErrors: (error, _request, reply) =>
       sendProblem(reply, error.statusCode ?? 400, 'Bad request', error.message),
   });
+  closeUnread(app, limits);
   await app.register(fastifyMetrics, { metrics: metrics.metrics, path: false });
   addSecurityHeaders(app);
   guardRequests(app, options.config);
+  auditChanges(app, options.audit);
   app.setErrorHandler((error: Error & { statusCode?: number }, request, reply) => {
     const status = error.statusCode ?? 500;
     if (status < 500) return sendProblem(reply, status, 'Bad request', error.message);
@@ -79,9 +88,9 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     },
     { prefix: '/api/v1' },
   );
-  addBenchmarkRoutes(app, { runner, runs, audit: options.audit });
+  addBenchmarkRoutes(app, { runner, runs });
   addBenchmarkHistoryRoutes(app, runs);
-  addBenchmarkResultRoutes(app, { runs, audit: options.audit, now: options.now });
+  addBenchmarkResultRoutes(app, { runs, now: options.now });
   addPushRoutes(app, options);
   addRegistrationRoutes(app, {
     ...options,

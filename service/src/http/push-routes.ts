@@ -1,6 +1,6 @@
+import type { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import type { FastifyInstance } from 'fastify';
-import type { AuditLog } from '../auth/audit-log.ts';
 import type { Config } from '../config/config.ts';
 import type { EngineClient } from '../engine/engine-client.ts';
 import { messageOf, ServiceError } from '../errors.ts';
@@ -11,7 +11,6 @@ export interface PushRoutesOptions {
   readonly engine: EngineClient;
   readonly pushed: PushedJobs;
   readonly config: () => Config;
-  readonly audit: AuditLog;
   readonly now: () => number;
 }
 
@@ -48,7 +47,7 @@ export function addPushRoutes(app: FastifyInstance, options: PushRoutesOptions):
 
 function addOtlp(api: FastifyInstance, { engine, config, now }: PushRoutesOptions): void {
   for (const url of ['/v1/metrics', '/api/v1/otlp/v1/metrics'])
-    api.post(url, { config: { role: 'push' } }, async (request, reply) => {
+    api.post(url, { config: { role: 'push', action: 'otlp' } }, async (request, reply) => {
       const type = request.headers['content-type']?.split(';')[0]?.trim();
       if (type !== 'application/x-protobuf' && type !== 'application/json')
         return sendProblem(
@@ -63,7 +62,11 @@ function addOtlp(api: FastifyInstance, { engine, config, now }: PushRoutesOption
         timeMs: now(),
         limits: config().scrape,
       });
-      const { rejected, message } = outcome;
+      const { accepted, rejected, message, jobs } = outcome;
+      request.audited = {
+        subject: jobs.join(', '),
+        outcome: rejected === 0 ? 'taken' : `${accepted} samples taken, ${rejected} rejected`,
+      };
       if (type === 'application/json')
         return rejected === 0
           ? {}
@@ -72,7 +75,7 @@ function addOtlp(api: FastifyInstance, { engine, config, now }: PushRoutesOption
     });
 }
 
-function addJobs(api: FastifyInstance, { pushed, audit }: PushRoutesOptions): void {
+function addJobs(api: FastifyInstance, { pushed }: PushRoutesOptions): void {
   const schema = {
     params: {
       type: 'object',
@@ -87,27 +90,25 @@ function addJobs(api: FastifyInstance, { pushed, audit }: PushRoutesOptions): vo
       method: ['POST', 'PUT'],
       url,
       schema,
-      config: { role: 'push' },
+      config: { role: 'push', action: 'push' },
       handler: async (request, reply) => {
         const { job, instance = '' } = request.params;
         const body = request.body instanceof Uint8Array ? request.body : new Uint8Array();
         await pushed.push(job, instance, body, request.headers['content-type']);
-        audit.write({
-          caller: request.caller,
-          address: request.ip,
-          action: 'push',
-          subject: job,
-          outcome: 'taken',
-        });
+        request.audited = { subject: subjectOf(request.params), outcome: 'taken' };
         return reply.code(204).send();
       },
     });
     api.delete<{ Params: { job: string; instance?: string } }>(
       url,
-      { schema, config: { role: 'push' } },
+      { schema, config: { role: 'push', action: 'push.delete' } },
       async (request, reply) => {
         const { job, instance = '' } = request.params;
         const found = await pushed.delete(job, instance);
+        request.audited = {
+          subject: subjectOf(request.params),
+          outcome: found ? 'deleted' : 'unknown',
+        };
         return found
           ? reply.code(204).send()
           : sendProblem(reply, 404, 'Unknown job', 'Nothing of it is shown.');
@@ -116,10 +117,15 @@ function addJobs(api: FastifyInstance, { pushed, audit }: PushRoutesOptions): vo
   }
 }
 
-async function readBounded(stream: AsyncIterable<Buffer>, maxBytes: number): Promise<Uint8Array> {
+function subjectOf({ job, instance }: { readonly job: string; readonly instance?: string }): string {
+  return instance === undefined ? job : `${job}/${instance}`;
+}
+
+async function readBounded(stream: Readable, maxBytes: number): Promise<Uint8Array> {
   const parts: Buffer[] = [];
   let total = 0;
-  for await (const part of stream) {
+  // To destroy the request would close the connection before its answer.
+  for await (const part of stream.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     total += part.length;
     if (total > maxBytes)
       throw new ServiceError(

@@ -1,5 +1,4 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { AuditLog } from '../auth/audit-log.ts';
+import type { FastifyInstance, FastifyReply } from 'fastify';
 import { readTarget } from '../config/build-config.ts';
 import type { Config, TargetConfig } from '../config/config.ts';
 import { parseDuration } from '../config/duration.ts';
@@ -14,7 +13,6 @@ export interface RegistrationRoutesOptions {
   readonly registry: TargetRegistry;
   readonly targets: TargetPool;
   readonly config: () => Config;
-  readonly audit: AuditLog;
   /** Counts registrations by what became of them. */
   readonly observeRegistration: (outcome: string) => void;
   readonly resolve?: ResolveOptions['resolve'];
@@ -47,10 +45,8 @@ const body = {
 
 /** `/targets`: backends announce where they are to be scraped. */
 export function addRegistrationRoutes(app: FastifyInstance, options: RegistrationRoutesOptions): void {
-  const { registry, config, audit } = options;
-  const push = { role: 'push' } as const;
-  const log = (request: FastifyRequest, action: string, subject: string, outcome: string): void =>
-    void audit.write({ caller: request.caller, address: request.ip, action, subject, outcome });
+  const { registry, config } = options;
+  const push = (action: string) => ({ role: 'push', action }) as const;
   const isOff = (reply: FastifyReply): FastifyReply | undefined =>
     config().registration.allow.isEmpty
       ? sendProblem(reply, 403, 'Registration is off', 'List the hosts in `registration.allow`.')
@@ -58,58 +54,64 @@ export function addRegistrationRoutes(app: FastifyInstance, options: Registratio
 
   app.get('/targets', async () => registry.list());
 
-  app.post<{ Body: Body }>('/targets', { config: push, schema: { body } }, async (request, reply) => {
-    const off = isOff(reply);
-    if (off !== undefined) return off;
-    const refuse = (status: number, outcome: string, title: string, detail: string): FastifyReply => {
-      options.observeRegistration(outcome);
-      log(request, 'target.register', `${request.body.job} ${hostForLog(request.body.url)}`, outcome);
-      return sendProblem(reply, status, title, detail);
-    };
-    const ttlMs = readTtl(request.body.ttl, config().registration);
-    if (typeof ttlMs === 'string') return refuse(400, 'malformed', 'Bad time to live', ttlMs);
-    const mistakes: string[] = [];
-    const target = readTarget(request.body, 'body', mistakes);
-    if (target === undefined || mistakes.length > 0)
-      return refuse(400, 'malformed', 'Bad target', mistakes.join(' '));
-    if (target.url.username !== '' || target.url.password !== '' || target.url.hash !== '')
-      return refuse(400, 'malformed', 'Bad target', 'The URL may hold neither credentials nor a fragment.');
-    try {
-      const { allow } = config().registration;
-      const { resolve } = options;
-      const setting = 'registration.allow';
-      await resolveAllowed(target.url.href, {
-        allow,
-        setting,
-        withLoopback: false,
-        ...(resolve === undefined ? {} : { resolve }),
-      });
-    } catch (thrown) {
-      return refuse(403, 'address', 'Address refused', messageOf(thrown));
-    }
-    if (clashes(target, options))
-      return refuse(
-        409,
-        'taken',
-        'Target is taken',
-        'The service scrapes a target of this job, instance and labels already.',
-      );
-    const isKnown = registry.get(registrationId(target)) !== undefined;
-    if (!isKnown && registry.size >= config().registration.maxTargets)
-      return refuse(409, 'full', 'Too many targets', 'Delete some or raise `registration.maxTargets`.');
-    const { entry, isNew } = registry.put(target, ttlMs, request.caller);
-    options.observeRegistration(isNew ? 'registered' : 'renewed');
-    if (isNew) log(request, 'target.register', `${entry.job} ${target.url.host}`, 'registered');
-    return reply
-      .code(isNew ? 201 : 200)
-      .header('location', `/targets/${entry.id}`)
-      .send(entry);
-  });
+  app.post<{ Body: Body }>(
+    '/targets',
+    { config: push('target.register'), schema: { body } },
+    async (request, reply) => {
+      const off = isOff(reply);
+      if (off !== undefined) return off;
+      const refuse = (status: number, outcome: string, title: string, detail: string): FastifyReply => {
+        options.observeRegistration(outcome);
+        request.audited = { subject: `${request.body.job} ${hostForLog(request.body.url)}`, outcome };
+        return sendProblem(reply, status, title, detail);
+      };
+      const ttlMs = readTtl(request.body.ttl, config().registration);
+      if (typeof ttlMs === 'string') return refuse(400, 'malformed', 'Bad time to live', ttlMs);
+      const mistakes: string[] = [];
+      const target = readTarget(request.body, 'body', mistakes);
+      if (target === undefined || mistakes.length > 0)
+        return refuse(400, 'malformed', 'Bad target', mistakes.join(' '));
+      if (target.url.username !== '' || target.url.password !== '' || target.url.hash !== '')
+        return refuse(400, 'malformed', 'Bad target', 'The URL may hold neither credentials nor a fragment.');
+      try {
+        const { allow } = config().registration;
+        const { resolve } = options;
+        const setting = 'registration.allow';
+        await resolveAllowed(target.url.href, {
+          allow,
+          setting,
+          withLoopback: false,
+          ...(resolve === undefined ? {} : { resolve }),
+        });
+      } catch (thrown) {
+        return refuse(403, 'address', 'Address refused', messageOf(thrown));
+      }
+      if (clashes(target, options))
+        return refuse(
+          409,
+          'taken',
+          'Target is taken',
+          'The service scrapes a target of this job, instance and labels already.',
+        );
+      const isKnown = registry.get(registrationId(target)) !== undefined;
+      if (!isKnown && registry.size >= config().registration.maxTargets)
+        return refuse(409, 'full', 'Too many targets', 'Delete some or raise `registration.maxTargets`.');
+      const { entry, isNew } = registry.put(target, ttlMs, request.caller);
+      options.observeRegistration(isNew ? 'registered' : 'renewed');
+      // A renewal changes nothing, and comes every minute.
+      request.audited = isNew ? { subject: `${entry.job} ${target.url.host}`, outcome: 'registered' } : null;
+      return reply
+        .code(isNew ? 201 : 200)
+        .header('location', `/targets/${entry.id}`)
+        .send(entry);
+    },
+  );
 
   app.put<{ Params: { id: string }; Body: { ttl?: string } | null }>(
     '/targets/:id',
-    { config: push },
+    { config: push('target.renew') },
     async (request, reply) => {
+      request.audited = null;
       const off = isOff(reply);
       if (off !== undefined) return off;
       const ttlMs = readTtl(request.body?.ttl, config().registration);
@@ -122,13 +124,17 @@ export function addRegistrationRoutes(app: FastifyInstance, options: Registratio
     },
   );
 
-  app.delete<{ Params: { id: string } }>('/targets/:id', { config: push }, async (request, reply) => {
-    const entry = registry.get(request.params.id);
-    if (entry === undefined || !registry.delete(entry.id))
-      return sendProblem(reply, 404, 'Unknown registration', 'GET /targets lists them.');
-    log(request, 'target.delete', `${entry.job} ${new URL(entry.url).host}`, 'deleted');
-    return reply.code(204).send();
-  });
+  app.delete<{ Params: { id: string } }>(
+    '/targets/:id',
+    { config: push('target.delete') },
+    async (request, reply) => {
+      const entry = registry.get(request.params.id);
+      if (entry === undefined || !registry.delete(entry.id))
+        return sendProblem(reply, 404, 'Unknown registration', 'GET /targets lists them.');
+      request.audited = { subject: `${entry.job} ${new URL(entry.url).host}`, outcome: 'deleted' };
+      return reply.code(204).send();
+    },
+  );
 }
 
 /** Milliseconds, or what is wrong. */

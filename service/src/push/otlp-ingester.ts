@@ -21,7 +21,11 @@ export interface OtlpOutcome {
   readonly rejected: number;
   /** Why points were rejected, or ''. */
   readonly message: string;
+  /** The first of those that the samples belong to. */
+  readonly jobs: readonly string[];
 }
+
+const maxJobs = 5;
 
 /**
  * Writes one export request in one transaction.
@@ -37,7 +41,9 @@ export function ingestOtlp(store: MetricStore, report: OtlpReport): OtlpOutcome 
   const exemplars: Exemplar[] = [];
   const refused = new Set(reasons);
   let rejected = rejectedPoints;
+  const jobs = new Set<string>();
   for (const sample of samples) {
+    if (jobs.size < maxJobs) jobs.add(sample.labels.job ?? '');
     try {
       addSample(store, sample, report, batch, exemplars);
     } catch (thrown) {
@@ -55,6 +61,7 @@ export function ingestOtlp(store: MetricStore, report: OtlpReport): OtlpOutcome 
     accepted: result.accepted,
     rejected: rejected + result.outOfOrder + result.outOfBounds,
     message: [...refused].slice(0, 5).join('; '),
+    jobs: [...jobs],
   };
 }
 

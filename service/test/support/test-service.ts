@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import type { ConfigFile } from '../../src/config/config-file.ts';
 import { loadConfig } from '../../src/config/load-config.ts';
-import { type Service, startService } from '../../src/start-service.ts';
+import { type Service, type StartServiceOptions, startService } from '../../src/start-service.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 
 export interface TestService extends Service {
@@ -16,13 +16,14 @@ export interface TestService extends Service {
 export async function startTestService(
   config: Partial<ConfigFile> = {},
   directory: string = temporaryDirectory(),
+  options: Omit<StartServiceOptions, 'config'> = {},
 ): Promise<TestService> {
   const load = (changes: Partial<ConfigFile>) => {
     const path = join(directory, 'weir.config.json');
     writeFileSync(path, JSON.stringify({ targets: [], scrape: { interval: '200ms' }, ...changes }));
     return loadConfig(path, { PORT: '0' });
   };
-  const service = await startService({ config: load(config) });
+  const service = await startService({ ...options, config: load(config) });
   let isClosed = false;
   const close = async (): Promise<void> => {
     if (isClosed) return;
