@@ -61,7 +61,7 @@ export interface Cache {
   clear(): Promise<boolean>;
   /**
    * Resolves with `true` once changes by other processes reach this one, so that L1 answers by itself; with `false` if
-   * that takes longer than `timeoutMs` (default 5,000). Reads need not wait for it.
+   * that takes longer than `timeoutMs` (default 5,000, at least 0). Reads need not wait for it.
    */
   ready(timeoutMs?: number): Promise<boolean>;
   /** A fresh object on every call. */
@@ -70,6 +70,8 @@ export interface Cache {
   close(): Promise<void>;
 }
 
+// The longest that a timer of Node can take: 24.8 days.
+const maxTimerMs = 2_147_483_647;
 const adHoc = '~';
 const noOptions: GetOrSetOptions = Object.freeze({});
 
@@ -163,7 +165,10 @@ class WeirCache implements Cache {
   }
 
   async ready(timeoutMs: number = 5_000): Promise<boolean> {
-    return (await this.#core.coherence?.becomesTrusted(timeoutMs)) ?? true;
+    if (typeof timeoutMs !== 'number' || !(timeoutMs >= 0)) {
+      throw invalidOption('timeoutMs', 'a number of at least 0', timeoutMs);
+    }
+    return (await this.#core.coherence?.becomesTrusted(Math.min(timeoutMs, maxTimerMs))) ?? true;
   }
 
   stats(): CacheStats {

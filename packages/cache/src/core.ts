@@ -40,7 +40,7 @@ export interface Target {
   readonly policy: Policy;
   /** Names (`tagName`) of the tags it is stored under. */
   readonly tags: readonly string[];
-  /** What bytes from Redis must satisfy to be more than a miss. */
+  /** What is loaded, set and read from Redis passes through it; bytes that break it are a miss. */
   readonly schema: StandardSchema | undefined;
 }
 

@@ -17,7 +17,11 @@ interface CommonDefinitionOptions<A, V> extends PolicyOptions {
   readonly key: (arg: A) => string;
   /** Names under which its values can be invalidated together, here or in any other definition of the cache. */
   readonly tags?: readonly string[] | ((arg: A) => readonly string[]);
-  /** Any Standard Schema. Values from Redis that do not satisfy it are misses; loaded values are not checked. */
+  /**
+   * Any Standard Schema, one that transforms included. Readers get what it makes of a value, whichever tier the value comes
+   * from; Redis keeps the value as it was loaded. A value from Redis that does not satisfy it is a miss; a loaded one fails its
+   * load, and one given to `set` is refused, with `ERR_WEIR_CACHE_INVALID_VALUE`. `undefined` and `null` pass in any case.
+   */
   readonly schema?: StandardSchema<V>;
 }
 
@@ -51,7 +55,10 @@ export interface Definition<A, V> {
   getMany(args: readonly A[], options?: ReadOptions): Promise<V[]>;
   /** The fresh value if one is cached in any tier, else `undefined`; never loads. */
   peek(arg: A): Promise<V | undefined>;
-  /** Stores a value in every tier; loads in flight will not overwrite it. Resolves with whether every tier took it. */
+  /**
+   * Stores a value, as a load would return it, in every tier; loads in flight will not overwrite it. Resolves with whether
+   * every tier took it.
+   */
   set(arg: A, value: V): Promise<boolean>;
   /**
    * Removes the value from every tier; no read that starts after this has resolved sees it, whatever is in flight.
@@ -97,6 +104,9 @@ export class CompiledDefinition<A, V> implements Definition<A, V> {
     }
     if (typeof load !== 'function' && (load !== undefined || loadMany === undefined)) {
       throw invalidOption('load', 'a function', load, 'A definition needs `load` or `loadMany`.');
+    }
+    if (schema !== undefined && typeof schema?.['~standard']?.validate !== 'function') {
+      throw invalidOption('schema', 'a Standard Schema (zod, valibot, arktype and others are)', schema);
     }
     this.name = name;
     this.#core = parts.core;

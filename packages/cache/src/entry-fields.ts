@@ -1,15 +1,18 @@
 import { decode, type Envelope, encode, type TagVersion } from './codec/envelope.ts';
 import type { Core, Target } from './core.ts';
 import { earlyFrom, staleMsOf } from './policies/freshness.ts';
-import { validate } from './schema.ts';
+import { applySchema } from './schema.ts';
 import type { EntryFields } from './stores/entry.ts';
 import type { RedisRead } from './stores/redis-store.ts';
 import { sizeOf } from './stores/size-of.ts';
-import { isolate } from './values.ts';
+import { keep } from './values.ts';
 
 /** A value just loaded or set. */
 export interface NewValue {
+  /** What readers get, in the form in which L1 keeps it. */
   readonly value: unknown;
+  /** What Redis keeps: the value before its schema was applied, for every process applies it by itself. */
+  readonly source: unknown;
   readonly ttlMs: number;
   readonly loadMs: number;
   readonly stamp: string | undefined;
@@ -50,9 +53,9 @@ export function payloadOfNew(
   { policy }: Target,
   fresh: NewValue & { readonly stamp: string },
 ): { readonly payload: string | Buffer; readonly freshMs: number; readonly lifeMs: number } {
-  const { value, stamp, loadMs, tags, ttlMs } = fresh;
+  const { source, stamp, loadMs, tags, ttlMs } = fresh;
   const staleMs = staleMsOf(policy);
-  const payload = encode({ value, stamp, freshMs: ttlMs, staleMs, loadMs, tags }, core.codec);
+  const payload = encode({ value: source, stamp, freshMs: ttlMs, staleMs, loadMs, tags }, core.codec);
   return { payload, freshMs: ttlMs, lifeMs: ttlMs + staleMs };
 }
 
@@ -91,7 +94,7 @@ async function checkedFields(
 ): Promise<EntryFields | undefined> {
   let { value } = envelope;
   try {
-    if (target.schema !== undefined) value = await validate(target.schema, value);
+    if (target.schema !== undefined) value = await applySchema(target.schema, value, target.definition);
   } catch {
     return undefined;
   }
@@ -109,7 +112,8 @@ function fieldsOf(
   // Whatever the clocks say, an entry is not fresh for longer than it was when it was written.
   const freshUntil = Math.min(read.freshUntil, core.now() + freshMs);
   return {
-    value: isolate(value, policy.values === 'frozen' ? 'frozen' : 'shared'),
+    // Nobody else has it yet, so no copy is needed.
+    value: policy.values === 'frozen' ? keep(value, 'frozen') : value,
     stamp,
     freshUntil,
     revalidateUntil: freshUntil + Math.min(policy.staleWhileRevalidateMs, staleMs),

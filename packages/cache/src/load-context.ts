@@ -1,3 +1,4 @@
+import { invalidOption } from './errors.ts';
 import { nameTags } from './stores/names.ts';
 
 /** What a load decided about its own value. */
@@ -13,7 +14,10 @@ export interface LoadContext {
   readonly signal: AbortSignal;
   /** The expired value that the load replaces, for a conditional request; `undefined` when there is none. */
   readonly stale: unknown;
-  /** Gives this one value another ttl in milliseconds, read off what was loaded. 0 does not cache it. Wins over `negativeTtlMs`. */
+  /**
+   * Gives this one value another ttl in milliseconds, read off what was loaded. 0 or less does not cache it, `Infinity` keeps
+   * it until it is evicted. Wins over `negativeTtlMs`. Throws for what is no number, `NaN` included.
+   */
   setTtl(ttlMs: number): void;
   /**
    * Puts this one value under more tags, read off what was loaded. From the call on, an invalidation of one of them makes what
@@ -38,6 +42,10 @@ export function createLoadContext(
     signal,
     stale,
     setTtl(ttlMs) {
+      if (typeof ttlMs !== 'number' || Number.isNaN(ttlMs)) {
+        const repair = 'Call `setTtl` only where the loaded value says how long it lives.';
+        throw invalidOption('setTtl(ttlMs)', 'a number of milliseconds', ttlMs, repair);
+      }
       decisions.ttlMs = ttlMs;
     },
     async tags(tags) {

@@ -8,14 +8,15 @@ import { FoundTags, unknownVersion } from './found-tags.ts';
 import type { Lease } from './leases.ts';
 import { createLoadContext, type LoadDecisions } from './load-context.ts';
 import { phaseOf, ttlOf } from './policies/freshness.ts';
+import { applySchema } from './schema.ts';
 import type { Entry } from './stores/entry.ts';
 import { verify } from './stores/verify.ts';
-import { isolate } from './values.ts';
+import { keep } from './values.ts';
 
 /** How many keys of one definition may be in error backoff; beyond, the oldest may be tried again. */
 const maxFailures = 1_000;
 
-type Loaded = Pick<NewValue, 'value' | 'loadMs' | 'tags'>;
+type Loaded = Pick<NewValue, 'value' | 'source' | 'loadMs' | 'tags'>;
 
 /** Calls the load and stores what it brings, if its fence and its lease survived. */
 export class Loader {
@@ -36,6 +37,7 @@ export class Loader {
     const found = new FoundTags(this.#core.tags, flight, mark);
     const startedAt = now();
     let outcome: 'ok' | 'error' | 'timeout' = 'error';
+    let source: unknown;
     let value: unknown;
     counters.loads += 1;
     try {
@@ -48,7 +50,10 @@ export class Loader {
         decisions,
         addTags,
       );
-      value = await flight.unlessAborted(Promise.resolve(request.load(context)));
+      source = await flight.unlessAborted(Promise.resolve(request.load(context)));
+      const { definition, schema } = request;
+      value =
+        schema === undefined ? source : await flight.unlessAborted(applySchema(schema, source, definition));
       outcome = 'ok';
     } catch (error) {
       counters.loadErrors += 1;
@@ -61,11 +66,24 @@ export class Loader {
       const { definition } = request;
       publishLoad(() => ({ cache: name, definition, durationMs, outcome, background: flight.isBackground }));
     }
-    const kept = isolate(value, request.policy.values === 'frozen' ? 'frozen' : 'shared');
     const loadMs = now() - startedAt;
     const allTags = found.isEmpty ? tags : await found.after(tags);
-    this.#store(request, flight, lease, { value: kept, loadMs, tags: allTags }, decisions);
-    return kept;
+    try {
+      const kept = keep(value, request.policy.values);
+      const loaded = {
+        value: kept,
+        source: request.schema === undefined ? kept : source,
+        loadMs,
+        tags: allTags,
+      };
+      this.#store(request, flight, lease, loaded, decisions);
+      return kept;
+    } catch (cause) {
+      // The load was good: its readers get the value, whatever prevents the cache from keeping it.
+      this.#release(lease);
+      warnUnsupported(name, request.definition, unkeepable(request.policy.values, cause));
+      return value;
+    }
   }
 
   // Read before the load starts: an invalidation in between then makes the stored entry invalid.
@@ -167,6 +185,14 @@ export class Loader {
   #release(lease: Lease | undefined): void {
     if (lease !== undefined) this.#core.leases?.release(lease);
   }
+}
+
+function unkeepable(mode: string, cause: unknown): CacheError {
+  return new CacheError(
+    'ERR_WEIR_CACHE_UNSUPPORTED_VALUE',
+    `Cannot keep a loaded value under \`values: '${mode}'\` (${String(cause)}). Its readers get it and it is cached nowhere. Return plain data from the load.`,
+    { cause },
+  );
 }
 
 const warned = new Set<string>();

@@ -5,7 +5,7 @@ import { isEarlyRefreshDue, phaseOf } from './policies/freshness.ts';
 import { RedisLookup } from './redis-lookup.ts';
 import type { Entry } from './stores/entry.ts';
 import type { LeaseWish } from './stores/redis-store.ts';
-import { isolate } from './values.ts';
+import { handOut } from './values.ts';
 
 /** Everything beyond a hot L1 hit: what an entry is good for, single-flight, then L2 and the load. */
 export class ReadThrough {
@@ -37,14 +37,14 @@ export class ReadThrough {
         if (isDue && this.#openFlight(request) === undefined) this.#takeOff(request, entry, true);
         if (phase === 'fresh') counters.l1Hits += 1;
         else counters.staleHits += 1;
-        return isolate(entry.value, policy.values);
+        return handOut(entry.value, entry.isCloned);
       }
     }
     const joined = this.#openFlight(request);
     if (joined !== undefined) {
       counters.coalesced += 1;
       const value = await joined.join(policy, request.signal, now(), () => {});
-      return isolate(value, policy.values);
+      return handOut(value, policy.values === 'cloned');
     }
     const failure = namespace.failures.get(key);
     if (failure !== undefined && now() < failure.until) {
@@ -61,7 +61,7 @@ export class ReadThrough {
       else if (flight.source === 'l2') counters.l2Hits += 1;
       else if (flight.source === 'l1') counters.l1Hits += 1;
       else counters.misses += 1;
-      return isolate(value, policy.values);
+      return handOut(value, policy.values === 'cloned');
     } catch (error) {
       counters.misses += 1;
       throw error;
@@ -71,13 +71,13 @@ export class ReadThrough {
   /** What is cached and still fresh, without loading. Counts as a read. */
   async peek(target: Target): Promise<unknown> {
     const { assertOpen, counters, memory, now, recovery } = this.#core;
-    const { namespace, key, policy } = target;
+    const { namespace, key } = target;
     assertOpen();
     const entry = this.#candidate(target);
     if (entry !== undefined && this.#isServable(entry) && phaseOf(entry, now()) === 'fresh') {
       memory.touch(entry, now());
       counters.l1Hits += 1;
-      return isolate(entry.value, policy.values);
+      return handOut(entry.value, entry.isCloned);
     }
     if (this.#lookup !== undefined && recovery.size === 0) {
       const fence = namespace.fences.open(key);
@@ -87,7 +87,7 @@ export class ReadThrough {
         if (found !== undefined && phaseOf(found, now()) === 'fresh') {
           if (fence.isAlive && !fence.isSuspect) memory.set(namespace, key, found, epoch);
           counters.l2Hits += 1;
-          return isolate(found.value, policy.values);
+          return handOut(found.value, found.isCloned);
         }
       } catch {
         // Counted and published by the gate; a cache that cannot answer is a miss.

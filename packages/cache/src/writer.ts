@@ -5,9 +5,10 @@ import { coveringNames, fieldsOfNew, payloadOfNew } from './entry-fields.ts';
 import { CacheError } from './errors.ts';
 import { warnUnsupported } from './loader.ts';
 import { ttlOf } from './policies/freshness.ts';
+import { applySchema } from './schema.ts';
 import type { Namespace } from './stores/namespace.ts';
 import type { RedisStore } from './stores/redis-store.ts';
-import { isolate } from './values.ts';
+import { keep } from './values.ts';
 
 /**
  * Explicit writes. Each cuts the key's fence twice: before it tells Redis, so that nothing in flight can outlive it, and
@@ -40,10 +41,12 @@ export class Writer {
     }
   }
 
-  async set(target: Target, value: unknown): Promise<boolean> {
+  /** `source` is what a load would return: the target's schema makes the value of it. */
+  async set(target: Target, source: unknown): Promise<boolean> {
     const { assertOpen, counters, memory, random, redis } = this.#core;
-    const { namespace, key, policy } = target;
+    const { definition, namespace, key, policy, schema } = target;
     assertOpen();
+    const value = schema === undefined ? source : await applySchema(schema, source, definition);
     const ttlMs = ttlOf(policy, value, undefined, random());
     if (ttlMs <= 0) return await this.delete(namespace, key);
     counters.sets += 1;
@@ -52,18 +55,19 @@ export class Writer {
     const epoch = memory.fillEpoch;
     let isEverywhere = true;
     try {
-      const kept = isolate(value, policy.values === 'frozen' ? 'frozen' : policy.values);
+      const kept = keep(value, policy.values);
+      const fresh = { value: kept, source: schema === undefined ? kept : source, ttlMs, loadMs: 0 };
       const tags = await this.#tagVersions(target);
       let stamp: string | undefined;
       if (redis !== undefined) {
         stamp = redis.stamp();
-        isEverywhere = await this.#store(target, redis, { value: kept, ttlMs, loadMs: 0, stamp, tags });
+        isEverywhere = await this.#store(target, redis, { ...fresh, stamp, tags });
         if (!isEverywhere) stamp = undefined;
       }
       // Loads that began before this set has reached Redis must not overwrite it, later changes must not be undone.
       if (!fence.isAlive) return isEverywhere;
       this.#evict(namespace, key);
-      const fields = fieldsOfNew(this.#core, target, { value: kept, ttlMs, loadMs: 0, stamp, tags });
+      const fields = fieldsOfNew(this.#core, target, { ...fresh, stamp, tags });
       memory.set(namespace, key, fields, epoch);
       return isEverywhere;
     } finally {

@@ -1,7 +1,7 @@
 import { type RedisServer, startRedis } from '@weir/test-kit';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { type Cache, createCache } from '../src/index.ts';
+import { type Cache, type CacheError, createCache } from '../src/index.ts';
 
 let server: RedisServer;
 let redis: Redis;
@@ -109,6 +109,50 @@ describe('wrap', () => {
     await price.definition.delete([1, new Date(5)]);
     await price(1, new Date(5));
     expect(calls).toBe(3);
+  });
+
+  class Query {}
+  class Ids extends Array {}
+  const cyclic: unknown[] = [];
+  cyclic.push(cyclic);
+  const deep = JSON.parse(`${'['.repeat(50_000)}${']'.repeat(50_000)}`) as unknown;
+  it.each<[string, unknown]>([
+    ['an instance of Query', new Query()],
+    ['an instance of Ids', Ids.from([1])],
+    ['a function', () => 1],
+    ['a symbol', Symbol('s')],
+    ['a cyclic value', cyclic],
+    ['a value nested deeper', deep],
+    ['a property keyed by a symbol', { [Symbol('s')]: 1 }],
+    [
+      'a value that cannot be read',
+      Object.defineProperty({}, 'a', { get: () => JSON.parse('{'), enumerable: true }),
+    ],
+  ])('says that no key can be made of an argument: %s', async (what, argument) => {
+    for (const options of [{}, { redis }]) {
+      const cache = createCache({ name: 'shop', ...options });
+      const run = cache.wrap((_query: unknown) => 1, { name: 'query' });
+      const attempts = [
+        () => run(argument),
+        () => run({ nested: argument }),
+        () => run.definition.delete([argument]),
+      ];
+      for (const attempt of attempts) {
+        const error = (await attempt().catch((reason: unknown) => reason)) as CacheError;
+        expect(error.code).toBe('ERR_WEIR_CACHE_INVALID_KEY');
+        expect(error.message).toContain(`arguments of \`query\`: they contain ${what}`);
+        expect(error.message).toMatch(/`key`/);
+        expect(error.message).not.toMatch(/Redis|load/);
+      }
+      await cache.close();
+    }
+  });
+
+  it('refuses what it cannot call when it is made', async () => {
+    const cache = createCache({ name: 'shop' });
+    expect(() => cache.wrap(undefined as never)).toThrow(/`fn` to be a function/);
+    expect(() => cache.wrap(() => 1, { name: 'a', key: 'id' as never })).toThrow(/`key` to be a function/);
+    await cache.close();
   });
 });
 

@@ -38,6 +38,47 @@ describe('stale-while-revalidate', () => {
   });
 });
 
+describe('setTtl', () => {
+  const once = (cache: ReturnType<typeof createCache>, ttlMs: unknown) => (read: number) =>
+    cache.getOrSet('k', (context) => {
+      context.setTtl(ttlMs as number);
+      return read;
+    });
+
+  it.each<[unknown]>([[Number.NaN], [undefined], [null], ['60000'], [{}], [60_000n]])(
+    'refuses what is no number of milliseconds: %s',
+    async (ttlMs) => {
+      const { cache } = setUp();
+      await expect(once(cache, ttlMs)(1)).rejects.toMatchObject({
+        code: 'ERR_WEIR_CACHE_INVALID_OPTION',
+        message: expect.stringMatching(/`setTtl\(ttlMs\)` to be a number of milliseconds/),
+      });
+      expect(cache.stats()).toMatchObject({ loadErrors: 1, entries: 0 });
+    },
+  );
+
+  it.each([
+    [Number.NEGATIVE_INFINITY, 0],
+    [-1, 0],
+    [-0, 0],
+    [0, 0],
+    [1, 1],
+    [86_400_000, 86_400_000],
+    [Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER],
+    [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY],
+  ])('%s keeps the value for %s ms', async (ttlMs, lifeMs) => {
+    const { cache, clock } = setUp();
+    const read = once(cache, ttlMs);
+    expect(await read(1)).toBe(1);
+    if (lifeMs > 0) {
+      clock.advance(Math.min(lifeMs, 1e15) - 1);
+      expect(await read(2)).toBe(1);
+    }
+    clock.advance(1);
+    expect(await read(3)).toBe(lifeMs > 1e15 ? 1 : 3);
+  });
+});
+
 describe('grace', () => {
   const options = { ttlMs: 100, graceMs: 1_000, graceThrottleMs: 50 };
 
@@ -260,24 +301,4 @@ it('refreshes early in the background, sooner before expiry than long before', a
   const mean = refreshes.reduce((sum, step) => sum + step, 0) / refreshes.length;
   expect(refreshes.length).toBeGreaterThan(190);
   expect(mean).toBeGreaterThan(25);
-});
-
-describe('values', () => {
-  it('frozen ones cannot be changed by a reader', async () => {
-    const { cache } = setUp({ defaults: { values: 'frozen' } });
-    const value = await cache.getOrSet('k', () => ({ list: [{ n: 1 }] }));
-    expect(() => {
-      (value.list[0] as { n: number }).n = 2;
-    }).toThrow(TypeError);
-  });
-
-  it('cloned ones are each reader’s own', async () => {
-    const { cache } = setUp({ defaults: { values: 'cloned' } });
-    const load = () => ({ n: 1 });
-    const values = await Promise.all([cache.getOrSet('k', load), cache.getOrSet('k', load)]);
-    values.push(await cache.getOrSet('k', load));
-    for (const value of values) value.n += 1;
-    expect(await cache.getOrSet('k', load)).toEqual({ n: 1 });
-    expect(values.map(({ n }) => n)).toEqual([2, 2, 2]);
-  });
 });

@@ -103,6 +103,28 @@ describe('one command for all that is asked for at once', () => {
     expect(count()).toBe(1);
   });
 
+  it.each([
+    [Number.MIN_VALUE, 1],
+    [0.4, 1],
+    [1_000_000.5, 1_000_001],
+    [Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER],
+    [2 ** 60, -1],
+    [1e300, -1],
+    [Number.POSITIVE_INFINITY, -1],
+  ])('a ttl of %s ms lives in Redis for %s ms, however it is given', async (ttlMs, lifeMs) => {
+    const cache = await instance(redis);
+    await cache.getOrSet('load', () => 1, { ttlMs });
+    await cache.getOrSet('adaptive', ({ setTtl }) => setTtl(ttlMs));
+    expect(await cache.set('set', 1, { ttlMs })).toBe(true);
+    for (const key of lifeMs === 1 ? [] : ['load', 'adaptive', 'set']) {
+      const life = () => redis.pttl(`weir:shop@1:e:{~:${key}}`);
+      await expect.poll(life).not.toBe(-2);
+      if (lifeMs === -1) expect(await life()).toBe(-1);
+      else expect(lifeMs - (await life())).toBeLessThan(100_000);
+    }
+    expect(cache.stats().redisErrors).toBe(0);
+  });
+
   it('after misses, a miss costs one round trip before its load', async () => {
     const { client, count } = counting(['~:k']);
     const cache = await instance(client);

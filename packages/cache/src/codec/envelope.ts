@@ -15,7 +15,7 @@
  */
 import { crc32, deflateRawSync, inflateRawSync } from 'node:zlib';
 import { CacheError } from '../errors.ts';
-import { tag, untag } from './tagging.ts';
+import { checkView, tag, Untaggable, untag } from './tagging.ts';
 
 const format = 'W2';
 const kindOffset = 10;
@@ -56,16 +56,8 @@ export interface CodecOptions {
  * has no faithful form.
  */
 export function encode(envelope: Envelope, options: CodecOptions): string | Buffer {
-  const { value, stamp, freshMs, staleMs, loadMs } = envelope;
-  let kind = 'r';
-  let body: string | Buffer;
-  if (Buffer.isBuffer(value)) {
-    body = value;
-  } else {
-    const tagged = tag(value);
-    kind = tagged === value ? 'j' : 't';
-    body = JSON.stringify(tagged);
-  }
+  const { stamp, freshMs, staleMs, loadMs } = envelope;
+  let { body, kind }: { body: string | Buffer; kind: string } = encodeBody(envelope.value);
   let bodyBytes = Buffer.byteLength(body);
   if (bodyBytes >= options.compressFromBytes && bodyBytes <= options.maxExpandedBytes) {
     body = deflateRawSync(body);
@@ -80,6 +72,25 @@ export function encode(envelope: Envelope, options: CodecOptions): string | Buff
     return format + hexadecimal(crc32(text)) + text;
   }
   return Buffer.concat([Buffer.from(format + hexadecimal(crc32(body, crc32(head))) + head), body]);
+}
+
+function encodeBody(value: unknown): { readonly kind: 'r' | 'j' | 't'; readonly body: string | Buffer } {
+  try {
+    if (Buffer.isBuffer(value)) {
+      checkView(value);
+      return { kind: 'r', body: value };
+    }
+    const tagged = tag(value);
+    return { kind: tagged === value ? 'j' : 't', body: JSON.stringify(tagged) };
+  } catch (cause) {
+    // A getter or a proxy may throw anything, and so may the engine for what is too large.
+    const what = cause instanceof Untaggable ? cause.message : 'a value that cannot be read';
+    throw new CacheError(
+      'ERR_WEIR_CACHE_UNSUPPORTED_VALUE',
+      `Cannot store ${what} in Redis faithfully. Return plain data from the load (the entry stays in memory only).`,
+      { cause },
+    );
+  }
 }
 
 function hexadecimal(checksum: number): string {

@@ -3,28 +3,33 @@
  *
  * A tagged value is an array whose first element is a string beginning with `\0`: `["\0date", 1700000000000]`. A real
  * array that begins so is itself wrapped (`["\0array", ...]`), hence the mapping is reversible for every input.
- * Whatever has no faithful form (functions, symbols, class instances, cycles) is refused, never approximated.
+ * Whatever has no faithful form (functions, symbols, class instances, subclasses of built-in classes, properties added to
+ * built-in objects, cycles) is refused, never approximated.
  */
-import { CacheError } from '../errors.ts';
+import { isDeepStrictEqual } from 'node:util';
 
 const maxDepth = 1000;
 
 type Tagged = readonly [tag: string, ...rest: readonly unknown[]];
 
-const typedArrays = new Map<string, (buffer: ArrayBuffer) => ArrayBufferView>([
-  ['Uint8Array', (buffer) => new Uint8Array(buffer)],
-  ['Uint8ClampedArray', (buffer) => new Uint8ClampedArray(buffer)],
-  ['Uint16Array', (buffer) => new Uint16Array(buffer)],
-  ['Uint32Array', (buffer) => new Uint32Array(buffer)],
-  ['Int8Array', (buffer) => new Int8Array(buffer)],
-  ['Int16Array', (buffer) => new Int16Array(buffer)],
-  ['Int32Array', (buffer) => new Int32Array(buffer)],
-  ['Float32Array', (buffer) => new Float32Array(buffer)],
-  ['Float64Array', (buffer) => new Float64Array(buffer)],
-  ['BigInt64Array', (buffer) => new BigInt64Array(buffer)],
-  ['BigUint64Array', (buffer) => new BigUint64Array(buffer)],
-  ['DataView', (buffer) => new DataView(buffer)],
-]);
+type View = new (buffer: ArrayBuffer, byteOffset?: number, length?: number) => ArrayBufferView;
+
+const views = new Map<string, View>(
+  [
+    Uint8Array,
+    Uint8ClampedArray,
+    Uint16Array,
+    Uint32Array,
+    Int8Array,
+    Int16Array,
+    Int32Array,
+    Float32Array,
+    Float64Array,
+    BigInt64Array,
+    BigUint64Array,
+    DataView,
+  ].map((type) => [type.name, type as View]),
+);
 
 const errorClasses = new Map<string, ErrorConstructor>(
   [Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError].map((type) => [
@@ -33,16 +38,16 @@ const errorClasses = new Map<string, ErrorConstructor>(
   ]),
 );
 
+/** A value has no faithful form. The message names the part: `a cyclic value`, `an instance of Account`. */
+export class Untaggable extends Error {}
+
 function refuse(what: string): never {
-  throw new CacheError(
-    'ERR_WEIR_CACHE_UNSUPPORTED_VALUE',
-    `Cannot store ${what} in Redis faithfully. Return plain data from the load (the entry stays in memory only).`,
-  );
+  throw new Untaggable(what);
 }
 
 /**
  * The JSON-safe form of a value. Hands back the very same reference when nothing in it needs a tag, so that plain data
- * costs one walk and no copy. Throws `ERR_WEIR_CACHE_UNSUPPORTED_VALUE` for what has no faithful form.
+ * costs one walk and no copy. Throws `Untaggable` for what has no faithful form.
  */
 export function tag(value: unknown, ancestors: object[] = []): unknown {
   switch (typeof value) {
@@ -73,9 +78,11 @@ function tagObject(value: object, ancestors: object[]): unknown {
 }
 
 function tagArray(value: readonly unknown[], ancestors: object[]): unknown {
+  if (Object.getPrototypeOf(value) !== Array.prototype) refuse(instanceOf(value));
+  if (hasMoreThanItems(value)) refuse('an array with properties of its own');
   let copy: unknown[] | undefined;
   for (let index = 0; index < value.length; index += 1) {
-    const item = index in value ? value[index] : hole;
+    const item = Object.hasOwn(value, index) ? value[index] : hole;
     const tagged = item === hole ? ['\0hole'] : tag(item, ancestors);
     if (copy !== undefined) copy.push(tagged);
     else if (tagged !== item) copy = [...value.slice(0, index), tagged];
@@ -87,6 +94,14 @@ function tagArray(value: readonly unknown[], ancestors: object[]): unknown {
 
 const hole: unique symbol = Symbol('hole');
 
+// Listing the keys of a long array costs more than to write it as JSON; comparing it with its copy does not.
+function hasMoreThanItems(value: readonly unknown[]): boolean {
+  if (value.length > 64) return !isDeepStrictEqual(value, value.slice());
+  let items = 0;
+  for (let index = 0; index < value.length; index += 1) if (Object.hasOwn(value, index)) items += 1;
+  return Object.keys(value).length > items || Object.getOwnPropertySymbols(value).length > 0;
+}
+
 function tagRecord(value: object, ancestors: object[]): unknown {
   const prototype = Object.getPrototypeOf(value) as object | null;
   if (prototype === Object.prototype) return tagProperties(value, ancestors);
@@ -97,7 +112,9 @@ function tagRecord(value: object, ancestors: object[]): unknown {
 function tagProperties(value: object, ancestors: object[]): object {
   let copy: Record<string, unknown> | undefined;
   if (Object.getOwnPropertySymbols(value).length > 0) refuse('a property keyed by a symbol');
-  for (const [key, item] of Object.entries(value)) {
+  const entries = Object.entries(value);
+  if (Object.getOwnPropertyNames(value).length > entries.length) refuse('a property that is not enumerable');
+  for (const [key, item] of entries) {
     if (key === '__proto__') refuse('a property named `__proto__`');
     const tagged = tag(item, ancestors);
     if (copy === undefined && tagged !== item) copy = { ...value };
@@ -109,20 +126,64 @@ function tagProperties(value: object, ancestors: object[]): object {
   return copy ?? value;
 }
 
+// What is added to a built-in object, by a subclass or by hand, would be lost.
+function isPlain(value: object, type: { readonly prototype: object; readonly name: string }): boolean {
+  if (Object.getPrototypeOf(value) !== type.prototype) return false;
+  const hasMore = Object.keys(value).length > 0 || Object.getOwnPropertySymbols(value).length > 0;
+  return hasMore ? refuse(`a ${type.name} with properties of its own`) : true;
+}
+
 function tagBuiltin(value: object, ancestors: object[]): Tagged {
-  if (value instanceof Date) return ['\0date', Number.isNaN(value.getTime()) ? null : value.getTime()];
-  if (value instanceof Map) return ['\0map', ...tagArrayOf([...value].flat(1), ancestors)];
-  if (value instanceof Set) return ['\0set', ...tagArrayOf([...value], ancestors)];
-  if (Buffer.isBuffer(value)) return ['\0buffer', value.toString('base64')];
-  if (value instanceof ArrayBuffer) return ['\0arraybuffer', Buffer.from(value).toString('base64')];
-  if (ArrayBuffer.isView(value)) {
-    const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
-    return ['\0typed', value.constructor.name, bytes.toString('base64')];
+  if (ArrayBuffer.isView(value)) return tagView(value);
+  if (value instanceof Error) return tagError(value, ancestors);
+  if (isPlain(value, Date)) {
+    const time = (value as Date).getTime();
+    return ['\0date', Number.isNaN(time) ? null : time];
   }
-  if (value instanceof URL) return ['\0url', value.href];
-  if (value instanceof RegExp) return ['\0regexp', value.source, value.flags];
-  if (value instanceof Error && errorClasses.has(value.constructor.name)) return tagError(value, ancestors);
-  return refuse(`an instance of ${value.constructor?.name || 'a class'}`);
+  if (isPlain(value, Map)) {
+    return ['\0map', ...tagArrayOf([...(value as Map<unknown, unknown>)].flat(1), ancestors)];
+  }
+  if (isPlain(value, Set)) return ['\0set', ...tagArrayOf([...(value as Set<unknown>)], ancestors)];
+  if (isPlain(value, ArrayBuffer) && !(value as ArrayBuffer).resizable) {
+    return ['\0arraybuffer', Buffer.from(value as ArrayBuffer).toString('base64')];
+  }
+  if (isPlain(value, URL)) return ['\0url', (value as URL).href];
+  if (isPlain(value, RegExp)) {
+    const { flags, lastIndex, source } = value as RegExp;
+    return lastIndex === 0 ? ['\0regexp', source, flags] : ['\0regexp', source, flags, lastIndex];
+  }
+  return refuse(instanceOf(value));
+}
+
+function instanceOf(value: object): string {
+  const { constructor: type } = value;
+  return `an instance of ${(typeof type === 'function' && type.name) || 'a class'}`;
+}
+
+function tagView(value: ArrayBufferView): Tagged {
+  checkView(value);
+  const bytes = Buffer.from(value.buffer as ArrayBuffer, value.byteOffset, value.byteLength).toString(
+    'base64',
+  );
+  return Buffer.isBuffer(value) ? ['\0buffer', bytes] : ['\0typed', value.constructor.name, bytes];
+}
+
+/** Throws `Untaggable` for bytes that are more than bytes: those of a subclass, shared ones, or with properties of their own. */
+export function checkView(value: ArrayBufferView): void {
+  const { buffer, byteLength, byteOffset } = value;
+  if (!(buffer instanceof ArrayBuffer) || buffer.resizable) refuse('bytes that can be shared or resized');
+  const type = Buffer.isBuffer(value) ? Buffer : views.get(value.constructor?.name);
+  if (type === undefined || Object.getPrototypeOf(value) !== type.prototype) refuse(instanceOf(value));
+  // Compared with a view of the same memory: to list the keys of a long one would cost more than to store it.
+  const same =
+    type === Buffer
+      ? Buffer.from(buffer, byteOffset, byteLength)
+      : new (type as View)(
+          buffer,
+          byteOffset,
+          byteLength / ((value as { BYTES_PER_ELEMENT?: number }).BYTES_PER_ELEMENT ?? 1),
+        );
+  if (!isDeepStrictEqual(value, same)) refuse(`a ${type.name} with properties of its own`);
 }
 
 function tagArrayOf(items: readonly unknown[], ancestors: object[]): readonly unknown[] {
@@ -130,11 +191,13 @@ function tagArrayOf(items: readonly unknown[], ancestors: object[]): readonly un
 }
 
 function tagError(value: Error, ancestors: object[]): Tagged {
+  const type = errorClasses.get(value.constructor?.name);
+  if (type === undefined || Object.getPrototypeOf(value) !== type.prototype) return refuse(instanceOf(value));
   const own: Record<string, unknown> = { ...value };
   if (Object.hasOwn(value, 'cause')) own.cause = value.cause;
   if (Object.hasOwn(value, 'name')) own.name = value.name;
   const { message, stack } = value;
-  return ['\0error', value.constructor.name, message, stack ?? null, tagProperties(own, ancestors)];
+  return ['\0error', type.name, message, stack ?? null, tagProperties(own, ancestors)];
 }
 
 /** Inverse of `tag`. Throws on anything `tag` cannot have made, `__proto__` properties included. */
@@ -195,14 +258,17 @@ function revive([name, ...rest]: Tagged): unknown {
     case '\0arraybuffer':
       return ownBuffer(first);
     case '\0typed': {
-      const make = typedArrays.get(String(first));
-      if (make === undefined) throw new TypeError('unknown typed array in stored bytes');
-      return make(ownBuffer(rest[1]));
+      const type = views.get(String(first));
+      if (type === undefined) throw new TypeError('unknown typed array in stored bytes');
+      return new type(ownBuffer(rest[1]));
     }
     case '\0url':
       return new URL(String(first));
-    case '\0regexp':
-      return new RegExp(String(first), String(rest[1]));
+    case '\0regexp': {
+      const pattern = new RegExp(String(first), String(rest[1]));
+      pattern.lastIndex = Number(rest[2] ?? 0);
+      return pattern;
+    }
     case '\0error':
       return reviveError(rest);
     default:

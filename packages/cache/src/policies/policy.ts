@@ -27,7 +27,10 @@ export interface PolicyOptions {
   readonly hardTimeoutMs?: number;
   /** Age at which a load is aborted and its key freed, so that a hung load cannot pin it. Default 60,000. */
   readonly maxFlightMs?: number;
-  /** What readers of one entry share: the very object, one deeply frozen object, or a `structuredClone` each. Default `shared`. */
+  /**
+   * What readers of one entry share: the very object, one deeply frozen object (bytes stay writable), or a `structuredClone`
+   * each. A value that cannot be frozen or cloned reaches the readers of its load and is not kept. Default `shared`.
+   */
   readonly values?: 'shared' | 'frozen' | 'cloned';
 }
 

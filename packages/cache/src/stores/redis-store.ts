@@ -320,7 +320,7 @@ export class RedisStore {
   }
 }
 
-// Redis wants whole milliseconds, and none at all for a life without end.
+// Redis takes whole milliseconds up to a bound of its own; what lives for ages beyond it has no expiry, as what lives for ever.
 function inMs(durationMs: number): number {
-  return Number.isFinite(durationMs) ? Math.max(1, Math.ceil(durationMs)) : 0;
+  return durationMs <= Number.MAX_SAFE_INTEGER ? Math.max(1, Math.ceil(durationMs)) : 0;
 }

@@ -2,30 +2,36 @@
  * Roughly how many bytes of heap a value keeps alive: two a character, eight a number, and V8's usual overhead for
  * objects. Shared parts count once. Costs one walk, so it is used only where L1 is bounded by bytes.
  */
-export function sizeOf(value: unknown, seen: Set<object> = new Set()): number {
-  switch (typeof value) {
-    case 'string':
-      return 16 + value.length * 2;
-    case 'bigint':
-      return 24;
-    case 'object':
-      return value === null || seen.has(value) ? 8 : sizeOfObject(value, seen);
-    default:
-      return 8;
-  }
-}
-
-function sizeOfObject(value: object, seen: Set<object>): number {
-  seen.add(value);
-  if (ArrayBuffer.isView(value)) return 96 + value.byteLength;
-  if (value instanceof ArrayBuffer) return 64 + value.byteLength;
-  let bytes = 56;
-  if (value instanceof Map) {
-    for (const [key, item] of value) bytes += 16 + sizeOf(key, seen) + sizeOf(item, seen);
-  } else if (value instanceof Set || Array.isArray(value)) {
-    for (const item of value) bytes += 8 + sizeOf(item, seen);
-  } else {
-    for (const key of Object.keys(value)) bytes += 8 + sizeOf((value as Record<string, unknown>)[key], seen);
+export function sizeOf(value: unknown): number {
+  let bytes = 0;
+  const objects = new Set<object>();
+  const add = (part: unknown) => {
+    if (typeof part === 'string') bytes += 16 + part.length * 2;
+    else if (typeof part === 'bigint') bytes += 24;
+    else if (typeof part !== 'object' || part === null || objects.has(part)) bytes += 8;
+    else objects.add(part);
+  };
+  add(value);
+  // The set is a queue too: what is added during the walk is walked later, however deep it lies.
+  for (const object of objects) {
+    if (ArrayBuffer.isView(object)) bytes += 96 + object.byteLength;
+    else if (object instanceof ArrayBuffer) bytes += 64 + object.byteLength;
+    else bytes += 56 + partsOf(object, add);
   }
   return bytes;
+}
+
+/** Hands every part of an object to `add`; the bytes of their places. */
+function partsOf(object: object, add: (part: unknown) => void): number {
+  if (object instanceof Map) {
+    for (const pair of object) pair.forEach(add);
+    return object.size * 16;
+  }
+  if (object instanceof Set || Array.isArray(object)) {
+    for (const item of object) add(item);
+    return (Array.isArray(object) ? object.length : object.size) * 8;
+  }
+  const keys = Object.keys(object);
+  for (const key of keys) add((object as Record<string, unknown>)[key]);
+  return keys.length * 8;
 }
