@@ -194,6 +194,27 @@ describe('a limiter on Redis', () => {
     ]);
   });
 
+  test('warns once when Redis refuses its scripts, which no waiting repairs', async () => {
+    await redis.acl('SETUSER', 'reader', 'on', '>secret', '~*', '+@all', '-eval', '-evalsha');
+    const reader = new Redis(server.port, '127.0.0.1', { username: 'reader', password: 'secret' });
+    const warnings: Error[] = [];
+    const onWarning = (warning: Error): void => void warnings.push(warning);
+    process.on('warning', onWarning);
+    const limiter = createRateLimiter({
+      name: 'refused',
+      redis: reader,
+      policies: [perHour],
+      deadlineMs: 5000,
+    });
+    expect((await limiter.consume('k')).source).toBe('open');
+    expect((await limiter.consume('k')).source).toBe('open');
+    await expect
+      .poll(() => warnings.map(({ message }) => message))
+      .toEqual([expect.stringMatching(/"refused": NOPERM/)]);
+    process.off('warning', onWarning);
+    reader.disconnect();
+  });
+
   test('counts a request once when the client lost the connection and sends it again', async () => {
     const proxy = await startProxy(server.port);
     const proxied = new Redis(proxy.port, '127.0.0.1', { retryStrategy: () => 1 });

@@ -2,8 +2,14 @@ import { createHash } from 'node:crypto';
 import { redisChannel } from '../channels.ts';
 import type { Clock } from '../clock.ts';
 import { RateLimitError } from '../errors.ts';
-import { Breaker } from './breaker.ts';
-import { connectionOf, type RedisConnection, type RedisLike, type Ticket } from './redis-connection.ts';
+import {
+  callScript,
+  connectionOf,
+  type RedisConnection,
+  type RedisLike,
+  type Ticket,
+} from './redis-connection.ts';
+import { type RedisNode, RedisNodes } from './redis-nodes.ts';
 
 /** A Lua script with its SHA-1. */
 export interface Script {
@@ -23,9 +29,13 @@ export function createScript(operation: string, source: string): Script {
 const PATIENCE = 0.9;
 const LAST_CALL = 0.84;
 
+/** Errors of Redis that waiting does not end, unlike those of a server that loads, fails over or is out of memory. */
+const REFUSALS = /^(ERR|NOPERM|NOAUTH|WRONGTYPE|CROSSSLOT)\b/;
+
 /** A call under way; it ends once. */
 interface Call {
   readonly script: Script;
+  readonly node: RedisNode;
   readonly startedMs: number;
   readonly resolve: (reply: DataView) => void;
   readonly reject: (error: RateLimitError) => void;
@@ -50,18 +60,18 @@ export interface RedisScriptsOptions {
  *
  * A call waits for a client that is still connecting but never enters its offline queue, and tells the script until
  * when, by the server's own clock, it may act: a call that was abandoned here and arrives later (a stalled server) changes
- * nothing, nor does one that the client sends again because its connection was lost. After three failures in a row calls fail at once, and one in 250 ms tries.
+ * nothing, nor does one that the client sends again because its connection was lost. After three failures in a row of one
+ * server, calls to it fail at once, and one in 250 ms tries.
  */
 export class RedisScripts {
   readonly #options: RedisScriptsOptions;
-  readonly #breaker: Breaker;
+  readonly #nodes: RedisNodes;
   readonly #connection: RedisConnection;
-  /** Server µs minus local µs, at most the true difference: measured when a reply arrives. */
-  #offsetUs = Number.NEGATIVE_INFINITY;
+  #warned = false;
 
   constructor(options: RedisScriptsOptions) {
     this.#options = options;
-    this.#breaker = new Breaker(options.clock);
+    this.#nodes = new RedisNodes(options.redis, options.clock);
     this.#connection = connectionOf(options.redis);
   }
 
@@ -71,15 +81,17 @@ export class RedisScripts {
 
   /**
    * The script's answer, little-endian doubles, `now` first. Rejects with `ERR_WEIR_RATELIMIT_STORE`, never later than
-   * the deadline.
+   * the deadline. On a Cluster all keys are on the first one's slot.
    */
   run(script: Script, keys: readonly string[], argv: readonly (string | number)[]): Promise<DataView> {
     const { clock, deadlineMs, redis } = this.#options;
-    if (!this.#breaker.admits())
+    const node = this.#nodes.of(keys[0] as string);
+    if (!node.admits())
       return Promise.reject(failed('Redis failed repeatedly and is left alone for a moment.'));
     return new Promise((resolve, reject) => {
       const call: Call = {
         script,
+        node,
         startedMs: clock.now(),
         resolve,
         reject,
@@ -97,31 +109,29 @@ export class RedisScripts {
 
   #send(call: Call, keys: readonly string[], argv: readonly (string | number)[]): void {
     const { redis, deadlineMs } = this.#options;
-    const { script, startedMs } = call;
-    const lastUs = (startedMs + deadlineMs * LAST_CALL) * 1000;
-    const notAfter = this.#offsetUs === Number.NEGATIVE_INFINITY ? 0 : Math.ceil(lastUs + this.#offsetUs);
-    call.ticket = this.#connection.issue(notAfter);
-    const args = [...keys, call.ticket.argument, ...argv];
-    const receive = (reply: unknown): void => this.#receive(call, reply as Buffer);
+    const { script, node, startedMs } = call;
+    call.ticket = this.#connection.issue(node.serverUs(startedMs + deadlineMs * LAST_CALL));
+    const args = [keys.length, ...keys, call.ticket.argument, ...argv];
+    const receive = (reply: unknown): void => {
+      if (Buffer.isBuffer(reply)) this.#receive(call, reply);
+      else this.#fail(call, failed('The client gave a reply that is no Buffer. Use an ioredis client.'));
+    };
     const fail = (error: unknown): void => this.#fail(call, error);
-    redis.callBuffer('evalsha', script.sha, keys.length, ...args).then(receive, (error: unknown) => {
+    callScript(redis, 'evalsha', script.sha, args).then(receive, (error: unknown) => {
       if (call.ended || !(error instanceof Error) || !error.message.startsWith('NOSCRIPT')) fail(error);
-      else redis.callBuffer('eval', script.source, keys.length, ...args).then(receive, fail);
+      else callScript(redis, 'eval', script.source, args).then(receive, fail);
     });
   }
 
   #receive(call: Call, reply: Buffer): void {
     const view = new DataView(reply.buffer, reply.byteOffset, reply.byteLength);
-    // The server read its clock before now: the difference found is at most the true one, by no more than the trip.
-    // A quick trip is believed at once; slower ones only lead it slowly, which follows a server clock that was set back.
-    const offset = view.getFloat64(0, true) - this.#options.clock.now() * 1000;
-    this.#offsetUs = offset > this.#offsetUs ? offset : this.#offsetUs + (offset - this.#offsetUs) / 10;
+    call.node.answered(view.getFloat64(0, true));
     if (call.ended) return;
     if (view.byteLength === 8) {
       this.#fail(call, failed('Redis took the call up too late.'));
       return;
     }
-    this.#breaker.succeed();
+    call.node.succeed();
     this.#end(call, 'ok');
     call.resolve(view);
   }
@@ -134,12 +144,26 @@ export class RedisScripts {
 
   #fail(call: Call, error: unknown, outcome: 'error' | 'timeout' = 'error'): void {
     if (call.ended) return;
-    this.#breaker.fail();
+    call.node.fail();
     this.#options.onError();
     this.#end(call, outcome);
     if (error instanceof RateLimitError) call.reject(error);
-    else
-      call.reject(failed(`Redis failed: ${error instanceof Error ? error.message : String(error)}`, error));
+    else {
+      const message = error instanceof Error ? error.message : String(error);
+      this.#warn(message);
+      call.reject(failed(`Redis failed: ${message}`, error));
+    }
+  }
+
+  /** Tells once of a refusal that does not pass by itself: until then `onStoreError` decides every request. */
+  #warn(message: string): void {
+    if (this.#warned || !REFUSALS.test(message)) return;
+    this.#warned = true;
+    const { limiter } = this.#options;
+    process.emitWarning(`Redis refuses the scripts of rate limiter "${limiter}": ${message}`, {
+      code: 'WEIR_RATELIMIT_REFUSED',
+      detail: '`onStoreError` decides until the server or its access rules are changed.',
+    });
   }
 
   #end(call: Call, outcome: 'ok' | 'error' | 'timeout'): void {

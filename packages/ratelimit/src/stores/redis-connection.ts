@@ -2,8 +2,37 @@
 export interface RedisLike {
   readonly status: string;
   readonly isCluster?: boolean;
-  callBuffer(command: string, ...args: (string | number | Buffer)[]): Promise<unknown>;
+  /** Of a Cluster: the addresses of the nodes that serve each slot, the master first. */
+  readonly slots?: readonly (readonly string[] | undefined)[];
+  readonly options?: {
+    readonly enableAutoPipelining?: boolean | undefined;
+    readonly keyPrefix?: string | Buffer | undefined;
+  };
+  callBuffer(command: string, ...args: Argument[]): Promise<unknown>;
   on(event: 'ready' | 'close' | '-node', listener: () => void): unknown;
+}
+
+type Argument = string | number | Buffer;
+
+/** Methods of ioredis that its types leave out. */
+interface ScriptCommands {
+  evalshaBuffer(sha: string, ...args: Argument[]): Promise<unknown>;
+  evalBuffer(source: string, ...args: Argument[]): Promise<unknown>;
+}
+
+/**
+ * EVAL or EVALSHA with a reply in bytes. A client with `enableAutoPipelining` loses the name of a command given to
+ * `callBuffer`, and takes the first argument for it; its own methods do not.
+ */
+export function callScript(
+  redis: RedisLike,
+  command: 'eval' | 'evalsha',
+  script: string,
+  args: readonly Argument[],
+): Promise<unknown> {
+  if (redis.options?.enableAutoPipelining !== true) return redis.callBuffer(command, script, ...args);
+  const commands = redis as RedisLike & ScriptCommands;
+  return command === 'eval' ? commands.evalBuffer(script, ...args) : commands.evalshaBuffer(script, ...args);
 }
 
 const connections = new WeakMap<RedisLike, RedisConnection>();
