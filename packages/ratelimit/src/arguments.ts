@@ -14,15 +14,19 @@ export function keyProblem(key: unknown): RateLimitError | undefined {
   );
 }
 
+/** What is wrong with a number of units, or undefined. */
+export function unitsProblem(name: 'cost' | 'units', units: unknown): RateLimitError | undefined {
+  if (typeof units === 'number' && Number.isSafeInteger(units) && units >= 1) return undefined;
+  return new RateLimitError(
+    'ERR_WEIR_RATELIMIT_COST',
+    `Expected \`${name}\` to be a positive whole number, got ${shown(units)}.`,
+  );
+}
+
 /** What is wrong with a cost under a plan, or undefined. */
 export function costProblem(cost: unknown, plan: Plan): RateLimitError | undefined {
-  if (typeof cost !== 'number' || !Number.isSafeInteger(cost) || cost < 1) {
-    return new RateLimitError(
-      'ERR_WEIR_RATELIMIT_COST',
-      `Expected \`cost\` to be a positive whole number, got ${shown(cost)}.`,
-    );
-  }
-  if (cost <= plan.capacity) return undefined;
+  const problem = unitsProblem('cost', cost);
+  if (problem !== undefined || (cost as number) <= plan.capacity) return problem;
   return new RateLimitError(
     'ERR_WEIR_RATELIMIT_COST_ABOVE_BURST',
     `\`cost\` ${cost} is above ${plan.capacity}, the most that can be granted at once. Raise \`burst\` (or \`limit\`), or split the work.`,

@@ -1,4 +1,5 @@
-import { costProblem } from './arguments.ts';
+import { randomUUID } from 'node:crypto';
+import { costProblem, unitsProblem } from './arguments.ts';
 import type { Backend, Settle } from './backends/backend.ts';
 import { createBackend } from './backends/create-backend.ts';
 import { announce, deniedChannel } from './channels.ts';
@@ -10,7 +11,7 @@ import { encodeKey, type LimitKey } from './key-parts.ts';
 import { type RateLimiterOptions, type ResolvedOptions, resolveOptions } from './options.ts';
 import { OverridePlans, type Overrides } from './overrides.ts';
 import type { Plan } from './plan.ts';
-import type { Adjustment } from './stores/store.ts';
+import { type Adjustment, CREDIT_MEMORY_MS } from './stores/store.ts';
 
 /** What a denial by the deny list names as the time to retry after. */
 const LISTED_RETRY_MS = 60_000;
@@ -43,12 +44,13 @@ export interface RateLimiter {
   peek(key: LimitKey, options?: ConsumeOptions): Promise<Decision>;
   /**
    * Gives back what an allowed decision took, once: for requests that should not have counted. Resolves with false
-   * when there was nothing to give back. Rejects with `…_STORE` when Redis fails.
+   * when there was nothing to give back. Rejects with `…_STORE` when Redis fails; it may then be tried again for a
+   * minute, and gives back once even if the first try had reached Redis.
    */
   refund(key: LimitKey, decision: Decision): Promise<boolean>;
-  /** Gives `units` to a key, never beyond its full quota. Rejects with `…_STORE` when Redis fails. */
+  /** Gives `units`, however many, to every policy of a key, never beyond its full quota. Rejects with `…_STORE` when Redis fails. */
   reward(key: LimitKey, units: number): Promise<void>;
-  /** Takes `units` from a key, into debt if need be, by at most one full quota. Rejects with `…_STORE`. */
+  /** Takes `units`, however many, from every policy of a key, into debt of at most its full quota. Rejects with `…_STORE`. */
   penalize(key: LimitKey, units: number): Promise<void>;
   /** Denies a key for `durationMs` (up to five years), whatever its quota. Rejects with `…_STORE`. */
   block(key: LimitKey, durationMs: number): Promise<void>;
@@ -75,6 +77,17 @@ export function createRateLimiter(options: RateLimiterOptions): RateLimiter {
   return new Limiter(resolveOptions(options));
 }
 
+/** The refund of one decision; closed while one is under way and once it succeeded. */
+interface Refund {
+  readonly id: string;
+  /** Until when it may be tried, by the limiter's clock. */
+  readonly untilMs: number;
+  isOpen: boolean;
+}
+
+/** The refund of a decision that took nothing. */
+const nothing: Refund = Object.freeze({ id: '', untilMs: 0, isOpen: false });
+
 type DecisionLog = NonNullable<RateLimiterOptions['decisionLog']>;
 
 class Limiter implements RateLimiter {
@@ -85,9 +98,9 @@ class Limiter implements RateLimiter {
   readonly #overrides: OverridePlans;
   readonly #backend: Backend;
   readonly #counters: Counters;
-  /** What each allowed decision took under other limits than usual; and which are refunded. */
+  /** What each allowed decision took under other limits than usual. */
   readonly #taken = new WeakMap<Decision, Plan>();
-  readonly #refunded = new WeakSet<Decision>();
+  readonly #refunds = new WeakMap<Decision, Refund>();
   readonly #forget: () => void;
   readonly #shadow: boolean;
   readonly #listing: boolean;
@@ -130,14 +143,28 @@ class Limiter implements RateLimiter {
     const cost = options?.cost === undefined ? 1 : options.cost;
     const plan = options?.limits === undefined ? this.#plan : this.#overrides.plan(options.limits);
     const id = this.#checked(key, cost, plan, true);
-    return this.#enforced(this.#listed(key, cost) ?? (await this.#backend.peek(plan, id, cost)));
+    const decision = this.#enforced(this.#listed(key, cost) ?? (await this.#backend.peek(plan, id, cost)));
+    this.#refunds.set(decision, nothing);
+    return decision;
   }
 
   async refund(key: LimitKey, decision: Decision): Promise<boolean> {
     const id = this.#checked(key, 1, this.#plan, true);
-    if (!decision.allowed || decision.policies.length === 0 || this.#refunded.has(decision)) return false;
-    this.#refunded.add(decision);
-    await this.#backend.refund(this.#taken.get(decision) ?? this.#plan, id, decision);
+    if (!decision.allowed || decision.policies.length === 0) return false;
+    const nowMs = this.#options.clock.now();
+    let refund = this.#refunds.get(decision);
+    if (refund === undefined) {
+      refund = { id: randomUUID(), untilMs: nowMs + CREDIT_MEMORY_MS, isOpen: true };
+      this.#refunds.set(decision, refund);
+    }
+    if (!refund.isOpen || nowMs >= refund.untilMs) return false;
+    refund.isOpen = false;
+    try {
+      await this.#backend.refund(this.#taken.get(decision) ?? this.#plan, id, decision, refund.id);
+    } catch (error) {
+      refund.isOpen = true;
+      throw error;
+    }
     return true;
   }
 
@@ -190,7 +217,9 @@ class Limiter implements RateLimiter {
   }
 
   async #adjust(key: LimitKey, adjustment: Adjustment): Promise<void> {
-    const id = this.#checked(key, 'units' in adjustment ? adjustment.units : 1, this.#plan, false);
+    const id = this.#checked(key, 1, this.#plan, false);
+    const problem = 'units' in adjustment ? unitsProblem('units', adjustment.units) : undefined;
+    if (problem !== undefined) throw problem;
     await this.#backend.adjust(this.#plan, id, adjustment);
   }
 
@@ -221,6 +250,8 @@ class Limiter implements RateLimiter {
     } else {
       if (violated.length > 0 || !decided.allowed) this.#counters.shadowDenials++;
       if (plan !== this.#plan) this.#taken.set(decision, plan);
+      // Allowed by shadow mode alone: a blocked key, of which nothing was taken.
+      if (!decided.allowed) this.#refunds.set(decision, nothing);
     }
     if (this.#decisionLog !== undefined) this.#log(this.#decisionLog, key, decision);
     return decision;

@@ -234,6 +234,61 @@ describe('a limiter on Redis', () => {
     proxy.close();
   });
 
+  describe.each([
+    ['one record', 'k', [perHour]],
+    [
+      'parts of a key',
+      { user: 'u' },
+      [
+        { ...perHour, key: 'user' },
+        { ...perHour, name: 'all' },
+      ],
+    ],
+  ] as const)('a refund that failed, of %s,', (shape, key, policies) => {
+    const options = { policies, deadlineMs: 60_000 };
+    const left = async (name: string): Promise<number[]> =>
+      (await createRateLimiter({ ...options, name, redis }).peek(key)).policies.map(
+        ({ remaining }) => remaining,
+      );
+    const full = policies.map(() => 10);
+
+    test('gives the units back when it is tried again: the server was frozen', async () => {
+      const name = `thawed-${shape.length}`;
+      const limiter = createRateLimiter({ ...options, name, redis, deadlineMs: 50 });
+      let decision = await limiter.consume(key, { cost: 2 });
+      while (decision.source !== 'redis') decision = await limiter.consume(key, { cost: 2 });
+      server.pause();
+      await expect(limiter.refund(key, decision)).rejects.toMatchObject({ code: 'ERR_WEIR_RATELIMIT_STORE' });
+      server.resume();
+      await redis.ping();
+      let refunded: boolean | undefined;
+      while (refunded === undefined) refunded = await limiter.refund(key, decision).catch(() => undefined);
+      expect(refunded).toBe(true);
+      expect(await limiter.refund(key, decision)).toBe(false);
+      expect(await left(name)).toEqual(full);
+    });
+
+    test('gives them back once although Redis had applied it: the answer was lost', async () => {
+      const name = `lost-${shape.length}`;
+      const proxy = await startProxy(server.port);
+      const proxied = new Redis(proxy.port, '127.0.0.1', { retryStrategy: () => 1 });
+      proxied.on('error', () => {});
+      const limiter = createRateLimiter({ ...options, name, redis: proxied });
+      await limiter.consume(key, { cost: 6 });
+      const decision = await limiter.consume(key, { cost: 2 });
+      const deaf = proxy.loseReplies();
+      const refund = limiter.refund(key, decision);
+      await deaf;
+      await expect.poll(() => left(name)).toEqual(policies.map(() => 4));
+      proxy.mend();
+      await expect(refund).rejects.toMatchObject({ code: 'ERR_WEIR_RATELIMIT_STORE' });
+      expect(await limiter.refund(key, decision)).toBe(true);
+      expect(await left(name)).toEqual(policies.map(() => 4));
+      proxied.disconnect();
+      proxy.close();
+    });
+  });
+
   test('hears of a client that connects by one listener an event, however many limiters and calls wait', async () => {
     const connecting = Object.assign(new EventEmitter(), {
       status: 'connecting',

@@ -178,7 +178,8 @@ async function adjustBoth(
     }
   }
   const amount = kind === 'block' ? units * 20_000_000 : units;
-  const args = [0, kind, amount, ...own.argv, now];
+  const concerned = '1'.repeat(own.policies.length);
+  const args = [0, kind, amount, concerned, 1000, ...own.argv, now];
   const reply = await redis.callBuffer(
     'eval',
     luaFor(own, givenTime, adjustLua),

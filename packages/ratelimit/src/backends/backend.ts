@@ -13,8 +13,8 @@ export interface Backend {
   peek(plan: Plan, key: string, cost: number): Promise<Decision>;
   /** Changes the parts that the key names, but never what counts all keys together. */
   adjust(plan: Plan, key: string, adjustment: Adjustment): Promise<void>;
-  /** Gives back what an allowed decision of this backend took. */
-  refund(plan: Plan, key: string, decision: Decision): Promise<void>;
+  /** Gives back what an allowed decision of this backend took, once for an `id`, however often it is tried. */
+  refund(plan: Plan, key: string, decision: Decision, id: string): Promise<void>;
   /** Keys held in this process's memory. */
   readonly keys: number;
   close(): Promise<void>;

@@ -51,8 +51,9 @@ export class MemoryBackend implements Backend {
     return Promise.resolve();
   }
 
-  refund(plan: Plan, key: string, { cost }: Decision): Promise<void> {
-    this.#store.adjust(plan, key, { kind: 'credit', units: cost }, true);
+  refund(plan: Plan, key: string, { cost, violated }: Decision): Promise<void> {
+    // A shadow policy that an allowed decision violated was not debited.
+    this.#store.adjust(plan, key, { kind: 'credit', units: cost, except: violated }, true);
     return Promise.resolve();
   }
 

@@ -88,8 +88,8 @@ export class RedisBackend implements Backend, RequestEnd {
     }
   }
 
-  async refund(plan: Plan, key: string, decision: Decision): Promise<void> {
-    const { source, cost } = decision;
+  async refund(plan: Plan, key: string, decision: Decision, id: string): Promise<void> {
+    const { source, cost, violated } = decision;
     const { fallback } = this.#options;
     if (source === 'open') return;
     if (source === 'local') {
@@ -97,7 +97,7 @@ export class RedisBackend implements Backend, RequestEnd {
       return;
     }
     if (source === 'lease' && this.#leases?.restore(key, cost) === true) return;
-    await this.#store.adjust(plan, key, { kind: 'credit', units: cost }, true);
+    await this.#store.adjust(plan, key, { kind: 'credit', units: cost, except: violated, id }, true);
     this.#denyCache?.forget(plan.keyed ? undefined : key);
   }
 

@@ -73,7 +73,9 @@ export class MemoryStore implements SyncStore, RecordPolicy {
     if (adjustment.kind === 'block') cells[base] = now + adjustment.durationMs * 1000;
     else if (adjustment.kind === 'unblock') cells[base] = 0;
     else {
-      for (const [index, { algorithm, parameters }] of plan.policies.entries()) {
+      const except = adjustment.kind === 'credit' ? adjustment.except : undefined;
+      for (const [index, { name, algorithm, parameters }] of plan.policies.entries()) {
+        if (except?.includes(name)) continue;
         const at = base + (plan.offsets[index] as number);
         algorithm[adjustment.kind](parameters, cells, at, now, adjustment.units);
       }

@@ -10,6 +10,7 @@ import {
   type Ticket,
 } from './redis-connection.ts';
 import { type RedisNode, RedisNodes } from './redis-nodes.ts';
+import { CREDIT_MEMORY_MS } from './store.ts';
 
 /** A Lua script with its SHA-1. */
 export interface Script {
@@ -77,6 +78,11 @@ export class RedisScripts {
 
   get isCluster(): boolean {
     return this.#options.redis.isCluster === true;
+  }
+
+  /** How long, in ms, a mark must last, so that a try that begins within {@link CREDIT_MEMORY_MS} still finds it. */
+  get memoryMs(): number {
+    return CREDIT_MEMORY_MS + this.#options.deadlineMs;
   }
 
   /**

@@ -58,13 +58,19 @@ export class RedisStore {
     let amount = 0;
     if ('units' in adjustment) amount = adjustment.units;
     if ('durationMs' in adjustment) amount = adjustment.durationMs * 1000;
+    const { except = [], id = undefined } = adjustment.kind === 'credit' ? adjustment : {};
     const keys = plan.keyed ? keyParts(key) : [key];
     await Promise.all(
       plan.parts.map(async (part, index) => {
         const own = keys[index];
         if (typeof own !== 'string' || (plan.keyed && part.name === undefined && !shared)) return;
-        const argv = [adjustment.kind, amount, ...part.plan.argv];
-        await this.#scripts.run(scriptsFor(part.plan).adjust, [this.#record(plan, index, own)], argv);
+        const concerned = part.plan.policies.map(({ name }) => (except.includes(name) ? '0' : '1')).join('');
+        const record = this.#record(plan, index, own);
+        await this.#scripts.run(
+          scriptsFor(part.plan).adjust,
+          id === undefined ? [record] : [record, `${record}:${id}`],
+          [adjustment.kind, amount, concerned, this.#scripts.memoryMs, ...part.plan.argv],
+        );
       }),
     );
   }

@@ -1,4 +1,5 @@
 import { deepEqual, equal, ok, rejects } from 'node:assert/strict';
+import type { Decision } from '../decision.ts';
 import type { RateLimiter } from '../limiter.ts';
 import type { RateLimiterOptions } from '../options.ts';
 import type { Policy } from '../policy.ts';
@@ -131,6 +132,64 @@ function policyCases(create: CreateLimiter): ContractCase[] {
           [0, 0, 0, 1, 1, 1],
         );
         equal(limiter.stats().violations.find(({ policy }) => policy === 'narrow')?.count, 3);
+      },
+    },
+    {
+      title:
+        'a refund gives each policy back what it had been debited, a shadow policy beyond its quota nothing',
+      async run() {
+        const limiter = create({
+          name: 'contract-shadow-refund',
+          policies: [wide, { ...narrow, shadow: true }, { ...wide, name: 'other' }],
+        });
+        const decisions: Decision[] = [];
+        for (let request = 0; request < 5; request++) decisions.push(await limiter.consume('k'));
+        const left = async (): Promise<number[]> =>
+          (await limiter.peek('k')).policies.map((policy) => policy.remaining);
+        deepEqual(await left(), [5, 0, 5]);
+        await limiter.refund('k', decisions[4] as Decision);
+        deepEqual(await left(), [6, 0, 6]);
+        await limiter.refund('k', decisions[0] as Decision);
+        deepEqual(await left(), [7, 1, 7]);
+      },
+    },
+    {
+      title: 'what took nothing gives nothing back: a peek, a blocked key in shadow mode',
+      async run() {
+        const limiter = create({ name: 'contract-nothing', policies: [wide], mode: 'shadow' });
+        await limiter.consume('k', { cost: 4 });
+        equal(await limiter.refund('k', await limiter.peek('k')), false);
+        await limiter.block('k', 60_000);
+        const passed = await limiter.consume('k');
+        equal(passed.allowed, true);
+        equal(await limiter.refund('k', passed), false);
+        equal((await limiter.peek('k')).policies[0]?.remaining, 6);
+      },
+    },
+    {
+      title: 'reward and penalize reach every policy, each as far as its own quota goes',
+      async run() {
+        const daily: Policy = { name: 'daily', algorithm: 'fixed-window', limit: 1000, windowMs };
+        const small = names.map((algorithm): Policy => ({ name: algorithm, algorithm, limit: 5, windowMs }));
+        const limiter = create({ name: 'contract-units', policies: [...small, daily] });
+        const left = async (): Promise<Set<number>[]> => {
+          const { policies } = await limiter.peek('k');
+          const remaining = policies.map((policy) => policy.remaining);
+          return [
+            new Set(remaining.slice(0, -1).map((units) => Math.min(units, 1))),
+            new Set(remaining.slice(-1)),
+          ];
+        };
+        await limiter.penalize('k', 400);
+        deepEqual(await left(), [new Set([0]), new Set([600])]);
+        await limiter.reward('k', 100);
+        deepEqual(await left(), [new Set([1]), new Set([700])]);
+        await limiter.reward('k', Number.MAX_SAFE_INTEGER);
+        deepEqual(await left(), [new Set([1]), new Set([1000])]);
+        await limiter.penalize('k', Number.MAX_SAFE_INTEGER);
+        deepEqual(await left(), [new Set([0]), new Set([0])]);
+        await limiter.reward('k', 1000 + 1);
+        deepEqual((await left())[1], new Set([1]));
       },
     },
     {
