@@ -103,6 +103,40 @@ describe('leases', () => {
     expect((await plain.peek('k')).policies[0]?.remaining).toBe(23);
   });
 
+  test('ask Redis twice a second whether another process blocked the key, and keep what they hold', async () => {
+    const clock = createManualClock();
+    const options = { redis, policies: [{ ...perHour, limit: 1000 }], deadlineMs, clock };
+    const lease = { units: 100, ttlMs: 60_000 };
+    for (const change of ['block', 'nothing', 'outage'] as const) {
+      const name = `checked-${change}`;
+      const serving = createRateLimiter({ ...options, name, lease });
+      const other = createRateLimiter({ ...options, name });
+      for (let request = 0; request < 100; request++) await serving.consume('k');
+      if (change === 'block') await other.block('k', 60_000);
+      clock.advance(499);
+      expect((await serving.consume('k')).source).toBe('lease');
+      clock.advance(1);
+      if (change === 'outage') redis.callBuffer = () => Promise.reject(new Error('gone'));
+      const checked = await serving.consume('k');
+      Reflect.deleteProperty(redis, 'callBuffer');
+      const next = await serving.consume('k');
+      const found = [checked.source, checked.allowed, next.source, next.allowed];
+      const expected = {
+        block: ['redis', false, 'deny_cache', false],
+        nothing: ['redis', true, 'lease', true],
+        outage: ['open', true, 'lease', true],
+      };
+      expect([change, ...found]).toEqual([change, ...expected[change]]);
+      await serving.close();
+      const used = { block: 101, nothing: 103, outage: 102 }[change];
+      await other.unblock('k');
+      const { remaining = 0 } = (await other.peek('k')).policies[0] ?? {};
+      // A block drops what is held: it does not come back before its time.
+      if (change === 'block') expect(remaining).toBeLessThanOrEqual(1000 - used);
+      else expect(remaining).toBe(1000 - used);
+    }
+  });
+
   test('expire by the clock and then ask Redis again', async () => {
     const clock = createManualClock();
     const lease = { units: 10, ttlMs: 500 };

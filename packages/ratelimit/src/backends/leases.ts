@@ -28,7 +28,8 @@ export interface LeasesOptions {
 /**
  * Units taken from Redis ahead of need: a trip brings what waits and up to `units` more. Redis debits them when they
  * are leased, so processes together never use more than it granted; what a lease did not use is credited when it ends.
- * Use lags the debit by at most `ttlMs`: a window W can see what the algorithm bounds for W + ttlMs.
+ * Use lags the debit by at most `ttlMs`: a window W can see what the algorithm bounds for W + ttlMs. Twice a second one
+ * request of a key travels although units are held, which finds out whether another process blocked the key.
  */
 export class Leases {
   readonly #options: LeasesOptions;
@@ -50,8 +51,7 @@ export class Leases {
   /** A decision from what is held, or undefined when nothing is. */
   take(key: string, cost: number): Decision | undefined {
     const lease = this.#find(key, cost);
-    if (lease === undefined || lease.left === 0 || this.#options.clock.now() >= lease.expiresMs)
-      return undefined;
+    if (lease === undefined || !lease.isReady(this.#options.clock.now())) return undefined;
     return decisionOf(this.#options.plan, lease.verdict, cost, lease.take(), 'lease');
   }
 
@@ -64,8 +64,7 @@ export class Leases {
     } = this.#options;
     let lease = this.#find(key, cost);
     if (lease !== undefined) {
-      // What is left although a request must travel has expired.
-      if (lease.left > 0) void this.#end(lease);
+      if (lease.left > 0 && clock.now() >= lease.expiresMs) void this.#end(lease);
       return lease;
     }
     if (cost * 2 > units || this.size >= MAX_LEASES) return undefined;
