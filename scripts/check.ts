@@ -8,7 +8,7 @@ import { join } from 'node:path';
 
 const root = join(import.meta.dirname, '..');
 const published = [
-  ...['cache', 'ratelimit', 'metrics', 'bench', 'promql'].map((name) => `packages/${name}`),
+  ...['cache', 'ratelimit', 'metrics', 'bench', 'promql', 'redis'].map((name) => `packages/${name}`),
   'dashboards',
 ];
 
