@@ -4,13 +4,10 @@
  */
 import { spawn } from 'node:child_process';
 import { readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
+import { publishedPackages } from './published-packages.ts';
 
 const root = join(import.meta.dirname, '..');
-const published = [
-  ...['cache', 'ratelimit', 'metrics', 'bench', 'promql', 'redis'].map((name) => `packages/${name}`),
-  'dashboards',
-];
 
 type Step = { readonly name: string; readonly run: () => Promise<string | undefined> };
 
@@ -41,6 +38,7 @@ async function findAny(packageDir: string): Promise<string | undefined> {
 
 const steps: readonly Step[] = [
   { name: 'types: sources', run: () => command('tsc', ['--build']) },
+  { name: 'CommonJS entries', run: () => command('node', ['scripts/build-commonjs.ts']) },
   { name: 'types: tests and scripts', run: () => command('tsc', ['-p', 'tsconfig.tests.json']) },
   { name: 'types: web page', run: () => command('tsc', ['-p', 'service/web/tsconfig.json', '--noEmit']) },
   { name: 'lint and format', run: () => command('biome', ['ci', '--colors=off', '.']) },
@@ -49,11 +47,13 @@ const steps: readonly Step[] = [
     name: 'generated files',
     run: () => command('node', ['--conditions=@weir/source', 'scripts/generate.ts', '--check']),
   },
-  ...published.flatMap((dir): Step[] => [
-    { name: `no any: ${dir}`, run: () => findAny(dir) },
-    { name: `publint: ${dir}`, run: () => command('publint', ['--strict', dir]) },
-    { name: `attw: ${dir}`, run: () => command('attw', ['--pack', dir, '--profile', 'esm-only']) },
-  ]),
+  ...publishedPackages
+    .map((path) => relative(root, path))
+    .flatMap((dir): Step[] => [
+      { name: `no any: ${dir}`, run: () => findAny(dir) },
+      { name: `publint: ${dir}`, run: () => command('publint', ['--strict', dir]) },
+      { name: `attw: ${dir}`, run: () => command('attw', ['--pack', dir]) },
+    ]),
 ];
 
 let failed = 0;

@@ -3,19 +3,11 @@
  * under Node 24, imports each of its exports and calls each of its commands. Needs the npm registry.
  */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
+import { type Manifest, packAll } from './pack.ts';
 
-type Manifest = {
-  readonly name: string;
-  readonly exports: Readonly<Record<string, unknown>>;
-  readonly bin?: Readonly<Record<string, string>>;
-  readonly peerDependencies?: Readonly<Record<string, string>>;
-  readonly peerDependenciesMeta?: Readonly<Record<string, { readonly optional?: boolean }>>;
-};
-
-const root = join(import.meta.dirname, '..');
 const runtimes = ['22', '24'];
 const work = mkdtempSync(join(tmpdir(), 'weir-pack-'));
 let failed = 0;
@@ -45,33 +37,18 @@ function missingPeer(manifest: Manifest, stderr: string): string | undefined {
 }
 
 try {
-  const published = [
-    ...readdirSync(join(root, 'packages')).map((name) => join('packages', name)),
-    'dashboards',
-  ];
-  for (const path of published) {
-    const source = join(root, path);
-    const name = basename(path);
-    const manifest = JSON.parse(readFileSync(join(source, 'package.json'), 'utf8')) as Manifest;
-    run('pnpm', ['pack', '--pack-destination', work], source);
-    const tarball = readdirSync(work).find(
-      (file) => file.startsWith(`weir-${name}-`) && file.endsWith('.tgz'),
-    );
-    if (tarball === undefined) throw new Error(`\`pnpm pack\` left no tarball of ${manifest.name}.`);
-
+  for (const { install, manifest, specifiers } of packAll(work)) {
+    const name = manifest.name.replace('@weir/', '');
     for (const major of runtimes) {
-      const project = join(work, `${name}-${major}`);
+      const project = join(work, `${name}-on-${major}`);
       mkdirSync(project);
       writeFileSync(join(project, 'package.json'), JSON.stringify({ private: true, type: 'module' }));
       const title = `${manifest.name} on Node ${major}`;
       attempt(`${title}: installs`, () => {
-        run('npm', ['install', '--no-audit', '--no-fund', join(work, tarball), `node@${major}`], project);
+        run('npm', ['install', '--no-audit', '--no-fund', ...install, `node@${major}`], project);
       });
       const node = join(project, 'node_modules/node/bin/node');
-      for (const [subpath, target] of Object.entries(manifest.exports)) {
-        const runtime = (target as { default?: unknown }).default;
-        if (typeof target === 'string' || typeof runtime !== 'string' || !runtime.endsWith('.js')) continue;
-        const specifier = manifest.name + subpath.slice(1);
+      for (const specifier of specifiers) {
         attempt(`${title}: import '${specifier}'`, () => {
           const script = `await import('${specifier}')`;
           // An adapter may need what it adapts to, peer by peer; the package itself may not.
@@ -81,7 +58,7 @@ try {
               return;
             } catch (error) {
               const peer = missingPeer(manifest, (error as { stderr?: string }).stderr ?? '');
-              if (subpath === '.' || peer === undefined || peers === 0) throw error;
+              if (specifier === manifest.name || peer === undefined || peers === 0) throw error;
               run('npm', ['install', '--no-audit', '--no-fund', peer], project);
             }
           }
