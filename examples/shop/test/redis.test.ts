@@ -113,6 +113,7 @@ test.each(Object.keys(conditions) as ConditionName[])(
   async (name) => {
     const { series, answers } = evidence[name];
     const before = await read(series);
+    const shedBefore = await read(evidence.overload.series);
     const controller = new AbortController();
     const running = provoke(name, { target: shops[0]?.url ?? '', redis, signal: controller.signal });
     try {
@@ -122,7 +123,10 @@ test.each(Object.keys(conditions) as ConditionName[])(
       controller.abort();
     }
     const report = await running;
-    expect(answers).toEqual(expect.arrayContaining(Object.keys(report)));
+    // On a busy machine the shop may shed some requests as well, and counts each of them.
+    const shed = (await read(evidence.overload.series)) - shedBefore;
+    const unexpected = Object.keys(report).filter((answer) => !answers.includes(answer));
+    expect(unexpected.filter((answer) => answer !== '503' || shed < (report[answer] ?? 0))).toEqual([]);
     // While the loop is late, or was a moment ago, pages are shed too.
     await expect.poll(() => stockAt(first, 1), { timeout: 15_000 }).toEqual(expect.any(Number));
   },

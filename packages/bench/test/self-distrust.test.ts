@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { type Arm, type BenchmarkResult, compareBuilds } from '../src/index.ts';
@@ -47,6 +47,13 @@ function starve(cpu: number): readonly string[] {
   return taskset;
 }
 
+/** Milliseconds that all processors together have spent since the machine started. */
+function cpuTimes(): { readonly idle: number; readonly total: number } {
+  const times = cpus().flatMap((cpu) => Object.entries(cpu.times));
+  const sum = (of: typeof times): number => of.reduce((total, [, ms]) => total + ms, 0);
+  return { idle: sum(times.filter(([kind]) => kind === 'idle')), total: sum(times) };
+}
+
 test('a target faster than the generator makes the run invalid', async () => {
   server = await startScriptedServer((socket) => socket.write(dearToRead));
   // Of runs of 0.9 s one in ten had work for less than 95 % of the time, of eight of 2 s none.
@@ -79,12 +86,16 @@ test.runIf(pinning !== undefined).each([
 test.each([
   ['a closed loop', { connections: 2 }],
   ['an open loop', { rate: 100 }],
-])('%s with time to spare is believed', { retry: 2 }, async (_name, load) => {
-  // Tried again, since a machine that is busy otherwise is rightly not believed.
+])('%s with time to spare is believed, unless the machine is busy otherwise', async (_name, load) => {
   server = await startScriptedServer((socket) => setTimeout(() => socket.write(plainAnswer), 20));
+  const before = cpuTimes();
   const { code, codes } = await run(load);
-  // What the hypervisor takes is the machine's own and no fault of the run.
-  expect(codes.filter((doubt) => doubt !== 'cpu-steal')).toEqual([]);
+  const after = cpuTimes();
+  const idleShare = (after.idle - before.idle) / (after.total - before.total);
+  // What the hypervisor takes is the machine's own and no fault of the run. With other work on the machine, a run may
+  // rightly be doubted for want of processor time, and for nothing else.
+  const expected = idleShare < 0.3 ? /^cpu-steal$|^generator-(late|starved)$/ : /^cpu-steal$/;
+  expect(codes.filter((doubt) => !expected.test(doubt))).toEqual([]);
   expect(code).toBe(codes.length === 0 ? 0 : 3);
 });
 

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 
-test('an idle event loop reads less than a millisecond, where a timer reads its own interval', async () => {
+test('an idle event loop reads next to nothing, where a timer reads its own interval', async () => {
   const child = fork(join(import.meta.dirname, 'fixtures/idle.process.ts'), {
     execArgv: ['--conditions=@weir/source'],
   });
@@ -11,6 +11,7 @@ test('an idle event loop reads less than a millisecond, where a timer reads its 
     { count: number; meanSeconds: number; timedMeanSeconds: number },
   ];
   expect(told.count).toBeGreaterThanOrEqual(90);
-  expect(told.meanSeconds).toBeLessThan(0.001);
+  // Other work on the machine delays both alike, so that their ratio holds under any load.
   expect(told.timedMeanSeconds).toBeGreaterThan(0.005);
+  expect(told.meanSeconds).toBeLessThan(told.timedMeanSeconds / 4);
 });
