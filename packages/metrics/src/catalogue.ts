@@ -168,6 +168,12 @@ export const metricCatalogue: readonly MetricDefinition[] = Object.freeze([
   ),
   define(
     'counter',
+    'weir_db_failed_queries_total',
+    ['db_system_name', 'db_query_summary'],
+    'Statements and commands that ended with an error, or were never sent for want of a connection',
+  ),
+  define(
+    'counter',
     'weir_db_n_plus_one_total',
     ['http_route', 'db_query_summary'],
     'Requests that repeated one statement from one place over and over',
@@ -263,6 +269,12 @@ export const metricCatalogue: readonly MetricDefinition[] = Object.freeze([
     ['metric'],
     'Observations folded into the overflow series because the family was at its series budget',
   ),
+  define(
+    'counter',
+    'weir_metrics_callback_errors_total',
+    ['callback'],
+    'Errors of callbacks such as `onSlowQuery`, which were kept from the queries',
+  ),
 ]);
 
 /** Every label of the catalogue. */
@@ -318,6 +330,10 @@ export const labelCatalogue: Readonly<Record<string, LabelDefinition>> = Object.
   slo: { help: 'Name of the objective' },
   zone: { help: 'Apdex zone', values: ['satisfied', 'tolerating', 'frustrated'] },
   metric: { help: 'Name of the metric family at its budget' },
+  callback: {
+    help: 'Option that the callback was given as',
+    values: ['onSlowQuery', 'onNPlusOne', 'onPlan'],
+  },
 });
 
 /** How the values of a family in several processes become one; counters and histograms always add up. */

@@ -1,7 +1,10 @@
 /** The caller's own line: the first frame outside this package, node_modules and Node itself. */
+import { fileURLToPath } from 'node:url';
 
-const FRAMES = 25;
-const LOCATION = /\(?((?:file:\/\/)?\/[^()]*|[A-Za-z]:\\[^()]*):(\d+):(\d+)\)?$/;
+/** The frames of query builders, and of what they await, come before the program's. */
+const FRAMES = 64;
+// `at [async] [name (]file:line:column[)]`. A path may hold parentheses, as routes of some frameworks do; `node:internal/…` is no path.
+const LOCATION = /^at (?:async )?(?:.*? \()?((?:file:\/\/\/|\/|[A-Za-z]:[\\/]).*?):(\d+):(\d+)\)?$/;
 
 /**
  * `file:line:column` of the innermost frame of the program's own code; `undefined` where the stack shows none. Costs µs. Never throws,
@@ -53,11 +56,16 @@ function siteIn(text: string): string | undefined {
   let own: string | undefined;
   for (const line of text.split('\n')) {
     const location = LOCATION.exec(line.trim());
-    if (location === null) continue;
-    const file = (location[1] as string).replace(/^file:\/\//, '').replace(/^at (?:async )?/, '');
+    // `eval at f (file:1:2), <anonymous>:3:4` is a place in no file.
+    if (location === null || line.includes(', <anonymous>')) continue;
+    const file = pathOf(location[1] as string);
     own ??= file.replace(/db([\\/])call-site\.[jt]s$/, '');
-    if (file.includes('node_modules') || file.startsWith(own) || file.startsWith('node:')) continue;
+    if (file.includes('node_modules') || file.startsWith(own)) continue;
     return `${file}:${location[2]}:${location[3]}`;
   }
   return undefined;
+}
+
+function pathOf(file: string): string {
+  return file.startsWith('file:') ? fileURLToPath(file) : file;
 }

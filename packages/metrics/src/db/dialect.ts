@@ -1,54 +1,82 @@
-/** Where the lexical rules of SQL databases differ; a literal can only be hidden by one who knows where it ends. */
-export interface Dialect {
-  /** `"…"` is a string (MySQL), an identifier (PostgreSQL), or either, by where it stands (SQLite). */
-  readonly doubleQuotes: 'string' | 'identifier' | 'either';
-  /** A backslash escapes in every `'…'`; PostgreSQL does so in `E'…'` only. */
-  readonly backslashEscapes: boolean;
-  readonly dollarQuotes: boolean;
-  readonly nestedComments: boolean;
-  readonly hashComments: boolean;
-  /** `--` begins a comment only before white space (MySQL). */
-  readonly dashNeedsSpace: boolean;
-  readonly brackets: boolean;
-}
-
-const postgresql: Dialect = Object.freeze({
-  doubleQuotes: 'identifier',
-  backslashEscapes: false,
-  dollarQuotes: true,
-  nestedComments: true,
-  hashComments: false,
-  dashNeedsSpace: false,
-  brackets: false,
-});
-
-const mysql: Dialect = Object.freeze({
-  doubleQuotes: 'string',
-  backslashEscapes: true,
-  dollarQuotes: false,
-  nestedComments: false,
-  hashComments: true,
-  dashNeedsSpace: true,
-  brackets: false,
-});
-
-const sqlite: Dialect = Object.freeze({
-  doubleQuotes: 'either',
-  backslashEscapes: false,
-  dollarQuotes: false,
-  nestedComments: false,
-  hashComments: false,
-  dashNeedsSpace: false,
-  brackets: true,
-});
+/**
+ * Where the lexical rules of SQL databases differ: a literal can only be hidden by one who knows where it ends. What a session may change, and
+ * its driver does not say, is `unknown`: then a statement is only read as far as every setting reads it alike.
+ */
 
 /** SQL products by their `db.system.name`. */
 export type SqlSystem = 'postgresql' | 'mysql' | 'mariadb' | 'sqlite';
 
-/** The dialect of each product. */
-export const dialects: Readonly<Record<SqlSystem, Dialect>> = Object.freeze({
-  postgresql,
-  mysql,
-  mariadb: mysql,
-  sqlite,
+/** Whether a backslash escapes the character after it in `'…'`: by `standard_conforming_strings` or NO_BACKSLASH_ESCAPES. */
+export type Escapes = 'always' | 'never' | 'unknown';
+
+/** The rules of one product under one setting of its session. */
+export interface Dialect {
+  readonly system: SqlSystem;
+  readonly escapes: Escapes;
+  /** `"…"` is a string or, under ANSI_QUOTES, a name that no one outside the server can tell from one (MySQL); a name; or either (SQLite). */
+  readonly doubleQuotes: 'string' | 'name' | 'either';
+  /** `` `…` `` is a name. */
+  readonly backticks: boolean;
+  /** `[…]` is a name (SQLite), an element of an array (PostgreSQL), or nothing at all (MySQL). */
+  readonly brackets: 'name' | 'array' | 'none';
+  /** `$tag$…$tag$` and `E'…'` are strings, and operators are as long as their characters go. */
+  readonly isPostgres: boolean;
+  /** Block comments nest. Elsewhere a comment in a comment is not read, so that nothing depends on it. */
+  readonly nestedComments: boolean;
+  /** `#` begins a comment, `--` only before white space, and comments that begin `/*!` may be run (MySQL). */
+  readonly isMysql: boolean;
+}
+
+type Rules = Omit<Dialect, 'system' | 'escapes'>;
+
+const postgres: Rules = {
+  doubleQuotes: 'name',
+  backticks: false,
+  brackets: 'array',
+  isPostgres: true,
+  nestedComments: true,
+  isMysql: false,
+};
+
+const mysql: Rules = {
+  doubleQuotes: 'string',
+  backticks: true,
+  brackets: 'none',
+  isPostgres: false,
+  nestedComments: false,
+  isMysql: true,
+};
+
+const sqlite: Rules = {
+  doubleQuotes: 'either',
+  backticks: true,
+  brackets: 'name',
+  isPostgres: false,
+  nestedComments: false,
+  isMysql: false,
+};
+
+type ByEscapes = Readonly<Record<Escapes, Dialect>>;
+
+function bySetting(system: SqlSystem, rules: Rules): ByEscapes {
+  const make = (escapes: Escapes): Dialect => Object.freeze({ system, escapes, ...rules });
+  return Object.freeze({ always: make('always'), never: make('never'), unknown: make('unknown') });
+}
+
+/** The dialects of the products whose sessions can change where a string ends. */
+export const sessions: Readonly<Record<'postgresql' | 'mysql' | 'mariadb', ByEscapes>> = Object.freeze({
+  postgresql: bySetting('postgresql', postgres),
+  mysql: bySetting('mysql', mysql),
+  mariadb: bySetting('mariadb', mysql),
 });
+
+/** The dialect of each product where nothing is known of the session. */
+export const dialects: Readonly<Record<SqlSystem, Dialect>> = Object.freeze({
+  postgresql: sessions.postgresql.unknown,
+  mysql: sessions.mysql.unknown,
+  mariadb: sessions.mariadb.unknown,
+  sqlite: Object.freeze({ system: 'sqlite', escapes: 'never', ...sqlite }),
+});
+
+/** SQLite that was seen to read `"…"` as a name and never as a string. */
+export const sqliteWithNames: Dialect = Object.freeze({ ...dialects.sqlite, doubleQuotes: 'name' });

@@ -2,6 +2,7 @@
  * Plans of slow reads, guarded: on a pool of their own, one at a time, each statement once an interval, read-only, with timeouts, never
  * ANALYZE (so nothing of the statement runs), and never for texts that hold more than one statement.
  */
+import type { Callbacks } from './callbacks.ts';
 import { dialects } from './dialect.ts';
 import { createIndexStatement, findScans, type PlanNode } from './index-hint.ts';
 import type { Statement } from './statements.ts';
@@ -21,6 +22,7 @@ export interface ExplainClient {
 /** Options of plans. */
 export interface ExplainOptions {
   readonly pool: ExplainPool;
+  /** Its errors are kept from the program, as those of `onSlowQuery` are. */
   readonly onPlan: (event: PlanEvent) => void;
   /** Each statement's plan is asked for at most once in this time. Default 600,000. */
   readonly intervalMs?: number;
@@ -60,10 +62,12 @@ const SELECTIVE = 0.2;
 export class Explainer {
   readonly #options: Required<ExplainOptions>;
   readonly #now: () => number;
+  readonly #callbacks: Callbacks;
   readonly #asked = new Map<string, number>();
   #running: Promise<void> | undefined;
 
-  constructor(options: ExplainOptions, now: () => number) {
+  constructor(options: ExplainOptions, now: () => number, callbacks: Callbacks) {
+    this.#callbacks = callbacks;
     this.#options = { intervalMs: 600_000, timeoutMs: 1_000, minTableRows: 1_000, ...options };
     this.#now = now;
   }
@@ -98,7 +102,7 @@ export class Explainer {
       failed = false;
       const { summary, fingerprint, text: statementText } = statement;
       const nodes = nodesOf(plan);
-      this.#options.onPlan({
+      this.#callbacks.call('onPlan', this.#options.onPlan, {
         summary,
         fingerprint,
         statement: statementText,
@@ -154,5 +158,6 @@ function nodesOf(node: PlanNode): string[] {
 
 function isSingle(text: string): boolean {
   const tokens = tokenize(text, dialects.postgresql);
-  return !tokens.slice(0, -1).some((token) => token.text === ';');
+  // What was not read may hold anything.
+  return !tokens.slice(0, -1).some(({ text }) => text === ';') && tokens.at(-1)?.kind !== 'hidden';
 }

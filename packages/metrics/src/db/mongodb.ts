@@ -2,8 +2,9 @@
 import { metricsError } from '../errors.ts';
 import type { InstrumentContext } from './instrument.ts';
 import { claim } from './instrumented.ts';
+import { shapeOf } from './mongodb-shape.ts';
 import type { QueryExecution } from './query-recorder.ts';
-import { namedStatement } from './statements.ts';
+import { namedStatement, type Statement, StatementCache } from './statements.ts';
 
 type Listener = (event: Record<string, unknown>) => void;
 
@@ -14,42 +15,46 @@ export interface MongoClientLike {
   on(event: string, listener: Listener): unknown;
 }
 
+interface Pending {
+  readonly execution: QueryExecution;
+  readonly isTailable: boolean;
+}
+
 /** Whether `client` looks like a MongoClient. */
 export function isMongoClient(client: object): client is MongoClientLike {
   return 'monitorCommands' in client && 'db' in client;
 }
 
 const MAX_PENDING = 10_000;
-const MAX_DEPTH = 6;
-const SKIPPED = new Set([
-  'lsid',
-  '$db',
-  '$clusterTime',
-  'txnNumber',
-  '$readPreference',
-  'cursor',
-  'apiVersion',
-]);
+const MAX_CURSORS = 10_000;
+const NAME = /^[A-Za-z]\w{0,63}$/;
 
-/** The field names and operators of a command: every value reads `?`, every list shows its first element. */
-export function shapeOf(value: unknown, depth = 0): string {
-  if (Array.isArray(value)) return value.length === 0 ? '[]' : `[${shapeOf(value[0], depth + 1)}]`;
-  if (typeof value !== 'object' || value === null || depth > MAX_DEPTH || '_bsontype' in value) return '?';
-  if (Object.getPrototypeOf(value) !== Object.prototype && Object.getPrototypeOf(value) !== null) return '?';
-  const fields = Object.entries(value).filter(([name]) => !SKIPPED.has(name));
-  return `{${fields.map(([name, inner]) => `${name}: ${shapeOf(inner, depth + 1)}`).join(', ')}}`;
-}
-
-function describe(
-  name: string,
-  command: Readonly<Record<string, unknown>>,
-): ReturnType<typeof namedStatement> {
+/** The literal-free shape of a command, after its name and its collection. */
+function describe(name: string, command: Readonly<Record<string, unknown>>): string {
   const collection = name === 'getMore' ? command.collection : command[name];
   const target = typeof collection === 'string' ? ` ${collection}` : '';
-  return namedStatement(
-    `${name}${target}`.slice(0, 255),
-    `${name}${target} ${shapeOf({ ...command, [name]: undefined, collection: undefined })}`,
+  return `${name}${target} ${shapeOf({ ...command, [name]: undefined, collection: undefined })}`;
+}
+
+function summaryOf(shape: string): string {
+  return shape.slice(0, shape.indexOf(' {')).slice(0, 255);
+}
+
+// A tailable cursor, as that of a change stream, waits for what comes next.
+function isTailable(command: Readonly<Record<string, unknown>>): boolean {
+  const stage = Array.isArray(command.pipeline)
+    ? (command.pipeline[0] as object | null | undefined)
+    : undefined;
+  return (
+    command.tailable === true ||
+    command.awaitData === true ||
+    (stage !== null && stage !== undefined && '$changeStream' in stage)
   );
+}
+
+function cursorOf(event: Record<string, unknown>): string | undefined {
+  const id = (event.reply as { readonly cursor?: { readonly id?: unknown } } | undefined)?.cursor?.id;
+  return id === undefined ? undefined : String(id);
 }
 
 /** Follows a client. It must have been made with `monitorCommands: true`, else the driver says nothing of its commands. */
@@ -63,20 +68,31 @@ export function instrumentMongo(client: MongoClientLike, context: InstrumentCont
       client.monitorCommands,
     );
   if (!claim(client)) return;
-  const pending = new Map<string, QueryExecution>();
+  const statements = new StatementCache((shape): Statement => namedStatement(summaryOf(shape), shape));
+  const waiting = new StatementCache((shape): Statement => namedStatement(summaryOf(shape), shape, true));
+  const pending = new Map<string, Pending>();
+  const tailed = new Set<string>();
   const keyOf = (event: Record<string, unknown>): string =>
     `${String(event.connectionId)} ${String(event.requestId)}`;
   const end = (event: Record<string, unknown>, failed: boolean): void => {
     const key = keyOf(event);
-    const execution = pending.get(key);
-    if (execution === undefined) return;
+    const ended = pending.get(key);
+    if (ended === undefined) return;
     pending.delete(key);
-    queries.end(execution, { failed });
+    const cursor = ended.isTailable ? cursorOf(event) : undefined;
+    if (cursor !== undefined && tailed.size < MAX_CURSORS) tailed.add(cursor);
+    queries.end(ended.execution, { failed });
   };
   client.on('commandStarted', (event) => {
     if (pending.size >= MAX_PENDING) return;
-    const statement = describe(String(event.commandName), event.command as Record<string, unknown>);
-    pending.set(keyOf(event), queries.beginStatement('mongodb', statement));
+    const command = event.command as Record<string, unknown>;
+    const name = NAME.test(String(event.commandName)) ? String(event.commandName) : 'OTHER';
+    const waits = name === 'getMore' && tailed.has(String(command.getMore));
+    if (name === 'killCursors' && Array.isArray(command.cursors))
+      for (const cursor of command.cursors) tailed.delete(String(cursor));
+    const statement = (waits ? waiting : statements).get(describe(name, command));
+    const execution = queries.beginStatement('mongodb', statement);
+    pending.set(keyOf(event), { execution, isTailable: waits || isTailable(command) });
   });
   client.on('commandSucceeded', (event) => end(event, false));
   client.on('commandFailed', (event) => end(event, true));

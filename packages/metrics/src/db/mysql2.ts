@@ -3,7 +3,7 @@
  * wrapped. Its diagnostics channels are not used: they fire with values inlined, and in the context of whoever gave the
  * connection back. Contexts are captured at the pool instead.
  */
-import type { SqlSystem } from './dialect.ts';
+import { type Dialect, dialects, sessions } from './dialect.ts';
 import type { InstrumentContext } from './instrument.ts';
 import { type AnyFunction, claim, wrapMethod } from './instrumented.ts';
 import { callAs, onAcquired, type PoolContext, takeExecution } from './pool-calls.ts';
@@ -26,8 +26,11 @@ export interface MysqlPool {
 }
 
 interface MysqlConnection {
-  readonly _handshakePacket?: { readonly serverVersion?: string };
+  readonly _handshakePacket?: { readonly serverVersion?: string; readonly statusFlags?: number };
 }
+
+/** SERVER_STATUS_NO_BACKSLASH_ESCAPES, which the server tells with its greeting and with every result that has no rows. */
+const NO_BACKSLASH_ESCAPES = 512;
 
 interface Command {
   readonly sql?: unknown;
@@ -62,9 +65,10 @@ function textOf(sql: unknown): string | undefined {
   return typeof text === 'string' ? text : undefined;
 }
 
-function valuesOf(args: readonly unknown[]): readonly unknown[] | undefined {
-  const values = Array.isArray(args[1]) ? args[1] : (args[0] as { readonly values?: unknown }).values;
-  return Array.isArray(values) ? (values as readonly unknown[]) : undefined;
+// A list, one value, or an object by name.
+function valuesOf([first, second]: readonly unknown[]): unknown {
+  if (second !== undefined && typeof second !== 'function') return second;
+  return (first as { readonly values?: unknown }).values;
 }
 
 /** Wraps a pool: its waits, and every connection it opens. */
@@ -80,9 +84,9 @@ export function instrumentMysqlPool(pool: MysqlPool, { name, queries, pools, now
     };
   });
   // Known from the first connection on.
-  let system: SqlSystem = 'mysql';
+  let dialect: Dialect = dialects.mysql;
   const adopt = (connection: object): void => {
-    system = systemOf(connection);
+    dialect = dialectOf(connection, flagsOf(connection));
     instrumentMysqlConnection(connection, queries);
   };
   const context: PoolContext = { queries, wait, now, adopt };
@@ -95,7 +99,7 @@ export function instrumentMysqlPool(pool: MysqlPool, { name, queries, pools, now
   for (const method of ['query', 'execute']) {
     wrapMethod(pool, method, (original) => (...args) => {
       const text = textOf(args[0]);
-      const execution = text === undefined ? undefined : queries.prepare(system, text, valuesOf(args));
+      const execution = text === undefined ? undefined : queries.prepare(dialect, text, valuesOf(args));
       return callAs(execution, () => original(...args));
     });
   }
@@ -104,55 +108,142 @@ export function instrumentMysqlPool(pool: MysqlPool, { name, queries, pools, now
 /** Wraps one connection. */
 export function instrumentMysqlConnection(connection: object, queries: QueryRecorder): void {
   if (!claim(connection)) return;
+  const session = new Session(connection, queries);
   for (const method of ['query', 'execute']) {
     wrapMethod(connection, method, (original) => (...args) => {
       const pooled = takeExecution();
       const text = pooled?.text ?? textOf(args[0]);
       if (text === undefined) return original(...args);
-      const system = systemOf(connection);
-      const execution = queries.start(pooled ?? queries.prepare(system, text, valuesOf(args)), system);
-      const last = args.findLastIndex((argument) => typeof argument === 'function');
-      if (last > 0) {
-        args[last] = timed(args[last] as Callback, execution, queries);
-        return original(...args);
-      }
-      const command = args[0] as Command;
-      if (typeof command === 'object' && typeof command.onResult === 'function') {
-        command.onResult = timed(command.onResult, execution, queries);
-        return original(...args);
-      }
-      return followCommand(original(...args) as Command, execution, queries);
+      return session.run(pooled ?? queries.prepare(session.dialect, text, valuesOf(args)), original, args);
+    });
+  }
+  wrapMethod(connection, 'prepare', (prepare) => (sql, callback) => {
+    const text = textOf(sql);
+    if (text === undefined || typeof callback !== 'function') return prepare(sql, callback);
+    return prepare(sql, (error: unknown, statement?: object) => {
+      if (statement !== undefined) instrumentStatement(statement, text, session, queries);
+      (callback as Callback)(error, statement);
+    });
+  });
+  // These set the session back to what the server has as its default.
+  for (const method of ['changeUser', 'reset']) {
+    wrapMethod(connection, method, (original) => (...args) => {
+      session.forget();
+      return original(...args);
     });
   }
 }
 
-function systemOf(connection: MysqlConnection): SqlSystem {
-  return connection._handshakePacket?.serverVersion?.includes('MariaDB') === true ? 'mariadb' : 'mysql';
+// The driver gives one object for a text however often it is prepared.
+function instrumentStatement(
+  statement: object,
+  text: string,
+  session: Session,
+  queries: QueryRecorder,
+): void {
+  if (!claim(statement)) return;
+  wrapMethod(statement, 'execute', (execute) => (...args) => {
+    const values = typeof args[0] === 'function' ? undefined : args[0];
+    return session.run(queries.prepare(session.dialect, text, values), execute, args);
+  });
 }
 
-function timed(callback: Callback, execution: QueryExecution, queries: QueryRecorder): Callback {
-  const bound = queries.bind(callback);
-  return (error, ...rest) => {
-    queries.end(execution, { failed: Boolean(error), rows: rowsOf(rest[0]) });
-    bound(error, ...rest);
-  };
+function flagsOf(connection: MysqlConnection): number | undefined {
+  return connection._handshakePacket?.statusFlags;
+}
+
+function dialectOf(connection: MysqlConnection, flags: number | undefined): Dialect {
+  const isMariadb = connection._handshakePacket?.serverVersion?.includes('MariaDB') === true;
+  const system = isMariadb ? 'mariadb' : 'mysql';
+  if (flags === undefined) return dialects[system];
+  return sessions[system][(flags & NO_BACKSLASH_ESCAPES) === 0 ? 'always' : 'never'];
+}
+
+/** What is known of one connection, and how its commands are followed. */
+class Session {
+  readonly #connection: MysqlConnection;
+  readonly #queries: QueryRecorder;
+  /** Undefined until the greeting has come; the dialect is then asked for anew. */
+  #dialect: Dialect | undefined;
+  /** Commands under way that may change how strings are read. */
+  #changes = 0;
+
+  constructor(connection: MysqlConnection, queries: QueryRecorder) {
+    this.#connection = connection;
+    this.#queries = queries;
+  }
+
+  get dialect(): Dialect {
+    if (this.#dialect !== undefined) return this.#dialect;
+    const flags = flagsOf(this.#connection);
+    const dialect = dialectOf(this.#connection, flags);
+    if (flags !== undefined) this.#dialect = dialect;
+    return dialect;
+  }
+
+  /** Nothing is known of the session until a result tells. */
+  forget(): void {
+    this.#dialect = dialectOf(this.#connection, undefined);
+  }
+
+  /** Sends a command by the driver's own method and follows it to its end. */
+  run(prepared: QueryExecution, send: AnyFunction, args: unknown[]): unknown {
+    const execution = this.#queries.start(prepared, this.dialect);
+    if (execution.known.changesStrings) {
+      this.#changes += 1;
+      this.forget();
+    }
+    const last = args.findLastIndex((argument) => typeof argument === 'function');
+    if (last >= 0) {
+      args[last] = this.#timed(args[last] as Callback, execution);
+      return send(...args);
+    }
+    const command = args[0] as Command | undefined;
+    if (typeof command === 'object' && typeof command?.onResult === 'function') {
+      command.onResult = this.#timed(command.onResult, execution);
+      return send(...args);
+    }
+    return this.#follow(send(...args) as Command, execution);
+  }
+
+  #timed(callback: Callback, execution: QueryExecution): Callback {
+    const bound = this.#queries.bind(callback);
+    return (error, ...rest) => {
+      this.#ended(execution, rest[0]);
+      this.#queries.end(execution, { failed: Boolean(error), rows: rowsOf(rest[0]) });
+      bound(error, ...rest);
+    };
+  }
+
+  // Streams end by events. They are read on their way out: a listener for 'error' would change who gets it.
+  #follow(command: Command, execution: QueryExecution): Command {
+    let ended = false;
+    let last: unknown;
+    wrapMethod(command, 'emit', (emit) => (event, ...rest) => {
+      if (event === 'result') last = rest[0];
+      if (!ended && (event === 'end' || event === 'error')) {
+        ended = true;
+        this.#ended(execution, last);
+        this.#queries.end(execution, { failed: event === 'error' });
+      }
+      return emit(event, ...rest);
+    });
+    return command;
+  }
+
+  // A result without rows, or the last of several, is the header that the server sent. While a change is under way it may be of before.
+  #ended(execution: QueryExecution, result: unknown): void {
+    if (execution.known.changesStrings) this.#changes -= 1;
+    const header = (Array.isArray(result) ? result.at(-1) : result) as { serverStatus?: unknown } | undefined;
+    const flags = header?.serverStatus;
+    // A row may have a column of any name.
+    if (typeof flags === 'number' && header?.constructor?.name === 'ResultSetHeader' && this.#changes === 0)
+      this.#dialect = dialectOf(this.#connection, flags);
+  }
 }
 
 function rowsOf(result: unknown): number | undefined {
   if (Array.isArray(result)) return result.length;
   const affected = (result as { readonly affectedRows?: unknown } | undefined)?.affectedRows;
   return typeof affected === 'number' ? affected : undefined;
-}
-
-// Streams end by events. They are read on their way out: a listener for 'error' would change who gets it.
-function followCommand(command: Command, execution: QueryExecution, queries: QueryRecorder): Command {
-  let ended = false;
-  wrapMethod(command, 'emit', (emit) => (event, ...rest) => {
-    if (!ended && (event === 'end' || event === 'error')) {
-      ended = true;
-      queries.end(execution, { failed: event === 'error' });
-    }
-    return emit(event, ...rest);
-  });
-  return command;
 }

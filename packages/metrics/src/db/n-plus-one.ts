@@ -1,15 +1,27 @@
 /**
  * N+1 detection: one request runs the same read from the same place at least `threshold` times with different values.
  *
- * Left out, because they are no N+1: writes and locking reads (queues), reads in pages (ORDER BY … LIMIT, OFFSET), the same values again
- * (polls, retries, missing memoisation), and the same statement from different places.
+ * Left out, because they are no N+1: writes and locking reads (queues), pages of one result (only what pages through it differs), reads of at
+ * least ten values at a time (chunks), the same values again (polls, retries, missing memoisation), and the same statement from different
+ * places.
  */
+import { createHash } from 'node:crypto';
 import type { HttpExchange } from '../http/recorder.ts';
 import { callSite } from './call-site.ts';
+import { keyOf, listLengthOf, type Selection } from './selection.ts';
 import type { Statement } from './statements.ts';
+
+/** A read, and how its values are told apart. */
+export interface Read {
+  readonly statement: Statement;
+  /** Made when it is first asked for. */
+  readonly selection: Selection;
+}
 
 /** How often one statement ran in one request. */
 export interface StatementRepetition {
+  /** The first execution, whose stack was not taken. */
+  readonly first: { readonly read: Read; readonly values: unknown };
   readonly sites: Map<string, Set<string>>;
   count: number;
   reported: boolean;
@@ -32,6 +44,9 @@ export interface NPlusOneEvent {
 
 /** Statements followed in one request; beyond it new ones are not looked at. */
 const MAX_STATEMENTS = 200;
+/** A read of as many values at a time is what we advise, however often it runs. */
+const CHUNK = 10;
+const MAX_KEY_LENGTH = 200;
 
 /** Follows repetitions within requests. */
 export class NPlusOneDetector {
@@ -43,24 +58,29 @@ export class NPlusOneDetector {
     this.#report = report;
   }
 
-  /** Call synchronously where the query is made: the stack is read there from the second execution on. */
-  observe(
-    exchange: HttpExchange,
-    statement: Statement,
-    values: readonly unknown[] | undefined,
-    text: string,
-  ): void {
-    if (!statement.isRead || statement.isPaged) return;
+  /**
+   * Call synchronously where the query is made: the stack is read there from the second execution on. `values` are those of its placeholders
+   * as the driver got them: a list, an object by name, or one value.
+   */
+  observe(exchange: HttpExchange, read: Read, values: unknown): void {
+    const { statement } = read;
+    if (!statement.isRead) return;
     exchange.statements ??= new Map();
     const repetitions = exchange.statements;
     const known = repetitions.get(statement.fingerprint);
     if (known === undefined) {
       if (repetitions.size >= MAX_STATEMENTS) return;
-      repetitions.set(statement.fingerprint, { sites: new Map(), count: 1, reported: false });
+      repetitions.set(statement.fingerprint, {
+        first: { read, values },
+        sites: new Map(),
+        count: 1,
+        reported: false,
+      });
       return;
     }
     known.count += 1;
     if (known.reported) return;
+    if (listLengthOf(read.selection, values) >= CHUNK) return;
     const site = callSite() ?? '';
     let different = known.sites.get(site);
     if (different === undefined) {
@@ -68,9 +88,9 @@ export class NPlusOneDetector {
       different = new Set();
       known.sites.set(site, different);
     }
-    different.add(keyOf(values, text));
-    // The first execution is not in the set: its stack was not taken.
-    if (different.size + 1 < this.#threshold) return;
+    if (different.size === 0) different.add(keyOfRead(known.first.read, known.first.values));
+    different.add(keyOfRead(read, values));
+    if (different.size < this.#threshold) return;
     known.reported = true;
     this.#report({
       route: exchange.template,
@@ -85,15 +105,9 @@ export class NPlusOneDetector {
 }
 
 // Lives as long as the request and never leaves it.
-function keyOf(values: readonly unknown[] | undefined, text: string): string {
-  if (values === undefined || values.length === 0) return text;
-  try {
-    return JSON.stringify(values, (_key, value: unknown) =>
-      typeof value === 'bigint' ? String(value) : value,
-    );
-  } catch {
-    return String(values);
-  }
+function keyOfRead({ selection }: Read, values: unknown): string {
+  const key = keyOf(selection, values);
+  return key.length > MAX_KEY_LENGTH ? createHash('sha1').update(key).digest('base64') : key;
 }
 
 function suggest(statement: Statement): string {

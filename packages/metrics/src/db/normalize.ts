@@ -1,69 +1,145 @@
 /**
- * The statement without its literals, one text for all its executions: values read `?`, lists of values `(...)`, keywords and bare identifiers
- * are lower case, white space is one space. `true`, `false` and `null` are values too, save after IS, NOT and DEFAULT.
+ * The statement without its literals, one text for all its executions: values read `?`, keywords and bare identifiers are lower case, white
+ * space is one space. `true`, `false` and `null` are values too, save after IS, NOT and DEFAULT.
+ *
+ * A list's length is data. Lists of values after IN, in rows of VALUES and in ARRAY read `(...)` or `[...]`; of equal rows, or equal elements
+ * that are more than a value, one is left. A list that the end of what was read cuts off reads like a whole one.
  */
 import type { Token } from './tokenizer.ts';
 
-const CONSTANTS = /^(?:true|false|null)$/i;
+const CONSTANT = /^(?:true|false|null)$/i;
 const KEEPS_CONSTANT = /^(?:is|not|default|set|nulls)$/i;
 
-function maskConstants(tokens: readonly Token[]): Token[] {
-  const isSetting = /^(?:set|alter)$/i.test(tokens[0]?.text ?? '');
-  let inSetting = false;
-  return tokens.map((token, index) => {
-    const before = tokens[index - 1]?.text ?? '';
-    // `SET role = name`, `SET search_path TO a, b`: what comes after is data, quoted or not.
-    if (isSetting && token.kind === 'word' && inSetting && tokens[0]?.text.toLowerCase() === 'set')
-      return { kind: 'value', text: '?' };
-    if (isSetting && (token.text === '=' || /^to$/i.test(token.text))) inSetting = true;
-    const isConstant = token.kind === 'word' && CONSTANTS.test(token.text) && !KEEPS_CONSTANT.test(before);
-    return isConstant ? { kind: 'value', text: '?' } : token;
-  });
+/** A list or row that is open. */
+interface Open {
+  /** Where its parenthesis, and its element of now, begin in what is written. */
+  readonly start: number;
+  element: number;
+  /** A list of IN or ARRAY, one of the rows of VALUES, or any other parenthesis. */
+  readonly kind: 'list' | 'row' | 'other';
+  /** Whether all elements were bare values. */
+  isPlain: boolean;
+  /** The element before, written out. */
+  previous: string | undefined;
 }
 
-// `( ? , ? , ? )` after IN, VALUES, ANY, or another such list becomes `(...)`; so do repeated rows of VALUES.
-function foldLists(tokens: readonly Token[]): string[] {
-  const texts: string[] = [];
-  for (let index = 0; index < tokens.length; index += 1) {
-    const token = tokens[index] as Token;
-    const end = token.text === '(' && canHoldList(texts) ? endOfList(tokens, index) : -1;
-    if (end === -1) {
-      texts.push(token.kind === 'word' ? token.text.toLowerCase() : token.text);
-      continue;
+class Writer {
+  readonly texts: string[] = [];
+  readonly #open: Open[] = [];
+  /** Where the last row of VALUES began and ended. */
+  #row = { start: -1, end: -1 };
+
+  /** Writes one text; `isValue` where an element of a list may consist of it. */
+  add(text: string, isValue: boolean): void {
+    const { texts } = this;
+    const open = this.#open[this.#open.length - 1];
+    if (text === '(' || text === '[') {
+      if (open !== undefined) open.isPlain = false;
+      this.#open.push({
+        start: texts.length,
+        element: texts.length + 1,
+        kind: this.#kindOf(text),
+        isPlain: true,
+        previous: undefined,
+      });
+      texts.push(text);
+    } else if (open !== undefined && text === ',') {
+      this.#endElement(open);
+      open.element = texts.length + 1;
+      texts.push(text);
+    } else if (open !== undefined && (text === ')' || text === ']')) {
+      this.#close(text);
+    } else {
+      if (open !== undefined && (!isValue || texts.length !== open.element)) open.isPlain = false;
+      texts.push(text);
     }
-    index = end;
-    const repeats = texts[texts.length - 1] === ',' && texts[texts.length - 2] === '(...)';
-    if (repeats) texts.pop();
-    else texts.push('(...)');
   }
-  return texts;
-}
 
-function canHoldList(texts: readonly string[]): boolean {
-  const before = texts[texts.length - 1];
-  return before === 'in' || before === 'values' || (before === ',' && texts[texts.length - 2] === '(...)');
-}
-
-function endOfList(tokens: readonly Token[], open: number): number {
-  let index = open + 1;
-  for (; index < tokens.length; index += 2) {
-    const value = tokens[index] as Token;
-    if (value.kind !== 'value' && !/^default$/i.test(value.text)) return -1;
-    const separator = tokens[index + 1]?.text;
-    if (separator === ')') return index + 1;
-    if (separator !== ',') return -1;
+  /** Ends where the rest is not known. */
+  cut(): void {
+    const list = this.#open.find(({ kind }) => kind !== 'other');
+    if (list === undefined) {
+      const { length } = this.texts;
+      if (this.#row.end === length) return;
+      if (this.#row.end === length - 1 && this.texts[length - 1] === ',') this.texts.pop();
+      else this.texts.push('?');
+      return;
+    }
+    const isLaterRow = list.kind === 'row' && list.start > 0 && this.texts[list.start - 1] === ',';
+    const text = this.texts[list.start] === '[' ? '[...]' : '(...)';
+    this.texts.length = isLaterRow ? list.start - 1 : list.start;
+    if (!isLaterRow) this.texts.push(text);
   }
-  return -1;
+
+  #kindOf(text: string): Open['kind'] {
+    const { texts } = this;
+    const before = texts[texts.length - 1];
+    if (text === '[') {
+      const outer = this.#open.at(-1);
+      const isNested = outer?.kind === 'list' && texts[outer.start] === '[';
+      return before === 'array' || isNested ? 'list' : 'other';
+    }
+    if (before === 'in') return 'list';
+    if (before === 'values' || (before === ',' && this.#row.end === texts.length - 1)) return 'row';
+    return 'other';
+  }
+
+  // An element that says the same as the one before says nothing.
+  #endElement(open: Open): void {
+    if (open.kind !== 'list') return;
+    const { texts } = this;
+    const isBare = open.isPlain && texts.length === open.element + 1;
+    const element = isBare ? '?' : texts.slice(open.element).join(' ');
+    if (element === open.previous) texts.length = open.element - 1;
+    else open.previous = element;
+  }
+
+  #close(text: string): void {
+    const { texts } = this;
+    const open = this.#open.pop() as Open;
+    this.#endElement(open);
+    const isEmpty = texts.length === open.start + 1;
+    if (open.kind !== 'other' && open.isPlain && !isEmpty) {
+      texts.length = open.start;
+      texts.push(text === ']' ? '[...]' : '(...)');
+    } else texts.push(text);
+    if (open.kind === 'row') this.#endRow(open.start);
+  }
+
+  #endRow(start: number): void {
+    const { texts } = this;
+    const row = texts.slice(start).join(' ');
+    const before = this.#row;
+    if (
+      texts[start - 1] === ',' &&
+      before.end === start - 1 &&
+      texts.slice(before.start, before.end).join(' ') === row
+    )
+      texts.length = start - 1;
+    else this.#row = { start, end: texts.length };
+  }
 }
 
-/** Renders the tokens of one statement without literals. */
+/** Renders the tokens of a text without literals. */
 export function normalize(tokens: readonly Token[]): string {
-  const texts = foldLists(maskConstants(tokens));
+  const writer = new Writer();
+  let before = '';
+  for (const { kind, text } of tokens) {
+    if (kind === 'hidden') writer.cut();
+    else if (kind !== 'word') writer.add(text, kind === 'value');
+    else if (CONSTANT.test(text) && !KEEPS_CONSTANT.test(before)) writer.add('?', true);
+    else writer.add(text.toLowerCase(), text.length === 7 && /^default$/i.test(text));
+    before = text;
+  }
+  return render(writer.texts);
+}
+
+function render(texts: string[]): string {
   while (texts[texts.length - 1] === ';') texts.pop();
   let result = '';
   let previous = '';
   for (const text of texts) {
-    const glued =
+    const isGlued =
       previous === '' ||
       previous === '(' ||
       previous === '.' ||
@@ -73,10 +149,11 @@ export function normalize(tokens: readonly Token[]): string {
       text === ')' ||
       text === ']' ||
       text === '[' ||
+      text === '[...]' ||
       text === ';' ||
       text === '::' ||
       previous === '::';
-    result += glued ? text : ` ${text}`;
+    result += isGlued ? text : ` ${text}`;
     previous = text;
   }
   return result;

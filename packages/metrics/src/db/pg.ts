@@ -1,4 +1,5 @@
 /** Query timing for node-postgres. Pool and Client are wrapped as instances, never as prototypes, so nothing else in the process changes. */
+import { type Dialect, dialects, sessions } from './dialect.ts';
 import type { InstrumentContext } from './instrument.ts';
 import { type AnyFunction, claim } from './instrumented.ts';
 import { createPublisher, enterDriver, leaveDriver } from './pg-channel.ts';
@@ -11,6 +12,15 @@ type Callback = (error: unknown, result?: unknown) => void;
 export interface PgClient {
   query: AnyFunction;
   connect: AnyFunction;
+  /** The driver's own connection, which hears what the server says of the session. */
+  readonly connection?: {
+    on?(event: 'parameterStatus', listener: (message: ParameterStatus) => void): unknown;
+  };
+}
+
+interface ParameterStatus {
+  readonly parameterName: string;
+  readonly parameterValue: string;
 }
 
 /** What is used of a pg Pool. */
@@ -20,6 +30,7 @@ export interface PgPool extends PgClient {
   readonly idleCount: number;
   readonly waitingCount: number;
   readonly options: { readonly max?: number };
+  Client?: new (...args: never[]) => PgClient;
 }
 
 /** Whether `client` looks like a pg Pool. */
@@ -41,15 +52,21 @@ export function instrumentPgPool(pool: PgPool, { name, queries, pools, now }: In
     max: options.max ?? 10,
     pending: waitingCount,
   }));
-  const adopt = (client: object): void => instrumentPgClient(client as PgClient, queries);
+  // That of the client which said so last; each client corrects it for its own queries.
+  let dialect: Dialect = dialects.postgresql;
+  const adopt = (client: object): void =>
+    instrumentPgClient(client as PgClient, queries, (told) => {
+      dialect = told;
+    });
   const context: PoolContext = { queries, wait, now, adopt };
   // 'connect' comes before the new client is handed out. Clients opened before now are wrapped when they are next lent.
   pool.on('connect', adopt);
+  adoptNewClients(pool, adopt);
   const { connect, query } = pool;
   pool.query = (config: unknown, values?: unknown, callback?: unknown): unknown => {
     const text = textOf(config);
     if (text === undefined) return query.call(pool, config, values, callback);
-    const execution = queries.prepare('postgresql', text, valuesOf(config, values));
+    const execution = queries.prepare(dialect, text, valuesOf(config, values));
     // The pool's own callback gets the result in the connection's context, and so would the caller's.
     const own = typeof callback === 'function' ? queries.bind(callback as Callback) : callback;
     const second = typeof values === 'function' ? queries.bind(values as Callback) : values;
@@ -75,9 +92,32 @@ export function instrumentPgPool(pool: PgPool, { name, queries, pools, now }: In
   };
 }
 
-/** Wraps one client. Wrapping twice does nothing. */
-export function instrumentPgClient(client: PgClient, queries: QueryRecorder): void {
+// The server tells a new client how it reads strings before the client is connected.
+function adoptNewClients(pool: PgPool, adopt: (client: object) => void): void {
+  const { Client } = pool;
+  if (typeof Client !== 'function') return;
+  pool.Client = new Proxy(Client, {
+    construct: (target, args, newTarget) => {
+      const client = Reflect.construct(target, args, newTarget) as PgClient;
+      adopt(client);
+      return client;
+    },
+  });
+}
+
+/** Wraps one client. Wrapping twice does nothing. `onDialect` gets how the session reads strings, whenever the server tells. */
+export function instrumentPgClient(
+  client: PgClient,
+  queries: QueryRecorder,
+  onDialect?: (dialect: Dialect) => void,
+): void {
   if (!claim(client)) return;
+  let dialect: Dialect = dialects.postgresql;
+  client.connection?.on?.('parameterStatus', ({ parameterName, parameterValue }) => {
+    if (parameterName !== 'standard_conforming_strings') return;
+    dialect = sessions.postgresql[parameterValue === 'on' ? 'never' : 'always'];
+    onDialect?.(dialect);
+  });
   const { query } = client;
   const publisher = createPublisher();
   const send = (config: unknown, values: unknown, callback: unknown): unknown => {
@@ -92,7 +132,12 @@ export function instrumentPgClient(client: PgClient, queries: QueryRecorder): vo
     const pooled = takeExecution();
     const text = pooled?.text ?? textOf(config);
     if (text === undefined) return query.call(client, config, values, callback);
-    const execution = queries.start(pooled ?? queries.prepare('postgresql', text, valuesOf(config, values)));
+    const execution = queries.start(
+      pooled ?? queries.prepare(dialect, text, valuesOf(config, values)),
+      dialect,
+    );
+    // Until the server has told.
+    if (execution.known.changesStrings) dialect = dialects.postgresql;
     // What a pool's caller gets was bound where the pool was called; the pool's own callback needs no context.
     const own = <T>(given: T): T =>
       pooled === undefined && typeof given === 'function' ? (queries.bind(given as never) as T) : given;

@@ -1,4 +1,5 @@
 /** Query timing for PGlite, transactions included. */
+import { dialects } from './dialect.ts';
 import { type AnyFunction, claim, wrapMethod } from './instrumented.ts';
 import type { QueryRecorder } from './query-recorder.ts';
 
@@ -27,11 +28,15 @@ function rowsOf(result: unknown): number | undefined {
 
 function wrapQueries(target: object, queries: QueryRecorder): void {
   wrapMethod(target, 'query', (query) => (text, values, ...rest) => {
-    const execution = queries.begin('postgresql', String(text), Array.isArray(values) ? values : undefined);
+    const execution = queries.begin(
+      dialects.postgresql,
+      String(text),
+      Array.isArray(values) ? values : undefined,
+    );
     return queries.follow(execution, query(text, values, ...rest) as Promise<unknown>, rowsOf);
   });
   wrapMethod(target, 'exec', (exec) => (text, ...rest) => {
-    const execution = queries.begin('postgresql', String(text));
+    const execution = queries.begin(dialects.postgresql, String(text));
     return queries.follow(execution, exec(text, ...rest) as Promise<unknown>);
   });
 }

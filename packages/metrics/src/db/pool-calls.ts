@@ -49,7 +49,10 @@ export function onAcquired({ queries, wait, now, adopt }: PoolContext, callback:
     wait.observe((endMs - startMs) / 1_000);
     if (connection) adopt(connection as object);
     taken = execution;
-    if (execution !== undefined) execution.startMs = endMs;
+    if (execution !== undefined) {
+      execution.startMs = endMs;
+      if (error) queries.fail(execution);
+    }
     try {
       bound(error, connection, done);
     } finally {

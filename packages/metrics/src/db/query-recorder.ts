@@ -6,9 +6,11 @@ import type { Counter } from '../instruments/counter.ts';
 import type { MetricRegistry } from '../registry.ts';
 import { globalTracing, type QuerySpan } from '../tracing/hooks.ts';
 import { callSite } from './call-site.ts';
-import { dialects, type SqlSystem } from './dialect.ts';
+import { Callbacks } from './callbacks.ts';
+import type { Dialect } from './dialect.ts';
 import { Explainer, type ExplainOptions } from './explain.ts';
-import { NPlusOneDetector, type NPlusOneEvent } from './n-plus-one.ts';
+import { NPlusOneDetector, type NPlusOneEvent, type Read } from './n-plus-one.ts';
+import { type Selection, selectionOf } from './selection.ts';
 import { StatementSeries, type TrackedStatement } from './statement-series.ts';
 import { analyze, type Statement, StatementCache } from './statements.ts';
 
@@ -41,16 +43,46 @@ export interface QueryOptions {
   readonly maxStatements?: number;
   /** Plans of slow reads of PostgreSQL, with a hint where an index is missing. Off by default. */
   readonly explain?: ExplainOptions;
+  /** What it throws, or rejects with, never reaches the query: it counts in `weir_metrics_callback_errors_total`. */
   readonly onSlowQuery?: (event: SlowQueryEvent) => void;
+  /** Its errors are kept from the query likewise. */
   readonly onNPlusOne?: (event: NPlusOneEvent) => void;
 }
 
+/** What a statement's text was read as. */
+interface Source {
+  readonly dialect: Dialect;
+  readonly text: string;
+}
+
 /** A statement text, or a command, of one system. */
-interface KnownStatement {
+class KnownStatement implements Read {
   readonly system: string;
   readonly statement: Statement;
+  /** None of a command that is no SQL. */
+  readonly source: Source | undefined;
+  /** Whether the session may read strings in another way from here on. */
+  readonly changesStrings: boolean;
   tracked: TrackedStatement;
+  #selection: Selection | undefined;
+
+  constructor(tracked: TrackedStatement, source: Source | undefined) {
+    this.system = tracked.system;
+    this.statement = tracked.statement;
+    this.source = source;
+    this.changesStrings = source !== undefined && STRING_SETTING.test(source.text);
+    this.tracked = tracked;
+  }
+
+  get selection(): Selection {
+    const { source } = this;
+    this.#selection ??= source === undefined ? NOTHING : selectionOf(source.text, source.dialect);
+    return this.#selection;
+  }
 }
+
+const STRING_SETTING = /sql_mode|standard_conforming/i;
+const NOTHING: Selection = { listLength: 0, literals: '', paging: new Set() };
 
 /** One query: taken down at its caller's call, started when it is sent. */
 export class QueryExecution {
@@ -89,10 +121,12 @@ export class QueryRecorder {
   readonly #options: Required<Pick<QueryOptions, 'slowQueryMs' | 'nPlusOneThreshold'>> & QueryOptions;
   readonly #series: StatementSeries;
   readonly #slow: Counter;
+  readonly #failed: Counter;
+  readonly #callbacks: Callbacks;
   readonly #nPlusOne: Counter;
   readonly #detector: NPlusOneDetector | undefined;
   readonly #explainer: Explainer | undefined;
-  readonly #caches = new Map<SqlSystem, StatementCache<KnownStatement>>();
+  readonly #caches = new Map<Dialect, StatementCache<KnownStatement>>();
   readonly #commands = new WeakMap<Statement, KnownStatement>();
 
   constructor(
@@ -103,7 +137,9 @@ export class QueryRecorder {
     const { slowQueryMs = 100, nPlusOneThreshold = 10, maxStatements = 500 } = options;
     this.#now = now;
     this.#http = http;
-    this.#explainer = options.explain === undefined ? undefined : new Explainer(options.explain, now);
+    this.#callbacks = new Callbacks(registry);
+    this.#explainer =
+      options.explain === undefined ? undefined : new Explainer(options.explain, now, this.#callbacks);
     this.#options = { ...options, slowQueryMs, nPlusOneThreshold };
     const duration = registry.histogram(definitionOf('db_client_operation_duration_seconds'), {
       maxSeries: maxStatements,
@@ -111,10 +147,13 @@ export class QueryRecorder {
     this.#series = new StatementSeries(duration, now);
     registry.onCollect(() => this.#series.rebalance());
     this.#slow = registry.counter(definitionOf('weir_db_slow_queries_total'), { maxSeries: maxStatements });
+    this.#failed = registry.counter(definitionOf('weir_db_failed_queries_total'), {
+      maxSeries: maxStatements,
+    });
     this.#nPlusOne = registry.counter(definitionOf('weir_db_n_plus_one_total'));
     const report = (event: NPlusOneEvent): void => {
       this.#nPlusOne.labels(event.route ?? UNMATCHED_ROUTE, event.summary).inc();
-      options.onNPlusOne?.(event);
+      this.#callbacks.call('onNPlusOne', options.onNPlusOne, event);
     };
     this.#detector =
       nPlusOneThreshold < Infinity ? new NPlusOneDetector(nPlusOneThreshold, report) : undefined;
@@ -149,17 +188,17 @@ export class QueryRecorder {
    * Takes a query down where its caller's own stack and context still stand; N+1 is looked for here. Drivers that queue a query before they
    * send it call this at the caller's call, and `start` when it is sent.
    */
-  prepare(system: SqlSystem, text: string, values?: readonly unknown[]): QueryExecution {
-    const known = this.#knownOf(system, text);
+  prepare(dialect: Dialect, text: string, values?: unknown): QueryExecution {
+    const known = this.#knownOf(dialect, text);
     const exchange = this.#http.contexts?.getStore();
-    if (exchange !== undefined) this.#detector?.observe(exchange, known.statement, values, text);
+    if (exchange !== undefined) this.#detector?.observe(exchange, known, values);
     return new QueryExecution(known, text, exchange, known.tracked.wasSlow ? callSite() : undefined);
   }
 
-  /** Starts an execution, at `startMs` where it says so already; `sure` is the system where it was a guess before. */
-  start(execution: QueryExecution, sure?: SqlSystem): QueryExecution {
+  /** Starts an execution, at `startMs` where it says so already; `sure` is the dialect where it was a guess before. */
+  start(execution: QueryExecution, sure?: Dialect): QueryExecution {
     if (execution.startMs < 0) execution.startMs = this.#now();
-    if (sure !== undefined && sure !== execution.known.system)
+    if (sure !== undefined && sure !== execution.known.source?.dialect)
       execution.known = this.#knownOf(sure, execution.text ?? '');
     const { system, statement } = execution.known;
     execution.span = globalTracing()?.startQuery(system, statement);
@@ -167,15 +206,15 @@ export class QueryRecorder {
   }
 
   /** Takes down and starts at once. */
-  begin(system: SqlSystem, text: string, values?: readonly unknown[]): QueryExecution {
-    return this.start(this.prepare(system, text, values));
+  begin(dialect: Dialect, text: string, values?: unknown): QueryExecution {
+    return this.start(this.prepare(dialect, text, values));
   }
 
   /** Begins an execution of what is no SQL: its statement was made literal-free by its driver's instrumentation. */
   beginStatement(system: string, statement: Statement): QueryExecution {
     let known = this.#commands.get(statement);
     if (known === undefined) {
-      known = { system, statement, tracked: this.#series.track(system, statement) };
+      known = new KnownStatement(this.#series.track(system, statement), undefined);
       this.#commands.set(statement, known);
     }
     return this.start(new QueryExecution(known, undefined, this.#http.contexts?.getStore(), undefined));
@@ -207,7 +246,14 @@ export class QueryRecorder {
       if (span.ids !== undefined)
         series.setExemplar({ ...span.ids, value: durationMs / 1_000, timestamp: Date.now() / 1_000 });
     }
-    if (durationMs > this.#options.slowQueryMs) this.#tellSlow(execution, durationMs, outcome);
+    if (outcome.failed) this.fail(execution);
+    if (durationMs > this.#options.slowQueryMs && !known.statement.waits)
+      this.#tellSlow(execution, durationMs, outcome);
+  }
+
+  /** Counts a failure. `end` does so itself; this is for an execution that was never sent, for want of a connection. */
+  fail({ known }: QueryExecution): void {
+    this.#failed.labels(known.system, known.statement.summary).inc();
   }
 
   #tellSlow(execution: QueryExecution, durationMs: number, outcome: QueryOutcome): void {
@@ -216,7 +262,7 @@ export class QueryRecorder {
     this.#slow.labels(system, statement.summary).inc();
     known.tracked.wasSlow = true;
     if (system === 'postgresql' && text !== undefined) this.#explainer?.consider(text, statement);
-    this.#options.onSlowQuery?.({
+    this.#callbacks.call('onSlowQuery', this.#options.onSlowQuery, {
       system,
       summary: statement.summary,
       fingerprint: statement.fingerprint,
@@ -231,17 +277,17 @@ export class QueryRecorder {
     });
   }
 
-  #knownOf(system: SqlSystem, text: string): KnownStatement {
-    let cache = this.#caches.get(system);
+  #knownOf(dialect: Dialect, text: string): KnownStatement {
+    let cache = this.#caches.get(dialect);
     if (cache === undefined) {
       cache = new StatementCache((added) => {
-        const statement = analyze(added, dialects[system]);
-        return { system, statement, tracked: this.#series.track(system, statement) };
+        const tracked = this.#series.track(dialect.system, analyze(added, dialect));
+        return new KnownStatement(tracked, { dialect, text: added });
       });
-      this.#caches.set(system, cache);
+      this.#caches.set(dialect, cache);
     }
     const known = cache.get(text);
-    if (!known.tracked.kept) known.tracked = this.#series.track(system, known.statement);
+    if (!known.tracked.kept) known.tracked = this.#series.track(known.system, known.statement);
     return known;
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Command timing for ioredis and node-redis. Only a command's name is ever looked at: keys and values stay out. The clients'
- * diagnostics channels are not used: they serve the whole process at once and hand out keys.
+ * Command timing for ioredis and node-redis. Only a command's name is ever looked at, and the option BLOCK of two: keys and values stay out.
+ * The clients' diagnostics channels are not used: they serve the whole process at once and hand out keys.
  */
 import { type AnyFunction, claim, wrapMethod } from './instrumented.ts';
 import type { QueryExecution, QueryRecorder } from './query-recorder.ts';
@@ -13,6 +13,7 @@ export interface RedisClient {
 
 interface IoredisCommand {
   readonly name: string;
+  readonly args?: readonly unknown[];
   readonly promise: Promise<unknown>;
 }
 
@@ -23,16 +24,34 @@ export function isRedisClient(client: object): client is RedisClient {
 
 const statements = new Map<string, Statement>();
 const COMMAND = /^[A-Za-z][A-Za-z._-]{0,31}$/;
+/** Commands that are meant to wait: for an element, for replicas. */
+const WAITS =
+  /^(?:BLPOP|BRPOP|BLMOVE|BLMPOP|BRPOPLPUSH|BZPOPMIN|BZPOPMAX|BZMPOP|WAIT|WAITAOF|XREAD BLOCK|XREADGROUP BLOCK)$/;
 
 // Names come from code, but nothing says that they must: odd ones and those past a bound share one statement.
-function statementOf(command: string): Statement {
+function statementOf(command: string, words: readonly unknown[] = [], from = 0): Statement {
   const name = COMMAND.test(command) ? command.toUpperCase() : 'OTHER';
-  const known = statements.get(name);
+  const isRead = name === 'XREAD' || name === 'XREADGROUP';
+  const form = isRead && blocks(words, from) ? `${name} BLOCK` : name;
+  const known = statements.get(form);
   if (known !== undefined) return known;
-  if (statements.size >= 500) return namedStatement('OTHER');
-  const statement = namedStatement(name);
-  statements.set(name, statement);
+  const waits = WAITS.test(form);
+  if (statements.size >= 500) return namedStatement('OTHER', 'OTHER', waits);
+  const statement = namedStatement(form, form, waits);
+  statements.set(form, statement);
   return statement;
+}
+
+// XREADGROUP GROUP group consumer [COUNT n] [BLOCK ms] [NOACK] STREAMS …: a group may have any name, so names are stepped over.
+function blocks(words: readonly unknown[], from: number): boolean {
+  for (let index = from; index < words.length; index += 1) {
+    const word = String(words[index]).toUpperCase();
+    if (word === 'BLOCK') return true;
+    if (word === 'STREAMS') return false;
+    if (word === 'GROUP') index += 2;
+    else if (word === 'COUNT') index += 1;
+  }
+  return false;
 }
 
 // Whoever sent the command handles its failure; this branch of the promise must not report it again.
@@ -53,12 +72,12 @@ export function instrumentRedis(client: RedisClient, queries: QueryRecorder): vo
       // ioredis sends a command again once it is connected.
       if (sent.has(command)) return send(...args);
       sent.add(command);
-      const execution = queries.beginStatement('redis', statementOf(command.name));
+      const execution = queries.beginStatement('redis', statementOf(command.name, command.args));
       settle(execution, command.promise, queries);
       return send(...args);
     }
     const words = args.find(Array.isArray) as readonly unknown[] | undefined;
-    const execution = queries.beginStatement('redis', statementOf(String(words?.[0])));
+    const execution = queries.beginStatement('redis', statementOf(String(words?.[0]), words, 1));
     const pending = send(...args);
     settle(execution, pending, queries);
     return pending;
@@ -70,15 +89,15 @@ export function instrumentRedis(client: RedisClient, queries: QueryRecorder): vo
 function instrumentNodeRedis(client: RedisClient, queries: QueryRecorder): void {
   const inner = (client as { readonly _self?: object })._self;
   if (inner === undefined || !claim(inner)) return;
-  const follow = (name: string, run: () => unknown): unknown => {
-    const execution = queries.beginStatement('redis', statementOf(name));
+  const follow = (words: readonly unknown[], run: () => unknown): unknown => {
+    const execution = queries.beginStatement('redis', statementOf(String(words[0]), words, 1));
     const pending = run();
     settle(execution, pending, queries);
     return pending;
   };
   wrapMethod(inner, '_executeCommand', (execute) => (...args) => {
     const { redisArgs } = (args[1] ?? {}) as { readonly redisArgs?: readonly unknown[] };
-    return follow(String(redisArgs?.[0]), () => execute(...args));
+    return follow(redisArgs ?? [], () => execute(...args));
   });
   for (const [method, name] of [
     ['_executePipeline', 'PIPELINE'],
@@ -89,7 +108,7 @@ function instrumentNodeRedis(client: RedisClient, queries: QueryRecorder): void 
       method,
       (execute) =>
         (...args) =>
-          follow(name, () => execute(...args)),
+          follow([name], () => execute(...args)),
     );
   }
 }

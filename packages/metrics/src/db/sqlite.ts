@@ -1,4 +1,5 @@
 /** Query timing for node:sqlite and better-sqlite3, whose synchronous interfaces are alike. */
+import { type Dialect, dialects, sqliteWithNames } from './dialect.ts';
 import { type AnyFunction, claim, wrapMethod } from './instrumented.ts';
 import type { QueryRecorder } from './query-recorder.ts';
 
@@ -19,8 +20,15 @@ export function isSqliteDatabase(client: object): client is SqliteDatabase {
   );
 }
 
-function timed<T>(queries: QueryRecorder, text: string, values: readonly unknown[], run: () => T): T {
-  const execution = queries.begin('sqlite', text, values);
+/** A text of one database, and what its executions are recorded by. */
+interface Recorded {
+  readonly queries: QueryRecorder;
+  readonly dialect: Dialect;
+  readonly text: string;
+}
+
+function timed<T>({ queries, dialect, text }: Recorded, values: readonly unknown[], run: () => T): T {
+  const execution = queries.begin(dialect, text, values);
   let result: T;
   try {
     result = run();
@@ -34,45 +42,68 @@ function timed<T>(queries: QueryRecorder, text: string, values: readonly unknown
 
 // Rows are stepped while they are read, so an iteration is timed to its last row.
 function* timedRows(
-  queries: QueryRecorder,
-  text: string,
+  { queries, dialect, text }: Recorded,
   values: readonly unknown[],
   start: () => Iterable<unknown>,
 ): Generator {
-  const execution = queries.begin('sqlite', text, values);
+  const execution = queries.begin(dialect, text, values);
   let rows = 0;
+  // A caller that breaks off, or throws, is no failure; only an exception of the database is.
   let failed = true;
   try {
-    for (const row of start()) {
-      rows += 1;
-      yield row;
+    const iterator = start()[Symbol.iterator]();
+    try {
+      for (let next = iterator.next(); next.done !== true; next = iterator.next()) {
+        rows += 1;
+        failed = false;
+        yield next.value;
+        failed = true;
+      }
+      failed = false;
+    } finally {
+      if (!failed) iterator.return?.();
     }
-    failed = false;
   } finally {
-    // A caller that breaks off comes here too, and that is no failure; only an exception of the database is.
-    queries.end(execution, { failed: failed && rows === 0, rows });
+    queries.end(execution, { failed, rows });
+  }
+}
+
+/**
+ * Whether `"…"` is never a string here: SQLite may be built, or opened, to read it as one where no column has that name. Then a statement with
+ * such a text cannot be prepared. Undefined while the database is not open.
+ */
+function readsNames(database: SqliteDatabase, prepare: AnyFunction): boolean | undefined {
+  // The driver `sqlite3` reports an error of `prepare` as an event.
+  if ('parallelize' in database) return false;
+  try {
+    prepare('SELECT "weir: no column"');
+    return false;
+  } catch (error) {
+    return /no such column/.test(String(error)) ? true : undefined;
   }
 }
 
 /** Wraps a database: its scripts, and every statement prepared from now on. */
 export function instrumentSqlite(database: SqliteDatabase, queries: QueryRecorder): void {
   if (!claim(database)) return;
-  wrapMethod(
-    database,
-    'exec',
-    (exec) =>
-      (text, ...rest) =>
-        timed(queries, String(text), [], () => exec(text, ...rest)),
-  );
+  // A script may fail over a "string" that is none.
+  wrapMethod(database, 'exec', (exec) => (text, ...rest) => {
+    const recorded = { queries, dialect: dialects.sqlite, text: String(text) };
+    return timed(recorded, [], () => exec(text, ...rest));
+  });
+  let hasNames: boolean | undefined;
   wrapMethod(database, 'prepare', (prepare) => (text, ...rest) => {
     const statement = prepare(text, ...rest) as object;
+    hasNames ??= readsNames(database, prepare);
+    const dialect = hasNames === true ? sqliteWithNames : dialects.sqlite;
+    const recorded = { queries, dialect, text: String(text) };
     for (const method of ['run', 'get', 'all']) {
       wrapMethod(
         statement,
         method,
         (original) =>
           (...values) =>
-            timed(queries, String(text), values, () => original(...values)),
+            timed(recorded, values, () => original(...values)),
       );
     }
     wrapMethod(
@@ -80,7 +111,7 @@ export function instrumentSqlite(database: SqliteDatabase, queries: QueryRecorde
       'iterate',
       (iterate) =>
         (...values) =>
-          timedRows(queries, String(text), values, () => iterate(...values) as Iterable<unknown>),
+          timedRows(recorded, values, () => iterate(...values) as Iterable<unknown>),
     );
     return statement;
   });

@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { Dialect } from './dialect.ts';
+import { maskData } from './masks.ts';
 import { normalize } from './normalize.ts';
 import { summarize } from './summary.ts';
 import { tokenize } from './tokenizer.ts';
@@ -18,66 +19,89 @@ export interface Statement {
   readonly fingerprint: string;
   /** Reads only: a SELECT without locks. */
   readonly isRead: boolean;
-  /** Walks a result in pages: ORDER BY with LIMIT, or an OFFSET. */
-  readonly isPaged: boolean;
+  /** Is meant to wait, as BLPOP is: its time says nothing, so it is never slow. */
+  readonly waits: boolean;
 }
 
-const MAX_ENTRIES = 1_000;
-const MAX_CACHED_LENGTH = 4_096;
-const MAX_ANALYSED_LENGTH = 65_536;
+const MAX_SHOWN_LENGTH = 4_096;
 
-/** Analyses one statement. Texts above 65,536 characters are cut first; a literal that is cut stays hidden. */
+/** Analyses one statement, of which at most 1,048,576 characters are read. */
 export function analyze(text: string, dialect: Dialect): Statement {
-  const tokens = tokenize(
-    text.length > MAX_ANALYSED_LENGTH ? text.slice(0, MAX_ANALYSED_LENGTH) : text,
-    dialect,
-  );
+  const tokens = maskData(tokenize(text, dialect));
   const normalized = normalize(tokens);
   return Object.freeze({
-    text: normalized.length > 4_096 ? normalized.slice(0, 4_096) : normalized,
+    text: normalized.length > MAX_SHOWN_LENGTH ? normalized.slice(0, MAX_SHOWN_LENGTH) : normalized,
     summary: summarize(tokens) || 'unknown',
-    fingerprint: createHash('sha1').update(normalized).digest('hex').slice(0, 16),
+    fingerprint: fingerprintOf(normalized),
     isRead:
       /^(?:select|with)\b/.test(normalized) &&
       !/\bfor (?:update|share|no key update|key share)\b/.test(normalized) &&
       !/\b(?:insert into|update \S+ set|delete from)\b/.test(normalized),
-    isPaged:
-      (/\blimit\b|\bfetch first\b/.test(normalized) && /\border by\b/.test(normalized)) ||
-      /\boffset\b/.test(normalized),
+    waits: false,
   });
 }
 
+function fingerprintOf(shape: string): string {
+  return createHash('sha1').update(shape).digest('hex').slice(0, 16);
+}
+
 /** The statement of a command that is no SQL; `shape` must be free of values. */
-export function namedStatement(summary: string, shape: string = summary): Statement {
+export function namedStatement(summary: string, shape: string = summary, waits = false): Statement {
   return Object.freeze({
-    text: shape.slice(0, MAX_CACHED_LENGTH),
+    text: shape.slice(0, MAX_SHOWN_LENGTH),
     summary,
-    fingerprint: createHash('sha1').update(shape).digest('hex').slice(0, 16),
+    fingerprint: fingerprintOf(shape),
     isRead: false,
-    isPaged: false,
+    waits,
   });
 }
+
+/** Texts up to this length are kept in one memory, longer ones in another: a flood of the latter displaces none of the former. */
+const MAX_SHORT_LENGTH = 4_096;
+const MAX_ENTRIES = 1_000;
+/** Of all long texts together. */
+const MAX_LONG_CHARACTERS = 4_194_304;
 
 /** A bounded memory of what is made of statements' texts, the oldest leaving first. */
 export class StatementCache<T> {
   readonly #make: (text: string) => T;
-  readonly #byText = new Map<string, T>();
+  readonly #short = new Map<string, T>();
+  readonly #long = new Map<string, T>();
+  #longCharacters = 0;
 
   constructor(make: (text: string) => T) {
     this.#make = make;
   }
 
+  /** Texts that are remembered. */
   get size(): number {
-    return this.#byText.size;
+    return this.#short.size + this.#long.size;
+  }
+
+  /** Characters of the texts above 4,096 characters that are remembered. */
+  get longCharacters(): number {
+    return this.#longCharacters;
   }
 
   get(text: string): T {
-    const known = this.#byText.get(text);
+    const isShort = text.length <= MAX_SHORT_LENGTH;
+    const known = (isShort ? this.#short : this.#long).get(text);
     if (known !== undefined) return known;
     const made = this.#make(text);
-    if (text.length > MAX_CACHED_LENGTH) return made;
-    if (this.#byText.size >= MAX_ENTRIES) this.#byText.delete(this.#byText.keys().next().value as string);
-    this.#byText.set(text, made);
+    if (isShort) {
+      if (this.#short.size >= MAX_ENTRIES) this.#short.delete(this.#short.keys().next().value as string);
+      this.#short.set(text, made);
+    } else if (text.length <= MAX_LONG_CHARACTERS) this.#keepLong(text, made);
     return made;
+  }
+
+  #keepLong(text: string, made: T): void {
+    this.#longCharacters += text.length;
+    for (const oldest of this.#long.keys()) {
+      if (this.#longCharacters <= MAX_LONG_CHARACTERS) break;
+      this.#long.delete(oldest);
+      this.#longCharacters -= oldest.length;
+    }
+    this.#long.set(text, made);
   }
 }

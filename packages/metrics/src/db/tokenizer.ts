@@ -1,207 +1,426 @@
 /**
  * Splits SQL into tokens by the lexical rules of a dialect: enough to tell literals from everything else, without a grammar.
- * Comments and white space vanish. A literal's text never leaves this file: its token's text is `?`. What does not end (an open
- * string, a cut-off statement) counts as a literal to the end of the text, so that truncation cannot leak either.
+ * Comments and white space vanish. A literal's text never leaves this file: its token's text is `?`.
+ *
+ * Fail-closed: where the text could be read in two ways, or ends inside a string, the rest of it is one token of kind `hidden`. So neither
+ * a cut-off statement nor a setting of the server that the driver does not tell can let a literal out.
  */
-import type { Dialect } from './dialect.ts';
+import type { Dialect, Escapes } from './dialect.ts';
 
-/** What a token is. A `value` is a literal or a placeholder; both read `?`. */
-export type TokenKind = 'word' | 'quoted' | 'value' | 'operator' | 'punctuation';
+/** What a token is. A `value` is a literal or a placeholder; `hidden` is the rest of the text. Both read `?`. */
+export type TokenKind = 'word' | 'quoted' | 'value' | 'hidden' | 'operator' | 'punctuation';
 
-/** One token; `text` is as written, except that values read `?`. */
+/** One token; `text` is as written, except that values read `?` and an operator has one spelling. */
 export interface Token {
   readonly kind: TokenKind;
   readonly text: string;
 }
 
-const VALUE: Token = Object.freeze({ kind: 'value', text: '?' });
+/** Any literal or placeholder. */
+export const VALUE: Token = Object.freeze({ kind: 'value', text: '?' });
+const HIDDEN: Token = Object.freeze({ kind: 'hidden', text: '?' });
 const PUNCTUATION = new Map(
-  [...'(),;.[]'].map((text) => [text, Object.freeze({ kind: 'punctuation', text } as const)]),
+  [...'(),;.[]'].map((text) => [text.charCodeAt(0), Object.freeze({ kind: 'punctuation', text } as const)]),
 );
+const word = (text: string): Token => Object.freeze({ kind: 'word', text });
+const LIKE = word('like');
+const ILIKE = word('ilike');
+const NOT = word('not');
 
-const SPACE = /\s*/y;
-const WORD = /[A-Za-z_\u0080-\uffff][\w$\u0080-\uffff]*/y;
-const NUMBER =
-  /(?:0[xX][\da-fA-F_]+|0[oO][0-7_]+|0[bB][01_]+|(?:\d[\d_]*(?:\.(?!\.)[\d_]*)?|\.\d[\d_]*)(?:[eE][+-]?\d[\d_]*)?)\w*/y;
-const PLACEHOLDER = /\$\d+|\?\d*(?![|&-])|[:@$][A-Za-z_]\w*/y;
-const OPERATOR = /(?:[+*/<>=~!@%^&|`?:#]|-(?!-)|-(?=-\S))+/y;
+// Spellings that the products themselves take for one.
+const operator = (text: string): Token => Object.freeze({ kind: 'operator', text });
+const POSTGRES_SYNONYMS: ReadonlyMap<string, readonly Token[]> = new Map([
+  ['!=', [operator('<>')]],
+  ['~~', [LIKE]],
+  ['~~*', [ILIKE]],
+  ['!~~', [NOT, LIKE]],
+  ['!~~*', [NOT, ILIKE]],
+]);
+const MYSQL_SYNONYMS: ReadonlyMap<string, readonly Token[]> = new Map([
+  ['!=', [operator('<>')]],
+  ['&&', [word('and')]],
+]);
+const SQLITE_SYNONYMS: ReadonlyMap<string, readonly Token[]> = new Map([
+  ['!=', [operator('<>')]],
+  ['==', [operator('=')]],
+]);
+
+// Character classes of ASCII; everything above is part of a word.
+const SPACE = 1;
+const LETTER = 2;
+const DIGIT = 3;
+const CLASSES = new Uint8Array(128);
+for (const char of '\t\n\v\f\r ') CLASSES[char.charCodeAt(0)] = SPACE;
+for (let code = 0; code < 128; code += 1) {
+  const char = String.fromCharCode(code);
+  if (/[A-Za-z_]/.test(char)) CLASSES[code] = LETTER;
+  else if (/\d/.test(char)) CLASSES[code] = DIGIT;
+}
+function classOf(code: number): number {
+  if (code < 128) return CLASSES[code] as number;
+  return code >= 128 ? LETTER : 0;
+}
+const isWordPart = (code: number): boolean => code === DOLLAR || classOf(code) >= LETTER;
+
+const NUL = 0;
+const NEW_LINE = 10;
+const RETURN = 13;
+const BLANK = 32;
+const DOUBLE_QUOTE = 34;
+const HASH = 35;
+const DOLLAR = 36;
+const AMPERSAND = 38;
+const QUOTE = 39;
+const OPEN = 40;
+const STAR = 42;
+const PLUS = 43;
+const MINUS = 45;
+const DOT = 46;
+const SLASH = 47;
+const COLON = 58;
+const QUESTION = 63;
+const AT = 64;
+const OPEN_BRACKET = 91;
+const BACKSLASH = 92;
+const UNDERSCORE = 95;
+const BACKTICK = 96;
+const DELETE = 127;
+
+/** Longer texts are read up to the end of the token that stands there. */
+const MAX_LENGTH = 1_048_576;
+
 const DOLLAR_TAG = /\$(?:[A-Za-z_\u0080-\uffff][\w\u0080-\uffff]*)?\$/y;
-const STRING_PREFIX = /(?:[eEbBxXnN]|[uU]&|_[a-zA-Z]\w*\s*)(?=')/y;
+const POSTGRES_OPERATOR = /[+\-*/<>=~!@#%^&|?]+/y;
+const OPERATOR = /<=>|->>|::|:=|@@|[<>=!]=|<>|<<|>>|\|\||&&|->|[\s\S]/y;
+const CLAUSE =
+  /^(?:select|where|and|or|not|in|then|else|when|limit|offset|by|values|return|returning|between|like|case|on|having|set|to)$/i;
+// What T-SQL's bracketed names follow, and a subscript never does.
+const BEFORE_NAME = /^(?:select|from|join|where|and|or|on|by|as|into|update|set|distinct|top|table)$/i;
+const SQLITE_NAME_FOLLOWS =
+  /^(?:from|join|into|update|table|index|view|trigger|as|exists|references|rename|to)$/i;
 
 function match(pattern: RegExp, text: string, at: number): string | undefined {
   pattern.lastIndex = at;
   return pattern.exec(text)?.[0];
 }
 
-function skipQuoted(text: string, at: number, quote: string, backslash: boolean): number {
-  let index = at + 1;
-  while (index < text.length) {
-    const char = text[index];
-    if (char === '\\' && backslash) index += 2;
-    else if (char !== quote) index += 1;
-    else if (text[index + 1] === quote) index += 2;
-    else return index + 1;
-  }
-  return text.length;
-}
-
-function skipBlockComment(text: string, at: number, nested: boolean): number {
-  let depth = 0;
-  let index = at;
-  while (index < text.length) {
-    if (text.startsWith('/*', index) && (nested || depth === 0)) {
-      depth += 1;
-      index += 2;
-    } else if (text.startsWith('*/', index)) {
-      depth -= 1;
-      index += 2;
-      if (depth === 0) return index;
-    } else index += 1;
-  }
-  return text.length;
-}
-
-function skipLine(text: string, at: number): number {
-  const end = text.indexOf('\n', at);
-  return end === -1 ? text.length : end + 1;
-}
-
-/** The index after white space and comments. */
-function skipBlank(text: string, start: number, dialect: Dialect): number {
-  let at = start;
+/** The index after a quoted text; -1 where it does not end, or where its end depends on how backslashes are read. */
+function endOfQuoted(text: string, at: number, quote: string, escapes: Escapes): number {
+  const code = quote.charCodeAt(0);
+  let from = at + 1;
   for (;;) {
-    at += match(SPACE, text, at)?.length ?? 0;
-    if (text.startsWith('/*', at)) at = skipBlockComment(text, at, dialect.nestedComments);
-    else if (text[at] === '#' && dialect.hashComments) at = skipLine(text, at);
-    else if (text.startsWith('--', at) && (!dialect.dashNeedsSpace || !/\S/.test(text[at + 2] ?? ' ')))
-      at = skipLine(text, at);
-    else return at;
+    const end = text.indexOf(quote, from);
+    if (end === -1) return -1;
+    let before = end;
+    if (escapes !== 'never') while (before > from && text.charCodeAt(before - 1) === BACKSLASH) before -= 1;
+    if ((end - before) % 2 === 1) {
+      if (escapes === 'unknown') return -1;
+      from = end + 1;
+    } else if (text.charCodeAt(end + 1) === code) from = end + 2;
+    else return end + 1;
   }
 }
 
-// SQLite built with double-quoted strings reads "x" as a string where no column has that name. Beside an operator, or in a list of
-// values, and without a dot, it is taken for one.
-function isStringInSqlite(tokens: readonly Token[], text: string, end: number): boolean {
-  const before = tokens[tokens.length - 1];
-  if (before === undefined || match(/\s*\./y, text, end) !== undefined) return false;
-  if (before.kind === 'operator') return before.text !== '*';
-  if (before.kind === 'word')
-    return /^(?:like|glob|values|in|then|else|between|and|match|regexp)$/i.test(before.text);
-  return (before.text === '(' || before.text === ',') && inValueList(tokens);
+/** All tokens of `text`, in time linear in its length. `spans` gets the start and end of every value. */
+export function tokenize(text: string, dialect: Dialect, spans?: number[]): Token[] {
+  return new Tokenizer(text, dialect, spans).run();
 }
 
-function inValueList(tokens: readonly Token[]): boolean {
-  let depth = 0;
-  for (let index = tokens.length - 1; index > 0; index -= 1) {
-    const { text } = tokens[index] as Token;
-    if (text === ')') depth += 1;
-    if (text === '(' && depth === 0) {
-      const opener = tokens[index - 1]?.text ?? '';
-      // The second row of VALUES follows a comma.
-      return opener === ',' || /^(?:values|in)$/i.test(opener);
+class Tokenizer {
+  readonly #text: string;
+  readonly #dialect: Dialect;
+  readonly #spans: number[] | undefined;
+  readonly #tokens: Token[] = [];
+  readonly #synonyms: ReadonlyMap<string, readonly Token[]>;
+  #at = 0;
+  /** How the string that is the last token reads backslashes; one that follows it directly is its continuation. */
+  #lastString: Escapes | undefined;
+  #brackets = 0;
+
+  constructor(text: string, dialect: Dialect, spans: number[] | undefined) {
+    this.#text = text;
+    this.#dialect = dialect;
+    this.#spans = spans;
+    if (dialect.isPostgres) this.#synonyms = POSTGRES_SYNONYMS;
+    else this.#synonyms = dialect.isMysql ? MYSQL_SYNONYMS : SQLITE_SYNONYMS;
+  }
+
+  run(): Token[] {
+    const { length } = this.#text;
+    while (this.#at < length) {
+      const code = this.#code(0);
+      const kind = classOf(code);
+      if (this.#at >= MAX_LENGTH) this.#at = this.#hide();
+      else if (kind === SPACE) this.#at += 1;
+      else this.#at = this.#comment(code) ?? this.#token(code, kind);
     }
-    if (text === '(') depth -= 1;
+    return this.#tokens;
   }
-  return false;
-}
 
-// A sign right before a number belongs to it where no operand comes before: `= -1`, not `a - 1`.
-function foldSign(tokens: Token[]): void {
-  const sign = tokens[tokens.length - 1];
-  if (sign?.text !== '-' && sign?.text !== '+') return;
-  const before = tokens[tokens.length - 2];
-  const isOperand =
-    before !== undefined &&
-    (before.kind === 'value' ||
-      before.kind === 'quoted' ||
-      before.text === ')' ||
-      before.text === ']' ||
-      (before.kind === 'word' && !CLAUSE.test(before.text)));
-  if (!isOperand) tokens.pop();
-}
-
-const CLAUSE =
-  /^(?:select|where|and|or|not|in|then|else|when|limit|offset|by|values|return|returning|between|like|case|on|having|set|to)$/i;
-
-/** All tokens of `text`. Linear in its length. */
-export function tokenize(text: string, dialect: Dialect): Token[] {
-  const tokens: Token[] = [];
-  let at = skipBlank(text, 0, dialect);
-  while (at < text.length) {
-    at = skipBlank(text, next(text, at, dialect, tokens), dialect);
-  }
-  return tokens;
-}
-
-function next(text: string, at: number, dialect: Dialect, tokens: Token[]): number {
-  const char = text[at] as string;
-  const prefix = match(STRING_PREFIX, text, at);
-  if (char === "'" || prefix !== undefined) {
-    const backslash = dialect.backslashEscapes || (dialect.dollarQuotes && (char === 'e' || char === 'E'));
-    const previous = tokens[tokens.length - 1];
-    // 'a' 'b' is one literal in every dialect that allows it.
-    if (previous !== VALUE || text[at - 1] === ',') tokens.push(VALUE);
-    return skipQuoted(text, at + (prefix?.length ?? 0), "'", backslash);
-  }
-  if (char === '"') return doubleQuoted(text, at, dialect, tokens);
-  if (char === '`') return quoted(text, at, skipQuoted(text, at, '`', false), tokens);
-  if (char === '[' && dialect.brackets) return quoted(text, at, skipQuoted(text, at, ']', false), tokens);
-  if (char === '$' && dialect.dollarQuotes) {
-    const tag = match(DOLLAR_TAG, text, at);
-    if (tag !== undefined) {
-      const end = text.indexOf(tag, at + tag.length);
-      tokens.push(VALUE);
-      return end === -1 ? text.length : end + tag.length;
-    }
-  }
-  const word = match(WORD, text, at);
-  if (word !== undefined) {
-    tokens.push({ kind: 'word', text: word });
-    return at + word.length;
-  }
-  const number = match(NUMBER, text, at);
-  if (number !== undefined) {
-    foldSign(tokens);
-    tokens.push(VALUE);
-    return at + number.length;
-  }
-  const isCast = char === ':' && (text[at + 1] === ':' || text[at - 1] === ':');
-  const placeholder =
-    isCast || (char === '@' && dialect.dollarQuotes) ? undefined : match(PLACEHOLDER, text, at);
-  if (placeholder !== undefined) {
-    tokens.push(VALUE);
-    return at + placeholder.length;
-  }
-  const punctuation = PUNCTUATION.get(char);
-  if (punctuation !== undefined) {
-    tokens.push(punctuation);
-    return at + 1;
-  }
-  return operator(text, at, tokens);
-}
-
-function operator(text: string, at: number, tokens: Token[]): number {
-  let found = match(OPERATOR, text, at) ?? (text[at] as string);
-  const comment = found.indexOf('/*');
-  if (comment > 0) found = found.slice(0, comment);
-  // `=-1`: the sign is not part of the operator; PostgreSQL's own rule for names that end in a sign.
-  if (found.length > 1 && /[-+]$/.test(found) && !/[~!@#%^&|`?]/.test(found)) found = found.slice(0, -1);
-  tokens.push({ kind: 'operator', text: found });
-  return at + found.length;
-}
-
-function doubleQuoted(text: string, at: number, dialect: Dialect, tokens: Token[]): number {
-  const isString = dialect.doubleQuotes === 'string';
-  const end = skipQuoted(text, at, '"', isString && dialect.backslashEscapes);
-  if (isString || (dialect.doubleQuotes === 'either' && isStringInSqlite(tokens, text, end))) {
-    tokens.push(VALUE);
+  #token(code: number, kind: number): number {
+    const { length } = this.#tokens;
+    const string = this.#lastString;
+    let end: number;
+    if (kind === LETTER) end = this.#word();
+    else if (kind === DIGIT) end = this.#number();
+    else end = this.#other(code);
+    if (this.#tokens.length > length && this.#lastString === string) this.#lastString = undefined;
     return end;
   }
-  return quoted(text, at, end, tokens);
+
+  #code(offset: number): number {
+    return this.#text.charCodeAt(this.#at + offset);
+  }
+
+  #push(token: Token, end: number): number {
+    if (token === VALUE) this.#spans?.push(this.#at, end);
+    this.#tokens.push(token);
+    return end;
+  }
+
+  /** Gives up: from here on the text may hold literals anywhere. */
+  #hide(): number {
+    return this.#push(HIDDEN, this.#text.length);
+  }
+
+  /** The end of a comment that begins here; undefined where none does. */
+  #comment(code: number): number | undefined {
+    const { isMysql } = this.#dialect;
+    const next = this.#code(1);
+    if (code === SLASH && next === STAR) return this.#blockComment();
+    if (code === HASH && isMysql) return this.#lineComment();
+    if (code !== MINUS || next !== MINUS) return undefined;
+    const after = this.#code(2);
+    // One above ASCII may be white space in the connection's character set.
+    if (isMysql && after > DELETE) return this.#hide();
+    return isMysql && after > BLANK && after < DELETE ? undefined : this.#lineComment();
+  }
+
+  #lineComment(): number {
+    const { isPostgres } = this.#dialect;
+    let at = this.#at;
+    for (; at < this.#text.length; at += 1) {
+      const code = this.#text.charCodeAt(at);
+      if (code === NEW_LINE || (code === RETURN && isPostgres)) break;
+      if (code === NUL) return this.#hide();
+    }
+    return at;
+  }
+
+  #blockComment(): number {
+    const text = this.#text;
+    const { nestedComments, isMysql } = this.#dialect;
+    let depth = 1;
+    let at = this.#at + 2;
+    const isCode = isMysql && /^(?:!|\+|M!)/.test(text.slice(at, at + 2));
+    while (depth > 0) {
+      const end = text.indexOf('*/', at);
+      const inner = text.indexOf('/*', at);
+      // A comment without an end hides the rest by itself.
+      if (end === -1) return this.#hide();
+      if (inner === -1 || inner > end) {
+        depth -= 1;
+        at = end + 2;
+      } else if (nestedComments) {
+        depth += 1;
+        at = inner + 2;
+      } else return this.#hide();
+    }
+    // MySQL may run what is in there; a quote or a comment in it then ends where the version of the server says.
+    if (isCode && /['"`#]|--/.test(text.slice(this.#at, at))) return this.#hide();
+    return at;
+  }
+
+  #word(): number {
+    const text = this.#text;
+    const { isPostgres, isMysql, escapes } = this.#dialect;
+    let end = this.#at + 1;
+    while (end < text.length && isWordPart(text.charCodeAt(end))) end += 1;
+    const found = text.slice(this.#at, end);
+    const after = text.charCodeAt(end);
+    if (after === QUOTE) {
+      const prefix = found.toLowerCase();
+      // Oracle's q'[…]' ends at its own bracket.
+      if (prefix === 'q' || prefix === 'nq') return this.#hide();
+      if (isPostgres && prefix === 'e') return this.#string(end, 'always');
+      // CockroachDB reads backslashes in b'…'.
+      if (isPostgres && (prefix === 'b' || prefix === 'x')) return this.#string(end, 'unknown');
+      if (prefix === 'n' || prefix === 'x' || prefix === 'b') return this.#string(end, escapes);
+    }
+    if (isPostgres && after === AMPERSAND && text.charCodeAt(end + 1) === QUOTE && /^u$/i.test(found))
+      return this.#string(end + 1, escapes);
+    if (isMysql && text.charCodeAt(this.#at) === UNDERSCORE) {
+      // _utf8mb4 'text'
+      let quote = end;
+      while (classOf(text.charCodeAt(quote)) === SPACE) quote += 1;
+      if (text.charCodeAt(quote) === QUOTE) return this.#string(quote, escapes);
+    }
+    return this.#push({ kind: 'word', text: found }, end);
+  }
+
+  #string(quote: number, escapes: Escapes): number {
+    const text = this.#text;
+    const end = endOfQuoted(text, quote, text[quote] as string, escapes);
+    if (end === -1) return this.#hide();
+    const isContinued = this.#lastString !== undefined;
+    this.#lastString = escapes;
+    // 'a' 'b' is one literal in every dialect that allows it.
+    if (!isContinued) return this.#push(VALUE, end);
+    if (this.#spans !== undefined) this.#spans[this.#spans.length - 1] = end;
+    return end;
+  }
+
+  #number(): number {
+    const text = this.#text;
+    const isHex = /[xX]/.test(text[this.#at + 1] ?? '');
+    let hasDot = false;
+    let end = this.#at;
+    for (; end < text.length; end += 1) {
+      const code = text.charCodeAt(end);
+      if (classOf(code) >= LETTER) continue;
+      if (code === DOT && !hasDot && text.charCodeAt(end + 1) !== DOT) hasDot = true;
+      else if (
+        (code !== PLUS && code !== MINUS) ||
+        isHex ||
+        !/[eE]/.test(text[end - 1] as string) ||
+        classOf(text.charCodeAt(end + 1)) !== DIGIT
+      )
+        break;
+    }
+    this.#foldSign();
+    return this.#push(VALUE, end);
+  }
+
+  // A sign right before a number belongs to it where no operand comes before: `= -1`, not `a - 1`.
+  #foldSign(): void {
+    const tokens = this.#tokens;
+    const sign = tokens[tokens.length - 1];
+    if (sign?.text !== '-' && sign?.text !== '+') return;
+    const before = tokens[tokens.length - 2];
+    const isOperand =
+      before !== undefined &&
+      (before.kind === 'value' ||
+        before.kind === 'quoted' ||
+        before.text === ')' ||
+        before.text === ']' ||
+        (before.kind === 'word' && !CLAUSE.test(before.text)));
+    if (!isOperand) tokens.pop();
+  }
+
+  #other(code: number): number {
+    const { doubleQuotes, escapes, backticks, isPostgres, isMysql } = this.#dialect;
+    const next = this.#code(1);
+    if (code === QUOTE)
+      return this.#string(
+        this.#at,
+        isPostgres && this.#lastString !== undefined ? this.#lastString : escapes,
+      );
+    if (code === DOUBLE_QUOTE) {
+      // Under ANSI_QUOTES it is a name, in which a backslash is nothing special.
+      if (doubleQuotes === 'string') return this.#string(this.#at, escapes === 'never' ? 'never' : 'unknown');
+      return this.#name('"', doubleQuotes === 'name');
+    }
+    if (code === BACKTICK) return backticks ? this.#name('`', true) : this.#hide();
+    if (code === OPEN_BRACKET) return this.#bracket();
+    if (code === DOT && classOf(next) === DIGIT) return this.#number();
+    if (code === DOLLAR) return this.#dollar();
+    if (code === BACKSLASH && isMysql && next === 78) return this.#push(VALUE, this.#at + 2);
+    // Outside of strings neither is SQL: what was read up to here was read by the wrong rules.
+    if (code === BACKSLASH || code === NUL) return this.#hide();
+    if (code === QUESTION && !isPostgres) return this.#placeholder();
+    if (code === COLON && next !== COLON && classOf(next) === LETTER) return this.#placeholder();
+    if (code === AT && !isPostgres && classOf(next) === LETTER) return this.#placeholder();
+    if (code === HASH && this.#dialect.system === 'sqlite' && classOf(next) === LETTER)
+      return this.#placeholder();
+    const punctuation = PUNCTUATION.get(code);
+    if (punctuation !== undefined) {
+      if (punctuation.text === ']') this.#brackets -= 1;
+      return this.#push(punctuation, this.#at + 1);
+    }
+    return this.#operator();
+  }
+
+  #dollar(): number {
+    const text = this.#text;
+    const tag = match(DOLLAR_TAG, text, this.#at);
+    if (tag === undefined || this.#dialect.system === 'sqlite') return this.#placeholder();
+    const end = this.#dialect.isPostgres ? text.indexOf(tag, this.#at + tag.length) : -1;
+    return end === -1 ? this.#hide() : this.#push(VALUE, end + tag.length);
+  }
+
+  /** `?`, `?1`, `$1`, `:name`, `@name`. */
+  #placeholder(): number {
+    const text = this.#text;
+    const isSqlite = this.#dialect.system === 'sqlite';
+    let end = this.#at + 1;
+    if (classOf(text.charCodeAt(end)) === DIGIT) while (classOf(text.charCodeAt(end)) === DIGIT) end += 1;
+    else if (text.charCodeAt(end - 1) !== QUESTION) {
+      while (classOf(text.charCodeAt(end)) >= LETTER || (isSqlite && text.charCodeAt(end) === DOLLAR))
+        end += 1;
+      const after = text.charCodeAt(end);
+      const isLonger = after === OPEN || (after === COLON && text.charCodeAt(end + 1) === COLON);
+      // SQLite takes $name(anything) for one name.
+      if (isSqlite && isLonger) return this.#hide();
+    }
+    return this.#push(VALUE, end);
+  }
+
+  #bracket(): number {
+    const { brackets } = this.#dialect;
+    if (brackets === 'name') return this.#name(']', true);
+    if (brackets === 'none' || !this.#isSubscript()) return this.#hide();
+    this.#brackets += 1;
+    return this.#push(PUNCTUATION.get(OPEN_BRACKET) as Token, this.#at + 1);
+  }
+
+  // `a[1]`, `ARRAY[…]`, `int []`; anything else is a bracketed name, of another dialect.
+  #isSubscript(): boolean {
+    const before = this.#tokens[this.#tokens.length - 1];
+    if (before === undefined) return false;
+    if (before.kind === 'word' && BEFORE_NAME.test(before.text)) return false;
+    if (/^array$/i.test(before.text) || /^\[\s*\]/.test(this.#text.slice(this.#at, this.#at + 9)))
+      return true;
+    if (before.text === '[' || before.text === ',') return this.#brackets > 0;
+    return /[\w$)\]"\u0080-\uffff]/.test(this.#text[this.#at - 1] as string);
+  }
+
+  #name(quote: string, isName: boolean): number {
+    const end = endOfQuoted(this.#text, this.#at, quote, 'never');
+    if (end === -1) return this.#hide();
+    if (!isName && !this.#isNameInSqlite(end)) return this.#push(VALUE, end);
+    return this.#push({ kind: 'quoted', text: this.#text.slice(this.#at, end) }, end);
+  }
+
+  // SQLite built with double-quoted strings reads "x" as a string where no column has that name: it is a name only where no string can be.
+  #isNameInSqlite(end: number): boolean {
+    const before = this.#tokens[this.#tokens.length - 1];
+    return (
+      before?.text === '.' ||
+      (before?.kind === 'word' && SQLITE_NAME_FOLLOWS.test(before.text)) ||
+      /^\s*\./.test(this.#text.slice(end, end + 9))
+    );
+  }
+
+  #operator(): number {
+    const text = this.#text;
+    let found = match(this.#dialect.isPostgres ? POSTGRES_OPERATOR : OPERATOR, text, this.#at);
+    if (found === undefined) found = match(OPERATOR, text, this.#at) as string;
+    else if (this.#dialect.isPostgres) found = postgresOperator(found);
+    if (found === '?') return this.#push(VALUE, this.#at + 1);
+    const end = this.#at + found.length;
+    const synonyms = this.#synonyms.get(found);
+    if (synonyms !== undefined) for (const token of synonyms) this.#push(token, end);
+    else this.#push({ kind: 'operator', text: found }, end);
+    return end;
+  }
 }
 
-function quoted(text: string, at: number, end: number, tokens: Token[]): number {
-  const closed = end - at >= 2 && /["`\]]/.test(text[end - 1] as string);
-  tokens.push(closed ? { kind: 'quoted', text: text.slice(at, end) } : VALUE);
-  return end;
+/** PostgreSQL's own rules: a comment ends an operator, and only one with a character of `~!@#%^&|?` may end in a sign. */
+function postgresOperator(munched: string): string {
+  const comment = munched.search(/--|\/\*/);
+  let found = comment > 0 ? munched.slice(0, comment) : munched;
+  // `=?`: a placeholder, which drivers send as `$1`; `@?` is an operator.
+  if (/^(?:[=<>!]+|[-+*/%]|\|\|)\?$/.test(found)) found = found.slice(0, -1);
+  while (found.length > 1 && /[-+]$/.test(found) && !/[~!@#%^&|?]/.test(found)) found = found.slice(0, -1);
+  return found;
 }
