@@ -67,11 +67,20 @@ export async function startService(options: StartServiceOptions): Promise<Servic
   });
   const client = new GuardedClient();
   const targets = new TargetPool({ engine, client, now, onError: report('scrape not stored') });
+  const audit = new AuditLog({ path: join(path, 'audit.log'), now, onError: report('audit log') });
   const runner = new BenchmarkRunner({
     store: runs,
     now,
     createId: randomUUID,
     onError: report('benchmark'),
+    onScheduled: (benchmark, outcome) =>
+      audit.write({
+        caller: 'schedule',
+        address: 'local',
+        action: 'benchmark.start',
+        subject: benchmark,
+        outcome: 'refused' in outcome ? outcome.refused : 'started',
+      }),
   });
   const pushed = new PushedJobs({
     engine,
@@ -87,7 +96,6 @@ export async function startService(options: StartServiceOptions): Promise<Servic
     onError: report('registration'),
   });
   const metrics = new SelfMetrics({ engine, runs, runner, registered: () => registry.size });
-  const audit = new AuditLog({ path: join(path, 'audit.log'), now, onError: report('audit log') });
   const app = await createApp({
     engine,
     client,

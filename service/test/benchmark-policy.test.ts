@@ -1,10 +1,11 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { BenchmarkResult } from '@weir/bench';
 import { seededRandom } from '@weir/test-kit';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
+import { BenchmarkRunner } from '../src/benchmarks/benchmark-runner.ts';
 import { compareRuns, judgeAgainst, overallVerdict } from '../src/benchmarks/compare-runs.ts';
-import type { Run } from '../src/benchmarks/run-store.ts';
+import { type Run, RunStore } from '../src/benchmarks/run-store.ts';
 import { writeScenario } from './support/bench-scenario.ts';
 import { startFakeTarget } from './support/fake-target.ts';
 import { eventually, getJson, startServiceProcess } from './support/service-process.ts';
@@ -81,6 +82,55 @@ test('a scenario beyond its limits or its allow-list fails with the reason, with
   expect(target.requests).toBe(0);
 });
 
+// Files of scenarios, and servers that they load, which do not end by themselves.
+const never = 'await new Promise(() => {});';
+const hanging: readonly (readonly [string, string])[] = [
+  ['waits while it is loaded', `setInterval(() => {}, 1_000);\n${never}`],
+  ['computes without end', 'for (;;);'],
+  ['ignores every signal', `process.on('SIGTERM', () => {});\nprocess.on('disconnect', () => {});\n${never}`],
+  [
+    'loads a server that never answers',
+    `export default { name: 'a', target: 'TARGET', requests: [{ path: '/' }], connections: 1, timeoutMs: 600_000,
+      durationMs: 100, warmupMs: 0 };`,
+  ],
+];
+
+test('a load process that does not end by itself is ended as failed, and the next benchmark gets its turn', async () => {
+  const directory = temporaryDirectory();
+  writeFileSync(join(directory, 'package.json'), '{"type":"module"}');
+  const silent = await startFakeTarget(() => {});
+  const store = new RunStore(join(directory, 'benchmarks.db'), Date.now);
+  let ids = 0;
+  const runner = new BenchmarkRunner({
+    store,
+    now: Date.now,
+    createId: () => `run-${++ids}`,
+    onError: (message) => expect.fail(message),
+    runLimits: { overheadMs: 400, graceMs: 100 },
+  });
+  onTestFinished(async () => {
+    await runner.close();
+    store.close();
+  });
+  const benchmarks = hanging.map(([name, text], at) => {
+    writeFileSync(join(directory, `${at}.js`), text.replace('TARGET', silent.url));
+    const file = join(directory, `${at}.js`);
+    return { name, file, directory, schedule: undefined, profile: undefined };
+  });
+  runner.update(benchmarks, { enabled: true, allow: [], maxConnections: 1, maxDurationMs: 600 });
+  const runs = benchmarks.map((benchmark) => runner.start(benchmark) as { run: Run });
+  for (const { run } of runs) {
+    const end = await eventually(
+      async () => store.get(run.benchmark, run.id),
+      (found) => found?.endedAt != null,
+    );
+    expect(end).toMatchObject({
+      status: 'failed',
+      error: 'the load process had not ended after 1000 ms, the limit that follows from `load.maxDuration`',
+    });
+  }
+});
+
 test('a scheduled benchmark runs by itself; a run has a report and can be compared', async () => {
   const directory = temporaryDirectory();
   const target = await startFakeTarget('hello');
@@ -101,6 +151,13 @@ test('a scheduled benchmark runs by itself; a run has a report and can be compar
     `${service.url}/benchmarks/quick/comparison?base=${base.id}&head=${head.id}`,
   );
   expect(comparison.metrics.map(({ metric }) => metric)).toContain('p99Ms');
+  const log = readFileSync(join(directory, '.weir/data/audit.log'), 'utf8');
+  expect(JSON.parse(log.split('\n')[0] ?? '')).toMatchObject({
+    caller: 'schedule',
+    action: 'benchmark.start',
+    subject: 'quick',
+    outcome: 'started',
+  });
   expect((await fetch(`${service.url}/benchmarks/quick/comparison?base=x&head=y`)).status).toBe(404);
   expect(await getJson(`${service.url}/benchmarks/quick/changes`)).toEqual([]);
 });

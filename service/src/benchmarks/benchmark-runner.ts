@@ -3,7 +3,7 @@ import type { BenchmarkProgress } from '@weir/bench';
 import { Cron } from 'croner';
 import type { BenchmarkConfig, LoadConfig } from '../config/config.ts';
 import { messageOf } from '../errors.ts';
-import { BenchmarkRun, type RunEnd } from './benchmark-run.ts';
+import { BenchmarkRun, type RunEnd, type RunLimits } from './benchmark-run.ts';
 import type { Artefact, Run, RunStore } from './run-store.ts';
 
 export interface BenchmarkRunnerOptions {
@@ -11,6 +11,9 @@ export interface BenchmarkRunnerOptions {
   readonly now: () => number;
   readonly createId: () => string;
   readonly onError: (message: string) => void;
+  /** Called when a schedule starts a benchmark, or may not. */
+  readonly onScheduled?: (benchmark: string, outcome: StartOutcome) => void;
+  readonly runLimits?: RunLimits;
 }
 
 const retryMs = 5_000;
@@ -66,7 +69,12 @@ export class BenchmarkRunner {
     this.#schedules = benchmarks.flatMap((benchmark) =>
       benchmark.schedule === undefined
         ? []
-        : [new Cron(benchmark.schedule, { unref: true, catch: report }, () => void this.start(benchmark))],
+        : [
+            new Cron(benchmark.schedule, { unref: true, catch: report }, () => {
+              const outcome = this.start(benchmark);
+              this.#options.onScheduled?.(benchmark.name, outcome);
+            }),
+          ],
     );
     if (!load.enabled) this.cancelAll();
   }
@@ -161,6 +169,7 @@ export class BenchmarkRunner {
       file: active.benchmark.file,
       directory: active.benchmark.directory,
       limits: this.#load,
+      ...(this.#options.runLimits === undefined ? {} : { runLimits: this.#options.runLimits }),
       profile: active.isProfiled ? active.benchmark.profile : undefined,
       onProgress: (progress) => {
         active.last = progress;
