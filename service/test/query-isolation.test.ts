@@ -102,3 +102,24 @@ test('a store of another version is set aside, and a damaged chunk costs only it
   );
   expect(await instant(third, 'count_over_time(kept[3h]) < 1')).toEqual([]);
 });
+
+test('a push waits for one of the reads that wait, not for all', async () => {
+  const service = await startTestService();
+  const body = Array.from({ length: 4_000 }, (_, at) => `m{a="${at}",b="${(at * 7_919) % 99_991}"} 1\n`).join(
+    '',
+  );
+  const push = () => fetch(`${service.url}/push/job`, { method: 'POST', body });
+  expect((await push()).status).toBe(204);
+  let answered = 0;
+  const reads = Array.from({ length: 60 }, async () => {
+    const response = await fetch(`${service.url}/api/v1/series?match[]={b=~".*(1|2|3).*[0-9]x?"}`);
+    answered++;
+    await response.arrayBuffer();
+    return response.status;
+  });
+  // The first answer says that the others have come in.
+  await Promise.race(reads);
+  expect((await fetch(`${service.url}/push/other`, { method: 'POST', body: 'a 1\n' })).status).toBe(204);
+  expect(answered).toBeLessThan(40);
+  expect(new Set(await Promise.all(reads))).toEqual(new Set([200]));
+});

@@ -9,9 +9,11 @@ import type {
   EngineReady,
   EngineReply,
   EngineRequest,
+  ReadMethod,
 } from './engine-protocol.ts';
 import { QueryPool } from './query-pool.ts';
 import type { QueryJob } from './query-protocol.ts';
+import { ReadQueue } from './read-queue.ts';
 import { fromWire } from './wire-error.ts';
 
 interface Waiting {
@@ -26,7 +28,7 @@ interface Waiting {
 const maxYoungGenerationSizeMb = 16;
 /** Threads that evaluate queries: with two, one heavy query leaves the other to everyone else. */
 const queryThreads = 2;
-/** Queries that may wait for one of them. */
+/** Queries that may wait for one of them, and reads that may wait for the store's thread. */
 const maxQueued = 64;
 
 /** The main thread's end of the store's thread, and of those that evaluate queries on it. */
@@ -36,6 +38,7 @@ export class EngineClient {
   readonly #ready: Promise<EngineReady>;
   readonly #exited: Promise<void>;
   readonly #queries: QueryPool;
+  readonly #reads: ReadQueue;
   #nextId = 1;
   #isReady = false;
   #isClosing = false;
@@ -47,6 +50,7 @@ export class EngineClient {
       workerData: options,
       resourceLimits: { maxYoungGenerationSizeMb },
     });
+    this.#reads = new ReadQueue({ maxWaiting: maxQueued, timeoutMs: options.query.timeoutMs });
     this.#queries = new QueryPool({
       ...options.query,
       threads: queryThreads,
@@ -87,9 +91,9 @@ export class EngineClient {
     return this.#isReady;
   }
 
-  /** Queries that wait or are evaluated. */
+  /** Queries and reads that wait or are evaluated. */
   get activeQueries(): number {
-    return this.#queries.active;
+    return this.#queries.active + this.#reads.active;
   }
 
   /** Share of the time since the last call that each thread was busy. */
@@ -119,6 +123,23 @@ export class EngineClient {
       this.#waiting.set(id, { resolve, reject });
       this.#worker.postMessage({ id, method, argument } satisfies EngineRequest, bodyOf(argument));
     });
+  }
+
+  /**
+   * Asks the store's thread for something to show. Reads take turns, so that none of what the thread has to take in waits for
+   * more than one of them.
+   * @param signal Ends a read that still waits.
+   * @throws as {@link call} and {@link ReadQueue.run}
+   */
+  read<M extends ReadMethod>(
+    method: M,
+    argument: Parameters<EngineMethods[M]>[0],
+    signal: AbortSignal,
+  ): Promise<ReturnType<EngineMethods[M]>> {
+    return this.#reads.run(
+      () => this.call(method, ...([argument] as unknown as Parameters<EngineMethods[M]>)),
+      signal,
+    );
   }
 
   /**

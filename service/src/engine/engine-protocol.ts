@@ -76,6 +76,11 @@ export interface EngineMethods {
 
 export type EngineMethod = keyof EngineMethods;
 
+/** Those that only show what is there. */
+export type ReadMethod = {
+  [M in EngineMethod]: ReturnType<EngineMethods[M]> extends ApiData ? M : never;
+}[EngineMethod];
+
 export interface EngineRequest {
   readonly id: number;
   readonly method: EngineMethod;

@@ -96,33 +96,36 @@ export function addPrometheusRoutes(app: FastifyInstance, options: PrometheusRou
   app.route({
     method: getAndPost,
     url: '/labels',
-    handler: query('labels', (parameters) => engine.call('labelNames', selectorQuery(parameters))),
+    handler: query('labels', (parameters, _request, signal) =>
+      engine.read('labelNames', selectorQuery(parameters), signal),
+    ),
   });
   app.get<{ Params: { name: string } }>(
     '/label/:name/values',
-    query('label_values', (parameters, request) => {
+    query('label_values', (parameters, request, signal) => {
       const name = unescapeLabelName((request.params as { name: string }).name);
       if (name === '') throw badData('invalid label name: ""');
-      return engine.call('labelValues', { ...selectorQuery(parameters), name });
+      return engine.read('labelValues', { ...selectorQuery(parameters), name }, signal);
     }),
   );
   app.route({
     method: getAndPost,
     url: '/series',
-    handler: query('series', (parameters) => {
+    handler: query('series', (parameters, _request, signal) => {
       if (parameters.all('match[]').length === 0) throw badData('no match[] parameter provided');
-      return engine.call('series', selectorQuery(parameters));
+      return engine.read('series', selectorQuery(parameters), signal);
     }),
   });
   app.get(
     '/metadata',
-    query('metadata', (parameters) =>
-      engine.call('metadata', {
+    query('metadata', (parameters, _request, signal) => {
+      const request = {
         metric: parameters.text('metric'),
         limit: parameters.limit(),
         limitPerMetric: parameters.limit('limit_per_metric'),
-      }),
-    ),
+      };
+      return engine.read('metadata', request, signal);
+    }),
   );
   app.get('/targets', async (request, reply) => {
     const parameters = new ApiParameters(request.url, undefined);
@@ -137,25 +140,28 @@ export function addPrometheusRoutes(app: FastifyInstance, options: PrometheusRou
   app.route({
     method: getAndPost,
     url: '/query_exemplars',
-    handler: query('query_exemplars', (parameters) =>
-      engine.call('exemplars', {
+    handler: query('query_exemplars', (parameters, _request, signal) => {
+      const request = {
         query: parameters.required('query'),
         startMs: parameters.timeMs('start') ?? Number.MIN_SAFE_INTEGER,
         endMs: parameters.timeMs('end') ?? Number.MAX_SAFE_INTEGER,
-      }),
-    ),
+      };
+      return engine.read('exemplars', request, signal);
+    }),
   });
   app.get(
     '/status/tsdb',
-    query('status_tsdb', (parameters) => engine.call('tsdbStatus', { limit: parameters.limit() })),
+    query('status_tsdb', (parameters, _request, signal) =>
+      engine.read('tsdbStatus', { limit: parameters.limit() }, signal),
+    ),
   );
   app.get(
     '/rules',
-    query('rules', (parameters) => engine.call('rules', ruleQuery(parameters))),
+    query('rules', (parameters, _request, signal) => engine.read('rules', ruleQuery(parameters), signal)),
   );
   app.get(
     '/alerts',
-    query('alerts', () => engine.call('alerts')),
+    query('alerts', (_parameters, _request, signal) => engine.read('alerts', undefined, signal)),
   );
   app.route({
     method: getAndPost,
