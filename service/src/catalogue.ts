@@ -156,7 +156,7 @@ export const serviceCatalogue = [
     type: 'gauge',
     unit: 'bytes',
     labels: [],
-    help: 'Bytes in use in the store',
+    help: 'Bytes in use in the store, the backlog of remote write included',
   },
   {
     name: 'weir_store_writable',
@@ -166,6 +166,20 @@ export const serviceCatalogue = [
     help: '1 while the disk takes samples, 0 while it refuses them',
   },
   { name: 'weir_store_series', type: 'gauge', unit: '', labels: [], help: 'Series in the store' },
+  {
+    name: 'weir_remote_write_samples_total',
+    type: 'counter',
+    unit: '',
+    labels: ['outcome'],
+    help: 'Samples that receivers of remote write took (sent) or refused for good (refused), or that were dropped unsent (dropped)',
+  },
+  {
+    name: 'weir_remote_write_backlog_bytes',
+    type: 'gauge',
+    unit: 'bytes',
+    labels: [],
+    help: 'Bytes in the store that wait for receivers of remote write',
+  },
   {
     name: 'weir_query_duration_seconds',
     type: 'histogram',

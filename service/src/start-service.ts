@@ -52,7 +52,7 @@ export async function startService(options: StartServiceOptions): Promise<Servic
   let config = first;
   const now = Date.now;
   const report = (what: string) => (reason: string) => logger.error({ reason }, what);
-  const { path, retentionMs, retentionBytes, maxSeries } = config.store;
+  const { path, retentionMs, retentionBytes, backlogBytes, maxSeries } = config.store;
   const runs = new RunStore(join(path, 'benchmarks.db'), now);
   if (runs.setAside !== undefined)
     logger.error({ file: runs.setAside }, 'damaged benchmark history set aside');
@@ -61,6 +61,7 @@ export async function startService(options: StartServiceOptions): Promise<Servic
       path: join(path, 'metrics.db'),
       retentionMs,
       ...(retentionBytes === undefined ? {} : { retentionBytes }),
+      backlogBytes,
       maxSeries,
     },
     query: queryLimits,
@@ -139,7 +140,12 @@ export async function startService(options: StartServiceOptions): Promise<Servic
       onError: report('rules'),
       externalUrl: () => config.rules.externalUrl ?? url,
     });
-    const writer = new RemoteWriter({ engine, client, onError: report('remote write') });
+    const writer = new RemoteWriter({
+      engine,
+      client,
+      onError: report('remote write'),
+      onSamples: (outcome, count) => metrics.observeRemoteWrite(outcome, count),
+    });
     const started = new ServiceParts({
       url,
       targets,

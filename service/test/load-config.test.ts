@@ -78,6 +78,18 @@ test.each([
   for (const [at, line] of [...lines].sort().entries()) expect(mistakes[at]).toContain(line);
 });
 
+test.each([
+  [{}, undefined, 1e9],
+  [{ retentionSize: '2GB' }, 2e9, 1e9],
+  [{ retentionSize: '500MB' }, 5e8, 5e8],
+  [{ retentionSize: '500MB', backlogSize: '3GB' }, 5e8, 3e9],
+  [{ backlogSize: '0B' }, undefined, 0],
+])('a store of %j has the sizes %s and %s', (store, retentionBytes, backlogBytes) => {
+  const path = join(temporaryDirectory(), 'weir.config.json');
+  writeFileSync(path, JSON.stringify({ targets: [], store }));
+  expect(loadConfig(path).store).toMatchObject({ retentionBytes, backlogBytes });
+});
+
 test('defaults are filled in, paths are relative to the file, and nothing can be changed', () => {
   const directory = temporaryDirectory();
   const path = join(directory, 'weir.config.json');

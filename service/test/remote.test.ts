@@ -5,12 +5,14 @@ import { eventually, getJson, instant } from './support/service-process.ts';
 import { temporaryDirectory } from './support/temporary-directory.ts';
 import { startTestService } from './support/test-service.ts';
 
-test('remote write brings every sample to a real Prometheus, those of an outage included, stale markers too', async () => {
+test('remote write brings every sample to a real Prometheus, those of an outage included, stale markers too, past a proxy of small bodies', async () => {
   const prometheus = await startPrometheus({ targets: [], args: ['--web.enable-remote-write-receiver'] });
   onTestFinished(() => prometheus.stop());
   let ticks = 0;
   let isDown = false;
   let refused = 0;
+  let tooLarge = 0;
+  const mostBytes = 8_000;
   const receiver = await startFakeTarget((request, response) => {
     const parts: Buffer[] = [];
     request.on('data', (part: Buffer) => parts.push(part));
@@ -18,6 +20,11 @@ test('remote write brings every sample to a real Prometheus, those of an outage 
       if (isDown) {
         refused++;
         response.writeHead(503).end();
+        return;
+      }
+      if (Buffer.concat(parts).length > mostBytes) {
+        tooLarge++;
+        response.writeHead(413).end();
         return;
       }
       const { 'content-type': type = '', 'content-encoding': encoding = '' } = request.headers;
@@ -31,7 +38,13 @@ test('remote write brings every sample to a real Prometheus, those of an outage 
       );
     });
   });
-  const target = await startFakeTarget((_request, response) => response.end(`ticks_total ${++ticks}\n`));
+  const others = Array.from(
+    { length: 2_000 },
+    (_, i) => `other{path="/a/rather/long/path/${i}"} ${Math.random()}\n`,
+  );
+  const target = await startFakeTarget((_request, response) =>
+    response.end(`${others.join('')}ticks_total ${++ticks}\n`),
+  );
   const directory = temporaryDirectory();
   const config = {
     targets: [{ job: 'clock', url: target.url }],
@@ -68,6 +81,12 @@ test('remote write brings every sample to a real Prometheus, those of an outage 
     ).data;
   const own = await range(again.url);
   await expect.poll(() => range(prometheus.url), { timeout: 20_000 }).toEqual(own);
+  expect(tooLarge).toBeGreaterThan(0);
+  const all = 'sum(count_over_time(other[1m]))';
+  expect(await instant(prometheus, all, atMs)).toEqual(await instant(again, all, atMs));
+  expect(await (await fetch(`${again.url}/metrics`)).text()).toMatch(
+    /weir_remote_write_samples_total\{outcome="sent"\} [1-9].*outcome="refused"\} 0\n.*outcome="dropped"\} 0\n/s,
+  );
 });
 
 test('with a backend the API answers what that Prometheus answers, errors included', async () => {

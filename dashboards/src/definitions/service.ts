@@ -204,6 +204,34 @@ export const service: DashboardDefinition = {
             },
           ],
         }),
+        timeSeries({
+          title: 'Remote write',
+          description:
+            'Samples per second that receivers took, refused for good, or that were dropped unsent. Anything but sent is lost to a receiver.',
+          unit: 'cps',
+          noData: 'Not a Weir store',
+          width: 8,
+          queries: [
+            {
+              expr: `sum by (instance, outcome) (${rate('weir_remote_write_samples_total')})`,
+              legend: '{{outcome}} {{instance}}',
+            },
+          ],
+        }),
+        timeSeries({
+          title: 'Remote write backlog',
+          description:
+            'Bytes that wait for receivers. It grows while one is away; at store.backlogSize the oldest is dropped.',
+          unit: 'bytes',
+          noData: 'Not a Weir store',
+          width: 8,
+          queries: [
+            {
+              expr: `sum by (job, instance) (${select('weir_remote_write_backlog_bytes')})`,
+              legend: instanceLegend,
+            },
+          ],
+        }),
       ],
     },
     {

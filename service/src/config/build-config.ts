@@ -21,6 +21,8 @@ export function buildConfig(
 ): Config {
   const directory = dirname(file);
   const duration = durationReader(mistakes);
+  const { retentionSize, backlogSize } = raw.store ?? {};
+  const retentionBytes = retentionSize === undefined ? undefined : parseSize(retentionSize);
   const config: Config = {
     path: file,
     listen: {
@@ -32,7 +34,8 @@ export function buildConfig(
     store: {
       path: resolve(directory, raw.store?.path ?? '.weir/data'),
       retentionMs: duration(raw.store?.retention, '15d', 'store.retention'),
-      retentionBytes: raw.store?.retentionSize === undefined ? undefined : parseSize(raw.store.retentionSize),
+      retentionBytes,
+      backlogBytes: parseSize(backlogSize ?? '') ?? Math.min(1e9, retentionBytes ?? 1e9),
       maxSeries: raw.store?.maxSeries ?? 1_000_000,
     },
     scrape: buildScrape(raw.scrape, mistakes),

@@ -12,6 +12,7 @@ export interface ConfigFile {
     readonly path?: string;
     readonly retention?: string;
     readonly retentionSize?: string;
+    readonly backlogSize?: string;
     readonly maxSeries?: number;
   };
   readonly scrape?: {

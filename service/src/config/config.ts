@@ -17,6 +17,8 @@ export interface Config {
     readonly path: string;
     readonly retentionMs: number;
     readonly retentionBytes: number | undefined;
+    /** What may wait for receivers of remote write. */
+    readonly backlogBytes: number;
     readonly maxSeries: number;
   };
   readonly scrape: ScrapeConfig;

@@ -110,7 +110,14 @@ export const configSchema: object = {
         retentionSize: {
           type: 'string',
           pattern: sizePattern,
-          description: 'Size at which the oldest samples go, such as "10GB". Without it size has no bound.',
+          description:
+            'Size at which the oldest samples are removed, such as "10GB". What waits for receivers of remoteWrite does not count. Without it size has no bound.',
+        },
+        backlogSize: {
+          type: 'string',
+          pattern: sizePattern,
+          description:
+            'Size of what waits for receivers of remoteWrite, at which the oldest of it is dropped. It does not count towards retentionSize. Default: "1GB", or retentionSize where that is smaller.',
         },
         maxSeries: count('Series held at any one time; scrapes with more are refused.', 1_000_000),
       }),

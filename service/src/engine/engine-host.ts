@@ -1,13 +1,21 @@
 import { type Matcher, parseMetricSelector } from '@weir/promql';
 import { ingestOtlp, type OtlpOutcome, type OtlpReport } from '../push/otlp-ingester.ts';
-import { encodeWriteRequest, type WriteSample } from '../remote/write-request.ts';
+import { WriteRequest } from '../remote/write-request.ts';
 import type { AlertNotice } from '../rules/alert-state.ts';
 import { RuleEvaluator } from '../rules/rule-evaluator.ts';
 import { RuleFilter, type RuleQuery } from '../rules/rule-filter.ts';
 import { ScrapeIngester, type ScrapeOutcome, type ScrapeReport } from '../scrape/scrape-ingester.ts';
+import type { JournalRecord } from '../store/journal-record.ts';
 import type { MetricStore } from '../store/metric-store.ts';
 import type { MemorySeries } from '../store/series.ts';
-import type { ApiData, EngineMethods, EngineOptions, EngineStats, SelectorQuery } from './engine-protocol.ts';
+import type {
+  ApiData,
+  EngineMethods,
+  EngineOptions,
+  EngineStats,
+  Outgoing,
+  SelectorQuery,
+} from './engine-protocol.ts';
 import { queryExemplars } from './query-exemplars.ts';
 
 /** The methods of the store's thread. */
@@ -115,19 +123,27 @@ export class EngineHost implements EngineMethods {
     this.#store.outbox.setReceivers(receivers);
   }
 
-  nextOutgoing({ receiver, limit }: { receiver: string; limit: number }): {
-    data: Uint8Array;
-    through: number;
-  } {
-    const { records, through } = this.#store.outbox.next(receiver, limit);
-    const samples: WriteSample[] = [];
-    for (const { ids, times, values } of records)
-      for (let at = 0; at < ids.length; at++) {
-        const series = this.#store.index.byId(ids[at] as number);
-        if (series !== undefined)
-          samples.push({ labels: series.labels, timeMs: times[at] as number, values, at });
+  nextOutgoing({ receiver, maxBytes, skip }: Parameters<EngineMethods['nextOutgoing']>[0]): Outgoing {
+    const { index, outbox } = this.#store;
+    const request = new WriteRequest(maxBytes);
+    let through = 0;
+    let begun = 0;
+    let expired = 0;
+    fill: for (const { id, record } of outbox.batches(receiver)) {
+      if (record === undefined) expired++;
+      const { ids, times, values } = record ?? unreadable;
+      for (let at = through === 0 ? skip : 0; at < ids.length; at++) {
+        const labels = index.byId(ids[at] as number)?.labels;
+        if (labels === undefined) expired++;
+        else if (!request.add({ labels, timeMs: times[at] as number, values, at })) {
+          begun = at;
+          break fill;
+        }
       }
-    return { data: encodeWriteRequest(samples), through };
+      through = id;
+    }
+    const { samples } = request;
+    return { data: request.encode(), samples, through, skip: begun, expired, dropped: outbox.dropped };
   }
 
   confirmOutgoing({ receiver, through }: { receiver: string; through: number }): void {
@@ -143,7 +159,8 @@ export class EngineHost implements EngineMethods {
   }
 
   stats(): EngineStats {
-    return { ...this.#store.stats(), refused: this.#store.refused, failure: this.#store.failure };
+    const { refused, outbox, failure } = this.#store;
+    return { ...this.#store.stats(), refused, backlogBytes: outbox.bytes, failure };
   }
 
   #matching(request: SelectorQuery): MemorySeries[] {
@@ -159,6 +176,8 @@ export class EngineHost implements EngineMethods {
     return [...found];
   }
 }
+
+const unreadable: JournalRecord = { ids: [], times: new Float64Array(0), values: new Float64Array(0) };
 
 function unique(found: readonly MemorySeries[], pick: (series: MemorySeries) => readonly string[]): string[] {
   const values = new Set<string>();

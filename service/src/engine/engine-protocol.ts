@@ -47,8 +47,25 @@ export interface EngineStats {
   /** Samples refused for their time. */
   readonly refused: { readonly outOfOrder: number; readonly outOfBounds: number };
   readonly oldestMs: number | undefined;
+  /** Bytes that wait for receivers of remote write. */
+  readonly backlogBytes: number;
   /** Why the disk refuses samples, or `undefined`. */
   readonly failure: string | undefined;
+}
+
+/** A remote write request with what a receiver lacks. */
+export interface Outgoing {
+  readonly data: Uint8Array;
+  /** In `data`; 0 when the receiver lacks nothing. */
+  readonly samples: number;
+  /** What to confirm when the receiver has it: the last batch that is in there to its end, or 0. */
+  readonly through: number;
+  /** Samples in `data` of the batch behind that one. */
+  readonly skip: number;
+  /** Samples left out because their series or their batch cannot be read any more. */
+  readonly expired: number;
+  /** Samples dropped unsent from a full backlog since the start. */
+  readonly dropped: number;
 }
 
 /** Everything the other threads may ask of the store's thread; arguments and results cross as structured clones. */
@@ -66,8 +83,13 @@ export interface EngineMethods {
   setRules(request: { groups: readonly RuleGroup[]; externalUrl: string }): void;
   evaluateRules(request: { group: number; timeMs: number }): AlertNotice[];
   setReceivers(receivers: readonly string[]): void;
-  /** A remote write request with what the receiver lacks; `through` is 0 when it lacks nothing. */
-  nextOutgoing(request: { receiver: string; limit: number }): { data: Uint8Array; through: number };
+  nextOutgoing(request: {
+    receiver: string;
+    /** Size of the request before compression. */
+    maxBytes: number;
+    /** Samples that the receiver has already of the first batch it lacks. */
+    skip: number;
+  }): Outgoing;
   confirmOutgoing(request: { receiver: string; through: number }): void;
   rules(query: RuleQuery): ApiData;
   alerts(): ApiData;

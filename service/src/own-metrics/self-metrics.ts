@@ -20,11 +20,13 @@ export class SelfMetrics {
   readonly #options: SelfMetricsOptions;
   readonly #queries: Histogram;
   readonly #registrations: Counter;
+  readonly #written: Counter;
   readonly #benchmarks: BenchmarkMetrics;
   readonly #store: {
     readonly samples: Counter;
     readonly refused: Counter;
     readonly bytes: Gauge;
+    readonly backlog: Gauge;
     readonly series: Gauge;
     readonly writable: Gauge;
     readonly active: Gauge;
@@ -37,10 +39,13 @@ export class SelfMetrics {
     const { registry } = this.metrics;
     this.#queries = registry.histogram(serviceMetric('weir_query_duration_seconds'));
     this.#registrations = registry.counter(serviceMetric('weir_target_registrations_total'));
+    this.#written = registry.counter(serviceMetric('weir_remote_write_samples_total'));
+    for (const outcome of ['sent', 'refused', 'dropped']) this.#written.labels(outcome);
     this.#store = {
       samples: registry.counter(serviceMetric('weir_store_samples_total')),
       refused: registry.counter(serviceMetric('weir_store_samples_refused_total')),
       bytes: registry.gauge(serviceMetric('weir_store_size_bytes')),
+      backlog: registry.gauge(serviceMetric('weir_remote_write_backlog_bytes')),
       series: registry.gauge(serviceMetric('weir_store_series')),
       writable: registry.gauge(serviceMetric('weir_store_writable')),
       active: registry.gauge(serviceMetric('weir_query_active')),
@@ -62,6 +67,10 @@ export class SelfMetrics {
     this.#registrations.labels(outcome).inc();
   }
 
+  observeRemoteWrite(outcome: string, samples: number): void {
+    this.#written.labels(outcome).inc(samples);
+  }
+
   /** One scrape in the format that suits an Accept header. */
   async render(accept?: string): Promise<{ readonly contentType: string; readonly body: string | Buffer }> {
     const { engine } = this.#options;
@@ -70,12 +79,13 @@ export class SelfMetrics {
   }
 
   #collectStore(stats: EngineStats): void {
-    const { samples, refused, bytes, series, writable, active, busy } = this.#store;
+    const { samples, refused, bytes, backlog, series, writable, active, busy } = this.#store;
     const { engine } = this.#options;
     samples.labels().setTotal(stats.samplesAppended);
     refused.labels('out_of_order').setTotal(stats.refused.outOfOrder);
     refused.labels('out_of_bounds').setTotal(stats.refused.outOfBounds);
     bytes.set(stats.bytes);
+    backlog.set(stats.backlogBytes);
     series.set(stats.series);
     writable.set(stats.failure === undefined ? 1 : 0);
     active.set(engine.activeQueries);

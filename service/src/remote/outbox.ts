@@ -6,26 +6,54 @@ const schema = `
   CREATE TABLE IF NOT EXISTS outbox_cursors (receiver TEXT PRIMARY KEY, sent INTEGER NOT NULL) WITHOUT ROWID;
 `;
 
+/** A batch that a receiver has yet to take; `record` is absent when it cannot be read any more. */
+export interface OutgoingBatch {
+  readonly id: number;
+  readonly record: JournalRecord | undefined;
+}
+
 /**
  * Batches that receivers of remote write have yet to take, written in the transaction that takes the samples themselves.
- * A receiver has a cursor; what all have taken goes. Bounded: beyond `capacity` batches the oldest go unsent.
+ * A receiver has a cursor; a batch that all have taken is deleted. Bounded: beyond `maxBytes` the oldest batches are dropped unsent.
  */
 export class Outbox {
   readonly #database: DatabaseSync;
   readonly #insert: StatementSync;
-  readonly #capacity: number;
+  readonly #oldest: StatementSync;
+  readonly #delete: StatementSync;
+  readonly #select: StatementSync;
+  readonly #maxBytes: number;
   #receivers: readonly string[];
+  #bytes = 0;
+  #dropped = 0;
 
-  constructor(database: DatabaseSync, capacity = 100_000) {
+  constructor(database: DatabaseSync, maxBytes: number) {
     this.#database = database;
-    this.#capacity = capacity;
+    this.#maxBytes = maxBytes;
     database.exec(schema);
     this.#insert = database.prepare('INSERT INTO outbox (data) VALUES (?)');
+    this.#oldest = database.prepare('SELECT id, data FROM outbox ORDER BY id LIMIT 1');
+    this.#delete = database.prepare('DELETE FROM outbox WHERE id = ?');
+    this.#select = database.prepare(
+      `SELECT id, data FROM outbox WHERE id > coalesce((SELECT sent FROM outbox_cursors WHERE receiver = ?), 0)
+       ORDER BY id`,
+    );
     // Known from the first batch on, before a configuration names them again.
     this.#receivers = database
       .prepare('SELECT receiver FROM outbox_cursors')
       .all()
       .map(({ receiver }) => String(receiver));
+    this.recount();
+  }
+
+  /** Bytes of the database that the batches take, to within a few per cent. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Samples dropped unsent since the start: the oldest of a full outbox. */
+  get dropped(): number {
+    return this.#dropped;
   }
 
   /** A receiver that is new begins with the next batch. */
@@ -40,46 +68,86 @@ export class Outbox {
     this.#trim();
   }
 
-  /** Call within the transaction of the batch. */
+  /** Call within the transaction of the batch, and `recount` when that is rolled back. */
   add(record: Uint8Array): void {
-    if (this.#receivers.length > 0) this.#insert.run(record);
+    if (this.#receivers.length === 0) return;
+    const size = storedBytes(record.length);
+    while (this.#bytes > 0 && this.#bytes + size > this.#maxBytes) this.#dropOldest();
+    this.#insert.run(record);
+    this.#bytes += size;
   }
 
-  /** The batches a receiver lacks, oldest first, and the place to confirm when it has them. */
-  next(
-    receiver: string,
-    limit: number,
-  ): { readonly records: readonly JournalRecord[]; readonly through: number } {
-    const rows = this.#database
-      .prepare(
-        `SELECT id, data FROM outbox WHERE id > coalesce((SELECT sent FROM outbox_cursors WHERE receiver = ?), 0)
-         ORDER BY id LIMIT ?`,
-      )
-      .all(receiver, limit);
-    return {
-      records: rows.map((row) => decodeRecord(row.data as Uint8Array)),
-      through: Number(rows.at(-1)?.id ?? 0),
-    };
+  /** The batches that a receiver lacks, oldest first. */
+  *batches(receiver: string): Generator<OutgoingBatch> {
+    for (const { id, data } of this.#select.iterate(receiver))
+      yield { id: Number(id), record: readRecord(data as Uint8Array) };
   }
 
+  /** The receiver has every batch up to and with this one. */
   confirm(receiver: string, through: number): void {
     this.#database.prepare('UPDATE outbox_cursors SET sent = ? WHERE receiver = ?').run(through, receiver);
     this.#trim();
   }
 
-  /** Batches that some receiver lacks. */
-  get size(): number {
-    return Number(this.#database.prepare('SELECT count(*) AS n FROM outbox').get()?.n ?? 0);
+  /** Reads from the database how much waits. */
+  recount(): void {
+    this.#bytes = this.#bytesWhere('true');
+  }
+
+  #dropOldest(): void {
+    const row = this.#oldest.get();
+    if (row === undefined) {
+      this.#bytes = 0;
+      return;
+    }
+    const data = row.data as Uint8Array;
+    this.#delete.run(Number(row.id));
+    this.#bytes -= storedBytes(data.length);
+    this.#dropped += readRecord(data)?.ids.length ?? 0;
   }
 
   #trim(): void {
-    this.#database
-      .prepare(
-        'DELETE FROM outbox WHERE id <= coalesce((SELECT min(sent) FROM outbox_cursors), 9223372036854775807)',
-      )
-      .run();
-    this.#database
-      .prepare('DELETE FROM outbox WHERE id <= (SELECT max(id) FROM outbox) - ?')
-      .run(this.#capacity);
+    const isSent = 'id <= coalesce((SELECT min(sent) FROM outbox_cursors), 9223372036854775807)';
+    this.#bytes -= this.#bytesWhere(isSent);
+    this.#database.exec(`DELETE FROM outbox WHERE ${isSent}`);
   }
+
+  // The length of a blob stands in the head of its row: its pages are not read.
+  #bytesWhere(condition: string): number {
+    const lengths = this.#database
+      .prepare(`SELECT length(data) AS bytes FROM outbox WHERE ${condition}`)
+      .iterate();
+    let sum = 0;
+    for (const { bytes } of lengths) sum += storedBytes(Number(bytes));
+    return sum;
+  }
+}
+
+function readRecord(data: Uint8Array): JournalRecord | undefined {
+  try {
+    return decodeRecord(data);
+  } catch {
+    return undefined;
+  }
+}
+
+const pageBytes = 8_192;
+
+/**
+ * Bytes that a row of so long a blob takes in pages of SQLite ("Database File Format", §1.6): as many rows of its kind as fit into a
+ * leaf share it, and what a leaf does not take lies in overflow pages.
+ */
+function storedBytes(length: number): number {
+  const payload = length + 5;
+  const mostLocal = pageBytes - 35;
+  let local = payload;
+  let overflow = 0;
+  if (payload > mostLocal) {
+    const leastLocal = Math.floor(((pageBytes - 12) * 32) / 255) - 23;
+    local = leastLocal + ((payload - leastLocal) % (pageBytes - 4));
+    if (local > mostLocal) local = leastLocal;
+    overflow = Math.ceil((payload - local) / (pageBytes - 4));
+  }
+  const rowsOfLeaf = Math.max(1, Math.floor((pageBytes - 8) / (local + 7)));
+  return overflow * pageBytes + Math.ceil(pageBytes / rowsOfLeaf);
 }

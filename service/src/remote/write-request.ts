@@ -8,20 +8,60 @@ export interface WriteSample {
   readonly at: number;
 }
 
-/** `prometheus.WriteRequest` (remote write 1.0), not yet compressed. Series come once, with their samples in order. */
-export function encodeWriteRequest(samples: readonly WriteSample[]): Uint8Array {
-  const bySeries = Map.groupBy(samples, ({ labels }) => labels);
-  const parts: Buffer[] = [];
-  for (const [labels, own] of bySeries) {
-    const fields: Buffer[] = [];
-    for (const [name, value] of labels)
-      fields.push(lengthDelimited(1, Buffer.concat([textField(1, name), textField(2, value)])));
-    for (const sample of own) fields.push(lengthDelimited(2, encodeSample(sample)));
-    parts.push(lengthDelimited(1, Buffer.concat(fields)));
+interface WriteSeries {
+  readonly labels: Buffer;
+  readonly samples: Buffer[];
+}
+
+/** Tag and length of a message of protobuf, at most. */
+const headBytes = 6;
+
+/** `prometheus.WriteRequest` (remote write 1.0) up to a size, not yet compressed. Series come once, with their samples in order. */
+export class WriteRequest {
+  readonly #maxBytes: number;
+  readonly #series = new Map<Labels, WriteSeries>();
+  #bytes = 0;
+  #samples = 0;
+
+  /** @param maxBytes Size of the encoded request. The first sample is taken whatever its size. */
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
   }
-  const all = Buffer.concat(parts);
-  // Own memory, so that it can move between threads.
-  return new Uint8Array(all);
+
+  get samples(): number {
+    return this.#samples;
+  }
+
+  /** Returns whether the sample was taken. A request that is full takes no other. */
+  add(sample: WriteSample): boolean {
+    const known = this.#series.get(sample.labels);
+    const series = known ?? { labels: encodeLabels(sample.labels), samples: [] };
+    const encoded = lengthDelimited(2, encodeSample(sample));
+    const bytes = encoded.length + (known === undefined ? series.labels.length + headBytes : 0);
+    if (this.#samples > 0 && this.#bytes + bytes > this.#maxBytes) return false;
+    this.#series.set(sample.labels, series);
+    series.samples.push(encoded);
+    this.#bytes += bytes;
+    this.#samples++;
+    return true;
+  }
+
+  encode(): Uint8Array {
+    const all = Buffer.concat(
+      [...this.#series.values()].map(({ labels, samples }) =>
+        lengthDelimited(1, Buffer.concat([labels, ...samples])),
+      ),
+    );
+    // Own memory, so that it can move between threads.
+    return new Uint8Array(all);
+  }
+}
+
+function encodeLabels(labels: Labels): Buffer {
+  const fields: Buffer[] = [];
+  for (const [name, value] of labels)
+    fields.push(lengthDelimited(1, Buffer.concat([textField(1, name), textField(2, value)])));
+  return Buffer.concat(fields);
 }
 
 function encodeSample({ timeMs, values, at }: WriteSample): Buffer {

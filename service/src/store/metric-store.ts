@@ -27,8 +27,10 @@ export interface MetricStoreOptions {
   readonly path: string;
   /** Age at which samples go. */
   readonly retentionMs: number;
-  /** Bytes in use at which the oldest block goes [no bound]. */
+  /** Bytes in use, the backlog of remote write left out, at which the oldest block is removed [no bound]. */
   readonly retentionBytes?: number;
+  /** Bytes that may wait for receivers of remote write; beyond it the oldest batches are dropped [1 GB]. */
+  readonly backlogBytes?: number;
   /** Length of a block [3,600,000]. A store keeps the length it was made with in mind: change it on new stores only. */
   readonly blockMs?: number;
   /** Series held at any one time; samples of further ones are refused [1,000,000]. */
@@ -104,7 +106,7 @@ export class MetricStore implements Queryable {
     });
     this.#database = opened.value.database;
     this.setAside = opened.setAside;
-    this.outbox = new Outbox(this.#database.connection);
+    this.outbox = new Outbox(this.#database.connection, options.backlogBytes ?? 1e9);
     this.exemplars = new ExemplarStore(this.#database.connection);
     this.sealedMs = this.#database.sealedMs;
     this.#reader = new BlockReader(this.#database, opened.value.blocks, this.blockMs);
@@ -211,6 +213,7 @@ export class MetricStore implements Queryable {
       this.#persist(kept, maxMs, exemplars);
     } catch (thrown) {
       undo();
+      this.outbox.recount();
       this.failure = messageOf(thrown);
       throw new ServiceError(
         'ERR_WEIR_SERVICE_STORE_FULL',

@@ -102,8 +102,9 @@ export class StoreMaintenance {
     if (oldestMs === undefined) return false;
     const isTooOld = oldestMs + blockMs <= cutoffMs;
     const isOrphan = !this.#reader.blocks.some(({ startMs }) => startMs === oldestMs);
-    const isTooMuch =
-      this.#options.retentionBytes !== undefined && this.#database.usedBytes() > this.#options.retentionBytes;
+    // What waits for receivers of remote write has a bound of its own: an outage of theirs costs no history.
+    const { retentionBytes = Number.POSITIVE_INFINITY } = this.#options;
+    const isTooMuch = this.#database.usedBytes() - this.#store.outbox.bytes > retentionBytes;
     if (!isTooOld && !isOrphan && !isTooMuch) return false;
     this.#reader.removeBlock(oldestMs);
     inTransaction(this.#database.connection, () => {
