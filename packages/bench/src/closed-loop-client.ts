@@ -59,6 +59,8 @@ export function observeClient(client: EngineClient, observer: ClientObserver): O
   const begun: number[] = [];
   let parser: ResponseParser;
   let closing = false;
+  /** The server announced the end of the connection with its latest answer; whatever follows answers nothing. */
+  let retired = false;
   let answeredHere = 0;
   let bytes = 0;
   let held = 0;
@@ -96,6 +98,7 @@ export function observeClient(client: EngineClient, observer: ClientObserver): O
     parser.expect(client.pipelinedRequests.toArray()[0]?.req.method ?? 'GET');
   };
   const onAnswer = (head: ResponseHead, keepAlive: boolean): void => {
+    if (retired) return;
     if (answerable === 0) {
       surplus = true;
       return;
@@ -103,10 +106,16 @@ export function observeClient(client: EngineClient, observer: ClientObserver): O
     answerable -= 1;
     const startMs = begun.shift() ?? receivedMs;
     client.pipelinedRequests.toArray().shift();
-    if (!keepAlive) closing = true;
     answeredHere += 1;
     observer.answered(startMs, receivedMs, head, bytes);
     bytes = 0;
+    if (!keepAlive) {
+      // The client must close (RFC 9112 section 9.6); a server that leaves it to the client answers nothing more.
+      closing = true;
+      retired = true;
+      client.conn.destroy();
+      return;
+    }
     if (begun.length > 0) expectNext();
     client._doRequest();
   };
@@ -114,6 +123,7 @@ export function observeClient(client: EngineClient, observer: ClientObserver): O
   const open = (): void => {
     if (client.destroyed) return;
     closing = false;
+    retired = false;
     answeredHere = 0;
     bytes = 0;
     held = 0;
@@ -122,11 +132,11 @@ export function observeClient(client: EngineClient, observer: ClientObserver): O
     const own = parser;
     let failure: FailureKind = 'refused';
     const socket = connectTarget(observer.target, observer.trust, (chunk) => {
-      if (parser !== own) return;
+      if (parser !== own || retired) return;
       receivedMs = now();
       bytes += chunk.length;
       answerable = begun.length;
-      if (own.execute(chunk) && !surplus) return;
+      if ((own.execute(chunk) && !surplus) || retired) return;
       failure = 'malformed';
       socket.destroy();
     });

@@ -5,7 +5,7 @@ import { readCpuTime, readSteal } from './process/cpu-time.ts';
 export interface RunConditions {
   /** Processor time of this process; above 1 with several threads. */
   readonly generatorBusy: number;
-  /** Time in which this process was runnable, but others had its processor. */
+  /** Time in which threads of this process were runnable, but others had their processor; the target is none of them. */
   readonly generatorWaited?: number;
   readonly steal?: number;
 }
@@ -31,7 +31,8 @@ export function watchConditions(now: () => number): ConditionWatch {
         generatorBusy: (after.cpuUs - before.cpuUs) / 1_000 / spanMs,
         ...(after.waitNs === undefined || before.waitNs === undefined
           ? {}
-          : { generatorWaited: (after.waitNs - before.waitNs) / 1e6 / spanMs }),
+          : // A worker thread that has ended took its share of the sum along.
+            { generatorWaited: Math.max(after.waitNs - before.waitNs, 0) / 1e6 / spanMs }),
         ...(ticks > 0
           ? { steal: ((after.steal?.stealTicks ?? 0) - (before.steal?.stealTicks ?? 0)) / ticks }
           : {}),

@@ -12,9 +12,9 @@ const readBuffer = Buffer.allocUnsafe(65_536);
  * {@link readyEvent} and for `error`.
  */
 export function connectTarget(target: URL, trust?: TlsTrust, onData?: (chunk: Buffer) => void): Socket {
-  const host = target.hostname.replace(/^\[|\]$/g, '');
+  const host = hostOf(target);
   if (target.protocol === 'http:') {
-    const options = { host, port: Number(target.port || 80), noDelay: true };
+    const options = { host, port: portOf(target), noDelay: true };
     if (onData === undefined) return connectTcp(options);
     const callback = (size: number, buffer: Uint8Array): boolean => {
       onData(
@@ -29,13 +29,23 @@ export function connectTarget(target: URL, trust?: TlsTrust, onData?: (chunk: Bu
   const servername = isIP(host) === 0 ? host : undefined;
   const socket = connectTls({
     host,
-    port: Number(target.port || 443),
+    port: portOf(target),
     ALPNProtocols: ['http/1.1'],
     noDelay: true,
     ...(servername === undefined ? {} : { servername }),
     ...(trust === undefined ? {} : { secureContext: secureContextOf(trust) }),
   } as ConnectionOptions);
   return onData === undefined ? socket : socket.on('data', onData);
+}
+
+/** The host of an origin, without the brackets of an IPv6 address. */
+export function hostOf({ hostname }: URL): string {
+  return hostname.replace(/^\[|\]$/g, '');
+}
+
+/** The port of an origin, the protocol's own where none is written. */
+export function portOf({ protocol, port }: URL): number {
+  return Number(port || (protocol === 'https:' ? 443 : 80));
 }
 
 /** The event with which a connection of {@link connectTarget} becomes usable. */

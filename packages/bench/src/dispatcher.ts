@@ -1,4 +1,4 @@
-import { HttpConnection } from './http/connection.ts';
+import { HttpConnection, type ReceivedAnswer } from './http/connection.ts';
 import type { WireRequest } from './http/request-bytes.ts';
 import { locationOf, type ResponseHead } from './http/response-parser.ts';
 import type { FailureKind } from './measurement.ts';
@@ -8,14 +8,16 @@ import type { TlsTrust } from './tls-trust.ts';
 export interface Exchange {
   readonly dueMs: number;
   readonly request: WireRequest;
-  /** Told exactly once, after the outcome is recorded. `answer` is undefined when there was none. */
-  readonly onEnd?: (answer: Answer | undefined, endMs: number) => void;
+  /** Whether the answer's body is read; without, it is not kept. @defaultValue false */
+  readonly keepBody?: boolean;
+  /** Called exactly once, after the outcome is recorded, with the answer or with the reason why there was none. */
+  readonly onEnd?: (answer: Answer | FailureKind, endMs: number) => void;
 }
 
 /** An answer as a scenario's checks see it. */
 export interface Answer {
   readonly head: ResponseHead;
-  /** Empty unless the dispatcher keeps bodies. */
+  /** Empty unless the exchange keeps it. */
   readonly body: Buffer;
   readonly latencyMs: number;
 }
@@ -39,14 +41,8 @@ export interface DispatcherOptions {
   readonly timeoutMs: number;
   readonly now: () => number;
   readonly outcomes: Outcomes;
-  readonly keepBodies: boolean;
   /** Called whenever the last exchange under way has ended. */
   readonly onIdle: () => void;
-}
-
-interface Flight {
-  readonly exchange: Exchange;
-  readonly body: Buffer[];
 }
 
 const reconnectDelayMs = 20;
@@ -59,7 +55,7 @@ const reconnectDelayMs = 20;
 export class Dispatcher {
   readonly #options: DispatcherOptions;
   readonly #idle: HttpConnection[] = [];
-  readonly #flights = new Map<HttpConnection, Flight>();
+  readonly #flights = new Map<HttpConnection, Exchange>();
   readonly #opening = new Set<HttpConnection>();
   #waiting: Exchange[] = [];
   #waitingFrom = 0;
@@ -96,8 +92,8 @@ export class Dispatcher {
   }
 
   #send(connection: HttpConnection, exchange: Exchange): void {
-    this.#flights.set(connection, { exchange, body: [] });
-    connection.send(exchange.request);
+    this.#flights.set(connection, exchange);
+    connection.send(exchange.request, exchange.keepBody);
   }
 
   #openIfShort(): void {
@@ -110,11 +106,8 @@ export class Dispatcher {
         this.#opening.delete(ready);
         this.#free(ready);
       },
-      onAnswer: (from, head, bytes, reusable) => this.#answered(from, head, bytes, reusable),
+      onAnswer: (from, received) => this.#answered(from, received),
       onLost: (lost, kind) => this.#lost(lost, kind),
-      ...(this.#options.keepBodies
-        ? { onBody: (from, chunk) => this.#flights.get(from)?.body.push(Buffer.from(chunk)) }
-        : {}),
     });
     this.#opening.add(connection);
   }
@@ -136,32 +129,32 @@ export class Dispatcher {
     return next;
   }
 
-  #answered(connection: HttpConnection, head: ResponseHead, bytes: number, reusable: boolean): void {
-    const flight = this.#flights.get(connection);
-    if (flight === undefined) return;
+  #answered(connection: HttpConnection, { head, body, bytes, reusable }: ReceivedAnswer): void {
+    const exchange = this.#flights.get(connection);
+    if (exchange === undefined) return;
     this.#flights.delete(connection);
     const endMs = this.#options.now();
-    const { dueMs, onEnd } = flight.exchange;
+    const { dueMs, onEnd } = exchange;
     this.#options.outcomes.answered(dueMs, endMs, head.status, bytes);
     const location = locationOf(head);
     if (location !== undefined) this.#options.outcomes.redirected(location);
     if (reusable) this.#free(connection);
     else this.#openIfShort();
-    onEnd?.({ head, body: Buffer.concat(flight.body), latencyMs: endMs - dueMs }, endMs);
+    onEnd?.({ head, body, latencyMs: endMs - dueMs }, endMs);
     this.#reportIdle();
   }
 
   #lost(connection: HttpConnection, kind: FailureKind): void {
-    const flight = this.#flights.get(connection);
+    const exchange = this.#flights.get(connection);
     const opening = this.#opening.delete(connection);
-    if (flight === undefined) {
+    if (exchange === undefined) {
       const index = this.#idle.indexOf(connection);
       if (index >= 0) this.#idle.splice(index, 1);
       if (opening) this.#refused();
       return;
     }
     this.#flights.delete(connection);
-    this.#fail(flight.exchange, kind);
+    this.#fail(exchange, kind);
     this.#openIfShort();
   }
 
@@ -183,17 +176,17 @@ export class Dispatcher {
   #fail(exchange: Exchange, kind: FailureKind): void {
     const endMs = this.#options.now();
     this.#options.outcomes.failed(exchange.dueMs, endMs, kind);
-    exchange.onEnd?.(undefined, endMs);
+    exchange.onEnd?.(kind, endMs);
     this.#reportIdle();
   }
 
   #sweep(): void {
     const oldestMs = this.#options.now() - this.#options.timeoutMs;
-    for (const [connection, flight] of this.#flights) {
-      if (flight.exchange.dueMs > oldestMs) continue;
+    for (const [connection, exchange] of this.#flights) {
+      if (exchange.dueMs > oldestMs) continue;
       this.#flights.delete(connection);
       connection.destroy();
-      this.#fail(flight.exchange, 'timeout');
+      this.#fail(exchange, 'timeout');
     }
     while ((this.#waiting[this.#waitingFrom]?.dueMs ?? Number.POSITIVE_INFINITY) <= oldestMs) {
       const dropped = this.#nextWaiting();

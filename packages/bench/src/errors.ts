@@ -7,7 +7,8 @@
  * | `ERR_WEIR_BENCH_FILE` | the scenario file is missing, unreadable or does not export a scenario |
  * | `ERR_WEIR_BENCH_TARGET_REFUSED` | the target, or where it redirects to, is not on the allow-list |
  * | `ERR_WEIR_BENCH_UNREACHABLE` | nothing answers at the target |
- * | `ERR_WEIR_BENCH_START` | a start or set-up command failed, or its server never answered |
+ * | `ERR_WEIR_BENCH_START` | a start or set-up command failed, its server never answered, or its port was taken |
+ * | `ERR_WEIR_BENCH_TARGET_ENDED` | the target that `start` began ended during the run |
  * | `ERR_WEIR_BENCH_GENERATOR` | the process that makes the load ended early |
  * | `ERR_WEIR_BENCH_PROFILE` | a build could not be profiled |
  * | `ERR_WEIR_BENCH_ARM` | an arm of a comparison is no directory, commit or command |
@@ -21,6 +22,7 @@ export type BenchErrorCode =
   | 'ERR_WEIR_BENCH_TARGET_REFUSED'
   | 'ERR_WEIR_BENCH_UNREACHABLE'
   | 'ERR_WEIR_BENCH_START'
+  | 'ERR_WEIR_BENCH_TARGET_ENDED'
   | 'ERR_WEIR_BENCH_GENERATOR'
   | 'ERR_WEIR_BENCH_PROFILE'
   | 'ERR_WEIR_BENCH_ARM'
@@ -113,6 +115,31 @@ export class StartError extends BenchError {
     super(
       'ERR_WEIR_BENCH_START',
       `\`${command}\` ${reason}${said}. It must listen on 127.0.0.1 at the port in the variable PORT.`,
+    );
+  }
+}
+
+/** Something listens already where a target is to be started; it would be measured in its place. Nothing was started. */
+export class TargetPortTakenError extends BenchError {
+  override readonly name = 'TargetPortTakenError';
+
+  constructor(command: string, origin: string) {
+    super(
+      'ERR_WEIR_BENCH_START',
+      `\`${command}\` was not started: something already listens at ${origin}. Stop it, or change the port of \`target\`.`,
+    );
+  }
+}
+
+/** The target that `start` began ended by itself while it was measured. */
+export class TargetEndedError extends BenchError {
+  override readonly name = 'TargetEndedError';
+
+  /** @param how as a {@link StartedTarget} tells it */
+  constructor(target: string, how: string, afterMs: number) {
+    super(
+      'ERR_WEIR_BENCH_TARGET_ENDED',
+      `The target ${target} ended during the run, after ${(afterMs / 1_000).toFixed(1)} s of load: it ${how}. Repair the server, and run again.`,
     );
   }
 }

@@ -26,6 +26,8 @@ export {
   type ScenarioIssue,
   ServiceError,
   StartError,
+  TargetEndedError,
+  TargetPortTakenError,
   TargetRefusedError,
   TargetUnreachableError,
 } from './errors.ts';

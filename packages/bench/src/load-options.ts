@@ -3,6 +3,9 @@ import type { Measurement } from './measurement.ts';
 import type { ResolvedScenario } from './scenario.ts';
 import type { TlsTrust } from './tls-trust.ts';
 
+/** A load that needs no more time to begin: its feeds are read, its threads run. Only then does the clock start. */
+export type ReadyLoad = (options: LoadOptions) => Promise<void>;
+
 /** What every kind of load is given. */
 export interface LoadOptions {
   readonly scenario: ResolvedScenario;

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, extname, resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
-import { ScenarioError, ScenarioFileError } from './errors.ts';
+import { ScenarioFileError } from './errors.ts';
+import { importFile } from './import-file.ts';
 import { parseScenario, type ResolvedScenario } from './scenario.ts';
 
 const modules = new Set(['.js', '.mjs', '.cjs', '.ts', '.mts', '.cts']);
@@ -12,7 +12,7 @@ const modules = new Set(['.js', '.mjs', '.cjs', '.ts', '.mts', '.cts']);
  * TypeScript needs Node ≥ 22.18, which strips types itself.
  *
  * @throws {@link ScenarioFileError} when the file is missing, unparsable or of another kind
- * @throws {@link ScenarioError} when its content has mistakes
+ * @throws `ScenarioError` when its content has mistakes
  */
 export async function loadScenario(file: string): Promise<ResolvedScenario> {
   const extension = extname(file);
@@ -52,15 +52,7 @@ async function readJson(file: string): Promise<unknown> {
 }
 
 async function importDefault(file: string): Promise<unknown> {
-  let module: { default?: unknown };
-  try {
-    module = await import(pathToFileURL(resolve(file)).href);
-  } catch (cause) {
-    if (cause instanceof ScenarioError) throw new ScenarioError(cause.issues, file);
-    throw new ScenarioFileError(`${file}: cannot be imported: ${firstLine((cause as Error).message)}`, {
-      cause,
-    });
-  }
+  const module = await importFile(file);
   if (module.default === undefined) {
     throw new ScenarioFileError(
       `${file}: has no default export. Write \`export default defineBench({ … })\`.`,

@@ -2,8 +2,11 @@ import { LatencyHistogram, type LatencySummary } from './latency-histogram.ts';
 import type { BenchmarkProgress, RequestCounts, TimelinePoint } from './result.ts';
 import { Timeline } from './timeline.ts';
 
-/** Why a request got no answer. `dropped`: it was due, but never sent. */
-export type FailureKind = 'timeout' | 'cut' | 'refused' | 'malformed' | 'dropped';
+/**
+ * Why a request got no answer. `dropped`: no connection was free until its timeout. `unsent`: it could not be written, since a value
+ * that it names was missing.
+ */
+export type FailureKind = 'timeout' | 'cut' | 'refused' | 'malformed' | 'dropped' | 'unsent';
 
 const rateWindowMs = 1_000;
 /** Clocks of threads are compared through sums of large numbers; a microsecond covers their rounding. */
@@ -11,7 +14,8 @@ const roundingMs = 0.001;
 
 /**
  * Sorts outcomes into the warm-up and the measured time by the moment a request *began* (in an open loop: was due), so that every
- * request that began in the measured time counts once, even when it ended after it, and none that began before does.
+ * request that began in the measured time counts once, even when it ended after it, and none that began before does. Rates alone count
+ * what *ended* in the measured time, whenever it began: answers that come after it, of an overloaded server, are no throughput of it.
  * All times are of the injected clock, in milliseconds.
  */
 export class Measurement {
@@ -32,7 +36,8 @@ export class Measurement {
   readonly #failures = new Map<FailureKind, number>();
   #ok = 0;
   #answered = 0;
-  #bytes = 0;
+  #endedWithin = 0;
+  #bytesWithin = 0;
   #late = 0;
   #latestMs = 0;
 
@@ -51,7 +56,13 @@ export class Measurement {
 
   answered(startMs: number, latencyMs: number, endMs: number, status: number, bytes: number): void {
     this.#rateAnswered += 1;
-    if (startMs < this.#measureMs - roundingMs) {
+    const isWarmup = startMs < this.#measureMs - roundingMs;
+    if (endMs >= this.#measureMs && endMs < this.#endMs) {
+      this.#endedWithin += 1;
+      this.#bytesWithin += bytes;
+      this.#timeline.answered(endMs, isWarmup ? undefined : latencyMs);
+    }
+    if (isWarmup) {
       this.#warmup.record(latencyMs);
       this.#warmupAnswered += 1;
       return;
@@ -59,10 +70,8 @@ export class Measurement {
     if (startMs >= this.#endMs - roundingMs) return;
     this.#latency.record(latencyMs);
     this.#answered += 1;
-    this.#bytes += bytes;
     if (status >= 200 && status < 300) this.#ok += 1;
     this.#statusCodes.set(status, (this.#statusCodes.get(status) ?? 0) + 1);
-    if (endMs < this.plannedEndMs) this.#timeline.answered(endMs, latencyMs);
   }
 
   failed(startMs: number, endMs: number, kind: FailureKind): void {
@@ -133,7 +142,7 @@ export class Measurement {
       non2xx: this.#answered - this.#ok,
       errors,
       timeouts: this.#failures.get('timeout') ?? 0,
-      perSecond: this.#perSecond(this.#answered),
+      perSecond: this.#perSecond(this.#endedWithin),
     };
   }
 
@@ -156,7 +165,7 @@ export class Measurement {
   }
 
   bytesPerSecond(): number {
-    return this.#perSecond(this.#bytes);
+    return this.#perSecond(this.#bytesWithin);
   }
 
   /** Final; call it once, after `end`. */

@@ -1,5 +1,6 @@
 import type { ScenarioIssue } from './errors.ts';
 import { ScenarioError } from './errors.ts';
+import type { LatencySummary } from './latency-histogram.ts';
 import { formatCount, formatLatency } from './report/format.ts';
 import type { BenchmarkResult } from './result.ts';
 
@@ -24,20 +25,35 @@ type Kind = 'latency' | 'share' | 'rate';
 
 interface Metric {
   readonly kind: Kind;
+  /** `undefined` where the run has no such value; never a value that stands for nothing. */
   readonly read: (result: BenchmarkResult) => number | undefined;
+  /** Of a latency: the shares of requests that must have been answered, and have succeeded; else it is known from below only. */
+  readonly needs?: { readonly answered: number; readonly succeeded: number };
 }
 
-const share = (part: number, whole: number): number => (whole === 0 ? 1 : part / whole);
+const rounding = 1e-9;
+const share = (part: number, whole: number): number | undefined => (whole === 0 ? undefined : part / whole);
+
+/** A failed request ranks above every answer, so a percentile needs as many successes as it spans. */
+const latency = (name: keyof LatencySummary, succeeded: number, answered: number = succeeded): Metric => ({
+  kind: 'latency',
+  read: ({ latencyMs, requests, failures }) => {
+    const { timeout = 0, dropped = 0 } = failures;
+    return requests.ok + requests.non2xx + timeout + dropped === 0 ? undefined : latencyMs[name];
+  },
+  needs: { answered, succeeded },
+});
 
 const metrics: Readonly<Record<string, Metric>> = {
-  min: { kind: 'latency', read: ({ latencyMs }) => latencyMs.min },
-  mean: { kind: 'latency', read: ({ latencyMs }) => latencyMs.mean },
-  p50: { kind: 'latency', read: ({ latencyMs }) => latencyMs.p50 },
-  p90: { kind: 'latency', read: ({ latencyMs }) => latencyMs.p90 },
-  p95: { kind: 'latency', read: ({ latencyMs }) => latencyMs.p95 },
-  p99: { kind: 'latency', read: ({ latencyMs }) => latencyMs.p99 },
-  'p99.9': { kind: 'latency', read: ({ latencyMs }) => latencyMs.p999 },
-  max: { kind: 'latency', read: ({ latencyMs }) => latencyMs.max },
+  min: latency('min', 0),
+  // One unanswered request could have taken any time; of quick refusals a few do not change it.
+  mean: latency('mean', 0.99, 1),
+  p50: latency('p50', 0.5),
+  p90: latency('p90', 0.9),
+  p95: latency('p95', 0.95),
+  p99: latency('p99', 0.99),
+  'p99.9': latency('p999', 0.999),
+  max: latency('max', 0.99, 1),
   errors: { kind: 'share', read: ({ requests }) => share(requests.errors + requests.non2xx, requests.total) },
   timeouts: { kind: 'share', read: ({ requests }) => share(requests.timeouts, requests.total) },
   achievedRate: { kind: 'share', read: ({ arrivals }) => arrivals?.achieved },
@@ -47,6 +63,19 @@ const metrics: Readonly<Record<string, Metric>> = {
   },
   rate: { kind: 'rate', read: ({ requests }) => requests.perSecond },
 };
+
+/**
+ * Share of the requests that succeeded: answered with a status below 400, or in flows as their checks ask. What fails quickly is no
+ * quick answer, and what was never answered has no latency at all.
+ */
+function succeededShare({ requests, statusCodes, checks }: BenchmarkResult): number {
+  if (checks !== undefined) return share(checks.passed, checks.passed + checks.failed) ?? 0;
+  const refusals = Object.entries(statusCodes).reduce(
+    (sum, [status, count]) => sum + (Number(status) >= 400 ? count : 0),
+    0,
+  );
+  return 1 - (share(requests.errors + refusals, requests.total) ?? 1);
+}
 
 const units: Readonly<Record<Kind, Readonly<Record<string, number>>>> = {
   latency: { us: 0.001, µs: 0.001, ms: 1, s: 1_000 },
@@ -62,7 +91,7 @@ export function explainObjective(expression: string): string | undefined {
 
 /**
  * Reads `<metric> <operator> <value><unit>`. Metrics: `min`, `mean`, `p50`, `p90`, `p95`, `p99`, `p99.9`, `max` in us, ms or s; `errors` (whatever
- * was not answered with 2xx), `timeouts`, `achievedRate` (open loop), `checks` in %; `rate` in /s. Operators: `<`, `<=`, `>`, `>=`.
+ * was not answered with 2xx), `timeouts`, `achievedRate` (open loop), `checks` in %; `rate` (answers of any status) in /s. Operators: `<`, `<=`, `>`, `>=`.
  *
  * @throws {@link ScenarioError}
  */
@@ -73,17 +102,30 @@ export function parseObjective(expression: string): Objective {
   throw new ScenarioError([issue]);
 }
 
-/** A value that a run does not have, such as `achievedRate` of a closed loop, misses its objective. */
+/**
+ * A value that a run does not have misses its objective, whatever the bound: `achievedRate` of a closed loop, `checks` where none was
+ * made, a percentile that reaches into the requests that failed (no answer, a status of 400 or more, a failed check).
+ */
 export function checkObjective(objective: Objective, result: BenchmarkResult): ObjectiveOutcome {
-  const actual = metrics[objective.metric]?.read(result);
-  const met = actual !== undefined && result.requests.total > 0 && holds(actual, objective);
-  return { expression: objective.expression, met, actual: actual ?? null };
+  const { expression } = objective;
+  const metric = metrics[objective.metric];
+  const actual = result.requests.total === 0 ? undefined : metric?.read(result);
+  if (actual === undefined || !holds(actual, objective))
+    return { expression, met: false, actual: actual ?? null };
+  const { needs = { answered: 0, succeeded: 0 } } = metric ?? {};
+  const { requests } = result;
+  const isWhole =
+    1 - requests.errors / requests.total >= needs.answered - rounding &&
+    succeededShare(result) >= needs.succeeded - rounding;
+  return { expression, met: isWhole, actual: isWhole ? actual : null };
 }
 
 /** `p99 < 250ms: 312 ms`. */
 export function describeObjective({ expression, actual }: ObjectiveOutcome): string {
-  if (actual === null) return `${expression}: not measured`;
-  const kind = metrics[parseObjective(expression).metric]?.kind;
+  const metric = metrics[parseObjective(expression).metric];
+  const kind = metric?.kind;
+  if (actual === null)
+    return `${expression}: not measured${metric?.needs === undefined ? '' : ', too many requests failed'}`;
   if (kind === 'latency') return `${expression}: ${formatLatency(actual)}`;
   return `${expression}: ${kind === 'share' ? `${(actual * 100).toFixed(2)} %` : `${formatCount(actual)}/s`}`;
 }

@@ -52,7 +52,6 @@ export function runOpenLoop(
       timeoutMs: plan.timeoutMs,
       now,
       outcomes,
-      keepBodies: false,
       onIdle: () => {
         if (!sending) finish();
       },

@@ -5,7 +5,7 @@ import type { FailureKind } from './measurement.ts';
  * Outcomes as numbers, so that a worker hands them over without copying. Five to a row: kind, due and end in
  * milliseconds since the epoch, status, bytes. Kind 0 is an answer, 1 a late begin (its end is when it began), others failures.
  */
-const kinds: readonly FailureKind[] = ['timeout', 'cut', 'refused', 'malformed', 'dropped'];
+const kinds: readonly FailureKind[] = ['timeout', 'cut', 'refused', 'malformed', 'dropped', 'unsent'];
 const width = 5;
 const rows = 2_000;
 

@@ -36,11 +36,22 @@ const hopHeaders = new Set([
 
 /** Header names and values; those that frame a message are the generator's. */
 export function headersSchema(value: z.ZodType<string> = z.string()): z.ZodType<Record<string, string>> {
-  return z.record(
-    z
-      .string()
-      .regex(token, 'expected a header name')
-      .refine((name) => !hopHeaders.has(name.toLowerCase()), 'is set by the generator; remove it'),
-    value.refine((text) => printable.test(text), 'expected a header value without line breaks'),
-  );
+  const names = z
+    .string()
+    .regex(token, 'expected a header name')
+    .refine((name) => !hopHeaders.has(name.toLowerCase()), 'is set by the generator; remove it');
+  const values = value.refine((text) => printable.test(text), 'expected a header value without line breaks');
+  return z.record(names, values).superRefine((headers, context) => {
+    const seen = new Set<string>();
+    for (const name of Object.keys(headers)) {
+      const lower = name.toLowerCase();
+      if (seen.has(lower))
+        context.addIssue({
+          code: 'custom',
+          path: [name],
+          message: 'is given twice; names differ by case only',
+        });
+      seen.add(lower);
+    }
+  });
 }

@@ -31,7 +31,7 @@ export const environmentSchema: z.ZodType<BenchmarkEnvironment> = z.strictObject
   // zod's optional keys may hold undefined, which JSON cannot.
 }) as unknown as z.ZodType<BenchmarkEnvironment>;
 
-const failure = z.enum(['timeout', 'cut', 'refused', 'malformed', 'dropped']);
+const failure = z.enum(['timeout', 'cut', 'refused', 'malformed', 'dropped', 'unsent']);
 
 const resultSchema = z.strictObject({
   schemaVersion: z.literal(1),

@@ -53,10 +53,10 @@ export interface RequestCounts {
   readonly ok: number;
   /** Answered with any other status; redirects are not followed. */
   readonly non2xx: number;
-  /** Not answered: timed out, cut off, refused, malformed. */
+  /** Not answered: timed out, cut off, refused, malformed, dropped, unsent. */
   readonly errors: number;
   readonly timeouts: number;
-  /** Answers per second. */
+  /** Answers that ended within the measured time, per second of it. */
   readonly perSecond: number;
 }
 
@@ -65,7 +65,7 @@ export type BenchmarkLoad =
   | { readonly mode: 'closed'; readonly connections: number; readonly pipelining: number }
   | {
       readonly mode: 'open';
-      /** Requests per second, averaged over the stages. */
+      /** Requests, or sessions of flows, per second, averaged over the stages. */
       readonly rate: number;
       readonly stages: readonly RateStage[];
       /** At most so many at once. */
@@ -73,17 +73,20 @@ export type BenchmarkLoad =
       readonly workers: number;
     };
 
-/** How well an open loop kept its schedule. */
+/** How well an open loop kept its schedule. Arrivals are requests, or with flows sessions, whatever the number of their steps. */
 export interface ArrivalCounts {
-  /** Requests that were due in the measured time. */
+  /** Arrivals that were due in the measured time. */
   readonly intended: number;
   /** Begun more than a millisecond after they were due, because the generator was busy. */
   readonly late: number;
   /** By how much the latest of them was late. */
   readonly latestMs: number;
-  /** Never sent: every connection was busy until their timeout. Part of `requests.errors`. */
+  /** Requests never sent: every connection was busy until their timeout. Part of `requests.errors`. */
   readonly dropped: number;
-  /** Answered, of those intended; 0 to 1. */
+  /**
+   * Of those intended, 0 to 1: requests that were answered with any status; sessions that no unanswered step, failed check or missing
+   * value ended early.
+   */
   readonly achieved: number;
 }
 
@@ -117,7 +120,7 @@ export interface BenchmarkResult {
   /** Reasons not to believe this run; empty for a sound one. */
   readonly doubts: readonly Doubt[];
   readonly conditions?: RunConditions;
-  /** Received, headers included. */
+  /** Received within the measured time, headers included. */
   readonly bytesPerSecond: number;
   readonly timeline: readonly TimelinePoint[];
   readonly environment: BenchmarkEnvironment;

@@ -1,15 +1,18 @@
+import { setImmediate } from 'node:timers/promises';
 import type { RateStage } from './arrival-schedule.ts';
 import { runClosedLoop } from './closed-loop.ts';
 import { doubtRun, type RunConditions, watchConditions } from './conditions.ts';
-import { probeTarget } from './connect-target.ts';
+import { portOf, probeTarget } from './connect-target.ts';
 import { describeEnvironment } from './environment.ts';
+import { TargetEndedError } from './errors.ts';
 import { authorise } from './flow/auth.ts';
+import { compileFlows, type FlowMix } from './flow/compile-flows.ts';
 import { FlowReport } from './flow/flow-report.ts';
 import { runFlows } from './flow/run-flows.ts';
-import type { LoadOptions } from './load-options.ts';
+import type { ReadyLoad } from './load-options.ts';
 import { Measurement } from './measurement.ts';
 import { checkObjective, parseObjective } from './objective.ts';
-import { startTarget } from './process/start-target.ts';
+import { type StartedTarget, startTarget } from './process/start-target.ts';
 import type {
   ArrivalCounts,
   BenchmarkEnvironment,
@@ -19,9 +22,9 @@ import type {
   RequestCounts,
 } from './result.ts';
 import { parseScenario, type ResolvedScenario, type Scenario, stagesOf } from './scenario.ts';
-import { runSharedOpenLoop } from './shared-open-loop.ts';
+import { prepareOpenLoop } from './shared-open-loop.ts';
 import { assertTargetAllowed, watchRedirects } from './target-policy.ts';
-import { readTrust } from './tls-trust.ts';
+import { readTrust, type TlsTrust } from './tls-trust.ts';
 
 /** Options of {@link runBenchmark}. */
 export interface RunBenchmarkOptions {
@@ -41,63 +44,88 @@ const progressMs = 500;
  * Runs a scenario against its target from this process and resolves with what was measured. The generator takes up to
  * one core; run it in a process of its own when this one has other work.
  *
- * @throws {@link ScenarioError}, {@link TargetRefusedError} or {@link TargetUnreachableError}, before any load; the second also when
- * the target redirects to where no load is allowed, which ends the run
+ * @throws {@link ScenarioError}, {@link ScenarioFileError}, {@link TargetRefusedError} or {@link StartError} before the target is
+ * started, {@link StartError} or {@link TargetUnreachableError} before any load; {@link TargetEndedError} when the target that `start`
+ * began ends during the run, {@link RedirectRefusedError} when it redirects to where no load is allowed: both end the run
  */
 export async function runBenchmark(
-  scenario: Scenario,
+  given: Scenario,
   options: RunBenchmarkOptions = {},
 ): Promise<BenchmarkResult> {
-  const resolved = parseScenario(scenario);
+  const scenario = authorise(parseScenario(given));
   const { onProgress, allowTargets = [], now = () => performance.now() } = options;
   const signal = options.signal ?? new AbortController().signal;
-  assertTargetAllowed(resolved.target, allowTargets);
-  const run = { allowTargets, now, signal, onProgress };
-  const { start } = resolved;
-  if (start === undefined) return measure(resolved, run);
-  const { port } = new URL(resolved.target);
-  const started = await startTarget({ start, directory: process.cwd(), port: Number(port || 80), signal });
+  assertTargetAllowed(scenario.target, allowTargets);
+  const trust = await readTrust(scenario.tls?.ca);
+  const mix = scenario.flows === undefined ? undefined : compileFlows(scenario);
+  const run = { scenario, trust, mix, allowTargets, now, signal, onProgress };
+  const { start } = scenario;
+  if (start === undefined) return measure(run);
+  const started = await startTarget({
+    start,
+    directory: process.cwd(),
+    port: portOf(new URL(scenario.target)),
+    origin: scenario.target,
+    trust,
+    signal,
+  });
   try {
-    return await measure(resolved, run);
+    return await measureStarted(run, started);
   } finally {
     await started.stop();
   }
 }
 
 interface Run extends Required<Pick<RunBenchmarkOptions, 'signal' | 'allowTargets' | 'now'>> {
+  /** With its credentials. */
+  readonly scenario: ResolvedScenario;
+  readonly trust: TlsTrust | undefined;
+  readonly mix: FlowMix | undefined;
   readonly onProgress: RunBenchmarkOptions['onProgress'];
 }
 
-async function measure(resolved: ResolvedScenario, run: Run): Promise<BenchmarkResult> {
-  const { signal, onProgress, now } = run;
-  const environment = await describeEnvironment();
-  const trust = await readTrust(resolved.tls?.ca);
-  await probeTarget(new URL(resolved.target), trust, resolved.timeoutMs, signal);
+/** Whatever was measured of a target that ended is a measurement of its absence, so it is no result. */
+async function measureStarted(run: Run, started: StartedTarget): Promise<BenchmarkResult> {
+  const stop = new AbortController();
+  void started.ended.then(() => stop.abort());
+  const beganMs = run.now();
+  try {
+    const result = await measure({ ...run, signal: AbortSignal.any([run.signal, stop.signal]) });
+    // The event of its end may still be waiting.
+    await setImmediate();
+    if (run.signal.aborted || !started.hasEnded()) return result;
+  } catch (error) {
+    // It cannot be reached, where it has just ended.
+    if (!started.hasEnded()) throw error;
+  }
+  throw new TargetEndedError(run.scenario.target, await started.ended, run.now() - beganMs);
+}
 
-  const authorised = authorise(resolved);
-  const measurement = new Measurement(now(), resolved.warmupMs, resolved.durationMs);
-  const startedAt = new Date(Date.now() + resolved.warmupMs).toISOString();
-  const watch = watchConditions(now);
+/** What a load needs before the clock may start. */
+async function prepareLoad({ scenario, trust, mix, signal }: Run, report: FlowReport): Promise<ReadyLoad> {
+  if (mix !== undefined) return (options) => runFlows({ ...options, mix, report });
+  return stagesOf(scenario) === undefined ? runClosedLoop : prepareOpenLoop(scenario, trust, signal);
+}
+
+async function measure(run: Run): Promise<BenchmarkResult> {
+  const { scenario, trust, signal, onProgress, now } = run;
+  const environment = await describeEnvironment();
+  await probeTarget(new URL(scenario.target), trust, scenario.timeoutMs, signal);
   const report = new FlowReport();
-  const redirects = watchRedirects(resolved.target, run.allowTargets);
+  const load = await prepareLoad(run, report);
+
+  const measurement = new Measurement(now(), scenario.warmupMs, scenario.durationMs);
+  const startedAt = new Date(Date.now() + scenario.warmupMs).toISOString();
+  const watch = watchConditions(now);
+  const redirects = watchRedirects(scenario.target, run.allowTargets);
   const stop = AbortSignal.any([signal, redirects.refused]);
   const end = (): void => measurement.end(now());
   if (stop.aborted) end();
   stop.addEventListener('abort', end, { once: true });
   const ticker = setInterval(() => onProgress?.(measurement.progress(now())), progressMs);
-  const warm = setTimeout(() => watch.begin(), resolved.warmupMs);
+  const warm = setTimeout(() => watch.begin(), scenario.warmupMs);
   try {
-    const load: LoadOptions = {
-      scenario: authorised,
-      trust,
-      measurement,
-      now,
-      signal: stop,
-      redirected: redirects.check,
-    };
-    if (resolved.flows !== undefined) await runFlows({ ...load, report });
-    else if (stagesOf(resolved) === undefined) await runClosedLoop(load);
-    else await runSharedOpenLoop(load);
+    await load({ scenario, trust, measurement, now, signal: stop, redirected: redirects.check });
   } finally {
     clearInterval(ticker);
     clearTimeout(warm);
@@ -106,7 +134,7 @@ async function measure(resolved: ResolvedScenario, run: Run): Promise<BenchmarkR
   redirects.refused.throwIfAborted();
   onProgress?.(measurement.progress(now()));
   const conditions = watch.end();
-  return summarise(resolved, measurement, { startedAt, environment, conditions, report });
+  return summarise(scenario, measurement, { startedAt, environment, conditions, report });
 }
 
 interface Surroundings {
@@ -125,8 +153,15 @@ function summarise(
   const requests = measurement.counts();
   const failures = measurement.failures();
   const stages = stagesOf(scenario);
+  const sessions = scenario.flows === undefined ? undefined : report.sessions();
   const arrivals =
-    stages === undefined ? undefined : countArrivals(requests, failures.dropped ?? 0, measurement);
+    stages === undefined
+      ? undefined
+      : {
+          ...(sessions === undefined ? countRequests(requests) : countSessions(sessions)),
+          ...measurement.lateness(),
+          dropped: failures.dropped ?? 0,
+        };
   const result: BenchmarkResult = {
     schemaVersion: 1,
     name: scenario.name,
@@ -168,7 +203,12 @@ function describeLoad(scenario: ResolvedScenario, stages: readonly RateStage[] |
   };
 }
 
-function countArrivals(requests: RequestCounts, dropped: number, measurement: Measurement): ArrivalCounts {
-  const achieved = requests.total === 0 ? 0 : (requests.ok + requests.non2xx) / requests.total;
-  return { intended: requests.total, ...measurement.lateness(), dropped, achieved };
+type Achieved = Pick<ArrivalCounts, 'intended' | 'achieved'>;
+
+function countRequests({ total, errors }: RequestCounts): Achieved {
+  return { intended: total, achieved: total === 0 ? 0 : 1 - errors / total };
+}
+
+function countSessions({ begun, broken }: ReturnType<FlowReport['sessions']>): Achieved {
+  return { intended: begun, achieved: begun === 0 ? 0 : 1 - broken / begun };
 }

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import type { ScenarioIssue } from './errors.ts';
 import { authSchema, feedsSchema, flowsSchema } from './flow/flow-schema.ts';
+import { findUnknownNames } from './flow/named-values.ts';
 import { explainObjective } from './objective.ts';
 import { headersSchema, methodSchema, pathSchema, wholeMs } from './request-schema.ts';
 
@@ -88,8 +89,8 @@ export function checkScenario(
 type ParsedScenario = z.output<typeof scenarioSchema>;
 
 function findContradictions(scenario: ParsedScenario): ScenarioIssue[] {
-  const { rate, stages, workers, pipelining, durationMs, requests, flows, feeds } = scenario;
-  const issues: ScenarioIssue[] = [];
+  const { rate, stages, workers, pipelining, durationMs, requests, flows, feeds, auth } = scenario;
+  const issues: ScenarioIssue[] = findUnknownNames({ flows, feeds, auth });
   const open = rate !== undefined || stages !== undefined;
   const refuse = (path: string, message: string): number => issues.push({ path, message });
   if (requests.length === 0 && flows === undefined) {

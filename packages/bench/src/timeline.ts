@@ -27,10 +27,11 @@ export class Timeline {
     this.#intervalMs = Math.max(1, Math.ceil(durationMs / 1_000 / maxPoints)) * 1_000;
   }
 
-  answered(endMs: number, latencyMs: number): void {
+  /** @param latencyMs left out for a request that began before the measured time */
+  answered(endMs: number, latencyMs?: number): void {
     const interval = this.#interval(endMs);
     interval.answered += 1;
-    interval.latency.record(latencyMs);
+    if (latencyMs !== undefined) interval.latency.record(latencyMs);
   }
 
   /** @param waitedMs given for a timeout, whose wait is a latency too */

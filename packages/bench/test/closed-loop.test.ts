@@ -105,6 +105,44 @@ test('a slow body counts until its last byte', async () => {
   expect(result.latencyMs.min).toBeGreaterThanOrEqual(55);
 });
 
+test.each<[string, string, Partial<Scenario>]>(
+  [
+    'Connection: close\r\nContent-Length: 5\r\n\r\nhello',
+    'connection: Close\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n',
+    'Connection: keep-alive,close\r\nContent-Length: 0\r\n\r\n',
+  ].flatMap((answer) => [
+    ['a closed loop', answer, {}] as [string, string, Partial<Scenario>],
+    ['an open loop', answer, { rate: 100, connections: 2 }],
+    ['flows', answer, { requests: [], flows: [{ name: 'one', steps: [{ path: '/' }] }] }],
+  ]),
+)(
+  '%s closes a connection whose server announced its end and leaves it to the client: %j',
+  async (_name, answer, more) => {
+    // The second answer of each connection is its last.
+    const result = await load((socket) => {
+      const { answered = 0 } = socket as { answered?: number };
+      Object.assign(socket, { answered: answered + 1 });
+      socket.write(answered === 0 ? plainAnswer : `HTTP/1.1 200 OK\r\n${answer}`);
+    }, more);
+    expect(result.requests.total).toBeGreaterThan(30);
+    expect(result.requests).toMatchObject({ ok: result.requests.total, errors: 0 });
+    expect(result.requests.total).toBe(server?.arrivals.length);
+    expect(server?.connections()).toBeLessThanOrEqual(2);
+  },
+);
+
+test('pipelined requests behind the last answer of a connection were not answered', async () => {
+  const result = await load(
+    (socket, index) => {
+      if (index % 4 === 3) socket.write('HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+      else if (index % 4 < 2) socket.write(plainAnswer);
+    },
+    { connections: 1, pipelining: 3, timeoutMs: 300, durationMs: 300 },
+  );
+  expect(result.requests.ok).toBeGreaterThan(1);
+  expect(result.requests.total).toBe(server?.arrivals.length);
+});
+
 test('answers to HEAD, chunked answers and answers that close the connection end where they should', async () => {
   const answers: Record<string, string> = {
     '/head': 'HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n',

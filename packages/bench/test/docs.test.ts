@@ -2,6 +2,7 @@ import { execFile, execFileSync } from 'node:child_process';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { freePort } from '@weir/test-kit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { compareMicro, loadScenario, runBenchmark } from '../src/index.ts';
 import { runCli } from './run-cli.ts';
@@ -37,11 +38,12 @@ beforeAll(async () => {
     "import { createServer } from 'node:http';\ncreateServer((_, response) => response.end('x')).listen(Number(process.env.PORT), '127.0.0.1');",
   );
   await writeFile(join(folder, 'users.csv'), 'name\nann\nbob\n');
-  for (const name of ['shop', 'product-page'])
-    await writeFile(
-      join(folder, `${name}.json`),
-      JSON.stringify({ name, target: server.target, ...load, ...(name === 'shop' ? { start } : {}) }),
-    );
+  const scenarios = {
+    shop: { target: `http://127.0.0.1:${await freePort()}`, start },
+    'product-page': { target: server.target },
+  };
+  for (const [name, more] of Object.entries(scenarios))
+    await writeFile(join(folder, `${name}.json`), JSON.stringify({ name, ...load, ...more }));
   // A repository of its own, whose commit can be checked out.
   const git = (...args: string[]) =>
     execFileSync('git', ['-c', 'user.name=Weir', '-c', 'user.email=weir@localhost', ...args], {

@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -5,9 +6,20 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { Dispatcher } from '../src/dispatcher.ts';
+import { compileFlows } from '../src/flow/compile-flows.ts';
 import { parseCsv, readFeed } from '../src/flow/feed.ts';
 import { compileTemplate, explainTemplate } from '../src/flow/template.ts';
-import { loadScenario, runBenchmark, type Scenario } from '../src/index.ts';
+import { toWire } from '../src/http/request-bytes.ts';
+import {
+  type Auth,
+  type FlowStep,
+  loadScenario,
+  parseScenario,
+  runBenchmark,
+  type Scenario,
+  type ScenarioRequest,
+} from '../src/index.ts';
 
 let directory: string;
 beforeAll(async () => {
@@ -162,20 +174,286 @@ test('sessions of an open loop begin when they are due', async () => {
   expect(arrivals?.dropped).toBe(0);
 });
 
-test('a value that is missing at run time is a failed check, not a crash', async () => {
-  const target = await serve((_request, _body, response) => response.end('{}'));
+test('a value that is missing at run time is a failed check and an unsent request, not a crash', async () => {
+  const target = await serve((_request, _body, response) => response.end('{"order":{}}'));
   const result = await runBenchmark({
     ...base,
     target,
     flows: [
       { name: 'f', steps: [{ path: '/', save: { id: { json: 'id' } } }] },
-      { name: 'g', steps: [{ path: '/{{nothing}}' }] },
+      { name: 'g', steps: [{ path: '/', save: { order: { json: 'order' } } }, { path: '/{{order.id}}' }] },
     ],
+    objectives: ['errors < 1%'],
   });
   expect(Object.keys(result.checks?.failures ?? {}).sort()).toEqual([
     'f / GET /: no id to save',
-    'g / GET /{{nothing}}: `{{nothing}}` has no value',
+    'g / GET /{{order.id}}: `{{order.id}}` has no value',
   ]);
+  expect(result.failures.unsent).toBeGreaterThan(0);
+  expect(result.requests.errors).toBe(result.failures.unsent);
+  expect(result.objectives[0]?.met).toBe(false);
+});
+
+test.each<[string, Partial<Scenario>]>([
+  ['a closed loop', { connections: 2 }],
+  ['an open loop', { rate: 20, connections: 20 }],
+])('of %s of flows a step without an answer is a failed check', async (_name, load) => {
+  const target = await serve((request, _body, response) => {
+    if (request.url === '/login') response.end();
+    else if (request.url === '/cut') request.socket.destroy();
+  });
+  const steps = (path: string) => [{ path: '/login' }, { path, check: { maxMs: 10_000 } }];
+  const result = await runBenchmark({
+    ...base,
+    target,
+    timeoutMs: 100,
+    ...load,
+    flows: [
+      { name: 'slow', steps: steps('/never') },
+      { name: 'cut', steps: steps('/cut') },
+    ],
+    objectives: ['checks > 99%', 'p99 < 5s'],
+  });
+  const { requests, failures, checks } = result;
+  expect(checks?.failures).toEqual({
+    'slow / GET /never: no answer (timeout)': failures.timeout,
+    'cut / GET /cut: no answer (cut)': failures.cut,
+  });
+  expect((checks?.passed ?? 0) + (checks?.failed ?? 0)).toBe(requests.total);
+  expect(result.objectives.map(({ met }) => met)).toEqual([false, false]);
+});
+
+test('an open loop of flows counts sessions as due, whatever they send, and those that break off as not achieved', async () => {
+  const target = await serve((request, _body, response) => {
+    response.statusCode = request.url === '/broken' ? 500 : 200;
+    response.end();
+  });
+  const load = {
+    ...base,
+    target,
+    connections: 50,
+    rate: 50,
+    durationMs: 400,
+    objectives: ['achievedRate > 99%'],
+  };
+  const whole = { name: 'whole', steps: [{ path: '/a' }, { path: '/b' }, { path: '/c' }] };
+  const sound = await runBenchmark({ ...load, flows: [whole] });
+  expect(sound.arrivals).toMatchObject({ intended: 20, achieved: 1 });
+  expect(sound.requests.total).toBeGreaterThan(40);
+  expect(sound.objectives[0]?.met).toBe(true);
+  const half = await runBenchmark({
+    ...load,
+    flows: [whole, { name: 'half', steps: [{ path: '/broken' }] }],
+  });
+  expect(half.arrivals).toMatchObject({ intended: 20, achieved: 0.5 });
+  expect(half.objectives[0]?.met).toBe(false);
+});
+
+test('every session that is due begins, even where the generator is late with all of them', async () => {
+  const target = await serve((_request, _body, response) => response.end());
+  let offsetMs = 0;
+  let asked = 0;
+  // The clock jumps beyond the end of the measured time, as it does for a process that is stopped meanwhile.
+  const now = (): number => {
+    asked += 1;
+    if (asked === 40) offsetMs = 60_000;
+    return performance.now() + offsetMs;
+  };
+  const flows = [{ name: 'one', steps: [{ path: '/' }] }];
+  const load = { ...base, target, connections: 50, rate: 50, durationMs: 400, timeoutMs: 120_000, flows };
+  const { requests, arrivals } = await runBenchmark(load, { now });
+  expect(requests.total).toBe(20);
+  expect(arrivals).toMatchObject({ intended: 20, achieved: 1 });
+  expect(arrivals?.latestMs).toBeGreaterThan(50_000);
+});
+
+const order = (steps: readonly object[], more: object = {}) => ({
+  name: 'x',
+  target: 'http://127.0.0.1:1',
+  feeds: { user: 'user.csv' },
+  flows: [
+    { name: 'sound', steps: [{ path: '/{{user.id}}' }] },
+    { name: 'order', steps },
+  ],
+  ...more,
+});
+
+test.each<[object, string, string]>([
+  [order([{ path: '/{{usr.id}}' }]), 'flows[1].steps[0].path', '`{{usr.id}}`'],
+  [order([{ path: '/', headers: { 'x-id': '{{usr}}' } }]), 'flows[1].steps[0].headers.x-id', '`{{usr}}`'],
+  [
+    order([{ path: '/' }, { path: '/', body: '{"id":{{ usr.id }}}' }]),
+    'flows[1].steps[1].body',
+    '`{{usr.id}}`',
+  ],
+  [order([{ path: '/{{env}}' }]), 'flows[1].steps[0].path', '`{{env}}`'],
+  [order([{ path: '/{{id}}', save: { id: { json: 'id' } } }]), 'flows[1].steps[0].path', '`{{id}}`'],
+  [
+    order([{ path: '/{{id}}' }, { path: '/', save: { id: { json: 'id' } } }]),
+    'flows[1].steps[0].path',
+    'earlier step',
+  ],
+  [order([{ path: '/{{user.id}' }]), 'flows[1].steps[0].path', 'not closed'],
+  [order([{ path: '/' }], { auth: { bearer: '{{user.token}}' } }), 'auth.bearer', '{{env.NAME}}'],
+  [
+    order([{ path: '/' }], { auth: { basic: { user: 'a', password: '{{secret}}' } } }),
+    'auth.basic.password',
+    '{{env.NAME}}',
+  ],
+])('a name that nothing can give a value to is refused: %#', async (scenario, path, text) => {
+  const issues = [{ path, message: expect.stringContaining(text) }];
+  expect(() => parseScenario(scenario)).toThrow(
+    expect.objectContaining({ code: 'ERR_WEIR_BENCH_SCENARIO', issues }),
+  );
+});
+
+test('names of feeds, of the environment and of what earlier steps saved are taken', () => {
+  const save = { id: { json: 'id' }, user: { json: 'user' } };
+  const later = { path: '/{{id}}/{{user.any.thing}}', headers: { a: '{{env.HOME}}' }, body: '{{user.id}}' };
+  expect(() => parseScenario(order([{ path: '/{{user.id}}', save }, later]))).not.toThrow();
+});
+
+test.each([
+  [
+    'user.csv',
+    'id,name\n1,ann\n',
+    '/{{user.nme}}',
+    'no row of the feed `user` has it; its columns are `id`, `name`',
+  ],
+  ['user.json', '[{"id":1},{"id":2,"card":null}]', '/{{user.card}}', 'no row of the feed `user` has it'],
+  ['user.json', '[{"id":1}]', '/{{user.id.deep}}', 'no row of the feed `user` has it'],
+  ['user.json', '[{"id":1},{"id":2,"card":7}]', '/{{user.card}}', undefined],
+  ['user.csv', 'id\n""\n', '/{{user.id}}', undefined],
+  ['user.csv', 'id\n1\n', '/{{env.WEIR_TEST_NOWHERE}}', 'set the variable'],
+])(
+  '%s of %j with %s: what no row and no variable holds is refused before any load',
+  async (name, text, path, said) => {
+    const file = join(directory, name);
+    await writeFile(file, text);
+    let requests = 0;
+    const target = await serve((_request, _body, response) => {
+      requests += 1;
+      response.end();
+    });
+    const flows = [{ name: 'f', steps: [{ path: '/' }, { path }] }];
+    const run = runBenchmark({ ...base, target, flows, feeds: { user: file } });
+    if (said === undefined) {
+      await run;
+      return;
+    }
+    await expect(run).rejects.toMatchObject({
+      code: 'ERR_WEIR_BENCH_SCENARIO',
+      issues: [{ path: 'flows[0].steps[1].path', message: expect.stringContaining(said) }],
+    });
+    expect(requests).toBe(0);
+  },
+);
+
+test('feeds are read before the clock starts', async () => {
+  const file = join(directory, 'early.csv');
+  await writeFile(file, 'id\n1\n');
+  const target = await serve((_request, _body, response) => response.end());
+  const flows = [{ name: 'f', steps: [{ path: '/{{user.id}}' }] }];
+  for (const load of [{}, { rate: 20 }]) {
+    await writeFile(file, 'id\n1\n');
+    const now = (): number => {
+      rmSync(file, { force: true });
+      return performance.now();
+    };
+    const { requests } = await runBenchmark(
+      { ...base, target, flows, feeds: { user: file }, ...load },
+      { now },
+    );
+    expect(requests.ok).toBeGreaterThan(0);
+  }
+});
+
+const loads: [string, (step: object) => Partial<Scenario>][] = [
+  ['a closed loop', (step) => ({ requests: [step as ScenarioRequest] })],
+  ['an open loop', (step) => ({ requests: [step as ScenarioRequest], rate: 50 })],
+  ['an open loop of two threads', (step) => ({ requests: [step as ScenarioRequest], rate: 50, workers: 2 })],
+  ['flows', (step) => ({ flows: [{ name: 'f', steps: [step as FlowStep] }] })],
+  ['an open loop of flows', (step) => ({ rate: 50, flows: [{ name: 'f', steps: [step as FlowStep] }] })],
+];
+
+test.each(
+  loads.flatMap(([name, load]) =>
+    [
+      ['authorization', { bearer: 'a' }],
+      ['Authorization', { basic: { user: 'a', password: 'b' } }],
+      ['AUTHORIZATION', { bearer: 'a' }],
+      [undefined, { bearer: 'a' }],
+    ].map(([header, auth]) => [name, header as string | undefined, auth as Auth, load] as const),
+  ),
+)('in %s the own header %s of a request wins over %j, and one is sent', async (_name, header, auth, load) => {
+  const seen = new Set<string>();
+  const target = await serve((request, _body, response) => {
+    const { rawHeaders } = request;
+    const values = rawHeaders.filter(
+      (_, at) => /^authorization$/i.test(rawHeaders[at - 1] ?? '') && at % 2 === 1,
+    );
+    seen.add(values.join(' and '));
+    response.end();
+  });
+  const headers = header === undefined ? {} : { [header]: 'Bearer own' };
+  await runBenchmark({ ...base, durationMs: 100, target, auth, ...load({ path: '/', headers }) });
+  expect([...seen]).toEqual([header === undefined ? 'Bearer a' : 'Bearer own']);
+});
+
+test('two headers whose names differ by case only are refused', () => {
+  const headers = { 'X-Trace': 'a', 'x-trace': 'b' };
+  for (const load of [
+    { requests: [{ path: '/', headers }] },
+    { flows: [{ name: 'f', steps: [{ path: '/', headers }] }] },
+  ])
+    expect(() => parseScenario({ name: 'x', target: 'http://127.0.0.1:1', ...load })).toThrow(
+      /x-trace: is given twice/,
+    );
+});
+
+test.each<[Partial<FlowStep>, boolean]>([
+  [{}, false],
+  [{ check: { status: 200, maxMs: 5 } }, false],
+  [{ save: { token: { header: 'x-token' } } }, false],
+  [{ check: { contains: 'a' } }, true],
+  [{ check: { json: { a: 1 } } }, true],
+  [{ save: { id: { json: 'id' } } }, true],
+  [{ save: { id: { regex: 'a' }, token: { header: 'x' } } }, true],
+])('the body of a step with %j is kept: %s', (step, kept) => {
+  const scenario = parseScenario(
+    order([{ path: '/', ...step }], { feeds: {}, flows: [{ name: 'f', steps: [{ path: '/', ...step }] }] }),
+  );
+  expect(compileFlows(scenario).begin().steps[0]?.readsBody).toBe(kept);
+});
+
+test('a connection hands out the body of an exchange that keeps it, in whatever pieces it came, and of no other', async () => {
+  const text = 'x'.repeat(300_000);
+  const target = new URL(await serve((_request, _body, response) => response.end(text)));
+  const bodies: number[] = [];
+  await new Promise<void>((resolve) => {
+    const dispatcher = new Dispatcher({
+      target,
+      trust: undefined,
+      maxConnections: 1,
+      timeoutMs: 10_000,
+      now: () => performance.now(),
+      outcomes: { answered() {}, failed() {}, late() {}, redirected() {} },
+      onIdle: () => {
+        dispatcher.close();
+        resolve();
+      },
+    });
+    const request = toWire({ method: 'GET', path: '/', headers: {} }, target.host);
+    for (const keepBody of [true, false, true]) {
+      dispatcher.begin({
+        dueMs: performance.now(),
+        request,
+        keepBody,
+        onEnd: (answer) => bodies.push(typeof answer === 'string' ? -1 : answer.body.length),
+      });
+    }
+  });
+  expect(bodies).toEqual([text.length, 0, text.length]);
 });
 
 test.each<[Partial<Scenario>, string]>([

@@ -49,6 +49,51 @@ test('a request belongs to the phase in which it began', () => {
   expect(measurement.bytesPerSecond()).toBe(10);
 });
 
+test('rates count what ended in the measured time, whenever it began, and the timeline adds up to them', () => {
+  const ms = (max: number) => fc.integer({ min: 0, max });
+  fc.assert(
+    fc.property(
+      ms(2_000),
+      fc.integer({ min: 1, max: 4_000 }),
+      fc.array(fc.tuple(ms(7_000), ms(5_000), ms(100))),
+      (warmupMs, durationMs, requests) => {
+        const measurement = new Measurement(0, warmupMs, durationMs);
+        const ending = requests.toSorted((a, b) => a[0] + a[1] - b[0] - b[1]);
+        for (const [startMs, tookMs, bytes] of ending)
+          measurement.answered(startMs, tookMs, startMs + tookMs, 200, bytes);
+        measurement.end(20_000);
+        const endMs = warmupMs + durationMs;
+        const within = requests.filter(([start, took]) => start + took >= warmupMs && start + took < endMs);
+        const seconds = durationMs / 1_000;
+        expect(measurement.counts().perSecond).toBeCloseTo(within.length / seconds, 1);
+        const bytes = within.reduce((sum, [, , size]) => sum + size, 0);
+        expect(measurement.bytesPerSecond()).toBeCloseTo(bytes / seconds, 1);
+        expect(measurement.counts().total).toBe(
+          requests.filter(([start]) => start >= warmupMs && start < endMs).length,
+        );
+        if (durationMs % 1_000 !== 0) return;
+        const points = measurement.timeline();
+        expect(points.reduce((sum, point) => sum + point.requestsPerSecond, 0)).toBe(within.length);
+      },
+    ),
+  );
+});
+
+test('a server that answers a third of what is due shows its own rate, after a warm-up and without one', () => {
+  for (const warmupMs of [0, 2_000]) {
+    const measurement = new Measurement(0, warmupMs, 3_000);
+    // Due every 10/3 ms, answered every 10 ms in the order of their arrival.
+    for (let index = 0; index * (10 / 3) < warmupMs + 3_000; index += 1) {
+      const dueMs = index * (10 / 3);
+      measurement.answered(dueMs, (index + 1) * 10 - dueMs, (index + 1) * 10, 200, 7);
+    }
+    measurement.end(60_000);
+    expect(measurement.counts()).toMatchObject({ total: 900, ok: 900 });
+    expect(measurement.counts().perSecond).toBeCloseTo(100, -1);
+    expect(measurement.bytesPerSecond()).toBeCloseTo(700, -1);
+  }
+});
+
 test('a stalled second stands in the timeline as zeros', () => {
   const measurement = new Measurement(0, 0, 4_000);
   measurement.answered(100, 10, 110, 200, 1);

@@ -13,7 +13,8 @@ import {
   renderReport,
 } from '../src/index.ts';
 import { niceTicks } from '../src/report/chart.ts';
-import { parseReport, writeReports } from '../src/report/write-reports.ts';
+import { attemptAll } from '../src/report/output-files.ts';
+import { parseReport, reportTasks } from '../src/report/write-reports.ts';
 import { explainResult } from '../src/result-schema.ts';
 
 let directory: string;
@@ -161,10 +162,11 @@ test('under GitHub Actions annotations are printed and the summary is appended',
   const summary = join(directory, 'summary.md');
   const file = join(directory, 'report.json');
   const printed: string[] = [];
-  await writeReports({ kind: 'run', result: run }, [parseReport(`json=${file}`)], {
+  const tasks = reportTasks({ kind: 'run', result: run }, [parseReport(`json=${file}`, 'run')], {
     env: { GITHUB_ACTIONS: 'true', GITHUB_STEP_SUMMARY: summary },
     stdout: { write: (text) => printed.push(text) },
   });
+  await attemptAll(tasks, expect.unreachable);
   expect(printed.join('')).toBe(
     '::error title=a|<b>&"c"%3A objective missed::p99 < 200ms: 250 ms\n' +
       '::warning title=a|<b>&"c"%3A not to be believed::the hypervisor took 20 %25 of the processor time\n',
@@ -175,8 +177,28 @@ test('under GitHub Actions annotations are printed and the summary is appended',
 
 test('a report of an unknown kind or without a file is refused', () => {
   for (const text of ['pdf=x', 'html', 'html=']) {
-    expect(() => parseReport(text)).toThrow(expect.objectContaining({ code: 'ERR_WEIR_BENCH_OPTION' }));
+    expect(() => parseReport(text, 'run')).toThrow(
+      expect.objectContaining({ code: 'ERR_WEIR_BENCH_OPTION' }),
+    );
   }
+});
+
+test('a report that a comparison does not have is refused before it is made', () => {
+  expect(() => parseReport('prometheus=x', 'comparison')).toThrow(/no Prometheus report/);
+  expect(parseReport('prometheus=x', 'run')).toEqual({ kind: 'prometheus', file: 'x' });
+});
+
+test('whatever becomes of one output, the others are made, and no failure is silent', async () => {
+  const told: string[] = [];
+  const done: number[] = [];
+  const work = (index: number) => async () => {
+    if (index % 2 === 1) throw new Error(`no ${index}`);
+    done.push(index);
+  };
+  const attempt = attemptAll([0, 1, 2, 3, 4].map(work), (message) => told.push(message));
+  await expect(attempt).rejects.toThrow('no 1');
+  expect(done).toEqual([0, 2, 4]);
+  expect(told).toEqual(['no 3']);
 });
 
 test('ticks are round and reach the highest value', () => {

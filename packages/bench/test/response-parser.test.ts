@@ -135,3 +135,39 @@ test.each([
 ])('%.40j is malformed', (wire) => {
   expect(whole(wire)).toBe('malformed');
 });
+
+const chunks = '2\r\nhi\r\n0\r\n\r\n';
+
+test.each([
+  ['Transfer-Encoding: chunked', chunks, true],
+  ['Transfer-Encoding: Chunked', chunks, true],
+  ['transfer-encoding:chunked', chunks, true],
+  ['Transfer-Encoding: gzip, chunked', chunks, true],
+  ['Transfer-Encoding: gzip,chunked', chunks, true],
+  ['Transfer-Encoding: gzip ,\tchunked ', chunks, true],
+  ['Transfer-Encoding: gzip,, chunked,', chunks, true],
+  ['Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked', chunks, true],
+  ['Transfer-Encoding: chunked\r\nConnection: keep-alive,close', chunks, false],
+  ['Content-Length: 2\r\nConnection: Close', 'hi', false],
+  ['Content-Length: 2\r\nConnection: upgrade,close', 'hi', false],
+  ['Content-Length: 2\r\nConnection: keep-alive\r\nConnection: close', 'hi', false],
+  ['Content-Length: 2\r\nConnection: x-close', 'hi', true],
+  ['Content-Length: 2, 2', 'hi', true],
+])('a list-based field is read by its members: %j', (field, sent, keepAlive) => {
+  expect(whole(`HTTP/1.1 200 OK\r\n${field}\r\n\r\n${sent}`)).toEqual([
+    { status: 200, body: 'hi', keepAlive },
+  ]);
+});
+
+test.each([
+  ['HTTP/1.0 200 OK\r\nConnection: Keep-Alive\r\nContent-Length: 2', true],
+  ['HTTP/1.0 200 OK\r\nConnection: keep-alive, close\r\nContent-Length: 2', false],
+])('HTTP/1.0 keeps a connection only where it says so: %j', (head, keepAlive) => {
+  expect(whole(`${head}\r\n\r\nhi`)).toEqual([{ status: 200, body: 'hi', keepAlive }]);
+});
+
+test('a body whose last coding is not chunked lasts until the connection ends', () => {
+  expect(whole('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked, gzip\r\n\r\nhi', 'GET', true)).toEqual([
+    { status: 200, body: 'hi', keepAlive: false },
+  ]);
+});

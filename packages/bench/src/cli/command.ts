@@ -4,7 +4,7 @@ import type { ProgressStream } from '../report/live.ts';
 export interface CommandContext {
   readonly stdout: { write(text: string): unknown };
   readonly stderr: ProgressStream;
-  /** Aborted by the first Ctrl-C or SIGTERM: stop, report what there is. */
+  /** Aborted by the first Ctrl-C, SIGTERM or hangup of the terminal: stop, report what there is. */
   readonly signal: AbortSignal;
 }
 

@@ -1,4 +1,3 @@
-import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { type PreparedArm, prepareArm } from '../compare/arm.ts';
 import { compareBuilds, type DuetLoad } from '../compare/compare-builds.ts';
@@ -8,8 +7,9 @@ import { BenchError } from '../errors.ts';
 import { loadScenario } from '../load-scenario.ts';
 import { chooseDesign } from '../process/cpu-pinning.ts';
 import type { ProfileResult } from '../profile/profile-builds.ts';
-import { renderComparison, signed } from '../report/compare-table.ts';
-import { parseReport, writeReports } from '../report/write-reports.ts';
+import { signed } from '../report/compare-table.ts';
+import { assertDirectory, assertWritable, attemptAll, writeOutput } from '../report/output-files.ts';
+import { parseReport, renderReport, reportTasks } from '../report/write-reports.ts';
 import type { Scenario } from '../scenario.ts';
 import { type SequentialPlan, sequentialDefaults, slicesPlan } from '../stats/sequential.ts';
 import type { Command, CommandContext } from './command.ts';
@@ -73,9 +73,13 @@ async function run(args: readonly string[], context: CommandContext): Promise<nu
     warmupMs: numberOption('--warmup', values.warmup, { min: 0 }) * 1_000,
     durationMs: numberOption('--measure', values.measure, { min: 0.05 }) * 1_000,
   };
-  const reports = (values.report ?? []).map(parseReport);
+  const reports = (values.report ?? []).map((text) => parseReport(text, 'comparison'));
+  const json = values.json === '-' ? undefined : values.json;
   const effect = numberOption('--effect', values.effect, { min: 0.1 }) / 100;
   const scenario = await loadScenario(file);
+  for (const out of [json, ...reports.map((report) => report.file)])
+    if (out !== undefined) await assertWritable(out);
+  if (values.profile !== undefined) await assertDirectory(values.profile);
   const prepared: PreparedArm[] = [];
   try {
     for (const source of [values.base, values.head]) {
@@ -98,17 +102,28 @@ async function run(args: readonly string[], context: CommandContext): Promise<nu
         context.stderr.write(`pair ${pairs}/${nextLook}  ${effects}\n`);
       },
     });
-    const json = `${JSON.stringify(result, null, 2)}\n`;
-    context.stdout.write(values.json === '-' ? json : `${renderComparison(result)}\n`);
-    if (values.json !== undefined && values.json !== '-') await writeFile(values.json, json);
+    const measured = { kind: 'comparison', result } as const;
+    context.stdout.write(renderReport(measured, values.json === '-' ? 'json' : 'text'));
     // Standard output may hold the result alone.
     const told = values.json === '-' ? { ...context, stdout: context.stderr } : context;
-    const profile =
-      result.verdict === 'slower' && values.profile !== undefined
-        ? await profileSlower(values.profile, { base, head, scenario, load }, told)
-        : undefined;
-    const subject = { kind: 'comparison', result, ...(profile === undefined ? {} : { profile }) } as const;
-    await writeReports(subject, reports, { env: process.env, stdout: told.stdout });
+    const tell = (message: string): void => void context.stderr.write(`weir-bench: ${message}\n`);
+    let profile: ProfileResult | undefined;
+    await attemptAll(
+      [
+        async () => {
+          if (json !== undefined) await writeOutput(json, renderReport(measured, 'json'));
+        },
+        async () => {
+          if (result.verdict !== 'slower' || values.profile === undefined) return;
+          profile = await profileSlower(values.profile, { base, head, scenario, load }, told);
+        },
+        async () => {
+          const subject = { ...measured, ...(profile === undefined ? {} : { profile }) };
+          await attemptAll(reportTasks(subject, reports, { env: process.env, stdout: told.stdout }), tell);
+        },
+      ],
+      tell,
+    );
     return context.signal.aborted ? exitCode.interrupted : exitCodeOfVerdict(result.verdict);
   } finally {
     for (const arm of prepared) await arm.dispose();

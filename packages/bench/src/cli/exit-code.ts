@@ -38,6 +38,7 @@ export function exitCodeOf(error: unknown): number | undefined {
       return exitCode.refusedTarget;
     case 'ERR_WEIR_BENCH_UNREACHABLE':
     case 'ERR_WEIR_BENCH_START':
+    case 'ERR_WEIR_BENCH_TARGET_ENDED':
     case 'ERR_WEIR_BENCH_GENERATOR':
     case 'ERR_WEIR_BENCH_PROFILE':
     case 'ERR_WEIR_BENCH_SERVICE':

@@ -72,13 +72,15 @@ function isSystemError(error: unknown): boolean {
 }
 
 const interrupt = new AbortController();
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, () => {
-    // The second one does not wait for the report.
-    if (interrupt.signal.aborted) process.exit(exitCode.interrupted);
+    // The second one does not wait for the report; a terminal that closes may send more than one hangup by itself.
+    if (interrupt.signal.aborted && signal !== 'SIGHUP') process.exit(exitCode.interrupted);
     interrupt.abort();
   });
 }
+// Who reads may be gone (a closed terminal, `| head`); a write that fails must not keep anything from being cleaned up.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
 process.exitCode = await main(process.argv.slice(2), {
   stdout: process.stdout,
   stderr: process.stderr,

@@ -9,6 +9,7 @@ import { type ClinicTool, runClinic } from '../profile/clinic.ts';
 import { renderFlameGraph, renderSpeedscope } from '../profile/flame-graph.ts';
 import { type ProfileResult, profileBuilds } from '../profile/profile-builds.ts';
 import { renderCulprits } from '../report/culprit-table.ts';
+import { assertDirectory } from '../report/output-files.ts';
 import type { Scenario } from '../scenario.ts';
 import type { Command, CommandContext } from './command.ts';
 import { exitCode } from './exit-code.ts';
@@ -60,6 +61,7 @@ async function run(args: readonly string[], context: CommandContext): Promise<nu
   const durationMs = numberOption('--measure', values.measure, { min: 0.05 }) * 1_000;
   const timeoutMs = numberOption('--timeout', values.timeout, { min: 1 }) * 1_000;
   const rounds = numberOption('--rounds', values.rounds, { min: 1, whole: true });
+  await assertDirectory(values.out);
   const scenario = await loadScenario(file);
   const prepared: PreparedArm[] = [];
   try {

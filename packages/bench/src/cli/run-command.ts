@@ -1,11 +1,10 @@
-import { writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { ServiceError } from '../errors.ts';
 import { openHistory } from '../history/open-history.ts';
 import { loadScenario } from '../load-scenario.ts';
 import { liveProgress } from '../report/live.ts';
-import { renderTable } from '../report/table.ts';
-import { parseReport, writeReports } from '../report/write-reports.ts';
+import { assertWritable, attemptAll, writeOutput } from '../report/output-files.ts';
+import { parseReport, renderReport, reportTasks } from '../report/write-reports.ts';
 import type { BenchmarkResult } from '../result.ts';
 import { runBenchmark } from '../run-benchmark.ts';
 import { parseScenario } from '../scenario.ts';
@@ -47,30 +46,36 @@ async function run(args: readonly string[], context: CommandContext): Promise<nu
   const [file, ...rest] = positionals;
   if (file === undefined) throw new UsageError('expected a scenario file: weir-bench run <file>');
   if (rest.length > 0) throw new UsageError(`expected one scenario file, got also \`${rest[0]}\``);
-  const reports = (values.report ?? []).map(parseReport);
+  const reports = (values.report ?? []).map((text) => parseReport(text, 'run'));
   const token = process.env.WEIR_TOKEN;
   const history = values.history === undefined ? undefined : openHistory(values.history, { token });
   const { slo = [], allow = [], service, quiet } = values;
   if (service !== undefined && (slo.length > 0 || allow.length > 0))
     throw new UsageError('--slo and --allow are for runs made here; the service has its own');
+  const json = values.json === '-' ? undefined : values.json;
+  for (const out of [json, ...reports.map((report) => report.file)])
+    if (out !== undefined) await assertWritable(out);
+  await history?.assertWritable();
   const result =
     service === undefined
       ? await runHere(file, slo, allow, quiet, context)
       : await runThere(file, { url: service, ...(token === undefined ? {} : { token }) }, quiet, context);
   if (result === undefined) return exitCode.interrupted;
-  const json = `${JSON.stringify(result, null, 2)}\n`;
-  if (values.json === '-') context.stdout.write(json);
-  else context.stdout.write(`${renderTable(result)}\n`);
-  if (values.json !== undefined && values.json !== '-') await writeFile(values.json, json);
-  await writeReports({ kind: 'run', result }, reports, {
-    env: process.env,
-    // Standard output may hold the result alone.
-    stdout: values.json === '-' ? context.stderr : context.stdout,
-  });
-  if (history !== undefined) {
-    const place = await history.append(result);
-    if (!quiet) context.stderr.write(`appended to ${place}\n`);
-  }
+  const subject = { kind: 'run', result } as const;
+  context.stdout.write(renderReport(subject, values.json === '-' ? 'json' : 'text'));
+  // Standard output may hold the result alone.
+  const stdout = values.json === '-' ? context.stderr : context.stdout;
+  await attemptAll(
+    [
+      ...(json === undefined ? [] : [() => writeOutput(json, renderReport(subject, 'json'))]),
+      ...reportTasks(subject, reports, { env: process.env, stdout }),
+      async () => {
+        const place = await history?.append(result);
+        if (place !== undefined && !quiet) context.stderr.write(`appended to ${place}\n`);
+      },
+    ],
+    (message) => context.stderr.write(`weir-bench: ${message}\n`),
+  );
   return exitCodeOfResult(result, values['ignore-doubts'], context);
 }
 

@@ -1,11 +1,13 @@
 import { describeEnvironment } from '../environment.ts';
 import { OptionError } from '../errors.ts';
 import { authorise } from '../flow/auth.ts';
+import { compileFlows } from '../flow/compile-flows.ts';
 import { type CpuPinning, chooseDesign, planPinning } from '../process/cpu-pinning.ts';
 import type { BenchmarkEnvironment } from '../result.ts';
 import { parseScenario, type ResolvedScenario, type Scenario, stagesOf } from '../scenario.ts';
 import { look, type SequentialPlan, slicesPlan } from '../stats/sequential.ts';
 import type { JudgeOptions, MetricVerdict, PairedMetric, Verdict } from '../stats/verdict.ts';
+import { readTrust, type TlsTrust } from '../tls-trust.ts';
 import { type DistrustLimits, type Doubt, doubtComparison } from './distrust.ts';
 import type { ArmSample, CompareDesign, PairSample } from './duet-plan.ts';
 import { type Arm, measurePair } from './measure-pair.ts';
@@ -47,7 +49,7 @@ export interface CompareResult {
   readonly head: string;
   readonly startedAt: string;
   readonly durationMs: number;
-  /** `invalid`: the measurements cannot be believed; `doubts` tell why. */
+  /** `invalid`: the measurements cannot be believed, or a build ended by itself or failed; `doubts` tell why. */
   readonly verdict: Verdict | 'invalid';
   readonly metrics: readonly MetricVerdict[];
   readonly doubts: readonly Doubt[];
@@ -84,14 +86,14 @@ export const duetDefaults: Readonly<Required<DuetLoad>> = Object.freeze({
 export async function compareBuilds(options: CompareOptions): Promise<CompareResult> {
   const { base, head, signal, design = chooseDesign(), random = Math.random } = options;
   const plan = { ...(design === 'slices' ? slicesPlan : {}), ...options.plan };
-  const scenario = duetScenario(options.scenario, design, options.load);
+  const { scenario, trust } = await prepareDuet(options.scenario, design, options.load);
   const pinning = planPinning(design);
   const startedAt = new Date();
   const pairs: PairSample[] = [];
   let step = look(gatedMetrics(pairs), plan, options.judge);
   try {
-    while (!step.done) {
-      pairs.push(await measurePair({ base, head, scenario, design, pinning, random, signal }));
+    while (!step.done && !hasEnded(pairs.at(-1))) {
+      pairs.push(await measurePair({ base, head, scenario, trust, design, pinning, random, signal }));
       step = look(gatedMetrics(pairs), plan, options.judge);
       const nextLook = step.done ? pairs.length : step.pairs;
       options.onPair?.({ pairs: pairs.length, nextLook, metrics: step.metrics });
@@ -118,6 +120,11 @@ export async function compareBuilds(options: CompareOptions): Promise<CompareRes
   };
 }
 
+/** One crash decides: nothing that further pairs show could make up for it. */
+function hasEnded(pair: PairSample | undefined): boolean {
+  return pair?.base.ended !== undefined || pair?.head.ended !== undefined;
+}
+
 /** The metrics that decide; processor time only where every pair has it. */
 export function gatedMetrics(pairs: readonly PairSample[]): PairedMetric[] {
   const metric = (
@@ -138,12 +145,17 @@ export function gatedMetrics(pairs: readonly PairSample[]): PairedMetric[] {
   return metrics;
 }
 
-/** A scenario with a pair's load and its credentials. @throws {@link OptionError} for what cannot be compared */
-export function duetScenario(
+/**
+ * A scenario with a pair's load and its credentials. Its feeds are read once here, before any server is started, so that a mistake in
+ * them is one clear error.
+ *
+ * @throws {@link OptionError} for what cannot be compared
+ */
+export async function prepareDuet(
   scenario: Scenario,
   design: CompareDesign,
   load: DuetLoad = {},
-): ResolvedScenario {
+): Promise<{ readonly scenario: ResolvedScenario; readonly trust: TlsTrust | undefined }> {
   const resolved = parseScenario({ ...scenario, ...duetDefaults, ...load });
   if (stagesOf(resolved) !== undefined) {
     throw new OptionError(
@@ -155,5 +167,7 @@ export function duetScenario(
       'Flows cannot take turns on one processor. Compare `requests`, or use two processors and the design `duet`.',
     );
   }
-  return authorise(resolved);
+  const authorised = authorise(resolved);
+  if (authorised.flows !== undefined) compileFlows(authorised);
+  return { scenario: authorised, trust: await readTrust(authorised.tls?.ca) };
 }

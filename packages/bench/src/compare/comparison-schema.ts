@@ -12,6 +12,7 @@ const armSchema = z.strictObject({
   answered: count,
   errors: count,
   non2xx: count,
+  ended: z.string().optional(),
   failedChecks: count.optional(),
 });
 

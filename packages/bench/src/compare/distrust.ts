@@ -1,8 +1,14 @@
-import type { PairConditions, PairSample } from './duet-plan.ts';
+import type { ArmName, ArmSample, PairConditions, PairSample } from './duet-plan.ts';
 
 /** A reason not to believe a pair, or a whole comparison. */
 export interface Doubt {
-  readonly code: 'generator-saturated' | 'generator-starved' | 'generator-late' | 'cpu-steal' | 'errors';
+  readonly code:
+    | 'generator-saturated'
+    | 'generator-starved'
+    | 'generator-late'
+    | 'cpu-steal'
+    | 'errors'
+    | 'target-ended';
   readonly message: string;
 }
 
@@ -35,6 +41,11 @@ const oneCoreBusyAbove = 0.75;
 /** Every reason to doubt this pair; none for one that can be believed. */
 export function doubtPair(pair: PairSample, limits: DistrustLimits = {}): Doubt[] {
   const bounds = { ...distrustDefaults, ...limits };
+  const arms = (['base', 'head'] as const).flatMap((name) => doubtArm(name, pair[name], bounds) ?? []);
+  return [...doubtMachine(pair, bounds), ...arms];
+}
+
+function doubtMachine(pair: PairSample, bounds: Required<DistrustLimits>): Doubt[] {
   const { steal } = pair.conditions;
   const doubts: Doubt[] = doubtGenerator(pair.conditions, bounds.generatorDemand);
   if (steal !== undefined && steal > bounds.steal) {
@@ -43,16 +54,25 @@ export function doubtPair(pair: PairSample, limits: DistrustLimits = {}): Doubt[
       message: `the hypervisor took ${percent(steal)} of the processor time; use another machine or another hour`,
     });
   }
-  for (const name of ['base', 'head'] as const) {
-    const { answered, errors, non2xx, failedChecks = non2xx } = pair[name];
-    const share = answered + errors === 0 ? 1 : (errors + failedChecks) / (answered + errors);
-    if (share <= bounds.errors) continue;
-    doubts.push({
-      code: 'errors',
-      message: `${name} failed ${percent(share)} of its requests; a failure is not as dear as an answer, so speeds cannot be compared`,
-    });
-  }
   return doubts;
+}
+
+/** What a build itself did, not the machine. @param where follows what it did, as ` in 1 of 10 pairs` */
+function doubtArm(
+  name: ArmName,
+  arm: ArmSample,
+  bounds: Required<DistrustLimits>,
+  where = '',
+): Doubt | undefined {
+  const { answered, errors, non2xx, failedChecks = non2xx + errors, ended } = arm;
+  if (ended !== undefined) {
+    const message = `${name} ended under load${where}: it ${ended}; repair it, and compare again`;
+    return { code: 'target-ended', message };
+  }
+  const share = answered + errors === 0 ? 1 : failedChecks / (answered + errors);
+  if (share <= bounds.errors) return undefined;
+  const message = `${name} failed ${percent(share)} of its requests${where}; a failure is not as dear as an answer, so speeds cannot be compared`;
+  return { code: 'errors', message };
 }
 
 function doubtGenerator(conditions: PairConditions, demandLimit: number): Doubt[] {
@@ -78,16 +98,31 @@ function doubtGenerator(conditions: PairConditions, demandLimit: number): Doubt[
   ];
 }
 
-/** Doubts of the whole: those that at least half of the pairs share, worded as of the first such pair. */
+/**
+ * Doubts of the whole: of the machine those that at least half of the pairs share, worded as of the first such pair; of a build those of
+ * any pair, since a build that crashes or fails in one of ten is not the same as one that does not.
+ */
 export function doubtComparison(pairs: readonly PairSample[], limits: DistrustLimits = {}): Doubt[] {
+  const bounds = { ...distrustDefaults, ...limits };
   const byCode = new Map<string, { doubt: Doubt; count: number }>();
-  for (const pair of pairs) {
-    for (const doubt of new Map(doubtPair(pair, limits).map((found) => [found.code, found])).values()) {
-      const seen = byCode.get(doubt.code);
-      byCode.set(doubt.code, { doubt: seen?.doubt ?? doubt, count: (seen?.count ?? 0) + 1 });
-    }
+  for (const doubt of pairs.flatMap((pair) => doubtMachine(pair, bounds))) {
+    const seen = byCode.get(doubt.code);
+    byCode.set(doubt.code, { doubt: seen?.doubt ?? doubt, count: (seen?.count ?? 0) + 1 });
   }
-  return [...byCode.values()].filter(({ count }) => count * 2 >= pairs.length).map(({ doubt }) => doubt);
+  const shared = [...byCode.values()].filter(({ count }) => count * 2 >= pairs.length);
+  return [
+    ...shared.map(({ doubt }) => doubt),
+    ...doubtBuild('base', pairs, bounds),
+    ...doubtBuild('head', pairs, bounds),
+  ];
+}
+
+/** Of all pairs in which a build failed, worded as of the last, where it may have ended. */
+function doubtBuild(name: ArmName, pairs: readonly PairSample[], bounds: Required<DistrustLimits>): Doubt[] {
+  const failed = pairs.filter((pair) => doubtArm(name, pair[name], bounds) !== undefined);
+  const last = failed.at(-1);
+  const doubt = last && doubtArm(name, last[name], bounds, ` in ${failed.length} of ${pairs.length} pairs`);
+  return doubt === undefined ? [] : [doubt];
 }
 
 function percent(share: number): string {

@@ -1,7 +1,8 @@
 import { runClosedLoop } from '../closed-loop.ts';
 import { Measurement } from '../measurement.ts';
-import { readCpuTime, readSteal } from '../process/cpu-time.ts';
+import { readCpuTime, readSteal, readTreeCpuTime } from '../process/cpu-time.ts';
 import type { ArmSample, DuetPlan, PairSample } from './duet-plan.ts';
+import type { FlowLoad } from './flow-load.ts';
 import { startTurns, type Turns } from './slice-turns.ts';
 
 const sliceMs = 100;
@@ -14,6 +15,7 @@ const sliceMs = 100;
 async function run(plan: DuetPlan): Promise<PairSample> {
   const now = (): number => performance.now();
   const { signal } = new AbortController();
+  const flowLoads = await prepareFlows(plan);
   const beginMs = now();
   const loads = plan.arms.map(({ name, scenario, pid }) => ({
     name,
@@ -32,13 +34,12 @@ async function run(plan: DuetPlan): Promise<PairSample> {
       ? startTurns({ arms: loads.map(({ name }) => name), sliceMs, fromMs, toMs, now })
       : undefined;
   const failedChecks = new Map<string, number>();
-  const common = { trust: undefined, now, signal, redirected: () => {} };
+  const common = { trust: plan.trust, now, signal, redirected: () => {} };
   await Promise.all(
     loads.map(async ({ name, scenario, measurement }) => {
-      if (scenario.flows !== undefined) {
-        // Loaded only where it is needed: the generator of plain requests stays as small as it is.
-        const { runFlowLoad } = await import('./flow-load.ts');
-        failedChecks.set(name, await runFlowLoad({ ...common, scenario, measurement }));
+      const flowLoad = flowLoads.get(name);
+      if (flowLoad !== undefined) {
+        failedChecks.set(name, await flowLoad({ ...common, scenario, measurement }));
         return;
       }
       const gate = turns?.gateOf(name);
@@ -47,6 +48,15 @@ async function run(plan: DuetPlan): Promise<PairSample> {
   );
   turns?.stop();
   return summarise({ loads, failedChecks, before: await before, after: await after, turns });
+}
+
+/** What the arms need of flows, before the clock starts. */
+async function prepareFlows({ arms }: DuetPlan): Promise<ReadonlyMap<string, FlowLoad>> {
+  const withFlows = arms.filter(({ scenario }) => scenario.flows !== undefined);
+  if (withFlows.length === 0) return new Map();
+  // Loaded only where it is needed: the generator of plain requests stays as small as it is.
+  const { prepareFlowLoad } = await import('./flow-load.ts');
+  return new Map(withFlows.map(({ name, scenario }) => [name, prepareFlowLoad(scenario)]));
 }
 
 interface Snapshot {
@@ -58,8 +68,14 @@ interface Snapshot {
 }
 
 function snapshot(plan: DuetPlan): Snapshot {
-  for (const pid of plan.signalPids ?? []) process.kill(pid, 'SIGUSR2');
-  const targets = plan.arms.map(({ pid }) => [pid, readCpuTime(pid)?.runNs] as const);
+  for (const pid of plan.signalPids ?? []) {
+    try {
+      process.kill(pid, 'SIGUSR2');
+    } catch {
+      // It has ended, which its parent tells.
+    }
+  }
+  const targets = plan.arms.map(({ pid }) => [pid, readTreeCpuTime(pid)?.runNs] as const);
   const { user, system } = process.cpuUsage();
   return {
     atMs: performance.now(),

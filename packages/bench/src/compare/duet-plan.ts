@@ -1,4 +1,5 @@
 import type { ResolvedScenario } from '../scenario.ts';
+import type { TlsTrust } from '../tls-trust.ts';
 
 /**
  * How a pair is measured. `duet`: both builds under load at the same time on one processor, the generator on another. `slices`: the
@@ -15,6 +16,8 @@ export interface DuetPlan {
     readonly scenario: ResolvedScenario;
     readonly pid: number;
   }[];
+  /** For targets of `https:`. */
+  readonly trust?: TlsTrust;
   /** Processes that get SIGUSR2 when the measured time begins and again when it ends. */
   readonly signalPids?: readonly number[];
 }
@@ -33,6 +36,8 @@ export interface ArmSample {
   readonly answered: number;
   readonly errors: number;
   readonly non2xx: number;
+  /** How the server ended by itself during the pair, with its last words. A pair in which one did is no measurement. */
+  readonly ended?: string;
   /** Of flows; where it is given, it tells what failed, and a status other than 2xx may be what was asked for. */
   readonly failedChecks?: number;
 }

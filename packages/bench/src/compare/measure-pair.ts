@@ -1,10 +1,18 @@
 import { fork } from 'node:child_process';
 import { extname } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { GeneratorError } from '../errors.ts';
 import { type CpuPinning, pinned } from '../process/cpu-pinning.ts';
-import { reservePort, type StartedTarget, startTarget, steadyHook } from '../process/start-target.ts';
+import {
+  reservePort,
+  type StartedTarget,
+  type StartTargetOptions,
+  startTarget,
+  steadyHook,
+} from '../process/start-target.ts';
 import type { ResolvedScenario, StartSpec } from '../scenario.ts';
+import type { TlsTrust } from '../tls-trust.ts';
 import type { ArmName, CompareDesign, DuetPlan, PairSample } from './duet-plan.ts';
 
 /** A build that can be started. */
@@ -20,6 +28,8 @@ export interface MeasurePairOptions {
   readonly base: Arm;
   readonly head: Arm;
   readonly scenario: ResolvedScenario;
+  /** For a scenario whose target is `https:`. */
+  readonly trust?: TlsTrust | undefined;
   readonly design: CompareDesign;
   readonly pinning: CpuPinning | undefined;
   /** In [0, 1); decides which arm starts first. */
@@ -32,35 +42,77 @@ export interface MeasurePairOptions {
  * begins before both are ready, so both get the same traffic from their birth.
  */
 export async function measurePair(options: MeasurePairOptions): Promise<PairSample> {
-  const { design, pinning, random, scenario, signal } = options;
+  const { design, pinning, random, signal } = options;
   const order: readonly ArmName[] = random() < 0.5 ? ['base', 'head'] : ['head', 'base'];
-  const started: { readonly name: ArmName; readonly target: StartedTarget }[] = [];
+  const started: StartedArm[] = [];
   try {
-    for (const name of order) {
-      const { directory, start } = options[name];
-      const port = await reservePort();
-      const target = await startTarget({
-        start,
-        directory,
-        port,
-        cpu: pinning?.targets,
-        hooks: [steadyHook],
-        signal,
-      });
-      started.push({ name, target });
-    }
-    const plan: DuetPlan = {
-      design,
-      arms: started.map(({ name, target }) => ({
-        name,
-        pid: target.pid,
-        scenario: { ...scenario, target: target.origin },
-      })),
-    };
-    return await generate(plan, pinning?.generator, signal);
+    for (const name of order) started.push(await startArm(name, options, { hooks: [steadyHook] }));
+    const sample = await generate(planLoad(design, started, options), pinning?.generator, signal);
+    return await withEnds(sample, started);
   } finally {
     await Promise.all(started.map(({ target }) => target.stop()));
   }
+}
+
+/** A server of a pair. */
+export interface StartedArm {
+  readonly name: ArmName;
+  readonly target: StartedTarget;
+}
+
+/** What {@link startArm} and {@link planLoad} need of their pair. */
+export type PairOptions = Pick<
+  MeasurePairOptions,
+  'base' | 'head' | 'scenario' | 'trust' | 'pinning' | 'signal'
+>;
+
+/** Starts one build of a pair on a free port. Its scheme is that of the scenario's target. */
+export async function startArm(
+  name: ArmName,
+  options: PairOptions,
+  given: Pick<StartTargetOptions, 'hooks' | 'env'>,
+): Promise<StartedArm> {
+  const { scenario, trust, pinning, signal } = options;
+  const { directory, start } = options[name];
+  const port = await reservePort();
+  const origin = originOf(scenario.target, port);
+  const cpu = pinning?.targets;
+  return {
+    name,
+    target: await startTarget({ start, directory, port, origin, trust, cpu, ...given, signal }),
+  };
+}
+
+/** Servers are started on this machine; a certificate may be for `localhost` alone. */
+export function originOf(target: string, port: number): string {
+  const { protocol, hostname } = new URL(target);
+  const host = protocol === 'https:' && hostname === 'localhost' ? 'localhost' : '127.0.0.1';
+  return `${protocol}//${host}:${port}`;
+}
+
+/** What the generator of a pair is told. */
+export function planLoad(
+  design: CompareDesign,
+  started: readonly StartedArm[],
+  { scenario, trust }: PairOptions,
+): DuetPlan {
+  const arms = started.map(({ name, target }) => ({
+    name,
+    pid: target.pid,
+    scenario: { ...scenario, target: target.origin },
+  }));
+  return { design, arms, ...(trust === undefined ? {} : { trust }) };
+}
+
+/** Tells of each server that ended by itself how it did. */
+export async function withEnds(sample: PairSample, started: readonly StartedArm[]): Promise<PairSample> {
+  // The event of an end may still be waiting.
+  await setImmediate();
+  let told = sample;
+  for (const { name, target } of started) {
+    if (target.hasEnded()) told = { ...told, [name]: { ...told[name], ended: await target.ended } };
+  }
+  return told;
 }
 
 /** Runs the generator of one pair in a process of its own. */

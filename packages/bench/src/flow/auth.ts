@@ -4,7 +4,7 @@ import type { Auth } from './flow.ts';
 import { compileTemplate } from './template.ts';
 
 /**
- * The header that carries the credentials, or none.
+ * The header that carries the credentials, its name in lower case, or none.
  *
  * @throws {@link OptionError} when a variable of the environment is missing
  */
@@ -22,13 +22,25 @@ export function authHeader(auth: Auth | undefined): Readonly<Record<string, stri
   return { authorization: `Basic ${Buffer.from(pair, 'utf8').toString('base64')}` };
 }
 
+/**
+ * The credentials that a request with these headers still needs: its own `Authorization` wins, however it is spelled, since header names
+ * are case-insensitive (RFC 9110 section 5.1).
+ */
+export function credentialsBeside(
+  headers: Readonly<Record<string, string>>,
+  credentials: Readonly<Record<string, string>>,
+): Readonly<Record<string, string>> {
+  const own = new Set(Object.keys(headers).map((name) => name.toLowerCase()));
+  return Object.fromEntries(Object.entries(credentials).filter(([name]) => !own.has(name)));
+}
+
 /** A scenario whose requests carry its credentials; a header of a request's own wins. Flows add theirs when they are compiled. */
 export function authorise(scenario: ResolvedScenario): ResolvedScenario {
   if (scenario.auth === undefined) return scenario;
-  const header = authHeader(scenario.auth);
+  const credentials = authHeader(scenario.auth);
   const requests = scenario.requests.map((request) => ({
     ...request,
-    headers: { ...header, ...request.headers },
+    headers: { ...credentialsBeside(request.headers, credentials), ...request.headers },
   }));
   return { ...scenario, requests };
 }

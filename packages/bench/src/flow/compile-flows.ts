@@ -1,7 +1,9 @@
+import { ScenarioError } from '../errors.ts';
 import type { ResolvedRequest, ResolvedScenario } from '../scenario.ts';
-import { authHeader } from './auth.ts';
+import { authHeader, credentialsBeside } from './auth.ts';
 import { type FeedRow, readFeed } from './feed.ts';
-import type { SaveSource, StepCheck } from './flow.ts';
+import type { FlowStep, SaveSource, StepCheck } from './flow.ts';
+import { findMissingValues } from './named-values.ts';
 import { compileTemplate, type TemplateScope } from './template.ts';
 
 /** A step ready to be sent. */
@@ -11,6 +13,8 @@ export interface CompiledStep {
   readonly check: StepCheck;
   readonly save: readonly (readonly [string, SaveSource])[];
   readonly thinkMs: number;
+  /** A check or a saved value needs the answer's body; the body of any other step is not kept. */
+  readonly readsBody: boolean;
   /** @throws Error naming the value that is missing */
   render(scope: TemplateScope): ResolvedRequest;
 }
@@ -26,9 +30,22 @@ export interface FlowMix {
   begin(): Session;
 }
 
-/** @throws {@link ScenarioFileError} for a broken feed */
+/**
+ * Reads every feed; the work of a moment without feeds, of seconds with millions of rows.
+ *
+ * @throws {@link ScenarioFileError} for a broken feed
+ * @throws {@link ScenarioError} for a column or a variable of the environment that is not there
+ */
 export function compileFlows(scenario: ResolvedScenario): FlowMix {
   const auth = authHeader(scenario.auth);
+  const feeds = Object.entries(scenario.feeds ?? {}).map(([name, file]) => ({
+    name,
+    rows: readFeed(file, process.cwd()),
+    next: 0,
+  }));
+  const rowsOf = new Map(feeds.map(({ name, rows }) => [name, rows]));
+  const issues = findMissingValues(scenario.flows ?? [], rowsOf, process.env);
+  if (issues.length > 0) throw new ScenarioError(issues);
   const flows = (scenario.flows ?? []).map((flow) => ({
     weight: flow.weight ?? 1,
     credit: 0,
@@ -37,6 +54,7 @@ export function compileFlows(scenario: ResolvedScenario): FlowMix {
       const headers = Object.entries(step.headers ?? {}).map(
         ([name, value]) => [name, compileTemplate(value, oneLine)] as const,
       );
+      const credentials = credentialsBeside(step.headers ?? {}, auth);
       const body = step.body === undefined ? undefined : compileTemplate(step.body);
       const method = step.method ?? 'GET';
       return {
@@ -44,22 +62,18 @@ export function compileFlows(scenario: ResolvedScenario): FlowMix {
         check: step.check ?? {},
         save: Object.entries(step.save ?? {}),
         thinkMs: step.thinkMs ?? 0,
+        readsBody: readsBody(step),
         render: (scope) => ({
           method,
           path: path.render(scope),
           headers: {
-            ...auth,
+            ...credentials,
             ...Object.fromEntries(headers.map(([name, value]) => [name, value.render(scope)])),
           },
           ...(body === undefined ? {} : { body: body.render(scope) }),
         }),
       };
     }),
-  }));
-  const feeds = Object.entries(scenario.feeds ?? {}).map(([name, file]) => ({
-    name,
-    rows: readFeed(file, process.cwd()),
-    next: 0,
   }));
   const total = flows.reduce((sum, flow) => sum + flow.weight, 0);
   return {
@@ -76,6 +90,11 @@ export function compileFlows(scenario: ResolvedScenario): FlowMix {
       return { steps: chosen.steps, scope };
     },
   };
+}
+
+function readsBody({ check = {}, save = {} }: FlowStep): boolean {
+  if (check.contains !== undefined || check.json !== undefined) return true;
+  return Object.values(save).some((source) => !('header' in source));
 }
 
 function oneLine(value: string): string {

@@ -1,8 +1,9 @@
 import { LatencyHistogram, type LatencySummary } from '../latency-histogram.ts';
 
-/** What the checks of a run said. */
+/** What the checks of a run said: of every step that was due in the measured time, made or not. */
 export interface CheckCounts {
   readonly passed: number;
+  /** A step that got no answer, or could not be sent, counts here: its check could not be made. */
   readonly failed: number;
   /** How often each check failed, as `step: reason`. At most 100 different ones; the rest is under `other`. */
   readonly failures: Readonly<Record<string, number>>;
@@ -24,6 +25,8 @@ export class FlowReport {
   readonly #failures = new Map<string, number>();
   #passed = 0;
   #failed = 0;
+  #sessions = 0;
+  #broken = 0;
 
   step(name: string, latencyMs: number): void {
     let histogram = this.#steps.get(name);
@@ -42,6 +45,20 @@ export class FlowReport {
     this.#failed += 1;
     const key = this.#failures.has(reason) || this.#failures.size < maxReasons ? reason : 'other';
     this.#failures.set(key, (this.#failures.get(key) ?? 0) + 1);
+  }
+
+  /** A session was due in the measured time. */
+  sessionBegan(): void {
+    this.#sessions += 1;
+  }
+
+  /** An unanswered step, a failed check or a missing value ended such a session early. */
+  sessionBroke(): void {
+    this.#broken += 1;
+  }
+
+  sessions(): { readonly begun: number; readonly broken: number } {
+    return { begun: this.#sessions, broken: this.#broken };
   }
 
   checks(): CheckCounts {

@@ -6,28 +6,32 @@ import { lateMs } from '../open-loop.ts';
 import { startPacer } from '../pacer.ts';
 import { arrivalStages } from '../scenario.ts';
 import { failedCheck, readSaved } from './checks.ts';
-import { type CompiledStep, compileFlows } from './compile-flows.ts';
+import type { CompiledStep, FlowMix } from './compile-flows.ts';
 import type { FlowReport } from './flow-report.ts';
 
 /** Options of {@link runFlows}. */
 export interface RunFlowsOptions extends LoadOptions {
+  /** Compiled before the clock of `measurement` starts: feeds may take seconds to read. */
+  readonly mix: FlowMix;
   readonly report: FlowReport;
 }
 
 /**
  * Runs sessions: in a closed loop as many at a time as there are connections, each followed by the next; in an open loop each
- * begins when it is due. When the measured time is over no step begins, and what is in flight is awaited.
+ * begins when it is due. When the measured time is over no further step begins, and what is in flight is awaited. A session that
+ * was due in the measured time begins even when the generator is late.
  */
 export function runFlows(options: RunFlowsOptions): Promise<void> {
-  const { scenario, trust, measurement, report, now, signal } = options;
+  const { scenario, trust, measurement, mix, report, now, signal } = options;
   if (signal.aborted) return Promise.resolve();
   const target = new URL(scenario.target);
-  const mix = compileFlows(scenario);
   const stages = arrivalStages(scenario);
   const outcomes = countOutcomes(options);
 
   return new Promise((resolve) => {
     let over = false;
+    /** Sessions of an open loop are still due. */
+    let arriving = stages !== undefined;
     const thinking = new Set<NodeJS.Timeout>();
     let stopPacer = (): void => {};
     const finish = (): void => {
@@ -39,6 +43,9 @@ export function runFlows(options: RunFlowsOptions): Promise<void> {
       signal.removeEventListener('abort', finish);
       resolve();
     };
+    const finishWhenDone = (): void => {
+      if (over && !arriving && dispatcher.pending === 0) finish();
+    };
     const dispatcher = new Dispatcher({
       target,
       trust,
@@ -46,15 +53,12 @@ export function runFlows(options: RunFlowsOptions): Promise<void> {
       timeoutMs: scenario.timeoutMs,
       now,
       outcomes,
-      keepBodies: true,
-      onIdle: () => {
-        if (over) finish();
-      },
+      onIdle: finishWhenDone,
     });
     const deadline = setTimeout(
       () => {
         over = true;
-        if (dispatcher.pending === 0) finish();
+        finishWhenDone();
       },
       measurement.plannedEndMs - now() + 1,
     );
@@ -62,26 +66,41 @@ export function runFlows(options: RunFlowsOptions): Promise<void> {
 
     const runSession = (dueMs: number, onEnd: () => void): void => {
       const session = mix.begin();
+      const isCounted = measurement.measures(dueMs);
+      if (isCounted) report.sessionBegan();
+      const breakOff = (pauseMs: number): void => {
+        if (isCounted) report.sessionBroke();
+        later(pauseMs, onEnd);
+      };
       const runStep = (index: number, stepDueMs: number): void => {
         const step = session.steps[index];
         if (step === undefined) onEnd();
-        else if (!over && stepDueMs < measurement.beginBeforeMs) send(step, index, stepDueMs);
+        else if ((index === 0 || !over) && stepDueMs < measurement.beginBeforeMs)
+          send(step, index, stepDueMs);
       };
       const send = (step: CompiledStep, index: number, stepDueMs: number): void => {
+        const counts = measurement.measures(stepDueMs);
         let request: ReturnType<typeof toWire>;
         try {
           request = toWire(step.render(session.scope), target.host);
         } catch (error) {
-          report.failed(`${step.name}: ${(error as Error).message}`);
-          // A session that cannot go on leaves the loop for a moment, so that it does not spin.
-          later(10, () => onEnd());
+          outcomes.failed(stepDueMs, now(), 'unsent');
+          if (counts) report.failed(`${step.name}: ${(error as Error).message}`);
+          // Nothing was awaited, so the loop would spin.
+          breakOff(10);
           return;
         }
         dispatcher.begin({
           dueMs: stepDueMs,
           request,
+          keepBody: step.readsBody,
           onEnd: (answer, endMs) => {
-            if (!accept(step, session.scope, answer, measurement.measures(stepDueMs))) later(0, onEnd);
+            const failure =
+              typeof answer === 'string' ? `no answer (${answer})` : accept(step, session.scope, answer);
+            if (counts && typeof answer !== 'string') report.step(step.name, answer.latencyMs);
+            if (counts && failure === undefined) report.passed();
+            else if (counts) report.failed(`${step.name}: ${failure}`);
+            if (failure !== undefined) breakOff(0);
             else if (step.thinkMs > 0) later(step.thinkMs, () => runStep(index + 1, now()));
             else runStep(index + 1, endMs);
           },
@@ -97,25 +116,6 @@ export function runFlows(options: RunFlowsOptions): Promise<void> {
       }, delayMs);
       thinking.add(timer);
     };
-    /** @returns whether the session goes on */
-    const accept = (
-      step: CompiledStep,
-      scope: Record<string, unknown>,
-      answer: Answer | undefined,
-      counts: boolean,
-    ): boolean => {
-      if (answer === undefined) return false;
-      if (counts) report.step(step.name, answer.latencyMs);
-      let failure = failedCheck(step.check, answer);
-      for (const [name, source] of step.save) {
-        if (failure !== undefined) break;
-        scope[name] = readSaved(source, answer);
-        if (scope[name] === undefined) failure = `no ${name} to save`;
-      }
-      if (counts && failure !== undefined) report.failed(`${step.name}: ${failure}`);
-      else if (counts) report.passed();
-      return failure === undefined;
-    };
 
     if (stages === undefined) {
       const again = (): void => {
@@ -129,11 +129,26 @@ export function runFlows(options: RunFlowsOptions): Promise<void> {
       now,
       dueMs: (index) => measurement.beginMs + schedule.dueMs(index),
       onDue: (_index, dueMs) => {
+        runSession(dueMs, () => {});
         const byMs = now() - dueMs;
         if (byMs > lateMs) measurement.late(dueMs, byMs);
-        runSession(dueMs, () => {});
       },
-      onEnd: () => {},
+      onEnd: () => {
+        arriving = false;
+        finishWhenDone();
+      },
     });
   });
+}
+
+/** Checks an answer and saves what the step asks for. @returns why the session cannot go on, or `undefined` */
+function accept(step: CompiledStep, scope: Record<string, unknown>, answer: Answer): string | undefined {
+  const failure = failedCheck(step.check, answer);
+  if (failure !== undefined) return failure;
+  for (const [name, source] of step.save) {
+    const value = readSaved(source, answer);
+    if (value === undefined) return `no ${name} to save`;
+    scope[name] = value;
+  }
+  return undefined;
 }

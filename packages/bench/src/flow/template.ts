@@ -17,7 +17,13 @@ export function explainTemplate(text: string): string | undefined {
   for (const [whole, inner = ''] of text.matchAll(placeholder)) {
     if (!name.test(inner)) return `\`${whole}\` must name a value, such as \`{{user.id}}\``;
   }
+  if (text.replace(placeholder, '').includes('{{')) return '`{{` is not closed; write it as `{{user.id}}`';
   return undefined;
+}
+
+/** What a template names, in its order: `user.id` of `{{ user.id }}`. */
+export function namesOf(text: string): string[] {
+  return [...text.matchAll(placeholder)].map(([, inner = '']) => inner);
 }
 
 /**

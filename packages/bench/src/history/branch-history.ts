@@ -1,7 +1,7 @@
 import { HistoryBranchError } from '../errors.ts';
+import { git } from '../process/git.ts';
 import { formatCount, formatLatency } from '../report/format.ts';
 import type { BenchmarkResult } from '../result.ts';
-import { git } from './git.ts';
 import { historyFileName, parseHistory, withLine } from './history.ts';
 import type { HistoryStore } from './open-history.ts';
 
@@ -48,6 +48,9 @@ export function branchHistory(branch: string, directory: string): HistoryStore {
   };
 
   return {
+    async assertWritable() {
+      await assertOurs(await findTip());
+    },
     async append(result) {
       const file = historyFileName(result.name);
       for (let attempt = 0; attempt < attempts; attempt += 1) {

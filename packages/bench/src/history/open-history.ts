@@ -1,3 +1,4 @@
+import { assertDirectory } from '../report/output-files.ts';
 import type { BenchmarkResult } from '../result.ts';
 import { branchHistory } from './branch-history.ts';
 import { appendHistory, type History, readHistory } from './history.ts';
@@ -5,6 +6,12 @@ import { serviceHistory } from './service-history.ts';
 
 /** Where results are kept. */
 export interface HistoryStore {
+  /**
+   * Whether {@link HistoryStore.append} can work, asked before a run. A service is not asked.
+   *
+   * @throws {@link OptionError} or {@link HistoryBranchError}
+   */
+  assertWritable(): Promise<void>;
   /** @returns where the result now is, for a message */
   append(result: BenchmarkResult): Promise<string>;
   read(name: string): Promise<History>;
@@ -30,6 +37,7 @@ export function openHistory(place: string, options: OpenHistoryOptions = {}): Hi
   if (/^https?:\/\//.test(place))
     return serviceHistory({ url: place, ...(token === undefined ? {} : { token }) });
   return {
+    assertWritable: () => assertDirectory(place),
     append: (result) => appendHistory(place, result),
     read: (name) => readHistory(place, name),
   };

@@ -5,22 +5,28 @@ import type { TlsTrust } from '../tls-trust.ts';
 import type { WireRequest } from './request-bytes.ts';
 import { type ResponseHead, ResponseParser } from './response-parser.ts';
 
+/** An answer with what its owner must know of it. */
+export interface ReceivedAnswer {
+  readonly head: ResponseHead;
+  /** Empty unless {@link HttpConnection.send} was asked to keep it. */
+  readonly body: Buffer;
+  /** Received for it, head included. */
+  readonly bytes: number;
+  /** Another request may be sent at once. */
+  readonly reusable: boolean;
+}
+
 /** What a connection tells its owner. */
 export interface ConnectionHandler {
   /** Usable now; called once. */
   readonly onReady: (connection: HttpConnection) => void;
-  /** The request in flight was answered; when `reusable`, another may be sent at once. */
-  readonly onAnswer: (
-    connection: HttpConnection,
-    head: ResponseHead,
-    bytes: number,
-    reusable: boolean,
-  ) => void;
+  /** The request in flight was answered. */
+  readonly onAnswer: (connection: HttpConnection, answer: ReceivedAnswer) => void;
   /** The connection is gone; whatever was in flight got no answer. */
   readonly onLost: (connection: HttpConnection, kind: FailureKind) => void;
-  /** Pieces of bodies, where they are wanted; each is valid only until the call returns. */
-  readonly onBody?: (connection: HttpConnection, chunk: Buffer) => void;
 }
+
+const nothing: Buffer = Buffer.alloc(0);
 
 /** A keep-alive connection with at most one request in flight. */
 export class HttpConnection {
@@ -31,13 +37,15 @@ export class HttpConnection {
   #busy = false;
   #lost = false;
   #bytes = 0;
+  /** Pieces of the body in flight, where it is kept. */
+  #body: Buffer[] | undefined;
   #failure: FailureKind = 'cut';
 
   constructor(target: URL, trust: TlsTrust | undefined, handler: ConnectionHandler) {
     this.#handler = handler;
-    const { onBody } = handler;
     this.#parser = new ResponseParser({
-      ...(onBody === undefined ? {} : { onBody: (chunk: Buffer) => onBody(this, chunk) }),
+      // A copy: the chunk is valid only until the call returns.
+      onBody: (chunk) => this.#body?.push(Buffer.from(chunk)),
       onAnswer: (head, keepAlive) => this.#answer(head, keepAlive),
     });
     const socket = connectTarget(target, trust, (chunk) => this.#receive(chunk));
@@ -54,9 +62,10 @@ export class HttpConnection {
   }
 
   /** Only when ready and nothing is in flight. */
-  send(request: WireRequest): void {
+  send(request: WireRequest, keepBody = false): void {
     this.#busy = true;
     this.#bytes = 0;
+    this.#body = keepBody ? [] : undefined;
     this.#parser.expect(request.method);
     this.#socket.write(request.bytes);
   }
@@ -79,12 +88,10 @@ export class HttpConnection {
   #answer(head: ResponseHead, keepAlive: boolean): void {
     this.#busy = false;
     if (this.#lost) return;
-    if (keepAlive) {
-      this.#handler.onAnswer(this, head, this.#bytes, true);
-      return;
-    }
-    this.destroy();
-    this.#handler.onAnswer(this, head, this.#bytes, false);
+    if (!keepAlive) this.destroy();
+    const body = this.#body === undefined ? nothing : Buffer.concat(this.#body);
+    this.#body = undefined;
+    this.#handler.onAnswer(this, { head, body, bytes: this.#bytes, reusable: keepAlive });
   }
 
   #lose(kind: FailureKind): void {

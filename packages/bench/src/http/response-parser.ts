@@ -118,22 +118,20 @@ export class ResponseParser {
       this.#complete();
       return true;
     }
-    const encoding = /\r\ntransfer-encoding:[ \t]*([^\r]*)/i.exec(text)?.[1]?.trim().toLowerCase();
-    const lengths = [...text.matchAll(/\r\ncontent-length:[ \t]*([^\r]*)/gi)].map(
-      (match) => match[1]?.trim() ?? '',
-    );
-    if (encoding !== undefined) {
-      if (lengths.length > 0) return false;
-      this.#state = encoding === 'chunked' || encoding.endsWith(', chunked') ? 'chunk-size' : 'until-end';
+    const encodings = listOf(text, transferEncoding);
+    const lengths = listOf(text, contentLength);
+    if (encodings !== undefined) {
+      if (lengths !== undefined) return false;
+      this.#state = encodings.at(-1) === 'chunked' ? 'chunk-size' : 'until-end';
       if (this.#state === 'until-end') this.#keepAlive = false;
       return true;
     }
-    const [length] = lengths;
-    if (length === undefined || status === 101) {
+    if (lengths === undefined || status === 101) {
       this.#state = 'until-end';
       this.#keepAlive = false;
       return true;
     }
+    const [length = ''] = lengths;
     if (!/^\d{1,15}$/.test(length) || lengths.some((other) => other !== length)) return false;
     this.#remaining = Number(length);
     if (this.#remaining === 0) this.#complete();
@@ -177,11 +175,29 @@ export class ResponseParser {
   }
 }
 
-/** RFC 9112 section 9.3. */
+const transferEncoding = /\r\ntransfer-encoding:([^\r]*)/gi;
+const contentLength = /\r\ncontent-length:([^\r]*)/gi;
+const connectionOptions = /\r\nconnection:([^\r]*)/gi;
+
+/**
+ * The members of a list-based field in lower case, over all lines of it; empty ones are ignored (RFC 9110 sections 5.3 and 5.6.1).
+ *
+ * @returns `undefined` when the head has no such field
+ */
+function listOf(text: string, field: RegExp): string[] | undefined {
+  let members: string[] | undefined;
+  for (const [, value = ''] of text.matchAll(field)) {
+    const found = value.split(',').map((member) => member.trim().toLowerCase());
+    members = [...(members ?? []), ...found.filter((member) => member !== '')];
+  }
+  return members;
+}
+
+/** RFC 9112 section 9.3: `close` wins; without either, HTTP/1.1 keeps the connection and HTTP/1.0 does not. */
 function keepsAlive(text: string): boolean {
-  const connection = /\r\nconnection:[ \t]*([^\r]*)/i.exec(text)?.[1]?.toLowerCase();
-  if (connection === undefined) return text.charCodeAt(7) === 49;
-  return text.charCodeAt(7) === 49 ? !connection.includes('close') : connection.includes('keep-alive');
+  const options = listOf(text, connectionOptions);
+  if (options?.includes('close')) return false;
+  return text.charCodeAt(7) === 49 || options?.includes('keep-alive') === true;
 }
 
 /** Where a 3xx answer points, as it is written there; `undefined` for any other answer. */

@@ -1,6 +1,5 @@
-import { resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { Bench } from 'tinybench';
+import { importFile } from '../import-file.ts';
 import type { Micro } from './micro.ts';
 
 /*
@@ -22,8 +21,7 @@ export type MicroAnswer =
   | { readonly error: string };
 
 async function measure({ file, roundMs, rounds, headFirst }: MicroPlan): Promise<MicroAnswer> {
-  const module = (await import(pathToFileURL(resolve(file)).href)) as { default?: Micro };
-  const micro = module.default;
+  const { default: micro } = (await importFile(file)) as { default?: Micro };
   if (typeof micro?.base !== 'function' || typeof micro.head !== 'function') {
     return { error: `${file}: has no default export of \`defineMicro({ … })\`` };
   }

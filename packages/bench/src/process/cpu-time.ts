@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 
-/** What the kernel has counted for a process and all below it, in nanoseconds since their start. */
+/** What the kernel has counted for threads, in nanoseconds since their start. */
 export interface CpuTime {
   readonly runNs: number;
   /** Runnable, but waiting for a processor. */
@@ -8,12 +8,21 @@ export interface CpuTime {
 }
 
 /**
- * Sums `/proc/<pid>/task/*\/schedstat` over a process tree. Threads that ended meanwhile are missing from the sum. Synchronous: the
- * kernel answers from memory, and a process that is kept waiting must not read its figures long after their moment.
+ * Sums `/proc/<pid>/task/*\/schedstat` over a process' own threads. Threads that ended meanwhile are missing from the sum. Synchronous:
+ * the kernel answers from memory, and a process that is kept waiting must not read its figures long after their moment.
  *
  * @returns `undefined` where the kernel does not tell (not Linux, or no such process)
  */
 export function readCpuTime(pid: number): CpuTime | undefined {
+  return sumTasks(pid, false);
+}
+
+/** As {@link readCpuTime}, with every process below: of a server, which may be a shell, a wrapper or a cluster. */
+export function readTreeCpuTime(pid: number): CpuTime | undefined {
+  return sumTasks(pid, true);
+}
+
+function sumTasks(pid: number, withChildren: boolean): CpuTime | undefined {
   const tasks = readTasks(pid);
   if (tasks === undefined) return undefined;
   let runNs = 0;
@@ -23,8 +32,9 @@ export function readCpuTime(pid: number): CpuTime | undefined {
     const [run = 0, wait = 0] = readText(`${base}/schedstat`).split(' ').map(Number);
     runNs += run;
     waitNs += wait;
+    if (!withChildren) continue;
     for (const child of readText(`${base}/children`).split(' ').filter(Boolean)) {
-      const below = readCpuTime(Number(child));
+      const below = sumTasks(Number(child), true);
       runNs += below?.runNs ?? 0;
       waitNs += below?.waitNs ?? 0;
     }

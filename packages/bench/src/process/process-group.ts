@@ -29,16 +29,28 @@ export function killGroup(pid: number, signal: NodeJS.Signals): void {
   }
 }
 
-/**
- * Waits on a pipe that closes when this process ends, even by SIGKILL, and then takes the group along. It has a group
- * of its own, so that Ctrl-C in a terminal does not reach it first.
- */
+/** Takes a process group along when this process ends. */
 export function guardGroup(pid: number): ChildProcess {
-  const script = `cat > /dev/null; kill -9 -${pid} 2> /dev/null`;
-  const guard = spawn('sh', ['-c', script], { stdio: ['pipe', 'ignore', 'ignore'], detached: true });
-  guard.on('error', () => {});
-  guard.stdin?.on('error', () => {});
-  (guard.stdin as Socket | null)?.unref();
-  guard.unref();
-  return guard;
+  return guard(`kill -9 -${pid} 2> /dev/null`);
+}
+
+/** Removes a worktree of the repository at `root` when this process ends before it has done so itself. */
+export function guardWorktree(root: string, worktree: string): ChildProcess {
+  return guard('rm -rf -- "$1"; git -C "$2" worktree prune 2> /dev/null', worktree, root);
+}
+
+/**
+ * Waits on a pipe that closes when this process ends, even by SIGKILL, and then runs the script. It has a group of its own, so that
+ * Ctrl-C in a terminal does not reach it first.
+ */
+function guard(script: string, ...args: readonly string[]): ChildProcess {
+  const child = spawn('sh', ['-c', `cat > /dev/null; ${script}`, 'sh', ...args], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+    detached: true,
+  });
+  child.on('error', () => {});
+  child.stdin?.on('error', () => {});
+  (child.stdin as Socket | null)?.unref();
+  child.unref();
+  return child;
 }

@@ -1,10 +1,14 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
+import { get as httpGet } from 'node:http';
+import { connect as connectTcp, createServer } from 'node:net';
 import { extname } from 'node:path';
+import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
-import { StartError } from '../errors.ts';
+import { connectTarget, hostOf, portOf } from '../connect-target.ts';
+import { StartError, TargetPortTakenError } from '../errors.ts';
 import type { StartSpec } from '../scenario.ts';
+import type { TlsTrust } from '../tls-trust.ts';
 import { pinned } from './cpu-pinning.ts';
 import { guardGroup, killGroup, stopGroup } from './process-group.ts';
 
@@ -12,8 +16,10 @@ import { guardGroup, killGroup, stopGroup } from './process-group.ts';
 export interface StartedTarget {
   readonly origin: string;
   readonly pid: number;
-  /** How it ended, e.g. `exited with code 1`. */
+  /** How it ended, with its last words: `exited with code 1; its last words: Error: no database`. Pending while it runs. */
   readonly ended: Promise<string>;
+  /** True from the moment of its end, a little before `ended` resolves. */
+  hasEnded(): boolean;
   /** Sends a signal to it and everything it started. */
   signal(name: NodeJS.Signals): void;
   /** Ends it and everything it started: SIGTERM, after two seconds SIGKILL. */
@@ -27,6 +33,10 @@ export interface StartTargetOptions {
   readonly directory: string;
   /** Handed to the command as `PORT`. */
   readonly port: number;
+  /** Where it is asked whether it is ready. @defaultValue `http://127.0.0.1:<port>` */
+  readonly origin?: string;
+  /** For an origin of `https:`. */
+  readonly trust?: TlsTrust | undefined;
   readonly cpu?: number | undefined;
   readonly env?: Readonly<Record<string, string>>;
   /** Modules loaded into every Node process of the command before its own code, added to NODE_OPTIONS. */
@@ -35,18 +45,25 @@ export interface StartTargetOptions {
 }
 
 const pollMs = 20;
+const probeMs = 2_000;
+const lastWordsMs = 200;
 const tailLength = 4_000;
 
 /** Makes two processes of one build alike; for servers that are compared. */
 export const steadyHook: URL = new URL(`./steady-hook${extname(import.meta.url)}`, import.meta.url);
 
 /**
- * Runs a start command in a process group of its own and waits until it answers.
+ * Runs a start command in a process group of its own and waits until it answers. Nothing else may listen there: an older server
+ * would answer in its place.
  *
+ * @throws {@link TargetPortTakenError} when something listens already
  * @throws {@link StartError} when it ends before, or does not answer in time; nothing is left running then
  */
 export async function startTarget(options: StartTargetOptions): Promise<StartedTarget> {
-  const { start, directory, port, cpu, env, hooks = [], signal } = options;
+  const { start, directory, port, cpu, env, hooks = [], signal, trust } = options;
+  const { origin = `http://127.0.0.1:${port}` } = options;
+  signal?.throwIfAborted();
+  if (await listens(new URL(origin))) throw new TargetPortTakenError(start.command, origin);
   const given = { ...process.env, ...start.env, ...env };
   const nodeOptions = [given.NODE_OPTIONS, ...hooks.map(({ href }) => `--import=${href}`)];
   const [file, ...args] = pinned(['sh', '-c', start.command], cpu);
@@ -57,48 +74,73 @@ export async function startTarget(options: StartTargetOptions): Promise<StartedT
     detached: true,
   });
   const watch = child.pid === undefined ? undefined : guardGroup(child.pid);
+  const end = watchEnd(child);
+  const stop = async (): Promise<void> => {
+    await stopGroup(child);
+    watch?.kill('SIGKILL');
+  };
+  const ready = new URL(start.ready, origin);
+  const deadline = Date.now() + start.readyTimeoutMs;
+  try {
+    for (;;) {
+      const refusal = await askReady(ready, trust);
+      signal?.throwIfAborted();
+      if (end.hasEnded()) throw new StartError(start.command, await end.how, undefined);
+      if (refusal === undefined) break;
+      if (Date.now() > deadline) {
+        const reason = `did not answer on port ${port} within ${start.readyTimeoutMs} ms (${refusal})`;
+        throw new StartError(start.command, reason, end.lastLine());
+      }
+      await delay(pollMs);
+    }
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  const pid = child.pid ?? 0;
+  return {
+    origin,
+    pid,
+    ended: end.how,
+    hasEnded: end.hasEnded,
+    signal: (name) => killGroup(pid, name),
+    stop,
+  };
+}
+
+interface EndWatch {
+  readonly how: Promise<string>;
+  readonly hasEnded: () => boolean;
+  readonly lastLine: () => string | undefined;
+}
+
+/** Keeps the last of what a command writes, and tells how it ended. */
+function watchEnd(child: ChildProcessByStdio<null, Readable, Readable>): EndWatch {
   let tail = '';
   const keep = (chunk: Buffer): void => {
     tail = (tail + chunk.toString()).slice(-tailLength);
   };
   child.stdout.on('data', keep);
   child.stderr.on('data', keep);
-  let ended: string | undefined;
-  const { promise: end, resolve: tellEnd } = Promise.withResolvers<string>();
+  let ended = false;
+  const { promise: how, resolve } = Promise.withResolvers<string>();
   child.once('error', (error) => {
-    ended = error.message;
-    tellEnd(ended);
+    ended = true;
+    resolve(error.message);
   });
   child.once('exit', (code, by) => {
-    ended = by === null ? `exited with code ${code}` : `was ended by ${by}`;
-    tellEnd(ended);
+    ended = true;
+    const reason = by === null ? `exited with code ${code}` : `was ended by ${by}`;
+    const tell = (): void => {
+      clearTimeout(timer);
+      const line = lastLine(tail);
+      resolve(line === undefined ? reason : `${reason}; its last words: ${line.trim()}`);
+    };
+    // What it wrote last may still be in the pipe, which a child of its own may keep open.
+    const timer = setTimeout(tell, lastWordsMs);
+    child.once('close', tell);
   });
-  const stop = async (): Promise<void> => {
-    await stopGroup(child);
-    watch?.kill('SIGKILL');
-  };
-  const origin = `http://127.0.0.1:${port}`;
-  const deadline = Date.now() + start.readyTimeoutMs;
-  try {
-    while (!(await answers(`${origin}${start.ready}`))) {
-      signal?.throwIfAborted();
-      if (ended !== undefined) throw new StartError(start.command, ended, lastLine(tail));
-      if (Date.now() > deadline) {
-        throw new StartError(
-          start.command,
-          `did not answer on port ${port} within ${start.readyTimeoutMs} ms`,
-          lastLine(tail),
-        );
-      }
-      await delay(pollMs);
-    }
-    if (ended !== undefined) throw new StartError(start.command, ended, lastLine(tail));
-  } catch (error) {
-    await stop();
-    throw error;
-  }
-  const pid = child.pid ?? 0;
-  return { origin, pid, ended: end, signal: (name) => killGroup(pid, name), stop };
+  return { how, hasEnded: () => ended, lastLine: () => lastLine(tail) };
 }
 
 /** A port of loopback that was free a moment ago. */
@@ -111,14 +153,42 @@ export async function reservePort(): Promise<number> {
   return typeof address === 'object' && address !== null ? address.port : 0;
 }
 
-async function answers(url: string): Promise<boolean> {
-  try {
-    const response = await fetch(url, { redirect: 'manual', signal: AbortSignal.timeout(2_000) });
-    await response.body?.cancel();
-    return response.status < 500;
-  } catch {
-    return false;
-  }
+/** Whether something accepts connections, an answer or not. */
+function listens(origin: URL): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connectTcp({ host: hostOf(origin), port: portOf(origin) });
+    const settle = (isOpen: boolean): void => {
+      socket.destroy();
+      resolve(isOpen);
+    };
+    socket.setTimeout(probeMs, () => settle(false));
+    socket.once('connect', () => settle(true));
+    socket.once('error', () => settle(false));
+  });
+}
+
+/** @returns why the server is not ready, or `undefined` when it is */
+function askReady(url: URL, trust: TlsTrust | undefined): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const request = httpGet({
+      host: url.host,
+      path: `${url.pathname}${url.search}`,
+      headers: { host: url.host, connection: 'close' },
+      createConnection: () => connectTarget(url, trust),
+      signal: AbortSignal.timeout(probeMs),
+    });
+    request.once('response', ({ statusCode = 0 }) => {
+      request.destroy();
+      resolve(statusCode < 500 ? undefined : `status ${statusCode}`);
+    });
+    request.once('error', (error: NodeJS.ErrnoException) =>
+      resolve(
+        error.name === 'AbortError' || error.name === 'TimeoutError'
+          ? 'no answer'
+          : (error.code ?? error.message),
+      ),
+    );
+  });
 }
 
 /** What a command said last, an error before anything else. */

@@ -2,11 +2,12 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir } from 'node:fs/promises';
 import { delimiter, join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Arm } from '../compare/measure-pair.ts';
+import { type Arm, originOf } from '../compare/measure-pair.ts';
 import { ProfileError } from '../errors.ts';
 import { reservePort, startTarget } from '../process/start-target.ts';
 import { runBenchmark } from '../run-benchmark.ts';
 import type { Scenario } from '../scenario.ts';
+import { readTrust } from '../tls-trust.ts';
 
 /** The tools of clinic that work; its bubbleprof does not end on Node 20 and later. */
 export type ClinicTool = 'doctor' | 'flame' | 'heapprofiler';
@@ -37,10 +38,13 @@ export async function runClinic(options: ClinicOptions): Promise<string> {
   await mkdir(directory, { recursive: true });
   const before = await reports(directory);
   const command = clinicCommand(clinic, tool, directory, arm.start.command);
+  const port = await reservePort();
   const started = await startTarget({
     start: { ...arm.start, command },
     directory: arm.directory,
-    port: await reservePort(),
+    port,
+    origin: originOf(scenario.target, port),
+    trust: await readTrust(scenario.tls?.ca),
     // Without it clinic asks whether it may report its use.
     env: { NO_INSIGHT: '1' },
     signal,

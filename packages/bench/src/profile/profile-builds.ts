@@ -2,13 +2,21 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { extname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type DuetLoad, duetScenario } from '../compare/compare-builds.ts';
+import { type DuetLoad, prepareDuet } from '../compare/compare-builds.ts';
 import type { ArmName, CompareDesign } from '../compare/duet-plan.ts';
-import { type Arm, generate } from '../compare/measure-pair.ts';
+import {
+  type Arm,
+  generate,
+  planLoad,
+  type StartedArm,
+  startArm,
+  withEnds,
+} from '../compare/measure-pair.ts';
 import { ProfileError } from '../errors.ts';
 import { chooseDesign, planPinning } from '../process/cpu-pinning.ts';
-import { reservePort, type StartedTarget, startTarget, steadyHook } from '../process/start-target.ts';
+import { steadyHook } from '../process/start-target.ts';
 import type { ResolvedScenario, Scenario } from '../scenario.ts';
+import type { TlsTrust } from '../tls-trust.ts';
 import { readStackTimes, type StackTimes } from './cpu-profile.ts';
 import { findCulprits, type ProfileDifference, type ProfiledPair } from './culprits.ts';
 import { readHeapStacks } from './heap-profile.ts';
@@ -47,13 +55,13 @@ const waitMs = 10_000;
 export async function profileBuilds(options: ProfileOptions): Promise<ProfileResult> {
   const { rounds = 3, minSamples = 1_500, kind = 'cpu', onRound } = options;
   const design = chooseDesign();
-  const scenario = duetScenario(options.scenario, design, options.load);
+  const { scenario, trust } = await prepareDuet(options.scenario, design, options.load);
   const pairs: ProfiledPair[] = [];
   const enough = (): boolean => kind === 'heap' || Math.min(...countSamples(pairs)) >= minSamples;
   for (let round = 0; round < rounds || (round < 2 * rounds && !enough()); round += 1) {
     // Alternating: whoever starts first is not always the same.
     const order: readonly ArmName[] = round % 2 === 0 ? ['base', 'head'] : ['head', 'base'];
-    pairs.push(await profilePair(options, { scenario, design, order, kind }));
+    pairs.push(await profilePair(options, { scenario, trust, design, order, kind }));
     onRound?.(round + 1);
   }
   return { ...findCulprits(pairs), pairs, unit: kind === 'cpu' ? 'µs' : 'B' };
@@ -67,6 +75,7 @@ function countSamples(pairs: readonly ProfiledPair[]): readonly [number, number]
 
 interface PairPlan {
   readonly scenario: ResolvedScenario;
+  readonly trust: TlsTrust | undefined;
   readonly design: CompareDesign;
   readonly order: readonly ArmName[];
   readonly kind: 'cpu' | 'heap';
@@ -74,44 +83,29 @@ interface PairPlan {
 
 async function profilePair(
   options: ProfileOptions,
-  { scenario, design, order, kind }: PairPlan,
+  { scenario, trust, design, order, kind }: PairPlan,
 ): Promise<ProfiledPair> {
   const { signal } = options;
   const pinning = planPinning(design);
   const hook = new URL(`./profiler-hook${extname(import.meta.url)}`, import.meta.url);
-  const started: { name: ArmName; target: StartedTarget; directory: string }[] = [];
+  const pair = { ...options, scenario, trust, pinning };
+  const started: (StartedArm & { readonly directory: string })[] = [];
   const directories: string[] = [];
   try {
     for (const name of order) {
-      const { directory, start } = options[name];
       const profiles = await mkdtemp(join(tmpdir(), 'weir-profile-'));
       directories.push(profiles);
       const env = { WEIR_BENCH_PROFILE: profiles, WEIR_BENCH_PROFILE_KIND: kind };
-      const target = await startTarget({
-        start,
-        directory,
-        port: await reservePort(),
-        cpu: pinning?.targets,
-        env,
-        hooks: [steadyHook, hook],
-        signal,
-      });
-      started.push({ name, target, directory: profiles });
+      const arm = await startArm(name, pair, { env, hooks: [steadyHook, hook] });
+      started.push({ ...arm, directory: profiles });
     }
     const pids = await Promise.all(started.map(({ directory }) => hookedPids(directory)));
-    const sample = await generate(
-      {
-        design,
-        arms: started.map(({ name, target }) => ({
-          name,
-          pid: target.pid,
-          scenario: { ...scenario, target: target.origin },
-        })),
-        signalPids: pids.flat(),
-      },
-      pinning?.generator,
-      signal,
-    );
+    const plan = { ...planLoad(design, started, pair), signalPids: pids.flat() };
+    const sample = await withEnds(await generate(plan, pinning?.generator, signal), started);
+    for (const { name } of started) {
+      const { ended } = sample[name];
+      if (ended !== undefined) throw new ProfileError(`${name} ended under load: it ${ended}`);
+    }
     const arms = new Map<ArmName, StackTimes>();
     for (const [index, { name, directory }] of started.entries()) {
       arms.set(name, await collect(directory, pids[index] ?? [], kind, options[name].directory));

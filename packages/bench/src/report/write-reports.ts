@@ -1,4 +1,4 @@
-import { appendFile, writeFile } from 'node:fs/promises';
+import { appendFile } from 'node:fs/promises';
 import type { CompareResult } from '../compare/compare-builds.ts';
 import { OptionError } from '../errors.ts';
 import type { BenchmarkResult } from '../result.ts';
@@ -9,6 +9,7 @@ import { comparisonAnnotations, runAnnotations } from './github.ts';
 import { renderComparisonHtml, renderRunHtml } from './html.ts';
 import { renderComparisonJunit, renderRunJunit } from './junit.ts';
 import { renderComparisonMarkdown, renderRunMarkdown } from './markdown.ts';
+import { writeOutput } from './output-files.ts';
 import { renderPrometheus } from './prometheus.ts';
 import { renderTable } from './table.ts';
 
@@ -42,14 +43,19 @@ const kinds: readonly ReportKind[] = [
   'github',
 ];
 
-/** Reads `html=report.html`. @throws {@link OptionError} */
-export function parseReport(text: string): ReportRequest {
+/** Reads `html=report.html` for a subject that has such a report. @throws {@link OptionError} */
+export function parseReport(text: string, subject: ReportSubject['kind']): ReportRequest {
   const equals = text.indexOf('=');
   const kind = kinds.find((known) => known === text.slice(0, equals));
   if (kind === undefined || equals === text.length - 1) {
     throw new OptionError(`Expected a report as <kind>=<file>, got \`${text}\`. Kinds: ${kinds.join(', ')}.`);
   }
+  if (subject === 'comparison' && kind === 'prometheus') throw noPrometheus();
   return { kind, file: text.slice(equals + 1) };
+}
+
+function noPrometheus(): OptionError {
+  return new OptionError('A comparison has no Prometheus report. Report a run, or use json.');
 }
 
 /** One report as text. @throws {@link OptionError} for Prometheus text of a comparison, which has no single run to tell of */
@@ -77,19 +83,25 @@ export function renderReport(subject: ReportSubject, kind: ReportKind): string {
       return subject.kind === 'run' ? renderRunCsv(subject.result) : renderComparisonCsv(subject.result);
     case 'prometheus':
       if (subject.kind === 'run') return renderPrometheus(subject.result);
-      throw new OptionError('A comparison has no Prometheus report. Report a run, or use json.');
+      throw noPrometheus();
   }
 }
 
-/** Writes every report, and under GitHub Actions the annotations and the step summary. */
-export async function writeReports(
+/** The writing of every report, and under GitHub Actions of the annotations and the step summary; one task each. */
+export function reportTasks(
   subject: ReportSubject,
   requests: readonly ReportRequest[],
   environment: { readonly env: NodeJS.ProcessEnv; readonly stdout: { write(text: string): unknown } },
-): Promise<void> {
-  for (const { kind, file } of requests) await writeFile(file, renderReport(subject, kind));
+): (() => Promise<unknown>)[] {
   const { env, stdout } = environment;
-  if (env.GITHUB_ACTIONS !== 'true') return;
-  stdout.write(renderReport(subject, 'github'));
-  if (env.GITHUB_STEP_SUMMARY) await appendFile(env.GITHUB_STEP_SUMMARY, renderReport(subject, 'markdown'));
+  const files = requests.map(
+    ({ kind, file }) =>
+      () =>
+        writeOutput(file, renderReport(subject, kind)),
+  );
+  if (env.GITHUB_ACTIONS !== 'true') return files;
+  const annotate = async (): Promise<unknown> => stdout.write(renderReport(subject, 'github'));
+  const { GITHUB_STEP_SUMMARY: summary } = env;
+  if (!summary) return [...files, annotate];
+  return [...files, annotate, () => appendFile(summary, renderReport(subject, 'markdown'))];
 }

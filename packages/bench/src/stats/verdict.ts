@@ -74,6 +74,8 @@ export function judge(metrics: readonly PairedMetric[], options: JudgeOptions = 
     let verdict: Verdict = 'inconclusive';
     if (p <= spent && Math.abs(effect) > tolerance) verdict = effect > 0 ? 'slower' : 'faster';
     else if (interval[0] > -asked && interval[1] < asked) verdict = 'same';
+    // A pair in which an arm measured nothing never counts as good.
+    if (sample.length < metric.pairs.length && verdict !== 'slower') verdict = 'inconclusive';
     return { name: metric.name, verdict, effect, interval, p, pairs: sample.length };
   });
 }

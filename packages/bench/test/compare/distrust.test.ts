@@ -1,8 +1,9 @@
+import { spawn } from 'node:child_process';
 import { expect, test } from 'vitest';
 import { doubtComparison, doubtPair } from '../../src/compare/distrust.ts';
 import type { ArmSample, PairConditions, PairSample } from '../../src/index.ts';
 import { parseCpuList, pinned } from '../../src/process/cpu-pinning.ts';
-import { readCpuTime } from '../../src/process/cpu-time.ts';
+import { readCpuTime, readTreeCpuTime } from '../../src/process/cpu-time.ts';
 
 const arm: ArmSample = { perSecond: 1_000, p50Ms: 1, p99Ms: 2, answered: 1_000, errors: 0, non2xx: 0 };
 const pair = (conditions: Partial<PairConditions>, head = arm): PairSample => ({
@@ -52,6 +53,33 @@ test('a comparison is doubted when half of its pairs are', () => {
   expect(doubtComparison([])).toEqual([]);
 });
 
+test('a build that fails or ends in one pair of ten is doubted, and the pairs are counted', () => {
+  const good = pair({});
+  const doubts = (head: Partial<ArmSample>) =>
+    doubtComparison([...Array.from({ length: 9 }, () => good), pair({}, { ...arm, ...head })]);
+  expect(doubts({})).toEqual([]);
+  expect(doubts({ errors: 5 })).toEqual([]);
+  expect(doubts({ errors: 20 })).toMatchObject([
+    {
+      code: 'errors',
+      message: expect.stringMatching(/^head failed 2\.0 % of its requests in 1 of 10 pairs; /),
+    },
+  ]);
+  expect(doubts({ non2xx: 20 })).toMatchObject([{ code: 'errors' }]);
+  expect(
+    doubts({ answered: 0, perSecond: 0, ended: 'exited with code 1; its last words: boom' }),
+  ).toMatchObject([
+    {
+      code: 'target-ended',
+      message: expect.stringContaining(
+        'head ended under load in 1 of 10 pairs: it exited with code 1; its last words: boom',
+      ),
+    },
+  ]);
+  // It may have ended after its last answer.
+  expect(doubts({ ended: 'was ended by SIGKILL' })).toMatchObject([{ code: 'target-ended' }]);
+});
+
 test('processor lists are read as taskset writes them', () => {
   expect(parseCpuList(' 0-2,5\n')).toEqual([0, 1, 2, 5]);
   expect(parseCpuList('nonsense')).toEqual([]);
@@ -68,5 +96,22 @@ test.runIf(process.platform === 'linux')(
     const after = readCpuTime(process.pid);
     expect((after?.runNs ?? 0) - (before?.runNs ?? 0)).toBeGreaterThan(1e6);
     expect(readCpuTime(2 ** 30)).toBeUndefined();
+  },
+);
+
+test.runIf(process.platform === 'linux')(
+  'a child counts in the time of its tree, and not in that of the process that started it',
+  async () => {
+    const child = spawn(process.execPath, ['-e', 'for (;;);'], { stdio: 'ignore' });
+    try {
+      await expect
+        .poll(() => readCpuTime(child.pid ?? 0)?.runNs ?? 0, { timeout: 20_000 })
+        .toBeGreaterThan(1e8);
+      const own = readCpuTime(process.pid)?.runNs ?? 0;
+      const tree = readTreeCpuTime(process.pid)?.runNs ?? 0;
+      expect(tree - own).toBeGreaterThan(9e7);
+    } finally {
+      child.kill('SIGKILL');
+    }
   },
 );
