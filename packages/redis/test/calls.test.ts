@@ -1,0 +1,212 @@
+import { type RedisServer, startRedis, startRedisCluster } from '@weir/test-kit';
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import {
+  Breaker,
+  type CallOutcome,
+  createScript,
+  Deadlines,
+  RedisCalls,
+  type RedisCallsOptions,
+  type RedisError,
+  type RedisLink,
+  ServerClock,
+  ticketsOf,
+} from '../src/index.ts';
+import { type ClientKind, clientKinds, type TestClient } from './clients.ts';
+
+const clock = { now: () => performance.now() };
+const kinds = clientKinds.filter(({ name }) => !name.includes(','));
+
+function createCalls(link: RedisLink, more: Partial<RedisCallsOptions> = {}) {
+  const outcomes: [operation: string, outcome: CallOutcome][] = [];
+  const calls = new RedisCalls({
+    link,
+    deadlineMs: 200,
+    breaker: { failures: 3, openMs: 50 },
+    clock,
+    withoutConnection: 'reject',
+    onOutcome: (operation, _durationMs, outcome) => outcomes.push([operation, outcome]),
+    ...more,
+  });
+  return { calls, outcomes };
+}
+
+const codeOf = (promise: Promise<unknown>): Promise<string> =>
+  promise.then(
+    () => 'ok',
+    (error: RedisError) => error.code,
+  );
+
+describe.each(kinds)('calls through $name', (kind: ClientKind) => {
+  let server: RedisServer;
+  let client: TestClient;
+  beforeEach(async () => {
+    server = await startRedis();
+    client = await kind.single(server);
+  });
+  afterEach(async () => {
+    await client.close();
+    await server.stop();
+  });
+
+  it('end in time while the server is frozen, open the breaker, and come back by one probe', async () => {
+    let recovered = 0;
+    const { calls, outcomes } = createCalls(client.link, { onRecovered: () => (recovered += 1) });
+    expect(await codeOf(calls.command('read', 'GET', ['k']))).toBe('ok');
+    server.pause();
+    const frozen = Array.from({ length: 3 }, () => codeOf(calls.command('read', 'GET', ['k'])));
+    expect(await Promise.all(frozen)).toEqual(Array(3).fill('ERR_WEIR_REDIS_TIMEOUT'));
+    expect(calls.isUsable()).toBe(false);
+    expect(await codeOf(calls.command('read', 'GET', ['k']))).toBe('ERR_WEIR_REDIS_UNAVAILABLE');
+    server.resume();
+    await expect.poll(() => codeOf(calls.command('read', 'GET', ['k'])), { timeout: 5_000 }).toBe('ok');
+    expect(calls.isUsable()).toBe(true);
+    expect(recovered).toBe(1);
+    expect(outcomes.slice(0, 4)).toEqual([
+      ['read', 'ok'],
+      ['read', 'timeout'],
+      ['read', 'timeout'],
+      ['read', 'timeout'],
+    ]);
+    await calls.idle();
+  });
+
+  it.runIf(kind.library !== 'valkey-glide')(
+    'reject at once while the connection is lost, or wait for it within the deadline',
+    async () => {
+      const rejecting = createCalls(client.link).calls;
+      const waiting = createCalls(client.link, { withoutConnection: 'wait', deadlineMs: 10_000 }).calls;
+      const lost = new Promise<void>((resolve) => {
+        client.link.watch((now) => now === 'lost' && resolve());
+      });
+      await server.kill();
+      await lost;
+      expect(await codeOf(rejecting.command('read', 'GET', ['k']))).toBe('ERR_WEIR_REDIS_UNAVAILABLE');
+      const late = codeOf(waiting.command('read', 'GET', ['k']));
+      const again = await startRedis({ port: server.port });
+      try {
+        expect(await late).toBe('ok');
+      } finally {
+        await again.stop();
+      }
+    },
+  );
+
+  it.runIf(kind.library !== 'valkey-glide')(
+    'a ticket voided by a lost connection acts on no server',
+    async () => {
+      const { link } = client;
+      const office = ticketsOf(link);
+      const script = createScript(
+        'count',
+        "local last = tonumber(ARGV[1]) local t = redis.call('TIME') if last > 0 and t[1] * 1e6 + t[2] > last then return -1 end return redis.call('INCR', KEYS[1])",
+      );
+      expect(await link.script(script, ['n'], [office.issue(0).argument])).toBe(1);
+      server.pause();
+      const ticket = office.issue(0);
+      const lost = new Promise<void>((resolve) => {
+        link.watch((now) => now === 'lost' && resolve());
+      });
+      const call = link.script(script, ['n'], [ticket.argument]).catch((error: RedisError) => error.code);
+      await new Promise(setImmediate);
+      await server.kill();
+      await lost;
+      const again = await startRedis({ port: server.port });
+      try {
+        // Sent again with its void ticket, or rejected: it never counts on the new server.
+        expect(['ERR_WEIR_REDIS_LOST', -1]).toContain(await call);
+        expect(await link.command('GET', ['n'])).toBeNull();
+      } finally {
+        await again.stop();
+      }
+    },
+  );
+});
+
+describe.each(kinds.filter(({ library }) => library !== 'valkey-glide'))(
+  'a cluster through $name',
+  (kind) => {
+    it('breaks each node alone', async () => {
+      const cluster = await startRedisCluster();
+      const client = await kind.cluster(cluster);
+      const { calls } = createCalls(client.link);
+      try {
+        const keys = Array.from({ length: 50 }, (_, index) => `k${index}`);
+        const dead = cluster.nodes[1];
+        const isDead = (key: string) => client.link.nodeOf(key) === `${dead?.host}:${dead?.port}`;
+        expect(keys.some(isDead)).toBe(true);
+        process.kill(dead?.pid ?? 0, 'SIGSTOP');
+        for (let round = 0; round < 2; round += 1) {
+          const outcomes = await Promise.all(keys.map((key) => codeOf(calls.command('read', 'GET', [key]))));
+          for (const [index, key] of keys.entries()) {
+            if (isDead(key)) expect(outcomes[index]).toMatch(/TIMEOUT|LOST|UNAVAILABLE/);
+            else expect(outcomes[index]).toBe('ok');
+          }
+        }
+        for (const key of keys) expect(calls.isUsable(key)).toBe(!isDead(key));
+      } finally {
+        await client.close();
+        await cluster.stop();
+      }
+    });
+  },
+);
+
+it('a lost connection ends at once what waits for it', async () => {
+  let isLost = false;
+  const deadlines = new Deadlines(1, () => isLost);
+  const ended = new Promise<string>((resolve) => {
+    deadlines.start(performance.now() + 3_600_000, () => resolve('ended'));
+  });
+  isLost = true;
+  expect(await ended).toBe('ended');
+});
+
+it('what is known of the clock of the server bounds it on both sides, whatever the trips', () => {
+  const step = fc.record({
+    pause: fc.integer({ min: 0, max: 20_000 }),
+    there: fc.integer({ min: 0, max: 500 }),
+    back: fc.integer({ min: 0, max: 500 }),
+  });
+  fc.assert(
+    fc.property(fc.integer({ min: -1e9, max: 1e9 }), fc.array(step, { minLength: 1 }), (offset, steps) => {
+      const serverClock = new ServerClock();
+      expect(serverClock.toServer(0)).toBeNaN();
+      let now = 0;
+      for (const { back, pause, there } of steps) {
+        now += pause;
+        const sentAt = now;
+        now += there;
+        const serverMs = now + offset;
+        now += back;
+        serverClock.observe(serverMs, sentAt, now);
+        expect(serverClock.toLocal(1_000 + offset)).toBeLessThanOrEqual(1_000);
+        expect(serverClock.toLocal(1_000 + offset)).toBeGreaterThanOrEqual(1_000 - there - back);
+        expect(serverClock.toServer(1_000)).toBeLessThanOrEqual(1_000 + offset);
+        expect(serverClock.toServer(1_000)).toBeGreaterThanOrEqual(1_000 + offset - there - back);
+      }
+      expect(serverClock.isKnown(now)).toBe(true);
+      expect(serverClock.isKnown(now + 10_000)).toBe(false);
+    }),
+  );
+});
+
+it('a breaker opens after failures in a row, and lets one probe through at a time', () => {
+  let nowMs = 0;
+  const breaker = new Breaker({ failures: 2, openMs: 100 }, { now: () => nowMs });
+  breaker.fail();
+  breaker.succeed();
+  breaker.fail();
+  expect(breaker.isOpen).toBe(false);
+  breaker.fail();
+  expect([breaker.isOpen, breaker.admit()]).toEqual([true, false]);
+  nowMs = 100;
+  expect([breaker.admit(), breaker.admit()]).toEqual([true, false]);
+  breaker.fail();
+  expect(breaker.admit()).toBe(false);
+  nowMs = 200;
+  expect(breaker.admit()).toBe(true);
+  breaker.succeed();
+  expect([breaker.isOpen, breaker.admit(), breaker.admit()]).toEqual([false, true, true]);
+});
