@@ -72,7 +72,7 @@ export class EngineHost implements EngineMethods {
   metadata(request: Parameters<EngineMethods['metadata']>[0]): ApiData {
     const result: Record<string, object[]> = Object.create(null);
     let left = request.limit === 0 ? Number.POSITIVE_INFINITY : request.limit;
-    for (const [metric, { type, help, unit }] of this.#store.metadata) {
+    for (const [metric, { type, help, unit }] of this.#store.descriptions.all) {
       if (request.metric !== undefined && metric !== request.metric) continue;
       if (left-- <= 0) break;
       result[metric] = [{ type, unit, help }];

@@ -57,7 +57,6 @@ export class ScrapeIngester {
   ingest(report: ScrapeReport): ScrapeOutcome {
     const started = performance.now();
     const seen: Seen = this.#seen.get(report.key) ?? { known: new KnownSeries(), live: [] };
-    this.#seen.set(report.key, seen);
     this.#scrape++;
     const attempt = report.body === undefined ? undefined : this.#parse(report, report.body, seen);
     const good = attempt !== undefined && attempt.error === undefined ? attempt : undefined;
@@ -85,6 +84,8 @@ export class ScrapeIngester {
     const refusal = refusalOf(this.#store.append(batch, good?.exemplars, isWhole));
     if (isWhole && refusal !== undefined) return { samples: 0, error: refusal, refusal };
     seen.live = live;
+    // A job whose push is refused is not shown, and nobody will forget it.
+    if (report.push === undefined || good !== undefined) this.#seen.set(report.key, seen);
     return { samples: count, error: attempt?.error, refusal };
   }
 
@@ -94,7 +95,7 @@ export class ScrapeIngester {
     if (seen === undefined) return;
     this.#seen.delete(key);
     const batch = new SampleBatch<MemorySeries>();
-    for (const series of seen.live) batch.addStale(series, timeMs);
+    for (const series of seen.live) if (!series.isRemoved) batch.addStale(series, timeMs);
     for (const name of ['up', ...scrapeSeriesNames]) {
       const series = this.#store.index.byLabels(Labels.from({ ...labels, __name__: name }));
       if (series !== undefined) batch.addStale(series, timeMs);

@@ -17,7 +17,10 @@ const schema = `
   CREATE INDEX IF NOT EXISTS exemplars_by_series ON exemplars (series_id, time_ms);
 `;
 
-/** The newest exemplars of all series, a fixed number in all. */
+/** Characters of an exemplar's labels; OpenMetrics wants at most 128. */
+const maxLabelsLength = 1_024;
+
+/** The newest exemplars of all series, a fixed number in all. Those with more than 1,024 characters of labels are left out. */
 export class ExemplarStore {
   readonly #insert: StatementSync;
   readonly #trim: StatementSync;
@@ -42,6 +45,7 @@ export class ExemplarStore {
     let added = 0;
     for (const { series, labels, value, timeMs } of exemplars) {
       const text = JSON.stringify([...labels]);
+      if (text.length > maxLabelsLength) continue;
       const identity = `${value} ${text}`;
       if (this.#newest.get(series) === identity) continue;
       this.#insert.run(series.id, Math.round(timeMs), value, text);

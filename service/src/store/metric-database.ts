@@ -92,6 +92,12 @@ export class MetricDatabase {
       .run(JSON.stringify(ids));
   }
 
+  deleteMetadata(metrics: readonly string[]): void {
+    this.connection
+      .prepare('DELETE FROM metadata WHERE metric IN (SELECT value FROM json_each(?))')
+      .run(JSON.stringify(metrics));
+  }
+
   appendJournal(maxMs: number, data: Uint8Array): void {
     this.#insertJournal.run(Math.ceil(maxMs), data);
   }

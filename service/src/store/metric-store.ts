@@ -12,10 +12,10 @@ import { BlockReader } from './block-reader.ts';
 import { highWord, lowWord } from './chunk.ts';
 import { ChunkMemory } from './chunk-memory.ts';
 import { inTransaction, openDatabase, sqliteCode } from './database.ts';
-import { detached } from './detached.ts';
 import { type Exemplar, ExemplarStore } from './exemplars.ts';
 import { decodeRecord, encodeRecord } from './journal-record.ts';
 import { MetricDatabase } from './metric-database.ts';
+import { type MetricDescription, MetricDescriptions } from './metric-descriptions.ts';
 import { damageWarning } from './piece.ts';
 import { SampleBatch } from './sample-batch.ts';
 import type { MemorySeries, OpenBlocks } from './series.ts';
@@ -37,12 +37,6 @@ export interface MetricStoreOptions {
   readonly maxSeries?: number;
   /** Unix milliseconds. */
   readonly now: () => number;
-}
-
-export interface MetadataEntry {
-  readonly type: string;
-  readonly help: string;
-  readonly unit: string;
 }
 
 export interface AppendResult {
@@ -73,7 +67,7 @@ const exactUpTo = 20_000;
 export class MetricStore implements Queryable {
   readonly blockMs: number;
   readonly index: SeriesIndex = new SeriesIndex();
-  readonly metadata: Map<string, MetadataEntry> = new Map();
+  readonly descriptions: MetricDescriptions = new MetricDescriptions(this.index);
   /** Where a damaged file was moved to when this store opened, or `undefined`. */
   readonly setAside: string | undefined;
   readonly exemplars: ExemplarStore;
@@ -92,7 +86,6 @@ export class MetricStore implements Queryable {
   readonly #options: MetricStoreOptions;
   readonly #open: OpenBlocks;
   #pendingSeries: MemorySeries[] = [];
-  #pendingMetadata = new Set<string>();
   #nextId = 1;
 
   /** @throws ServiceError `ERR_WEIR_SERVICE_STORE_OPEN`. A damaged file is set aside, not an error. */
@@ -115,7 +108,6 @@ export class MetricStore implements Queryable {
 
   #load(database: MetricDatabase): readonly { startMs: number; samples: number }[] {
     this.index.clear();
-    this.metadata.clear();
     for (const { id, labels } of database.allSeries()) {
       this.index.add(id, Labels.from(JSON.parse(labels) as [string, string][]));
       this.#nextId = Math.max(this.#nextId, id + 1);
@@ -130,8 +122,10 @@ export class MetricStore implements Queryable {
       }
     const sealedMs = database.sealedMs;
     for (const data of database.journal()) this.#replay(data, sealedMs);
-    for (const { metric, type, help, unit } of database.metadata())
-      this.metadata.set(metric, { type, help, unit });
+    const empty = [...this.index.all()].filter(hasNoSample);
+    this.index.remove(empty);
+    database.deleteSeries(empty.map(({ id }) => id));
+    database.deleteMetadata(this.descriptions.load(database.metadata()));
     return blocks.map(({ startMs, samples }) => ({ startMs, samples }));
   }
 
@@ -156,14 +150,9 @@ export class MetricStore implements Queryable {
     return series;
   }
 
-  /** Kept with the next append. */
-  describe(metric: string, entry: MetadataEntry): void {
-    const known = this.metadata.get(metric);
-    if (known?.type === entry.type && known.help === entry.help && known.unit === entry.unit) return;
-    const name = detached(metric);
-    const { type, help, unit } = entry;
-    this.metadata.set(name, { type: detached(type), help: detached(help), unit: detached(unit) });
-    this.#pendingMetadata.add(name);
+  /** Kept with the next append, if the store holds a series of the metric then. */
+  describe(metric: string, description: MetricDescription): void {
+    this.descriptions.tell(metric, description);
   }
 
   /**
@@ -207,8 +196,10 @@ export class MetricStore implements Queryable {
     this.refused.outOfBounds += outOfBounds;
     if (isWhole && outOfOrder + outOfBounds > 0) {
       undo();
+      this.#dropEmpty();
       return { accepted: 0, outOfOrder, outOfBounds };
     }
+    this.#dropEmpty();
     try {
       this.#persist(kept, maxMs, exemplars);
     } catch (thrown) {
@@ -234,16 +225,23 @@ export class MetricStore implements Queryable {
     return { accepted: kept.size, outOfOrder, outOfBounds };
   }
 
+  // A series that was resolved for a sample that then was not taken: it would hold a place for good.
+  #dropEmpty(): void {
+    const empty = this.#pendingSeries.filter(hasNoSample);
+    if (empty.length === 0) return;
+    this.index.remove(empty);
+    this.#pendingSeries = this.#pendingSeries.filter(({ isRemoved }) => !isRemoved);
+  }
+
   #persist(batch: SampleBatch<MemorySeries>, maxMs: number, exemplars: readonly Exemplar[]): void {
-    if (batch.size === 0 && this.#pendingSeries.length === 0 && this.#pendingMetadata.size === 0) return;
+    const described = this.descriptions.take();
+    if (batch.size === 0 && this.#pendingSeries.length === 0 && described.size === 0) return;
     inTransaction(this.#database.connection, () => {
       for (const { id, labels } of this.#pendingSeries)
         this.#database.insertSeries(id, JSON.stringify([...labels]));
-      for (const metric of this.#pendingMetadata) {
-        const { type, help, unit } = this.metadata.get(metric) as MetadataEntry;
+      for (const [metric, { type, help, unit }] of described)
         this.#database.putMetadata(metric, type, help, unit);
-      }
-      this.exemplars.add(exemplars);
+      this.exemplars.add(exemplars.filter(({ series }) => !series.isRemoved));
       if (batch.size === 0) return;
       const { times, values } = batch;
       const ids = batch.keys.map((series) => series.id);
@@ -252,7 +250,7 @@ export class MetricStore implements Queryable {
       this.outbox.add(record);
     });
     this.#pendingSeries = [];
-    this.#pendingMetadata.clear();
+    this.descriptions.keep(described);
   }
 
   select(
@@ -316,4 +314,8 @@ export class MetricStore implements Queryable {
   close(): void {
     this.#database.connection.close();
   }
+}
+
+function hasNoSample({ lastMs }: MemorySeries): boolean {
+  return lastMs === Number.NEGATIVE_INFINITY;
 }

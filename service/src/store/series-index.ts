@@ -11,6 +11,8 @@ export class SeriesIndex {
   readonly #postings = new Map<string, Map<string, MemorySeries[]>>();
   /** Label names and values: series share them, as each stands in thousands. */
   readonly #texts = new Map<string, string>();
+  /** Values of the texts that no series had any more, some of them twice, since the texts were last looked through. */
+  #unusedTexts = 0;
 
   get size(): number {
     return this.#byId.size;
@@ -22,6 +24,11 @@ export class SeriesIndex {
 
   byLabels(labels: Labels): MemorySeries | undefined {
     return this.#byDigest.get(digest(labels));
+  }
+
+  /** Whether a series has this label. */
+  has(name: string, value: string): boolean {
+    return this.#postings.get(name)?.has(value) === true;
   }
 
   all(): IterableIterator<MemorySeries> {
@@ -53,32 +60,36 @@ export class SeriesIndex {
     return own;
   }
 
-  /** Removes them and marks them as removed. */
+  /** Removes them and marks them as removed. Cheap for those that were added last. */
   remove(gone: readonly MemorySeries[]): void {
-    const touched = new Map<string, Set<string>>();
+    const touched = new Map<string, Map<string, number>>();
     for (const series of gone) {
       series.isRemoved = true;
       this.#byId.delete(series.id);
       this.#byDigest.delete(digest(series.labels));
       for (const [name, value] of series.labels) {
-        const values = touched.get(name) ?? new Set<string>();
-        touched.set(name, values.add(value));
+        const counts = touched.get(name) ?? new Map<string, number>();
+        touched.set(name, counts.set(value, (counts.get(value) ?? 0) + 1));
       }
     }
-    for (const [name, touchedValues] of touched) {
-      const values = this.#postings.get(name);
-      for (const value of touchedValues) {
-        const left = values?.get(value)?.filter(({ isRemoved }) => !isRemoved) ?? [];
-        if (left.length > 0) values?.set(value, left);
-        else values?.delete(value);
+    for (const [name, counts] of touched) {
+      const values = this.#postings.get(name) as Map<string, MemorySeries[]>;
+      for (const [value, count] of counts) {
+        const left = withoutRemoved(values.get(value) as MemorySeries[], count);
+        if (left.length > 0) values.set(value, left);
+        else {
+          values.delete(value);
+          this.#unusedTexts++;
+        }
       }
-      if (values?.size === 0) this.#postings.delete(name);
+      if (values.size === 0) this.#postings.delete(name);
     }
-    this.#forgetTexts();
+    // To find the texts that no posting holds takes a look at all of them.
+    if (this.#unusedTexts > this.#texts.size / 4) this.#forgetTexts();
   }
 
-  // Texts that no posting holds any more.
   #forgetTexts(): void {
+    this.#unusedTexts = 0;
     this.#texts.clear();
     for (const [name, values] of this.#postings) {
       this.#texts.set(name, name);
@@ -163,6 +174,12 @@ export class SeriesIndex {
     for (const [value, members] of values) if (matcher.matches(value)) lists.push(members);
     return lists;
   }
+}
+
+function withoutRemoved(members: MemorySeries[], count: number): MemorySeries[] {
+  let left = count;
+  for (; left > 0 && members.at(-1)?.isRemoved === true; left--) members.pop();
+  return left === 0 ? members : members.filter(({ isRemoved }) => !isRemoved);
 }
 
 function digest(labels: Labels): string {

@@ -126,5 +126,6 @@ export class StoreMaintenance {
       this.#database.deleteSeries(gone.map(({ id }) => id));
     });
     this.#store.index.remove(gone);
+    this.#database.deleteMetadata(this.#store.descriptions.prune());
   }
 }
