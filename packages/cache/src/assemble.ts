@@ -25,7 +25,15 @@ export function assemble(
   let redis: RedisStore | undefined;
   if (client !== undefined) {
     const breaker = new Breaker({ failures: l2.breakerFailures, openMs: l2.breakerOpenMs }, now);
-    const gate = new RedisGate({ cache: name, client, deadlineMs: l2.deadlineMs, breaker, counters, now });
+    const gate = new RedisGate({
+      cache: name,
+      client,
+      deadlineMs: l2.deadlineMs,
+      breaker,
+      openMs: l2.breakerOpenMs,
+      counters,
+      now,
+    });
     gate.onRecovered = () => {
       leases?.drain();
       void recovery.drain();
@@ -33,7 +41,7 @@ export function assemble(
     redis = new RedisStore(gate, `${l2.prefix}:${name}@${version}:`, l2.leaseMs, now);
   }
   const leases = redis === undefined ? undefined : new Leases(redis);
-  const tags = new TagRegistry(redis, memory);
+  const tags = new TagRegistry(redis?.tags, memory, now);
   const everything = namespaceName('*');
   const recovery = new RecoveryQueue({
     max: l2.recoveryMax,

@@ -66,7 +66,10 @@ export interface Cache {
   ready(timeoutMs?: number): Promise<boolean>;
   /** A fresh object on every call. */
   stats(): CacheStats;
-  /** Waits for what is on its way to Redis, empties L1, ends timers and own connections, and retracts the announcement. Never closes the injected client. */
+  /**
+   * Waits for what is on its way to Redis, empties L1, ends timers and own connections, and retracts the announcement. Every call
+   * resolves when all that is done. Never closes the injected client.
+   */
   close(): Promise<void>;
 }
 
@@ -90,7 +93,7 @@ class WeirCache implements Cache {
   readonly #compiled: CompiledOptions;
   readonly #definitions = new Set<string>();
   readonly #retract: () => void;
-  #isClosed = false;
+  #closing: Promise<void> | undefined;
 
   constructor(options: ResolvedOptions) {
     this.name = options.name;
@@ -175,14 +178,19 @@ class WeirCache implements Cache {
     return this.#core.counters.snapshot(this.#core.memory.size);
   }
 
-  async close(): Promise<void> {
-    if (this.#isClosed) return;
-    this.#isClosed = true;
-    const { coherence, leases, memory, recovery, redis } = this.#core;
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    const { coherence, leases, memory, recovery, redis, tags } = this.#core;
+    await this.#writer.idle();
     await redis?.idle();
     coherence?.close();
     leases?.close();
     recovery.close();
+    tags.close();
     for (const namespace of memory.namespaces) namespace.cutAll();
     memory.clearAll();
     this.#retract();
@@ -215,7 +223,7 @@ class WeirCache implements Cache {
   }
 
   #assertOpen(): void {
-    if (!this.#isClosed) return;
+    if (this.#closing === undefined) return;
     throw new CacheError(
       'ERR_WEIR_CACHE_CLOSED',
       `Cache '${this.name}' was closed. Create it once, for the life of the process.`,

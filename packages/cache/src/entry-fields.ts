@@ -17,6 +17,8 @@ export interface NewValue {
   readonly loadMs: number;
   readonly stamp: string | undefined;
   readonly tags: readonly TagVersion[];
+  /** The moment (`TagRegistry.mark`) as of which the tags were current. */
+  readonly tagsAsOf: number;
 }
 
 /** The names whose versions cover an entry: its namespace, its cache, and its own tags. */
@@ -42,6 +44,7 @@ export function fieldsOfNew(core: Core, { policy }: Target, fresh: NewValue): En
     loadMs,
     earlyFrom: earlyFrom(policy.earlyRefresh, loadMs, freshUntil),
     tags: ownTags(fresh.tags),
+    tagsAsOf: fresh.tagsAsOf,
     sizeBytes: core.measuresBytes ? sizeOf(value) : 1,
     isCloned: policy.values === 'cloned',
   };
@@ -51,7 +54,7 @@ export function fieldsOfNew(core: Core, { policy }: Target, fresh: NewValue): En
 export function payloadOfNew(
   core: Core,
   { policy }: Target,
-  fresh: NewValue & { readonly stamp: string },
+  fresh: Omit<NewValue, 'tagsAsOf'> & { readonly stamp: string },
 ): { readonly payload: string | Buffer; readonly freshMs: number; readonly lifeMs: number } {
   const { source, stamp, loadMs, tags, ttlMs } = fresh;
   const staleMs = staleMsOf(policy);
@@ -77,38 +80,46 @@ export function fieldsOfRead(
     return undefined;
   }
   if (core.recovery.size > 0 && envelope.tags.some(([name]) => core.recovery.owes(name))) return undefined;
-  const isCurrent = core.tags.check(envelope.tags);
+  const tagsAsOf = core.tags.mark();
+  const isCurrent = core.tags.check(envelope.tags, tagsAsOf);
   if (isCurrent === false) return undefined;
+  const found: Found = { read, envelope, tagsAsOf };
   if (isCurrent === undefined || target.schema !== undefined) {
-    return checkedFields(core, target, read, envelope, until);
+    return checkedFields(core, target, found, until);
   }
-  return fieldsOf(core, target, read, envelope, envelope.value);
+  return fieldsOf(core, target, found, envelope.value);
+}
+
+interface Found {
+  readonly read: RedisRead;
+  readonly envelope: Envelope;
+  readonly tagsAsOf: number;
 }
 
 async function checkedFields(
   core: Core,
   target: Target,
-  read: RedisRead,
-  envelope: Envelope,
+  found: Found,
   until: number,
 ): Promise<EntryFields | undefined> {
+  const { envelope, tagsAsOf } = found;
   let { value } = envelope;
   try {
     if (target.schema !== undefined) value = await applySchema(target.schema, value, target.definition);
   } catch {
     return undefined;
   }
-  if (!(await core.tags.areCurrent(envelope.tags, until))) return undefined;
-  return fieldsOf(core, target, read, envelope, value);
+  if (!(await core.tags.areCurrent(envelope.tags, tagsAsOf, until))) return undefined;
+  return fieldsOf(core, target, found, value);
 }
 
 function fieldsOf(
   core: Core,
   { policy }: Target,
-  read: RedisRead,
-  { freshMs, loadMs, staleMs, stamp, tags }: Envelope,
+  { envelope, read, tagsAsOf }: Found,
   value: unknown,
 ): EntryFields {
+  const { freshMs, loadMs, staleMs, stamp, tags } = envelope;
   // Whatever the clocks say, an entry is not fresh for longer than it was when it was written.
   const freshUntil = Math.min(read.freshUntil, core.now() + freshMs);
   return {
@@ -121,6 +132,7 @@ function fieldsOf(
     loadMs,
     earlyFrom: earlyFrom(policy.earlyRefresh, loadMs, freshUntil),
     tags: ownTags(tags),
+    tagsAsOf,
     sizeBytes: core.measuresBytes ? sizeOf(value) : 1,
     isCloned: policy.values === 'cloned',
   };

@@ -11,7 +11,8 @@ export type CacheErrorCode =
   | 'ERR_WEIR_CACHE_UNSUPPORTED_VALUE'
   | 'ERR_WEIR_CACHE_UNDECODABLE'
   | 'ERR_WEIR_CACHE_REDIS_TIMEOUT'
-  | 'ERR_WEIR_CACHE_REDIS_UNAVAILABLE';
+  | 'ERR_WEIR_CACHE_REDIS_UNAVAILABLE'
+  | 'ERR_WEIR_CACHE_REDIS_REFUSED';
 
 /**
  * The only error class this package throws. A load's own error is never wrapped: callers get the very object that

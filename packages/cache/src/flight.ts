@@ -1,4 +1,5 @@
 import { CacheError } from './errors.ts';
+import { phaseOf } from './policies/freshness.ts';
 import type { Entry } from './stores/entry.ts';
 import type { Fence } from './stores/fence-table.ts';
 
@@ -25,7 +26,7 @@ export class Flight {
   readonly epoch: number;
   /** Set before `settled` settles. */
   source: FlightSource = 'load';
-  /** A stale value that may stand in for the load. */
+  /** The value that the load replaces. Whether it may stand in for the load says `standIn`. */
   fallback: Entry | undefined;
   settled: Promise<unknown> = Promise.resolve();
   /** The moment of `performance.now` by which it must be done with Redis; `undefined` while it has not asked it. */
@@ -67,6 +68,13 @@ export class Flight {
     return this.#controller.signal;
   }
 
+  /** The old value, if it may stand in for the load now: within its grace, and neither deleted nor invalidated since. */
+  standIn(now: number): Entry | undefined {
+    const { fallback } = this;
+    if (fallback === undefined || !this.fence.isAlive || phaseOf(fallback, now) === 'dead') return undefined;
+    return fallback;
+  }
+
   /** What an abandoned flight still brings may be older than what its successor stored: its fence dies. */
   abort(reason: unknown): void {
     if (this.#abortion !== undefined) return;
@@ -100,7 +108,7 @@ export class Flight {
   join(
     { hardTimeoutMs, softTimeoutMs }: Patience,
     signal: AbortSignal | undefined,
-    now: number,
+    now: () => number,
     onStandIn: () => void,
   ): Promise<unknown> {
     if (softTimeoutMs === Number.POSITIVE_INFINITY && hardTimeoutMs === Number.POSITIVE_INFINITY && !signal) {
@@ -111,7 +119,7 @@ export class Flight {
       this.#leave();
       return Promise.reject(signal.reason as Error);
     }
-    const elapsed = now - this.startedAt;
+    const elapsed = now() - this.startedAt;
     return new Promise<unknown>((resolve, reject) => {
       this.#waiting += 1;
       const timers: NodeJS.Timeout[] = [];
@@ -124,11 +132,12 @@ export class Flight {
         this.#waiting -= 1;
       };
       const standIn = (): boolean => {
-        if (this.fallback === undefined) return false;
+        const standing = this.standIn(now());
+        if (standing === undefined) return false;
         cleanUp();
         this.#isPinned = true;
         onStandIn();
-        resolve(this.fallback.value);
+        resolve(standing.value);
         return true;
       };
       const onAbort = () => {

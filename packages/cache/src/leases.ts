@@ -47,9 +47,9 @@ export class Leases {
     this.#kept.delete(lease);
   }
 
-  /** Gives a lease back, or makes sure that it is gone. */
-  release(lease: Lease): void {
-    this.#giveBack(lease, false);
+  /** Gives a lease back, or makes sure that it is gone. `hasFailed`: its load did, which whoever waits for it is told. */
+  release(lease: Lease, hasFailed: boolean = false): void {
+    this.#giveBack(lease, false, hasFailed);
   }
 
   /** As `release`, for a lease that was asked for in vain: nothing was, or ever is, sent under its token. */
@@ -68,7 +68,7 @@ export class Leases {
     this.#doubtful.clear();
   }
 
-  #giveBack(lease: Lease, isUnused: boolean): void {
+  #giveBack(lease: Lease, isUnused: boolean, hasFailed: boolean = false): void {
     const subject = busKey(lease.name.namespace, lease.name.key);
     const doubtful = { lease, isUnused };
     this.#doubtful.set(subject, doubtful);
@@ -76,7 +76,7 @@ export class Leases {
       const oldest = this.#doubtful.keys().next().value;
       if (oldest !== undefined) this.#doubtful.delete(oldest);
     }
-    this.#redis.release(lease.name, lease.token).then(
+    this.#redis.release(lease.name, lease.token, hasFailed).then(
       () => {
         if (this.#doubtful.get(subject) === doubtful) this.#doubtful.delete(subject);
       },

@@ -7,8 +7,9 @@ import type { Flight } from './flight.ts';
 import { FoundTags, unknownVersion } from './found-tags.ts';
 import type { Lease } from './leases.ts';
 import { createLoadContext, type LoadDecisions } from './load-context.ts';
-import { phaseOf, ttlOf } from './policies/freshness.ts';
+import { ttlOf } from './policies/freshness.ts';
 import { applySchema } from './schema.ts';
+import { standInFor } from './stand-in.ts';
 import type { Entry } from './stores/entry.ts';
 import { verify } from './stores/verify.ts';
 import { keep } from './values.ts';
@@ -32,8 +33,8 @@ export class Loader {
     const decisions: LoadDecisions = { ttlMs: undefined, isSkipped: false };
     flight.limitAge(request.policy.maxFlightMs);
     if (lease !== undefined) leases?.keep(lease);
-    const mark = this.#core.tags.mark;
-    const tags = await this.#tagVersions(request, flight, lease);
+    const mark = this.#core.tags.mark();
+    const tags = await this.#tagVersions(request, flight, lease, mark);
     const found = new FoundTags(this.#core.tags, flight, mark);
     const startedAt = now();
     let outcome: 'ok' | 'error' | 'timeout' = 'error';
@@ -58,7 +59,7 @@ export class Loader {
     } catch (error) {
       counters.loadErrors += 1;
       if (flight.isAborted) outcome = 'timeout';
-      this.#release(lease);
+      this.#release(lease, !flight.isAborted);
       return this.#recover(request, flight, error);
     } finally {
       if (lease !== undefined) leases?.letGo(lease);
@@ -91,11 +92,12 @@ export class Loader {
     request: ReadRequest,
     flight: Flight,
     lease: Lease | undefined,
+    asOf: number,
   ): Promise<readonly TagVersion[]> {
     const names = lease === undefined ? request.tags : coveringNames(request);
     if (names.length === 0) return [];
     try {
-      return await this.#core.tags.versions(names, flight.redisUntil);
+      return await this.#core.tags.versions(names, asOf, flight.redisUntil);
     } catch {
       return names.map((name) => [name, unknownVersion] as const);
     }
@@ -103,16 +105,11 @@ export class Loader {
 
   /** A failed load: a usable stale value stands in for a while, else the error goes to every caller. */
   #recover(request: ReadRequest, flight: Flight, error: unknown): unknown {
-    const { memory, now } = this.#core;
+    const { now } = this.#core;
     const { namespace, key, policy } = request;
-    const { epoch, fallback, fence } = flight;
-    if (fallback !== undefined && fence.isAlive && phaseOf(fallback, now()) !== 'dead') {
-      flight.source = 'stale';
-      const until = Math.min(now() + policy.graceThrottleMs, fallback.graceUntil);
-      const throttled = { ...fallback, freshUntil: until, revalidateUntil: until, earlyFrom: until };
-      memory.set(namespace, key, throttled, epoch);
-      return fallback.value;
-    }
+    const { fence } = flight;
+    const standIn = standInFor(this.#core, request, flight);
+    if (standIn !== undefined) return standIn.value;
     if (policy.errorBackoffMs > 0 && fence.isAlive) {
       const { failures } = namespace;
       const oldest = failures.size >= maxFailures ? failures.keys().next().value : undefined;
@@ -133,7 +130,7 @@ export class Loader {
     loaded: Loaded,
     decisions: LoadDecisions,
   ): void {
-    const { memory, random, redis } = this.#core;
+    const { memory, random, redis, tags } = this.#core;
     const { namespace, key, policy } = request;
     const { epoch, fence } = flight;
     namespace.failures.delete(key);
@@ -144,7 +141,8 @@ export class Loader {
     }
     const committed = this.#commit(request, lease, { ...loaded, ttlMs });
     const stamp = committed === undefined ? undefined : lease?.token;
-    const fields = fieldsOfNew(this.#core, request, { ...loaded, ttlMs, stamp });
+    // Its fence is alive: no tag it has named was invalidated since.
+    const fields = fieldsOfNew(this.#core, request, { ...loaded, ttlMs, stamp, tagsAsOf: tags.mark() });
     const entry = memory.set(namespace, key, fields, epoch);
     if (committed !== undefined) void this.#withdrawUnless(committed, entry, lease as Lease);
     if (fence.isSuspect && stamp !== undefined && redis !== undefined) void verify(redis, memory, entry);
@@ -156,10 +154,11 @@ export class Loader {
     lease: Lease | undefined,
     loaded: Loaded & { readonly ttlMs: number },
   ): Promise<boolean> | undefined {
-    const { name, redis } = this.#core;
+    const { name, redis, tags } = this.#core;
     if (lease === undefined || redis === undefined) return undefined;
     try {
       const encoded = payloadOfNew(this.#core, request, { ...loaded, stamp: lease.token });
+      tags.keep(loaded.tags, encoded.lifeMs);
       return redis.commit(lease.name, lease.token, encoded);
     } catch (error) {
       // L1 alone then: of this process' own deletes at least its fence knows.
@@ -182,8 +181,8 @@ export class Loader {
     }
   }
 
-  #release(lease: Lease | undefined): void {
-    if (lease !== undefined) this.#core.leases?.release(lease);
+  #release(lease: Lease | undefined, hasFailed: boolean = false): void {
+    if (lease !== undefined) this.#core.leases?.release(lease, hasFailed);
   }
 }
 

@@ -43,7 +43,7 @@ export class ReadThrough {
     const joined = this.#openFlight(request);
     if (joined !== undefined) {
       counters.coalesced += 1;
-      const value = await joined.join(policy, request.signal, now(), () => {});
+      const value = await joined.join(policy, request.signal, now, () => {});
       return handOut(value, policy.values === 'cloned');
     }
     const failure = namespace.failures.get(key);
@@ -54,7 +54,7 @@ export class ReadThrough {
     const flight = this.#takeOff(request, entry, false);
     let isStandIn = false;
     try {
-      const value = await flight.join(policy, request.signal, now(), () => {
+      const value = await flight.join(policy, request.signal, now, () => {
         isStandIn = true;
       });
       if (isStandIn || flight.source === 'stale') counters.staleHits += 1;
@@ -110,7 +110,7 @@ export class ReadThrough {
     const entry = namespace.entries.get(key);
     if (entry === undefined || entry.tags.length === 0) return entry;
     const isOwed = recovery.size > 0 && entry.tags.some(([name]) => recovery.owes(name));
-    if (!isOwed && tags.check(entry.tags) !== false) return entry;
+    if (!isOwed && tags.check(entry.tags, entry.tagsAsOf) !== false) return entry;
     memory.delete(namespace, key);
     return undefined;
   }
@@ -119,7 +119,7 @@ export class ReadThrough {
   #isServable(entry: Entry): boolean {
     const { memory, redis, tags } = this.#core;
     if (redis !== undefined && !redis.isUsable) return true;
-    return entry.epoch === memory.epoch && tags.check(entry.tags) === true;
+    return entry.epoch === memory.epoch && tags.check(entry.tags, entry.tagsAsOf) === true;
   }
 
   #openFlight({ namespace, key }: Target): Flight | undefined {

@@ -4,7 +4,8 @@ import type { Core, ReadRequest, Target } from './core.ts';
 import { coveringNames, fieldsOfRead } from './entry-fields.ts';
 import type { Flight } from './flight.ts';
 import type { Lease, Leases } from './leases.ts';
-import { phaseOf } from './policies/freshness.ts';
+import { type Phase, phaseOf } from './policies/freshness.ts';
+import { standInFor } from './stand-in.ts';
 import type { Entry, EntryFields } from './stores/entry.ts';
 import type { LeaseWish, RedisName, RedisRead, RedisStore } from './stores/redis-store.ts';
 import { verify } from './stores/verify.ts';
@@ -106,7 +107,8 @@ export class RedisLookup {
           wish = 'always';
           continue;
         }
-        if (flight.fallback !== undefined && phaseOf(flight.fallback, now()) !== 'dead') {
+        // Grace is for loads that fail or are slow; a value that may be served while it is replaced waits for nobody.
+        if (flight.fallback !== undefined && isServedMeanwhile(phaseOf(flight.fallback, now()))) {
           flight.source = 'stale';
           return { value: flight.fallback.value };
         }
@@ -117,7 +119,9 @@ export class RedisLookup {
           flight.limitAge(request.policy.maxFlightMs);
           if (ticket !== undefined) continue;
         }
-        await this.#wait(ticket, read.leaseMs, flight);
+        const hasFailed = await this.#wait(ticket, read.leaseMs, flight);
+        const standIn = hasFailed ? standInFor(this.#core, request, flight) : undefined;
+        if (standIn !== undefined) return { value: standIn.value };
         flight.redisUntil = this.#redis.deadline();
       }
     } finally {
@@ -149,18 +153,21 @@ export class RedisLookup {
     }
   }
 
-  async #wait(ticket: Ticket | undefined, leaseMs: number, flight: Flight): Promise<void> {
+  /** Resolves with whether the load that was waited for is known to have failed. */
+  async #wait(ticket: Ticket | undefined, leaseMs: number, flight: Flight): Promise<boolean> {
     if (ticket !== undefined && this.#core.coherence?.isTrusted) {
-      await ticket.wait(Math.min(guardMs, Math.max(leaseMs, 1)), flight.signal);
-      return;
+      return await ticket.wait(Math.min(guardMs, Math.max(leaseMs, 1)), flight.signal);
     }
     await pause(Math.min(pollMs, Math.max(leaseMs, 1)));
     if (flight.isAborted) flight.signal.throwIfAborted();
+    return false;
   }
 
   // Redis has lost an entry we hold a copy of. Had it been deleted, we would have been told, if we could be.
   #outlives(known: Entry): boolean {
-    return known.epoch === this.#core.memory.epoch && this.#core.tags.check(known.tags) !== false;
+    return (
+      known.epoch === this.#core.memory.epoch && this.#core.tags.check(known.tags, known.tagsAsOf) !== false
+    );
   }
 
   // Nobody can have told us of a change either, so L1 counts until its own expiry.
@@ -186,6 +193,10 @@ export class RedisLookup {
     if (fence.isSuspect && fields.stamp !== undefined) void verify(this.#redis, this.#core.memory, entry);
     return entry;
   }
+}
+
+function isServedMeanwhile(phase: Phase): boolean {
+  return phase === 'fresh' || phase === 'revalidate';
 }
 
 function nameOf({ key, namespace }: Target): RedisName {

@@ -1,5 +1,6 @@
+import type { TagVersion } from './codec/envelope.ts';
 import type { Announcement } from './coherence/coherence.ts';
-import { busKey, type ChangeKind, changeMessage } from './coherence/messages.ts';
+import { busKey, type Change, changeMessage } from './coherence/messages.ts';
 import type { Core, Target } from './core.ts';
 import { coveringNames, fieldsOfNew, payloadOfNew } from './entry-fields.ts';
 import { CacheError } from './errors.ts';
@@ -8,7 +9,11 @@ import { ttlOf } from './policies/freshness.ts';
 import { applySchema } from './schema.ts';
 import type { Namespace } from './stores/namespace.ts';
 import type { RedisStore } from './stores/redis-store.ts';
+import { slicesOf } from './stores/redis-tags.ts';
 import { keep } from './values.ts';
+
+/** Thrown inside a set that a later change of its key has overtaken. */
+const superseded = new Error('A later change of the key came first.');
 
 /**
  * Explicit writes. Each cuts the key's fence twice: before it tells Redis, so that nothing in flight can outlive it, and
@@ -17,38 +22,92 @@ import { keep } from './values.ts';
  */
 export class Writer {
   readonly #core: Core;
+  readonly #ongoing = new Set<Promise<boolean>>();
 
   constructor(core: Core) {
     this.#core = core;
   }
 
+  /** Resolves when every write that has begun is done. */
+  async idle(): Promise<void> {
+    await Promise.allSettled(this.#ongoing);
+  }
+
   async delete(namespace: Namespace, key: string): Promise<boolean> {
-    const { assertOpen, counters, redis } = this.#core;
-    assertOpen();
+    this.#core.assertOpen();
+    return await this.#track(this.#delete(namespace, key));
+  }
+
+  /**
+   * `source` is what a load would return: the target's schema makes the value of it. Resolves with `false` as well when a later
+   * change of the key by this process overtook it: then nothing is stored.
+   */
+  async set(target: Target, source: unknown): Promise<boolean> {
+    this.#core.assertOpen();
+    return await this.#track(this.#set(target, source));
+  }
+
+  /** Invalidates versioned names (`tagName`, `namespaceName`) everywhere: O(names), whatever they cover. */
+  async invalidate(names: readonly string[]): Promise<boolean> {
+    this.#core.assertOpen();
+    return await this.#track(this.#invalidate(names));
+  }
+
+  /** Invalidates a name that is owed to Redis; resolves with whether Redis has taken it. */
+  async redo(name: string): Promise<boolean> {
+    const { redis } = this.#core;
+    return redis === undefined || (await this.#tellVersions(redis, [name]).then(isDone, isNotDone));
+  }
+
+  async #track(write: Promise<boolean>): Promise<boolean> {
+    this.#ongoing.add(write);
+    try {
+      return await write;
+    } finally {
+      this.#ongoing.delete(write);
+    }
+  }
+
+  async #delete(namespace: Namespace, key: string): Promise<boolean> {
+    const { counters, redis } = this.#core;
     counters.deletes += 1;
     this.#evict(namespace, key);
-    if (redis === undefined) return true;
+    const change = begin(namespace, key);
+    if (redis === undefined) {
+      change.end();
+      return true;
+    }
     const subject = busKey(namespace.name, key);
     try {
-      return await this.#tell(redis, 'i', subject, (message) =>
+      return await this.#tell(redis, { kind: 'i', subject }, (message) =>
         redis.delete({ namespace: namespace.name, key }, message),
       );
     } catch {
       this.#owe(namespace, key);
       return false;
     } finally {
+      change.end();
       this.#evict(namespace, key);
     }
   }
 
-  /** `source` is what a load would return: the target's schema makes the value of it. */
-  async set(target: Target, source: unknown): Promise<boolean> {
-    const { assertOpen, counters, memory, random, redis } = this.#core;
+  async #set(target: Target, source: unknown): Promise<boolean> {
+    const { namespace, key } = target;
+    const change = begin(namespace, key);
+    try {
+      return await this.#setAs(change, target, source);
+    } finally {
+      change.end();
+    }
+  }
+
+  async #setAs(change: KeyChange, target: Target, source: unknown): Promise<boolean> {
+    const { counters, memory, random, redis, tags: registry } = this.#core;
     const { definition, namespace, key, policy, schema } = target;
-    assertOpen();
     const value = schema === undefined ? source : await applySchema(schema, source, definition);
+    if (!change.isLatest()) return false;
     const ttlMs = ttlOf(policy, value, undefined, random());
-    if (ttlMs <= 0) return await this.delete(namespace, key);
+    if (ttlMs <= 0) return await this.#delete(namespace, key);
     counters.sets += 1;
     this.#evict(namespace, key);
     const fence = namespace.fences.open(key);
@@ -56,18 +115,19 @@ export class Writer {
     let isEverywhere = true;
     try {
       const kept = keep(value, policy.values);
-      const fresh = { value: kept, source: schema === undefined ? kept : source, ttlMs, loadMs: 0 };
-      const tags = await this.#tagVersions(target);
+      const tagsAsOf = registry.mark();
+      const tags = await this.#tagVersions(target, tagsAsOf);
+      const fresh = { value: kept, source: schema === undefined ? kept : source, ttlMs, loadMs: 0, tags };
       let stamp: string | undefined;
       if (redis !== undefined) {
         stamp = redis.stamp();
-        isEverywhere = await this.#store(target, redis, { ...fresh, stamp, tags });
+        isEverywhere = await this.#store(target, redis, { ...fresh, stamp }, change);
         if (!isEverywhere) stamp = undefined;
       }
       // Loads that began before this set has reached Redis must not overwrite it, later changes must not be undone.
       if (!fence.isAlive) return isEverywhere;
       this.#evict(namespace, key);
-      const fields = fieldsOfNew(this.#core, target, { ...fresh, stamp, tags });
+      const fields = fieldsOfNew(this.#core, target, { ...fresh, stamp, tagsAsOf });
       memory.set(namespace, key, fields, epoch);
       return isEverywhere;
     } finally {
@@ -75,42 +135,40 @@ export class Writer {
     }
   }
 
-  /** Invalidates versioned names (`tagName`, `namespaceName`) everywhere: O(names), whatever they cover. */
-  async invalidate(names: readonly string[]): Promise<boolean> {
-    this.#core.assertOpen();
-    const results = await Promise.all(names.map((name) => this.#bump(name)));
-    return results.every(Boolean);
-  }
-
-  /** Invalidates a name that is owed to Redis; resolves with whether Redis has taken it. */
-  async redo(name: string): Promise<boolean> {
-    return await this.#tellVersion(name).then(isDone, isNotDone);
-  }
-
-  async #tellVersion(name: string): Promise<boolean> {
-    const { redis } = this.#core;
+  async #invalidate(names: readonly string[]): Promise<boolean> {
+    const { redis, tags } = this.#core;
+    tags.apply(names);
     if (redis === undefined) return true;
-    return await this.#tell(redis, 't', name, (message) => redis.bumpTag(name, message));
+    let isEverywhere = true;
+    // One slice after the other: however many they are, this process and Redis go on serving in between.
+    for (const slice of slicesOf(names)) {
+      const results = await Promise.all(redis.tags.commandsFor(slice).map((some) => this.#bump(redis, some)));
+      isEverywhere &&= results.every(Boolean);
+    }
+    return isEverywhere;
   }
 
-  async #bump(name: string): Promise<boolean> {
+  async #bump(redis: RedisStore, names: readonly string[]): Promise<boolean> {
     const { recovery, tags } = this.#core;
-    tags.apply(name);
     try {
-      return await this.#tellVersion(name);
+      return await this.#tellVersions(redis, names);
     } catch {
-      recovery.add({ id: name, redo: () => this.redo(name) });
+      for (const name of names) recovery.add({ id: name, redo: () => this.redo(name) });
       return false;
     } finally {
-      tags.apply(name);
+      tags.apply(names);
     }
   }
 
-  async #tagVersions(target: Target): Promise<readonly (readonly [string, string])[]> {
+  async #tellVersions(redis: RedisStore, names: readonly string[]): Promise<boolean> {
+    return await this.#tell(redis, { kind: 't', names }, (message) => redis.tags.bump(names, message));
+  }
+
+  async #tagVersions(target: Target, asOf: number): Promise<readonly TagVersion[]> {
     const names = this.#core.redis === undefined ? target.tags : coveringNames(target);
     if (names.length === 0) return [];
     try {
-      return await this.#core.tags.versions(names);
+      return await this.#core.tags.versions(names, asOf);
     } catch {
       return names.map((name) => [name, ''] as const);
     }
@@ -120,15 +178,20 @@ export class Writer {
     target: Target,
     redis: RedisStore,
     fresh: Parameters<typeof payloadOfNew>[2],
+    change: KeyChange,
   ): Promise<boolean> {
     const { namespace, key } = target;
     const subject = busKey(namespace.name, key);
     try {
       const encoded = payloadOfNew(this.#core, target, fresh);
-      return await this.#tell(redis, 'i', subject, (message) =>
-        redis.set({ namespace: namespace.name, key }, encoded, message),
-      );
+      return await this.#tell(redis, { kind: 'i', subject }, (message) => {
+        // A later delete or set may have been sent already: it must not be undone.
+        if (!change.isLatest()) throw superseded;
+        this.#core.tags.keep(fresh.tags, encoded.lifeMs);
+        return redis.set({ namespace: namespace.name, key }, encoded, message);
+      });
     } catch (error) {
+      if (error === superseded) return false;
       if (error instanceof CacheError && error.code === 'ERR_WEIR_CACHE_UNSUPPORTED_VALUE') {
         warnUnsupported(this.#core.name, target.definition, error);
       }
@@ -141,16 +204,15 @@ export class Writer {
   /** Sends one change and waits until every subscriber that Redis handed it to has applied it. */
   async #tell(
     redis: RedisStore,
-    kind: ChangeKind,
-    subject: string,
+    change: Change,
     send: (message: Buffer) => Promise<number>,
   ): Promise<boolean> {
     const { coherence } = this.#core;
     // Answers cannot reach an instance that is not subscribed (yet).
     const canConfirm = !redis.isUsable || (await coherence?.becomesTrusted()) !== false;
-    const announcement: Announcement | undefined = coherence?.announce(kind, subject);
+    const announcement: Announcement | undefined = coherence?.announce(change);
     try {
-      const receivers = await send(announcement?.message ?? changeMessage(kind, redis.instance, 0, subject));
+      const receivers = await send(announcement?.message ?? changeMessage(change, redis.instance, 0));
       if (announcement === undefined) return true;
       // Our own subscription counts among them: without it we are deaf, and others may be too without having noticed.
       const isHeard = canConfirm && receivers > 0;
@@ -167,7 +229,9 @@ export class Writer {
     if (redis === undefined) return;
     const subject = busKey(namespace.name, key);
     const redo = () =>
-      this.#tell(redis, 'i', subject, (message) => redis.delete({ namespace: namespace.name, key }, message));
+      this.#tell(redis, { kind: 'i', subject }, (message) =>
+        redis.delete({ namespace: namespace.name, key }, message),
+      );
     recovery.add({ id: subject, redo: () => redo().then(isDone, isNotDone) });
   }
 
@@ -175,6 +239,25 @@ export class Writer {
     namespace.cut(key);
     this.#core.memory.delete(namespace, key);
   }
+}
+
+/** A delete or set under way. */
+interface KeyChange {
+  /** Whether no later change of the key by this process has begun. */
+  isLatest(): boolean;
+  end(): void;
+}
+
+function begin({ changes }: Namespace, key: string): KeyChange {
+  const own = Symbol(key);
+  changes.set(key, own);
+  const isLatest = () => changes.get(key) === own;
+  return {
+    isLatest,
+    end() {
+      if (isLatest()) changes.delete(key);
+    },
+  };
 }
 
 // Redis has taken it; an instance that did not acknowledge in time reads it later or is gone.

@@ -2,6 +2,10 @@ import { type RedisServer, startRedis } from '@weir/test-kit';
 import { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type Cache, createCache } from '../src/index.ts';
+import { Breaker } from '../src/policies/breaker.ts';
+import { Counters } from '../src/stats.ts';
+import { RedisGate } from '../src/stores/redis-gate.ts';
+import { createManualClock } from '../src/testing.ts';
 
 let server: RedisServer;
 let clients: Redis[];
@@ -75,6 +79,73 @@ describe.each([
     await vi.waitFor(async () => expect(await a.delete('k')).toBe(true), { timeout: 10_000, interval: 20 });
     expect(await b.getOrSet('k', () => 'newer')).toBe('newer');
   });
+});
+
+describe.each([true, false])(
+  'a client with autoResendUnfulfilledCommands %s',
+  (autoResendUnfulfilledCommands) => {
+    it('is used again after an outage, whatever was on its way when the connection broke', async () => {
+      const client = new Redis(server.url, { autoResendUnfulfilledCommands, retryStrategy: () => 20 });
+      client.on('error', () => {});
+      clients.push(client);
+      const cache = createCache({ name: 'shop', redis: client, l2: { deadlineMs: 20, breakerOpenMs: 5 } });
+      caches.push(cache);
+      await cache.getOrSet('warm', () => 1);
+      server.pause();
+      // As many as are sent to a Redis that answers none.
+      await vi.waitFor(
+        async () => {
+          const { redisErrors } = cache.stats();
+          await cache.getOrSet(`frozen${Math.random()}`, () => 1);
+          await new Promise(setImmediate);
+          expect(redisErrors).toBeGreaterThanOrEqual(16);
+        },
+        { timeout: 10_000, interval: 5 },
+      );
+      await server.kill();
+      server = await startRedis({ port: server.port });
+      await vi.waitFor(() => expect(client.status).toBe('ready'), { timeout: 10_000 });
+      await vi.waitFor(
+        async () => {
+          await cache.getOrSet(`again${Math.random()}`, () => 1);
+          expect(await client.keys('*again*')).not.toEqual([]);
+        },
+        { timeout: 10_000, interval: 20 },
+      );
+    });
+  },
+);
+
+it('a client that loses commands and does not show its connection is tried again from time to time', async () => {
+  const clock = createManualClock();
+  let sent = 0;
+  const client = {
+    status: 'ready',
+    isCluster: false,
+    options: {},
+    callBuffer: () => {
+      sent += 1;
+      return new Promise<never>(() => {});
+    },
+    duplicate: () => {
+      throw new Error('not needed');
+    },
+  };
+  const breaker = new Breaker({ failures: 1, openMs: 10 }, clock.now);
+  const options = { cache: 'shop', client, deadlineMs: 1, openMs: 10, breaker };
+  const gate = new RedisGate({ ...options, counters: new Counters(), now: clock.now });
+  const attempt = () => gate.run('read', () => client.callBuffer()).catch(() => {});
+  for (let count = 0; count < 100; count += 1) {
+    clock.advance(10);
+    await attempt();
+  }
+  expect(sent).toBe(16);
+  clock.advance(2_000);
+  for (let count = 0; count < 10; count += 1) {
+    clock.advance(10);
+    await attempt();
+  }
+  expect(sent).toBe(17);
 });
 
 it('a Redis that never answered holds nobody up', async () => {

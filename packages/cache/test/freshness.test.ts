@@ -1,6 +1,12 @@
 import { createManualClock, seededRandom } from '@weir/test-kit';
 import { describe, expect, it, vi } from 'vitest';
-import { type CacheOptions, createCache, type LoadContext } from '../src/index.ts';
+import {
+  type Cache,
+  type CacheOptions,
+  createCache,
+  type LoadContext,
+  type SetOptions,
+} from '../src/index.ts';
 
 function setUp(options: Partial<CacheOptions> = {}) {
   const clock = createManualClock();
@@ -154,6 +160,26 @@ describe('timeouts', () => {
     gate.resolve('late');
     await settled();
     expect(await cache.get('k')).toBe('late');
+  });
+
+  it.each([
+    ['beyond its grace', (_cache: Cache, clock: { advance(ms: number): void }) => clock.advance(200)],
+    ['deleted', (cache: Cache) => void cache.delete('k')],
+    ['invalidated', (cache: Cache) => void cache.invalidateTags(['t'])],
+    ['cleared', (cache: Cache) => void cache.clear()],
+  ])('serve no stale value that is %s by then', async (_name, change) => {
+    for (const [softTimeoutMs, hardTimeoutMs] of [
+      [1, 5],
+      [Number.POSITIVE_INFINITY, 5],
+    ]) {
+      const { cache, clock } = setUp();
+      const options = { ttlMs: 100, graceMs: 1_000, tags: ['t'], softTimeoutMs, hardTimeoutMs };
+      await cache.getOrSet('k', () => 'old', options as SetOptions);
+      clock.advance(1_000);
+      const read = cache.getOrSet('k', () => new Promise<string>(() => {}), options as SetOptions);
+      change(cache, clock);
+      await expect(read).rejects.toMatchObject({ code: 'ERR_WEIR_CACHE_LOAD_TIMEOUT' });
+    }
   });
 
   it('free the key of a load that hangs at its maximum age', async () => {

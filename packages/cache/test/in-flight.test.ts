@@ -124,6 +124,60 @@ describe('a background load', () => {
   });
 });
 
+describe.each(['in memory', 'with Redis', 'with Redis, before changes reach it'])(
+  '%s, of two changes',
+  (where) => {
+    const create = async (): Promise<Cache> => {
+      if (where === 'with Redis') return await instance();
+      const cache = createCache({
+        name: 'shop',
+        ...(where !== 'in memory' && { redis: client, l2: { deadlineMs: 2_000 } }),
+      });
+      caches.push(cache);
+      return cache;
+    };
+
+    it.each([
+      ['a set and a delete', ['set', 'delete'], undefined],
+      ['two sets', ['set', 'set'], 1],
+      ['a delete and a set', ['delete', 'set'], 1],
+      ['a set that keeps nothing and a set', ['nothing', 'set'], 1],
+      ['a set and a set that keeps nothing', ['set', 'nothing'], undefined],
+      ['a set and an invalidation of its tag', ['set', 'invalidate'], undefined],
+      ['a set and a clear', ['set', 'clear'], undefined],
+    ] as const)('%s, of which none is waited for, the later one counts', async (_name, changes, left) => {
+      const cache = await create();
+      const tagsOf = [[], ['known'], ['new']] as const;
+      await cache.getOrSet('warm', () => 1, { tags: ['known'] });
+      const changed = async (key: string, tags: readonly string[]) => {
+        const results = changes.map((change, index) => {
+          if (change === 'delete') return cache.delete(key);
+          if (change === 'invalidate') return cache.invalidateTags(tags);
+          if (change === 'clear') return cache.clear();
+          return cache.set(key, change === 'nothing' ? undefined : index, { tags, negativeTtlMs: 0 });
+        });
+        return (await Promise.all(results)).at(-1);
+      };
+      for (const [index, tags] of tagsOf.entries()) {
+        if (changes.some((change) => change === 'invalidate') && tags.length === 0) continue;
+        expect(await changed(`k${index}`, tags)).toBe(true);
+        expect(await cache.get(`k${index}`)).toBe(left);
+        if (where !== 'in memory') expect(await (await instance()).get(`k${index}`)).toBe(left);
+      }
+    });
+  },
+);
+
+it('every call of close resolves when what was on its way has reached Redis and the cache is closed', async () => {
+  const cache = await instance();
+  const order: string[] = [];
+  void cache.set('set', 'x'.repeat(100_000), { tags: ['new'] }).then(() => order.push('set'));
+  await Promise.all(['first', 'second', 'third'].map((call) => cache.close().then(() => order.push(call))));
+  await cache.close();
+  expect(order).toEqual(['set', 'first', 'second', 'third']);
+  expect(await client.exists('weir:shop@1:e:{~:set}')).toBe(1);
+});
+
 it('a frozen Redis is not sent ever more commands while it answers none', async () => {
   const redis = createFlakyRedis(client);
   const cache = await instance({ redis, l2: { deadlineMs: 5, breakerFailures: 1, breakerOpenMs: 1 } });

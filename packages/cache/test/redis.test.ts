@@ -1,7 +1,7 @@
 import { type RedisServer, startRedis } from '@weir/test-kit';
 import { Redis } from 'ioredis';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { createCache } from '../src/index.ts';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { type Cache, createCache } from '../src/index.ts';
 
 let server: RedisServer;
 let redis: Redis;
@@ -68,6 +68,95 @@ describe('two processes on one Redis', () => {
     await redis.script('FLUSH');
     expect(await b.get('k')).toBe(1);
   });
+});
+
+describe('an expired value with grace, while another process loads', () => {
+  const policy = { ttlMs: 1, graceMs: 600_000 };
+
+  async function expired() {
+    const [a, b, c] = [1, 2, 3].map(() =>
+      createCache({ name: 'shop', redis, l2: { deadlineMs: 2_000 } }),
+    ) as [Cache, Cache, Cache];
+    for (const cache of [a, b, c]) {
+      expect(await cache.ready()).toBe(true);
+      await cache.getOrSet('warm', () => 1);
+    }
+    await a.set('k', 'old', policy);
+    // One of the others has it in memory, expired.
+    for (const cache of [a, b]) await vi.waitFor(async () => expect(await cache.get('k')).toBeUndefined());
+    const gate = Promise.withResolvers<string>();
+    const started = Promise.withResolvers<void>();
+    const load = () => {
+      started.resolve();
+      return gate.promise;
+    };
+    const first = a.getOrSet('k', load, policy);
+    await started.promise;
+    const close = () => Promise.all([a, b, c].map((cache) => cache.close()));
+    return { others: [b, c], gate, first, close };
+  }
+  const areWaiting = () => vi.waitFor(async () => expect(await redis.strlen('weir:shop@1:l:{~:k}')).toBe(17));
+
+  it('is handed out by nobody: the others wait, and get the new one', async () => {
+    const { close, first, gate, others } = await expired();
+    const reads = others.map((cache) => cache.getOrSet('k', () => expect.unreachable(), policy));
+    await areWaiting();
+    gate.resolve('new');
+    expect(await Promise.all([first, ...reads])).toEqual(['new', 'new', 'new']);
+    await close();
+  });
+
+  it('stands in everywhere when that load fails, and nobody tries again at once', async () => {
+    const { close, first, gate, others } = await expired();
+    const reads = () => others.map((cache) => cache.getOrSet('k', () => expect.unreachable(), policy));
+    const waiting = reads();
+    await areWaiting();
+    gate.reject(new Error('down'));
+    expect(await Promise.all([first, ...waiting])).toEqual(['old', 'old', 'old']);
+    expect(await Promise.all(reads())).toEqual(['old', 'old']);
+    await close();
+  });
+
+  it('stands in after the soft timeout', async () => {
+    const { close, first, gate, others } = await expired();
+    const reads = others.map((cache) =>
+      cache.getOrSet('k', () => expect.unreachable(), { ...policy, softTimeoutMs: 200 }),
+    );
+    expect(await Promise.all(reads)).toEqual(['old', 'old']);
+    gate.resolve('new');
+    expect(await first).toBe('new');
+    await close();
+  });
+
+  it('does not stand in when it was deleted meanwhile', async () => {
+    const { close, first, gate, others } = await expired();
+    const reads = others.map((cache) => cache.getOrSet('k', () => 'own', policy));
+    await areWaiting();
+    expect(await others[0]?.delete('k')).toBe(true);
+    gate.reject(new Error('down'));
+    await expect(first).rejects.toThrow('down');
+    expect(await Promise.all(reads)).toEqual(['own', 'own']);
+    await close();
+  });
+});
+
+it('a value within stale-while-revalidate is served at once while another process loads', async () => {
+  const [a, b] = caches();
+  for (const cache of [a, b]) expect(await cache.ready()).toBe(true);
+  const policy = { ttlMs: 1, staleWhileRevalidateMs: 600_000 };
+  await a.set('k', 'old', policy);
+  await vi.waitFor(async () => expect(await a.get('k')).toBeUndefined());
+  const gate = Promise.withResolvers<string>();
+  const started = Promise.withResolvers<void>();
+  const load = () => {
+    started.resolve();
+    return gate.promise;
+  };
+  expect(await a.getOrSet('k', load, policy)).toBe('old');
+  await started.promise;
+  expect(await b.getOrSet('k', () => expect.unreachable(), policy)).toBe('old');
+  gate.resolve('new');
+  await Promise.all([a, b].map((cache) => cache.close()));
 });
 
 it('leaves the injected client as it found it', async () => {

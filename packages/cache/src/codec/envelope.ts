@@ -153,11 +153,18 @@ function decodeUnguarded(bytes: Buffer, options: CodecOptions): Envelope {
     freshMs,
     staleMs,
     loadMs,
-    tags:
-      tagsBytes === 0
-        ? []
-        : (JSON.parse(bytes.toString('utf8', tagsStart, bodyStart)) as readonly TagVersion[]),
+    tags: tagsBytes === 0 ? [] : decodeTags(bytes.toString('utf8', tagsStart, bodyStart)),
   };
+}
+
+function decodeTags(text: string): readonly TagVersion[] {
+  const tags: unknown = JSON.parse(text);
+  if (Array.isArray(tags) && tags.every(isTagVersion)) return tags;
+  throw new TypeError('not a list of tags');
+}
+
+function isTagVersion(pair: unknown): pair is TagVersion {
+  return Array.isArray(pair) && typeof pair[0] === 'string' && typeof pair[1] === 'string';
 }
 
 function decodeBody(kind: string, body: Buffer): unknown {

@@ -7,14 +7,7 @@ import type { RedisStore } from '../stores/redis-store.ts';
 import { verify } from '../stores/verify.ts';
 import type { TagRegistry } from '../tags.ts';
 import { Acknowledgements, type PendingChange } from './acknowledgements.ts';
-import {
-  ackMessage,
-  type ChangeKind,
-  changeMessage,
-  parseAck,
-  parseMessage,
-  splitBusKey,
-} from './messages.ts';
+import { ackMessage, type Change, changeMessage, parseAck, parseMessage, splitBusKey } from './messages.ts';
 import { Subscriber } from './subscriber.ts';
 import { type Ticket, Waiters } from './waiters.ts';
 
@@ -60,7 +53,9 @@ export class Coherence {
   readonly #owedAcks = new Map<string, number[]>();
   readonly #echoes = new Set<Entry>();
   readonly #refresh: NodeJS.Timeout | undefined;
-  #whenTrusted = Promise.withResolvers<void>();
+  readonly #refused = new Set<string>();
+  /** Resolves when it is known whether changes reach this instance. */
+  #whenKnown = Promise.withResolvers<void>();
 
   constructor(options: CoherenceOptions) {
     this.#options = options;
@@ -79,21 +74,24 @@ export class Coherence {
     return this.#subscribers.size > 0 && this.#ready.size === this.#subscribers.size;
   }
 
-  /** Whether changes reach this instance now or within the timeout (default: the deadline). */
+  /**
+   * Whether changes reach this instance now or within the timeout (default: the deadline); `false` at once while Redis refuses
+   * the subscription.
+   */
   async becomesTrusted(timeoutMs: number = this.#options.deadlineMs): Promise<boolean> {
-    if (this.isTrusted) return true;
+    if (this.isTrusted || this.#refused.size > 0) return this.isTrusted;
     const { promise, resolve } = Promise.withResolvers<boolean>();
     const timer = setTimeout(resolve, timeoutMs, false);
-    void this.#whenTrusted.promise.then(() => resolve(true));
+    void this.#whenKnown.promise.then(() => resolve(this.isTrusted));
     return await promise.finally(() => clearTimeout(timer));
   }
 
-  announce(kind: ChangeKind, subject: string): Announcement {
-    const change: PendingChange = this.#acknowledgements.open();
+  announce(change: Change): Announcement {
+    const pending: PendingChange = this.#acknowledgements.open();
     return {
-      message: changeMessage(kind, this.#options.redis.instance, change.sequence, subject),
-      confirmed: (receivers) => change.confirmed(receivers),
-      cancel: () => this.#acknowledgements.cancel(change),
+      message: changeMessage(change, this.#options.redis.instance, pending.sequence),
+      confirmed: (receivers) => pending.confirmed(receivers),
+      cancel: () => this.#acknowledgements.cancel(pending),
     };
   }
 
@@ -116,6 +114,7 @@ export class Coherence {
       subscriber.close();
       this.#subscribers.delete(name);
       this.#ready.delete(name);
+      this.#refused.delete(name);
     }
     for (const [name, node] of nodes) {
       if (!this.#subscribers.has(name)) this.#subscribers.set(name, this.#subscriber(name, node));
@@ -132,16 +131,24 @@ export class Coherence {
       { channels, prefixes: mode === 'tracking' ? [entries, tags] : [], pingMs },
       {
         onReady: () => {
+          this.#refused.delete(name);
           this.#ready.add(name);
           if (!this.isTrusted) return;
           memory.trust();
-          this.#whenTrusted.resolve();
+          this.#whenKnown.resolve();
           onReady();
         },
         onLost: () => {
           this.#ready.delete(name);
-          this.#whenTrusted = Promise.withResolvers<void>();
+          this.#whenKnown = Promise.withResolvers<void>();
           memory.distrust();
+        },
+        onRefused: (reply, isWhole) => {
+          redis.warnRefused(isWhole ? 'SUBSCRIBE' : 'CLIENT TRACKING', reply);
+          if (!isWhole) return;
+          this.#refused.add(name);
+          this.#whenKnown.resolve();
+          this.#whenKnown = Promise.withResolvers<void>();
         },
         onMessage: (channel, message) => this.#onMessage(channel, message),
         onTracked: (keys) => this.#onTracked(keys),
@@ -157,8 +164,8 @@ export class Coherence {
     }
     const message = parseMessage(bytes);
     if (message === undefined) return;
-    if (message.kind === 'w') {
-      this.#waiters.wake(message.subject);
+    if (message.kind === 'end') {
+      this.#waiters.wake(message.subject, message.hasFailed);
       return;
     }
     // The sender has applied its own change already; its echo only proves that Redis delivers.
@@ -166,8 +173,9 @@ export class Coherence {
       this.#acknowledgements.add(message.sequence, this.#self);
       return;
     }
-    if (message.kind === 't') this.#options.tags.apply(message.subject);
-    else this.#evict(message.subject);
+    const { change } = message;
+    if (change.kind === 't') this.#options.tags.apply(change.names);
+    else this.#evict(change.subject);
     this.#acknowledge(message.sender, message.sequence);
   }
 
@@ -195,23 +203,38 @@ export class Coherence {
     if (found === undefined) return;
     this.#options.memory.delete(found.namespace, found.key);
     found.namespace.cut(found.key);
-    this.#waiters.wake(subject);
+    this.#waiters.wake(subject, false);
   }
 
   #onTracked(keys: readonly Buffer[] | undefined): void {
-    const { memory, redis, tags } = this.#options;
+    const { redis, tags } = this.#options;
     if (keys === undefined) {
-      tags.forgetAll();
-      memory.clearAll();
-      for (const namespace of memory.namespaces) namespace.cutAll();
+      void this.#onFlush();
       return;
     }
     const prefixes = redis.trackedPrefixes;
+    const names: string[] = [];
     for (const bytes of keys) {
       const key = bytes.toString();
       if (key.startsWith(prefixes.entries)) this.#verify(key.slice(prefixes.entries.length, -1));
-      else if (key.startsWith(prefixes.tags)) void tags.verify(key.slice(prefixes.tags.length, -1));
+      else if (key.startsWith(prefixes.tags)) names.push(key.slice(prefixes.tags.length, -1));
     }
+    if (names.length > 0) void tags.verify(names);
+  }
+
+  /** Redis tells of a flush whichever database it was: one that is not ours must not empty L1. */
+  async #onFlush(): Promise<void> {
+    const { memory, tags } = this.#options;
+    // What is in flight may be older than the flush.
+    for (const namespace of memory.namespaces) namespace.fences.suspectAll();
+    try {
+      if (!(await tags.wasFlushed())) return;
+    } catch {
+      // Nobody can tell now; a flush must not be missed.
+    }
+    tags.forgetVersions();
+    memory.clearAll();
+    for (const namespace of memory.namespaces) namespace.cutAll();
   }
 
   /** Keeps an entry only if Redis still has the very write it came from. */

@@ -4,8 +4,9 @@
  *
  * ```
  * i  sender  sequence  namespace:key    an entry was deleted or set
- * t  sender  sequence  tag              a tag was invalidated, or a namespace cleared
+ * t  sender  sequence  [tag, ...]       tags were invalidated, or namespaces cleared; as JSON
  * w  namespace:key                      a lease that somebody waits for has ended
+ * f  namespace:key                      the same, because the load failed
  * a  acknowledger  sequence ...         on the sender's own channel
  * ```
  */
@@ -13,18 +14,15 @@ import { redisSuffix } from '../keys.ts';
 
 const headerBytes = 13;
 
-/** Which kind of change a message tells of. */
-export type ChangeKind = 'i' | 't';
+/** An entry that was deleted or set, or names whose versions were replaced. */
+export type Change =
+  | { readonly kind: 'i'; readonly subject: string }
+  | { readonly kind: 't'; readonly names: readonly string[] };
 
 /** A parsed message of a cache's channel. */
 export type Message =
-  | {
-      readonly kind: ChangeKind;
-      readonly sender: Buffer;
-      readonly sequence: number;
-      readonly subject: string;
-    }
-  | { readonly kind: 'w'; readonly subject: string };
+  | { readonly kind: 'change'; readonly sender: Buffer; readonly sequence: number; readonly change: Change }
+  | { readonly kind: 'end'; readonly subject: string; readonly hasFailed: boolean };
 
 /** How an entry is called in messages; the part of its Redis key between the braces. */
 export function busKey(namespace: string, key: string): string {
@@ -37,10 +35,10 @@ export function splitBusKey(subject: string): { readonly namespace: string; read
   return { namespace: subject.slice(0, colon), suffix: subject.slice(colon + 1) };
 }
 
-export function changeMessage(kind: ChangeKind, sender: Buffer, sequence: number, subject: string): Buffer {
-  const text = Buffer.from(subject);
+export function changeMessage(change: Change, sender: Buffer, sequence: number): Buffer {
+  const text = Buffer.from(change.kind === 'i' ? change.subject : JSON.stringify(change.names));
   const message = Buffer.allocUnsafe(headerBytes + text.length);
-  message.write(kind, 0, 'latin1');
+  message.write(change.kind, 0, 'latin1');
   sender.copy(message, 1);
   message.writeUInt32BE(sequence, 9);
   text.copy(message, headerBytes);
@@ -50,10 +48,26 @@ export function changeMessage(kind: ChangeKind, sender: Buffer, sequence: number
 /** `undefined` for what no version of this package has sent. */
 export function parseMessage(message: Buffer): Message | undefined {
   const kind = message.toString('latin1', 0, 1);
-  if (kind === 'w') return { kind, subject: message.toString('utf8', 1) };
-  if ((kind !== 'i' && kind !== 't') || message.length < headerBytes) return undefined;
-  const sender = message.subarray(1, 9);
-  return { kind, sender, sequence: message.readUInt32BE(9), subject: message.toString('utf8', headerBytes) };
+  if (kind === 'w' || kind === 'f') {
+    return { kind: 'end', subject: message.toString('utf8', 1), hasFailed: kind === 'f' };
+  }
+  if (message.length < headerBytes) return undefined;
+  const change = parseChange(kind, message.toString('utf8', headerBytes));
+  if (change === undefined) return undefined;
+  return { kind: 'change', sender: message.subarray(1, 9), sequence: message.readUInt32BE(9), change };
+}
+
+function parseChange(kind: string, text: string): Change | undefined {
+  if (kind === 'i') return { kind, subject: text };
+  if (kind !== 't') return undefined;
+  try {
+    const names: unknown = JSON.parse(text);
+    return Array.isArray(names) && names.every((name) => typeof name === 'string')
+      ? { kind, names }
+      : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** One acknowledgement of several changes of one sender. */

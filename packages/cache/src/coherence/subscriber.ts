@@ -20,9 +20,17 @@ export interface SubscriberEvents {
   onMessage(channel: string, message: Buffer): void;
   /** Keys that Redis says have changed; `undefined`: the whole database was flushed. */
   onTracked(keys: readonly Buffer[] | undefined): void;
+  /**
+   * Redis answered the subscription with an error. `isWhole`: to the bus, which is tried again; else to tracking, and the
+   * bus alone serves.
+   */
+  onRefused(reply: string, isWhole: boolean): void;
 }
 
 const invalidationChannel = '__redis__:invalidate';
+/** A refused subscription is tried again after this long, then ever later. */
+const retryMs = 1_000;
+const maxRetryMs = 60_000;
 
 /**
  * One connection of the cache's own to one Redis node, in RESP2, that carries the bus and redirects client tracking to
@@ -35,7 +43,11 @@ export class Subscriber {
   readonly #events: SubscriberEvents;
   readonly #pingMs: number;
   #timer: NodeJS.Timeout | undefined;
+  #retryTimer: NodeJS.Timeout | undefined;
+  #retryMs = retryMs;
   #isReady = false;
+  /** Whether the present connection has asked for tracking. */
+  #isTracking = false;
   #isClosed = false;
 
   constructor(
@@ -61,7 +73,11 @@ export class Subscriber {
     connection.on('error', () => {});
     connection.on('connect', () => connection.stream?.unref?.());
     connection.on('ready', () => void this.#set());
-    connection.on('close', () => this.#lose());
+    connection.on('close', () => {
+      clearTimeout(this.#retryTimer);
+      this.#isTracking = false;
+      this.#lose();
+    });
     connection.on('messageBuffer', (channel: Buffer, message: Buffer | Buffer[] | null) => {
       const name = channel.toString();
       if (name === invalidationChannel)
@@ -73,33 +89,57 @@ export class Subscriber {
 
   close(): void {
     this.#isClosed = true;
+    clearTimeout(this.#retryTimer);
     this.#lose();
     this.#connection.disconnect();
   }
 
   async #set(): Promise<void> {
     try {
-      const tracks = await this.#track();
-      await this.#connection.subscribe(...this.#channels, ...(tracks ? [invalidationChannel] : []));
+      // A subscribed connection may not ask for tracking any more.
+      this.#isTracking ||= await this.#track();
+      await this.#connection.subscribe(...this.#channels);
+      const tracks =
+        this.#isTracking && (await this.#tries(() => this.#connection.subscribe(invalidationChannel)));
       if (this.#isClosed) return;
+      this.#retryMs = retryMs;
       this.#isReady = true;
       this.#events.onReady(tracks);
       this.#timer = setInterval(() => void this.#ping(), this.#pingMs);
       this.#timer.unref();
-    } catch {
-      if (!this.#isClosed) this.#connection.disconnect(true);
+    } catch (error) {
+      if (this.#isClosed) return;
+      if (isReply(error)) this.#retryLater(error);
+      else this.#connection.disconnect(true);
     }
+  }
+
+  // A new connection would be refused as well: the same one asks again, less and less often.
+  #retryLater(error: Error): void {
+    this.#events.onRefused(error.message, true);
+    this.#retryTimer = setTimeout(() => void this.#set(), this.#retryMs);
+    this.#retryTimer.unref();
+    this.#retryMs = Math.min(this.#retryMs * 2, maxRetryMs);
   }
 
   // Servers before 6 and some proxies know no tracking, and an ACL may forbid it: the bus alone serves then.
   async #track(): Promise<boolean> {
     if (this.#prefixes.length === 0) return false;
-    try {
+    return await this.#tries(async () => {
       const id = String(await this.#connection.call('CLIENT', 'ID'));
       const prefixes = this.#prefixes.flatMap((prefix) => ['PREFIX', prefix]);
       await this.#connection.call('CLIENT', 'TRACKING', 'ON', 'REDIRECT', id, 'BCAST', ...prefixes);
+    });
+  }
+
+  /** Whether Redis does it. That the user lacks the permission is told; that this Redis knows no tracking is not. */
+  async #tries(work: () => Promise<unknown>): Promise<boolean> {
+    try {
+      await work();
       return true;
-    } catch {
+    } catch (error) {
+      if (!isReply(error)) throw error;
+      if (error.message.startsWith('NOPERM')) this.#events.onRefused(error.message, false);
       return false;
     }
   }
@@ -128,4 +168,9 @@ export class Subscriber {
     this.#isReady = false;
     this.#events.onLost();
   }
+}
+
+/** An answer of Redis itself, not the loss of the connection. */
+function isReply(error: unknown): error is Error {
+  return error instanceof Error && error.name === 'ReplyError';
 }

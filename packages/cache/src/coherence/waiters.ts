@@ -1,25 +1,30 @@
 /** One read that may have to wait for another process's load of a key. */
 export interface Ticket {
-  /** Resolves when the holder is done, or after `timeoutMs`; rejects when `signal` aborts. Notices are not lost between calls. */
-  wait(timeoutMs: number, signal: AbortSignal): Promise<void>;
+  /**
+   * Resolves when the holder is done, or after `timeoutMs`, with whether its load has failed; rejects when `signal` aborts.
+   * Notices are not lost between calls.
+   */
+  wait(timeoutMs: number, signal: AbortSignal): Promise<boolean>;
   close(): void;
 }
 
 class Waiter implements Ticket {
   readonly #release: () => void;
   #isWoken = false;
+  #hasFailed = false;
   #resolve: (() => void) | undefined;
 
   constructor(release: () => void) {
     this.#release = release;
   }
 
-  wake(): void {
+  wake(hasFailed: boolean): void {
     this.#isWoken = true;
+    this.#hasFailed = hasFailed;
     this.#resolve?.();
   }
 
-  async wait(timeoutMs: number, signal: AbortSignal): Promise<void> {
+  async wait(timeoutMs: number, signal: AbortSignal): Promise<boolean> {
     if (!this.#isWoken) {
       await new Promise<void>((resolve, reject) => {
         const timer = setTimeout(() => settle(resolve), timeoutMs);
@@ -35,7 +40,10 @@ class Waiter implements Ticket {
         if (signal.aborted) onAbort();
       });
     }
+    const hasFailed = this.#hasFailed;
     this.#isWoken = false;
+    this.#hasFailed = false;
+    return hasFailed;
   }
 
   close(): void {
@@ -56,7 +64,8 @@ export class Waiters {
     return waiter;
   }
 
-  wake(subject: string): void {
-    this.#waiting.get(subject)?.wake();
+  /** `hasFailed`: the holder's load did. */
+  wake(subject: string, hasFailed: boolean): void {
+    this.#waiting.get(subject)?.wake(hasFailed);
   }
 }

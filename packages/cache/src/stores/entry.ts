@@ -15,6 +15,8 @@ export interface EntryFields {
   /** From here on a read must consider an early refresh. At most `freshUntil`. */
   readonly earlyFrom: number;
   readonly tags: readonly TagVersion[];
+  /** The moment (`TagRegistry.mark`) as of which its tags were current. */
+  readonly tagsAsOf: number;
   readonly sizeBytes: number;
   /** `true`: every reader gets a copy of its own. */
   readonly isCloned: boolean;
@@ -33,6 +35,7 @@ export class Entry implements EntryFields {
   readonly loadMs: number;
   readonly earlyFrom: number;
   readonly tags: readonly TagVersion[];
+  readonly tagsAsOf: number;
   readonly sizeBytes: number;
   readonly isCloned: boolean;
   /** A hit before this moment needs no further thought: fresh, no early refresh due, no tag to check, no copy to make. */
@@ -54,6 +57,7 @@ export class Entry implements EntryFields {
     this.loadMs = fields.loadMs;
     this.earlyFrom = fields.earlyFrom;
     this.tags = fields.tags;
+    this.tagsAsOf = fields.tagsAsOf;
     this.sizeBytes = fields.sizeBytes;
     this.isCloned = fields.isCloned;
     this.hotUntil = fields.isCloned || fields.tags.length > 0 ? Number.NEGATIVE_INFINITY : fields.earlyFrom;

@@ -34,6 +34,10 @@ export class FenceTable {
     if (fence !== undefined) fence.isSuspect = true;
   }
 
+  suspectAll(): void {
+    for (const fence of this.#open.values()) fence.isSuspect = true;
+  }
+
   keys(): IterableIterator<string> {
     return this.#open.keys();
   }

@@ -2,6 +2,7 @@ import { LRUCache } from 'lru-cache';
 import type { Counters } from '../stats.ts';
 import { Entry, type EntryFields } from './entry.ts';
 import { Namespace } from './namespace.ts';
+import { TagTable } from './tag-table.ts';
 
 /** Bounds of L1. At least `maxEntries` applies, so that no use is unbounded. */
 export interface MemoryBounds {
@@ -19,6 +20,8 @@ export class MemoryStore {
   epoch = 0;
   /** The epoch of what is written now; `NaN`, which equals nothing, while invalidations do not arrive. */
   fillEpoch = 0;
+  /** What is known of the tags of its entries, and of others. */
+  readonly tags: TagTable = new TagTable();
   readonly #lru: LRUCache<Entry, Entry>;
   readonly #namespaces = new Map<string, Namespace>();
 
@@ -31,6 +34,7 @@ export class MemoryStore {
       }),
       dispose: (entry, _key, reason) => {
         if (reason === 'evict') counters.evictions += 1;
+        if (entry.tags.length > 0) this.tags.letGo(entry.tags);
         const { entries } = entry.namespace;
         if (entries.get(entry.key) === entry) entries.delete(entry.key);
       },
@@ -81,9 +85,13 @@ export class MemoryStore {
     this.delete(namespace, key);
     const entry = new Entry(namespace, key, epoch, fields);
     namespace.entries.set(key, entry);
+    if (entry.tags.length > 0) this.tags.hold(entry.tags);
     this.#lru.set(entry, entry);
     // The LRU refuses what is larger than its whole budget without telling.
-    if (!this.#lru.has(entry)) namespace.entries.delete(key);
+    if (!this.#lru.has(entry)) {
+      namespace.entries.delete(key);
+      if (entry.tags.length > 0) this.tags.letGo(entry.tags);
+    }
     return entry;
   }
 

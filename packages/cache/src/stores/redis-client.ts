@@ -16,6 +16,8 @@ export interface RedisClient {
   readonly status: string;
   readonly isCluster: boolean;
   readonly options: object;
+  /** The connection of a single client: another one after each reconnect. */
+  readonly stream?: unknown;
   callBuffer(command: string, args: RedisArgument[]): Promise<unknown>;
   duplicate(...args: never[]): unknown;
 }
@@ -27,6 +29,12 @@ export function keyPrefixOf(client: RedisClient): string {
     redisOptions?: { keyPrefix?: string };
   };
   return keyPrefix ?? redisOptions?.keyPrefix ?? '';
+}
+
+/** The database that a client is connected to; one that was changed by `select()` counts. */
+export function databaseOf(client: RedisClient): number {
+  const { condition, options } = client as RedisClient & { condition?: { select?: number } | null };
+  return condition?.select ?? (options as { db?: number }).db ?? 0;
 }
 
 // Which scripts a client has sent in full. The first call carries the source, so that it is not refused and then late.

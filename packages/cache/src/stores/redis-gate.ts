@@ -7,6 +7,16 @@ import type { RedisClient } from './redis-client.ts';
 
 // A connection answers in order: behind so many commands that are late already, a further probe would only pile up.
 const maxUnanswered = 16;
+// A client may lose commands without telling, so that they are never answered: one more is tried after so many probes.
+const probesPerStuckProbe = 10;
+const minStuckProbeMs = 2_000;
+
+/** Operations past their deadline whose command one connection has not answered yet. */
+interface Unanswered {
+  /** `undefined` for a client that does not show it. */
+  readonly connection: unknown;
+  count: number;
+}
 
 /** What every Redis operation of one cache passes through. */
 export interface RedisGateOptions {
@@ -14,6 +24,8 @@ export interface RedisGateOptions {
   readonly client: RedisClient;
   readonly deadlineMs: number;
   readonly breaker: Breaker;
+  /** The breaker's, in milliseconds. */
+  readonly openMs: number;
   readonly counters: Counters;
   readonly now: () => number;
 }
@@ -25,12 +37,14 @@ export interface RedisGateOptions {
  */
 export class RedisGate {
   readonly client: RedisClient;
+  /** The name of the cache. */
+  readonly cache: string;
   readonly #options: RedisGateOptions;
   readonly #deadlines: Deadlines;
   readonly #idle: (() => void)[] = [];
   #running = 0;
-  /** Operations past their deadline whose command is still unanswered. */
-  #unanswered = 0;
+  #unanswered: Unanswered = { connection: undefined, count: 0 };
+  #stuckUntil = 0;
   #wasReady = false;
   #hasFailed = false;
   /** Called after the first success that follows a failure. */
@@ -38,6 +52,7 @@ export class RedisGate {
 
   constructor(options: RedisGateOptions) {
     this.client = options.client;
+    this.cache = options.cache;
     this.#options = options;
     this.#deadlines = new Deadlines(Math.max(1, options.deadlineMs / 20), () => !this.#isConnected());
   }
@@ -55,23 +70,34 @@ export class RedisGate {
   /** Rejects with a `CacheError` (deadline, unavailable) or with the client's own error; never hangs. */
   run<T>(operation: string, send: () => Promise<T>, until: number = this.deadline()): Promise<T> {
     const { breaker, now } = this.#options;
-    const isStuck = breaker.isOpen && this.#unanswered >= maxUnanswered;
-    if (!this.#isConnected() || isStuck || !breaker.admit()) return Promise.reject(this.#unavailable());
+    if (!this.#isConnected() || this.#isStuck() || !breaker.admit())
+      return Promise.reject(this.#unavailable());
     const startedAt = now();
+    const sentOn = this.#unanswered;
     this.#running += 1;
     const work = send();
     return this.within(until, operation, work, (outcome) => {
-      if (outcome === 'timeout') this.#expect(work);
+      if (outcome === 'timeout') this.#expect(work, sentOn);
       this.#settle(operation, startedAt, outcome);
     });
   }
 
-  #expect(work: Promise<unknown>): void {
-    this.#unanswered += 1;
+  #expect(work: Promise<unknown>, unanswered: Unanswered): void {
+    unanswered.count += 1;
+    if (unanswered.count >= maxUnanswered) this.#stuckUntil = this.#options.now() + this.#stuckProbeMs;
     const forget = () => {
-      this.#unanswered -= 1;
+      unanswered.count -= 1;
     };
     work.then(forget, forget);
+  }
+
+  get #stuckProbeMs(): number {
+    return Math.max(this.#options.openMs * probesPerStuckProbe, minStuckProbeMs);
+  }
+
+  #isStuck(): boolean {
+    const { breaker, now } = this.#options;
+    return breaker.isOpen && this.#unanswered.count >= maxUnanswered && now() < this.#stuckUntil;
   }
 
   /** The same promise, rejected at `until` or when the connection is lost. Tells `onSettled`; counts nothing itself. */
@@ -146,7 +172,9 @@ export class RedisGate {
   // Before its first connection a client may queue (a lazy one connects by its first command): otherwise every process
   // that starts would load everything once. A client that has lost its connection may not: its queue would grow.
   #isConnected(): boolean {
-    const { status } = this.client;
+    const { status, stream } = this.client;
+    // What was sent on another connection is answered by nobody.
+    if (stream !== this.#unanswered.connection) this.#unanswered = { connection: stream, count: 0 };
     if (status === 'ready') {
       this.#wasReady = true;
       return true;

@@ -1,18 +1,18 @@
 import { randomBytes } from 'node:crypto';
 import { freshUntilOf, stampBytes, stampOffset } from '../codec/envelope.ts';
 import { busKey } from '../coherence/messages.ts';
-import { redisSuffix } from '../keys.ts';
 import {
   commitScript,
   readScript,
   releaseScript,
   renewScript,
   stampsScript,
-  tagScript,
   writeScript,
 } from './lua.gen.ts';
-import { evalScript, keyPrefixOf, type RedisArgument } from './redis-client.ts';
+import { databaseOf, keyPrefixOf, type RedisArgument } from './redis-client.ts';
+import { RedisCommands } from './redis-commands.ts';
 import type { RedisGate } from './redis-gate.ts';
+import { RedisTags } from './redis-tags.ts';
 import { ServerClock } from './server-clock.ts';
 import { TickBatch } from './tick-batch.ts';
 
@@ -49,8 +49,6 @@ interface Commit {
   readonly lifeMs: number;
 }
 
-// A tag nobody has read for so long is forgotten, which makes its entries invalid: the safe side.
-const tagLifeMs = 7 * 24 * 3_600_000;
 // Redis does nothing else while it serves one command, and answers the first key of a script when it is done with the last.
 const maxValues = 256;
 const maxScripted = 16;
@@ -67,6 +65,7 @@ const wishes = { none: '0', 'if-stale': '1', always: '2' } as const;
  */
 export class RedisStore {
   readonly #gate: RedisGate;
+  readonly #commands: RedisCommands;
   readonly #prefix: string;
   readonly #leaseMs: number;
   readonly #now: () => number;
@@ -80,23 +79,26 @@ export class RedisStore {
   readonly instance: Buffer = randomBytes(8);
   /** What other instances are told on. */
   readonly channel: string;
+  readonly tags: RedisTags;
   readonly #author: string = randomBytes(6).toString('base64url');
-  #isSharded: boolean;
   #writes = 0;
 
   /** `prefix` ends in `:`; nothing else may use it. */
   constructor(gate: RedisGate, prefix: string, leaseMs: number, now: () => number) {
     this.#gate = gate;
+    this.#commands = new RedisCommands(gate, `${keyPrefixOf(gate.client)}${prefix}`);
     this.#prefix = prefix;
     this.#now = now;
     const keyPrefix = keyPrefixOf(gate.client);
-    this.channel = `${keyPrefix}${prefix}bus`;
+    // Pub/sub knows no databases.
+    const database = databaseOf(gate.client);
+    this.channel = `${keyPrefix}${prefix}bus${database === 0 ? '' : `@${database}`}`;
+    this.tags = new RedisTags(this.#commands, `${prefix}t:{`, this.channel);
     this.#subjectOffset = Buffer.byteLength(`${keyPrefix}${prefix}e:{`);
     this.#leaseMs = leaseMs;
-    this.#isSharded = gate.client.isCluster;
     // Keys of different slots cannot share a command.
-    const max = () => (this.#isSharded ? 1 : maxScripted);
-    const maxRead = () => (this.#isSharded ? 1 : maxValues);
+    const max = () => (this.#commands.isSharded ? 1 : maxScripted);
+    const maxRead = () => (this.#commands.isSharded ? 1 : maxValues);
     this.#values = new TickBatch((subjects) => this.#runValues(subjects), maxRead);
     this.#asks = new TickBatch((asks) => this.#runAsks(asks), max);
     this.#commits = new TickBatch((commits) => this.#runCommits(commits), max);
@@ -109,7 +111,7 @@ export class RedisStore {
 
   /** Whether `peek` can judge freshness: it knows the clock of one server, not of each node of a cluster. */
   get knowsTime(): boolean {
-    return !this.#isSharded && this.#clock.isKnown(this.#now());
+    return !this.#commands.isSharded && this.#clock.isKnown(this.#now());
   }
 
   /** The first part of every entry's and every tag's key, as messages from Redis spell them. */
@@ -168,15 +170,18 @@ export class RedisStore {
     return this.#commits.add({ subject: busKey(namespace, key), token, ...value });
   }
 
-  async release({ namespace, key }: RedisName, token: string): Promise<void> {
-    const args = [token, this.channel, this.#subjectOffset];
-    await this.#eval('release', releaseScript, [this.#leaseKey(busKey(namespace, key))], args);
+  /** `hasFailed`: whether waiting processes are told that the load failed. */
+  async release({ namespace, key }: RedisName, token: string, hasFailed: boolean): Promise<void> {
+    const args = [token, this.channel, this.#subjectOffset, hasFailed ? 'f' : 'w'];
+    await this.#commands.eval('release', releaseScript, [this.#leaseKey(busKey(namespace, key))], args);
   }
 
   /** Resolves with whether the lease was still ours. */
   async renew({ namespace, key }: RedisName, token: string): Promise<boolean> {
     const args = [token, this.#leaseMs];
-    return (await this.#eval('renew', renewScript, [this.#leaseKey(busKey(namespace, key))], args)) === 1;
+    return (
+      (await this.#commands.eval('renew', renewScript, [this.#leaseKey(busKey(namespace, key))], args)) === 1
+    );
   }
 
   /** Resolves, as `delete`, with how many subscribers were told. */
@@ -198,39 +203,22 @@ export class RedisStore {
     return await this.#stamps.add(busKey(namespace, key));
   }
 
-  /** The version of a tag, which is made if it is missing. */
-  async tagVersion(name: string, until?: number): Promise<string> {
-    const args = [0, tagLifeMs, '', ''];
-    const reply = await this.#eval('tag', tagScript, [this.#tagKey(name)], args, until);
-    return String((reply as [Buffer, number])[0]);
-  }
-
-  /** The version of a tag as it is now, `''` for none; neither makes nor prolongs it. */
-  async peekTag(name: string): Promise<string> {
-    const key = this.#tagKey(name);
-    const reply = await this.#gate.run('verify', () => this.#gate.client.callBuffer('GET', [key]));
-    return reply === null ? '' : String(reply);
-  }
-
-  /** Gives a tag a new version. Resolves with how many subscribers were told. */
-  async bumpTag(name: string, message: Buffer): Promise<number> {
-    const args = [1, tagLifeMs, this.channel, message];
-    const reply = await this.#eval('invalidate', tagScript, [this.#tagKey(name)], args);
-    return Number((reply as [Buffer, number])[1]);
+  /** Warns once that Redis refuses a command to the user. */
+  warnRefused(command: string, reply: string): void {
+    this.#commands.warnRefused(command, reply);
   }
 
   async publish(channel: string, message: Buffer): Promise<void> {
-    await this.#gate.run('publish', () => this.#gate.client.callBuffer('PUBLISH', [channel, message]));
+    await this.#commands.call('publish', 'PUBLISH', [channel, message]);
   }
 
   async #runValues(subjects: readonly string[]): Promise<readonly RedisRead[]> {
-    const { client } = this.#gate;
     const keys = subjects.map((subject) => this.#entryKey(subject));
     if (keys.length === 1) {
-      const value = await this.#gate.run('read', () => client.callBuffer('GET', keys));
+      const value = await this.#gate.run('read', () => this.#gate.client.callBuffer('GET', keys));
       return [this.#peeked(value as Buffer | null)];
     }
-    const values = await this.#gate.run('read', () => client.callBuffer('MGET', keys));
+    const values = await this.#commands.call('read', 'MGET', keys);
     return (values as (Buffer | null)[]).map((value) => this.#peeked(value));
   }
 
@@ -247,7 +235,7 @@ export class RedisStore {
       args.push(token, wishes[wish]);
     }
     const sentAt = this.#now();
-    const reply = await this.#eval('read', readScript, keys, args);
+    const reply = await this.#commands.eval('read', readScript, keys, args);
     const [micros, ...found] = reply as [number, ...[0 | 1 | 2, Buffer | null, number][]];
     const serverMs = micros / 1_000;
     this.#clock.observe(serverMs, sentAt, this.#now());
@@ -268,7 +256,7 @@ export class RedisStore {
       args.push(token, inMs(lifeMs), inMs(freshMs), payload);
     }
     const sentAt = this.#now();
-    const [micros, ...stored] = (await this.#eval('commit', commitScript, keys, args)) as number[];
+    const [micros, ...stored] = (await this.#commands.eval('commit', commitScript, keys, args)) as number[];
     this.#clock.observe((micros as number) / 1_000, sentAt, this.#now());
     return stored.map((status) => status === 1);
   }
@@ -276,7 +264,7 @@ export class RedisStore {
   async #runStamps(subjects: readonly string[]): Promise<readonly string[]> {
     const keys = subjects.map((subject) => this.#entryKey(subject));
     const range = [stampOffset, stampOffset + stampBytes - 1];
-    const reply = await this.#eval('verify', stampsScript, keys, range);
+    const reply = await this.#commands.eval('verify', stampsScript, keys, range);
     return (reply as Buffer[]).map((stamp) => stamp.toString('latin1'));
   }
 
@@ -288,27 +276,8 @@ export class RedisStore {
   ): Promise<number> {
     const subject = busKey(namespace, key);
     const keys = [this.#entryKey(subject), this.#leaseKey(subject)];
-    return Number(await this.#eval(operation, writeScript, keys, [this.channel, message, ...args]));
-  }
-
-  async #eval(
-    operation: string,
-    script: Parameters<typeof evalScript>[1],
-    keys: readonly string[],
-    args: readonly RedisArgument[],
-    until?: number,
-  ): Promise<unknown> {
-    try {
-      return await this.#gate.run(operation, () => evalScript(this.#gate.client, script, keys, args), until);
-    } catch (error) {
-      // A proxy in front of a cluster looks like a single server, but for this.
-      if (error instanceof Error && error.message.startsWith('CROSSSLOT')) this.#isSharded = true;
-      throw error;
-    }
-  }
-
-  #tagKey(name: string): string {
-    return `${this.#prefix}t:{${redisSuffix(name)}}`;
+    const reply = await this.#commands.eval(operation, writeScript, keys, [this.channel, message, ...args]);
+    return this.#commands.told(Number(reply));
   }
 
   #entryKey(subject: string): string {

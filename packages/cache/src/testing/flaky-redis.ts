@@ -2,7 +2,10 @@ import type { RedisClient } from '../stores/redis-client.ts';
 
 /** A client that behaves as the one it wraps until told otherwise. */
 export interface FlakyRedis extends RedisClient {
-  /** From now on: answer as usual, reject every command, or never answer (`frozen`). */
+  /**
+   * From now on: answer as usual, reject every command, or keep every command (`frozen`) until told otherwise, as a stopped
+   * server does.
+   */
   behave(mode: 'well' | 'failing' | 'frozen'): void;
   /** The next command is carried out, but its answer is lost: what a connection cut in between does. */
   loseNextReply(): void;
@@ -15,6 +18,7 @@ export function createFlakyRedis(client: RedisClient): FlakyRedis {
   let mode: 'well' | 'failing' | 'frozen' = 'well';
   let losesReply = false;
   let commands = 0;
+  let thaw = Promise.withResolvers<void>();
   return {
     get status() {
       return client.status;
@@ -30,13 +34,16 @@ export function createFlakyRedis(client: RedisClient): FlakyRedis {
     },
     behave(next) {
       mode = next;
+      if (next === 'frozen') return;
+      thaw.resolve();
+      thaw = Promise.withResolvers<void>();
     },
     loseNextReply() {
       losesReply = true;
     },
     async callBuffer(command, args) {
       commands += 1;
-      if (mode === 'frozen') return await new Promise<never>(() => {});
+      while (mode === 'frozen') await thaw.promise;
       if (mode === 'failing') throw new Error('READONLY this Redis fails on purpose');
       const reply = await client.callBuffer(command, args);
       if (!losesReply) return reply;

@@ -20,7 +20,7 @@ for i = 1, #KEYS / 2 do
     end
     redis.call('DEL', holder)
     if #held > 16 then
-      redis.call('PUBLISH', ARGV[1], 'w' .. string.sub(entry, tonumber(ARGV[2]) + 1, -2))
+      redis.pcall('PUBLISH', ARGV[1], 'w' .. string.sub(entry, tonumber(ARGV[2]) + 1, -2))
     end
     reply[i + 1] = 1
   else

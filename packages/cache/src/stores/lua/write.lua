@@ -2,7 +2,7 @@
 -- Input: KEYS[1] entry, KEYS[2] lease (same hash tag)
 --        ARGV[1] channel, ARGV[2] message, ARGV[3] life in ms (0: no expiry, -1: remove the entry),
 --        ARGV[4] fresh for, in ms (0: for ever), ARGV[5] payload
--- Output: how many subscribers this node handed the message to
+-- Output: how many subscribers this node handed the message to (-1: the user may not publish)
 local life = tonumber(ARGV[3])
 if life < 0 then
   redis.call('DEL', KEYS[1])
@@ -17,4 +17,5 @@ else
   end
 end
 redis.call('DEL', KEYS[2])
-return redis.call('PUBLISH', ARGV[1], ARGV[2])
+local told = redis.pcall('PUBLISH', ARGV[1], ARGV[2])
+return type(told) == 'number' and told or -1
