@@ -3,7 +3,7 @@
  *
  * Names of fields can be data (`{ $set: { 'present.<user>': true } }`), and nothing tells them from a schema's. A name is only shown where it is
  * searched or sorted by, up to its first dot, if it is a plain word without digits; all others read `?`, and of equal ones next to each other
- * one is left. Words of MongoDB's own language stay: operators, and the parameters of commands and stages.
+ * one is left. A document without an operator is one value. Words of MongoDB's own language stay: operators, and the parameters of commands.
  */
 
 const MAX_DEPTH = 12;
@@ -52,55 +52,6 @@ const FILTERS = new Set([
   '$nor',
 ]);
 const COMMANDS = new Set(['updates', 'deletes', 'ops']);
-// Parameters of stages; as names of fields they would tell nothing either.
-const STAGE_PARAMETERS = new Set([
-  '_id',
-  'from',
-  'localField',
-  'foreignField',
-  'as',
-  'let',
-  'pipeline',
-  'path',
-  'into',
-  'on',
-  'whenMatched',
-  'whenNotMatched',
-  'groupBy',
-  'boundaries',
-  'default',
-  'output',
-  'startWith',
-  'connectFromField',
-  'connectToField',
-  'maxDepth',
-  'depthField',
-  'restrictSearchWithMatch',
-  'coll',
-  'partitionBy',
-  'sortBy',
-  'query',
-  'input',
-  'in',
-  'cond',
-  'vars',
-  'if',
-  'then',
-  'else',
-  'branches',
-  'case',
-  'initialValue',
-  'key',
-  'near',
-  'distanceField',
-  'size',
-  'index',
-  'window',
-  'documents',
-  'range',
-  'unit',
-]);
-
 /** The shape of a whole command. */
 export function shapeOf(command: Readonly<Record<string, unknown>>): string {
   return new Shaper().object(command, 'command', 0);
@@ -140,7 +91,9 @@ class Shaper {
       const shape = `${nameOf(name, role)}: ${this.#field(name, value[name], role, depth + 1)}`;
       if (shape !== fields[fields.length - 1]) fields.push(shape);
     }
-    return `{${fields.join(', ')}}`;
+    const shape = `{${fields.join(', ')}}`;
+    // A document without an operator is a value as a whole.
+    return role === 'data' && !shape.includes('$') ? '?' : shape;
   }
 
   #field(name: string, value: unknown, role: Role, depth: number): string {
@@ -150,7 +103,8 @@ class Shaper {
     // `{ field: { $gt: 1 } }` is a condition, `{ field: { a: 1 } }` a value.
     if (role === 'filter' && !name.startsWith('$'))
       return isCondition(value) ? this.#value(value, 'filter', depth) : '?';
-    return this.#value(value, 'data', depth);
+    // The form of documents is data too.
+    return role === 'command' && name === 'documents' ? '?' : this.#value(value, 'data', depth);
   }
 }
 
@@ -163,7 +117,7 @@ function isCondition(value: unknown): boolean {
 function nameOf(name: string, role: Role): string {
   if (name.startsWith('$')) return OPERATOR.test(name) ? name : '?';
   if (role === 'command') return PARAMETER.test(name) ? name : '?';
-  if (STAGE_PARAMETERS.has(name)) return name;
+  if (name === '_id') return name;
   if (role === 'data') return '?';
   const dot = name.indexOf('.');
   const head = dot === -1 ? name : name.slice(0, dot);

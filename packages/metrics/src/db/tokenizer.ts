@@ -92,10 +92,11 @@ const MAX_LENGTH = 1_048_576;
 const DOLLAR_TAG = /\$(?:[A-Za-z_\u0080-\uffff][\w\u0080-\uffff]*)?\$/y;
 const POSTGRES_OPERATOR = /[+\-*/<>=~!@#%^&|?]+/y;
 const OPERATOR = /<=>|->>|::|:=|@@|[<>=!]=|<>|<<|>>|\|\||&&|->|[\s\S]/y;
+// Words that an operand follows.
 const CLAUSE =
-  /^(?:select|where|and|or|not|in|then|else|when|limit|offset|by|values|return|returning|between|like|case|on|having|set|to)$/i;
-// What T-SQL's bracketed names follow, and a subscript never does.
-const BEFORE_NAME = /^(?:select|from|join|where|and|or|on|by|as|into|update|set|distinct|top|table)$/i;
+  /^(?:select|distinct|all|any|where|and|or|xor|not|in|is|from|then|else|when|limit|offset|by|values|return|returning|between|like|ilike|similar|glob|regexp|rlike|escape|div|mod|case|on|having|set|to|interval|default)$/i;
+// With those above, what a name in brackets follows in other dialects, and a subscript never does.
+const BEFORE_NAME = /^(?:join|as|into|update|distinct|top|table)$/i;
 const SQLITE_NAME_FOLLOWS =
   /^(?:from|join|into|update|table|index|view|trigger|as|exists|references|rename|to)$/i;
 
@@ -377,7 +378,7 @@ class Tokenizer {
   #isSubscript(): boolean {
     const before = this.#tokens[this.#tokens.length - 1];
     if (before === undefined) return false;
-    if (before.kind === 'word' && BEFORE_NAME.test(before.text)) return false;
+    if (before.kind === 'word' && (CLAUSE.test(before.text) || BEFORE_NAME.test(before.text))) return false;
     if (/^array$/i.test(before.text) || /^\[\s*\]/.test(this.#text.slice(this.#at, this.#at + 9)))
       return true;
     if (before.text === '[' || before.text === ',') return this.#brackets > 0;
