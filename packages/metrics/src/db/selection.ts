@@ -69,7 +69,9 @@ function longestList(tokens: readonly Token[]): number {
       else if (inner.text === ')' || inner.text === ']') depth -= 1;
       else if (inner.kind === 'value') values += 1;
       // The rows of VALUES follow one another.
-      if (depth === 0 && tokens[index + 1]?.text !== ',') break;
+      const next = tokens[index + 1]?.text;
+      if (depth === 0 && !(inner.text !== ',' && next === ',') && !(inner.text === ',' && next === '('))
+        break;
     }
     longest = Math.max(longest, values);
   }
