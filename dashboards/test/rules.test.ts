@@ -98,6 +98,6 @@ test.each(alerts.map((alert) => [alert.alert, alert] as const))(
   (_, { annotations, labels }) => {
     expect(['page', 'ticket', 'info']).toContain(labels.severity);
     expect(annotations.description.length).toBeGreaterThan(60);
-    expect(existsSync(join(root, annotations.runbook_url)), annotations.runbook_url).toBe(true);
+    expect(existsSync(join(root, 'dashboards', annotations.runbook_url)), annotations.runbook_url).toBe(true);
   },
 );

@@ -25,7 +25,7 @@ test('every error class of the catalogue is exported and documented', async () =
 });
 
 test('the scenario of the documentation passes the check', async () => {
-  const page = await read('../../docs/bench/scenarios.md');
+  const page = await read('docs/scenarios.md');
   const body = /defineBench\((\{[\s\S]*?\n\})\);/.exec(page)?.[1] ?? '';
   const scenario = bench.defineBench(new Function(`return (${body})`)());
   expect(scenario.flows).toHaveLength(2);

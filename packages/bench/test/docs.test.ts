@@ -8,7 +8,7 @@ import { compareMicro, loadScenario, runBenchmark } from '../src/index.ts';
 import { runCli } from './run-cli.ts';
 import { type ScriptedServer, startScriptedServer } from './scripted-server.ts';
 
-const docs = join(import.meta.dirname, '../../../docs/bench');
+const docs = join(import.meta.dirname, '../docs');
 const names = (await readdir(docs)).filter((name) => name.endsWith('.md'));
 const pages = new Map<string, string>([
   ['../README.md', await readFile(join(import.meta.dirname, '../README.md'), 'utf8')],

@@ -6,7 +6,7 @@ import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createCache } from '../src/index.ts';
 
-const docs = join(import.meta.dirname, '../../../docs/cache');
+const docs = join(import.meta.dirname, '../docs');
 const pages = readdirSync(docs).filter((name) => name.endsWith('.md') && name !== 'README.md');
 const textOf = (page: string) => readFileSync(join(docs, page), 'utf8');
 const blocks = (page: string, language: string) =>

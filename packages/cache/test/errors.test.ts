@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, it } from 'vitest';
 
 const source = join(import.meta.dirname, '../src');
-const page = readFileSync(join(import.meta.dirname, '../../../docs/cache/errors.md'), 'utf8');
+const page = readFileSync(join(import.meta.dirname, '../docs/errors.md'), 'utf8');
 const codesIn = (text: string) => new Set(text.match(/ERR_WEIR_CACHE_[A-Z_]+/g));
 
 it('the page of errors lists the codes of the catalogue, no more and no fewer', () => {

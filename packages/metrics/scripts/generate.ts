@@ -1,4 +1,4 @@
-/** Generates docs/metrics.md from the metric catalogues of this package and, once it has one, of the service. */
+/** Generates docs/catalogue.md from the metric catalogues of this package and, once it has one, of the service. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import {
@@ -77,5 +77,5 @@ export async function generate(): Promise<Map<string, string>> {
     '## Buckets',
     bucketsOf([...metricCatalogue, ...service]),
   ].join('\n\n');
-  return new Map([['docs/metrics.md', `${text}\n`]]);
+  return new Map([['packages/metrics/docs/catalogue.md', `${text}\n`]]);
 }

@@ -1,5 +1,5 @@
 /**
- * Every metric the packages emit, as data. Instruments are built from it, docs/metrics.md is generated from it, and
+ * Every metric the packages emit, as data. Instruments are built from it, docs/catalogue.md is generated from it, and
  * dashboards may name nothing else. A name, label or unit here is a published contract.
  */
 
@@ -69,7 +69,7 @@ function unitOf(name: string): MetricUnit {
 const http = ['http_request_method', 'http_route', 'http_response_status_code'];
 const pool = ['db_client_connection_pool_name'];
 
-/** The catalogue, in the order of docs/metrics.md. */
+/** The catalogue, in the order of docs/catalogue.md. */
 export const metricCatalogue: readonly MetricDefinition[] = Object.freeze([
   define(
     'histogram',

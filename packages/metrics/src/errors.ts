@@ -11,7 +11,7 @@ const messages = {
   ERR_WEIR_METRICS_LABELS: (name: string, expected: number, got: number) =>
     `\`${name}\` has ${expected} labels, got ${got} values. Pass one value a label, in the order of the definition.`,
   ERR_WEIR_METRICS_CLIENT: () =>
-    'This client is of no kind that `instrument` knows. Pass the pool or client object itself; docs/metrics/queries.md lists the drivers.',
+    'This client is of no kind that `instrument` knows. Pass the pool or client object itself; docs/queries.md lists the drivers.',
   ERR_WEIR_METRICS_TRACING: () =>
     'Tracing runs in this process already. Start it once, by `--import @weir/metrics/register` or by `startTracing`, not by both.',
 } as const;

@@ -127,7 +127,7 @@ const others: readonly string[][] = [
 /** At least 200 statements in groups; the statements of a group run one after the other on one schema. */
 export const corpus: readonly CorpusGroup[] = [...pairs(), ...others].map((same) => ({ same }));
 
-/** Where the two are known, and meant, to differ; every line is explained in docs/metrics/queries.md. */
+/** Where the two are known, and meant, to differ; every line is explained in docs/queries.md. */
 export const differences: readonly CorpusGroup[] = [
   // PostgreSQL reads one value in a list as an equality; ours is one statement however long the list.
   { same: ['SELECT id FROM products WHERE id IN (1)', 'SELECT id FROM products WHERE id IN (1, 2)'] },

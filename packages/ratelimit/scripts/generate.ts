@@ -1,6 +1,6 @@
 /**
  * Embeds the Lua sources of `src/lua` as TypeScript, because a published package should not read files at start, and
- * draws the pictures of docs/ratelimit by running the algorithms.
+ * draws the pictures of docs by running the algorithms.
  */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -40,7 +40,7 @@ export async function generate(): Promise<Map<string, string>> {
   const files = new Map([['packages/ratelimit/src/lua/scripts.gen.ts', `${lines.join('\n')}\n`]]);
   for (const algorithm of Object.keys(algorithms) as Policy['algorithm'][]) {
     const policy: Policy = { name: 'p', algorithm, limit: 100, windowMs: 10_000 };
-    files.set(`docs/ratelimit/${algorithm}.svg`, drawAlgorithm(policy, worstBurst(policy)));
+    files.set(`packages/ratelimit/docs/${algorithm}.svg`, drawAlgorithm(policy, worstBurst(policy)));
   }
   return files;
 }

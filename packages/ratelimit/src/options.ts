@@ -35,7 +35,7 @@ export interface RateLimiterOptions {
   readonly allow?: readonly string[];
   /** Keys, addresses and CIDR ranges that are always denied. */
   readonly deny?: readonly string[];
-  /** With Redis: units each process may hold ahead for a key. Default none; see docs/ratelimit/leases.md. */
+  /** With Redis: units each process may hold ahead for a key. Default none; see docs/leases.md. */
   readonly lease?: LeaseOptions;
   /** With Redis: how long, in ms, a denial is remembered at most; 0 turns it off. Default 1000. */
   readonly denyCacheMs?: number;

@@ -20,7 +20,7 @@ interface PolicyBase {
   readonly key?: string;
 }
 
-/** One quota. What `burst` means is the algorithm's own; docs/ratelimit has a page on each. */
+/** One quota. What `burst` means is the algorithm's own; docs/ has a page on each. */
 export type Policy =
   | (PolicyBase & { readonly algorithm: 'fixed-window' | 'sliding-counter' | 'sliding-log' })
   | (PolicyBase & {

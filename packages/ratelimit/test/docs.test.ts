@@ -6,7 +6,7 @@ import { type RedisServer, startRedis } from '@weir/test-kit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { algorithms } from '../src/algorithms/index.ts';
 
-const docs = join(import.meta.dirname, '../../../docs/ratelimit');
+const docs = join(import.meta.dirname, '../docs');
 const pages = (await readdir(docs)).filter((name) => name.endsWith('.md')).sort();
 const texts = new Map(
   await Promise.all(pages.map(async (page) => [page, await readFile(join(docs, page), 'utf8')] as const)),
@@ -32,7 +32,7 @@ afterAll(async () => {
   if (folder !== undefined) await rm(folder, { recursive: true, force: true });
 });
 
-describe.concurrent('the examples of docs/ratelimit', () => {
+describe.concurrent('the examples of docs', () => {
   test.each(examples)('$title prints what its comments say', async ({ title, code }) => {
     const promised = [...code.matchAll(/console\.log\(.*\); \/\/ (.+)$/gm)].map((match) => match[1]);
     expect(promised.length).toBeGreaterThan(0);

@@ -1,6 +1,6 @@
 import type { BenchmarkResult } from '../result.ts';
 
-/** The last run as Prometheus text (version 0.0.4), for a node_exporter textfile or a Pushgateway. Names as in docs/metrics.md. */
+/** The last run as Prometheus text (version 0.0.4), for a node_exporter textfile or a Pushgateway. Names as in the catalogue of @weir/metrics. */
 export function renderPrometheus(result: BenchmarkResult): string {
   const label = `benchmark="${result.name.replace(/[\\"\n]/g, (char) => (char === '\n' ? '\\n' : `\\${char}`))}"`;
   const { requests, latencyMs } = result;
