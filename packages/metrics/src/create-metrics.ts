@@ -11,6 +11,7 @@ import type { PromRegistry } from './exposition/prom-bridge.ts';
 import { createHealth, type Health, type HealthOptions } from './health/health.ts';
 import { type Slo, type SloOptions, SloRecorder } from './health/slo.ts';
 import { HttpRecorder } from './http/recorder.ts';
+import { stateProbe } from './http/track-response.ts';
 import type { Counter } from './instruments/counter.ts';
 import { DEFAULT_MAX_SERIES } from './instruments/family.ts';
 import type { Gauge } from './instruments/gauge.ts';
@@ -198,6 +199,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
     scrape,
     expose,
     handler: () => (request: IncomingMessage, response: ServerResponse) => {
+      stateProbe(response);
       expose(request.headers.accept).then(
         ({ contentType, body }) => response.setHeader('content-type', contentType).end(body),
         (error: unknown) =>

@@ -2,15 +2,17 @@ import http, { createServer, type RequestListener } from 'node:http';
 import { getRequestListener } from '@hono/node-server';
 import Router from '@koa/router';
 import { expressMetrics } from '@weir/metrics/express';
+import { fastifyMetrics } from '@weir/metrics/fastify';
 import { honoMetrics } from '@weir/metrics/hono';
 import { setRoute, withHttpMetrics } from '@weir/metrics/http';
 import { koaMetrics } from '@weir/metrics/koa';
 import express from 'express';
+import Fastify, { type FastifyInstance } from 'fastify';
 import { Hono } from 'hono';
 import Koa from 'koa';
 import { describe, expect, test } from 'vitest';
-import { mountTemplate } from '../src/adapters/express.ts';
 import { createMetrics, type Metrics } from '../src/index.ts';
+import { listen } from './otlp-receiver.ts';
 import { samplesOf } from './samples.ts';
 
 const never = (): Promise<never> => new Promise(() => {});
@@ -146,15 +148,147 @@ describe.each(Object.keys(frameworks))('%s', (name) => {
   });
 });
 
-test.each([
-  ['/tenants/42', { tid: '42' }, '/tenants/:tid'],
-  ['/tenants/tenants', { tid: 'tenants' }, '/tenants/:tid'],
-  ['/a/1/b/1', { x: '1', y: '1' }, '/a/:x/b/:y'],
-  ['/a%20b', { name: 'a b' }, '/:name'],
-  ['/plain', {}, '/plain'],
-  ['/%zz', { name: 'other' }, '/%zz'],
-])('the mount %s with %j was %s', (url, params, template) => {
-  expect(mountTemplate(url, params)).toBe(template);
+async function counted(
+  metrics: Metrics,
+): Promise<{ active: number | undefined; requests: number; routes: string[] }> {
+  const samples = await samplesOf(metrics);
+  const counts = [...samples].filter(([name]) =>
+    name.startsWith('http_server_request_duration_seconds_count'),
+  );
+  return {
+    active: samples.get('http_server_active_requests{http_request_method="GET"}'),
+    requests: counts.reduce((sum, [, count]) => sum + count, 0),
+    routes: counts.map(([name]) => /http_route="([^"]*)"/.exec(name)?.[1] ?? ''),
+  };
+}
+
+const hello = (_request: unknown, response: express.Response): unknown => response.send('ok');
+const fastifyListener = async (
+  register: (app: FastifyInstance) => Promise<void>,
+): Promise<RequestListener> => {
+  const app = Fastify();
+  await register(app);
+  app.get('/a', async () => 'ok');
+  await app.ready();
+  return (request, response) => app.routing(request, response);
+};
+
+/** Programs in which measuring runs more than once on a request. */
+const repeated: Record<string, (metrics: Metrics) => RequestListener | Promise<RequestListener>> = {
+  'Express: on an app and on one mounted on it': (metrics) => {
+    const inner = express().use(expressMetrics({ metrics })).get('/a', hello);
+    return express().use(expressMetrics({ metrics })).use(inner);
+  },
+  'Express: on an app, a router and a route': (metrics) => {
+    const router = express.Router().use(expressMetrics({ metrics }));
+    router.get('/a', expressMetrics({ metrics }), hello);
+    return express().use(expressMetrics({ metrics })).use(router);
+  },
+  'Express: on an internal redirect': (metrics) => {
+    const app = express().use(expressMetrics({ metrics }));
+    app.get('/a', hello);
+    app.get('/b', (request, response) => {
+      request.url = '/a';
+      (app as unknown as { handle: RequestListener }).handle(request, response);
+    });
+    return (request, response) => {
+      request.url = '/b';
+      app(request, response);
+    };
+  },
+  Koa: (metrics) => {
+    const router = new Router().get('/a', (context) => {
+      context.body = 'ok';
+    });
+    return new Koa()
+      .use(koaMetrics({ metrics }))
+      .use(koaMetrics({ metrics }))
+      .use(router.routes())
+      .callback();
+  },
+  'Hono: on an app and on one in it': (metrics) => {
+    const inner = new Hono().use(honoMetrics({ metrics })).get('/a', (context) => context.text('ok'));
+    return getRequestListener(new Hono().use(honoMetrics({ metrics })).route('/', inner).fetch);
+  },
+  'Fastify: on an app and on a scope': (metrics) =>
+    fastifyListener(async (app) => {
+      await app.register(fastifyMetrics, { metrics });
+      await app.register(fastifyMetrics, { metrics, path: false });
+    }),
+};
+const around: typeof repeated = {
+  Express: (metrics) => express().use(expressMetrics({ metrics })).get('/a', hello),
+  Koa: repeated.Koa as (metrics: Metrics) => RequestListener,
+  Hono: (metrics) =>
+    getRequestListener(
+      new Hono().use(honoMetrics({ metrics })).get('/a', (context) => context.text('ok')).fetch,
+    ),
+  Fastify: (metrics) =>
+    fastifyListener(async (app) => {
+      await app.register(fastifyMetrics, { metrics });
+    }),
+  'node:http': (metrics) =>
+    withHttpMetrics({ metrics, route: ({ url }) => url }, (_request, response) => response.end('ok')),
+};
+for (const [name, make] of Object.entries(around))
+  repeated[`node:http around ${name}`] = async (metrics) => withHttpMetrics({ metrics }, await make(metrics));
+
+test.each(Object.entries(repeated))(
+  'a request that is measured twice counts once, under its route. %s',
+  async (_name, make) => {
+    const metrics = createMetrics({ service: 'test', runtime: false });
+    const { url, stop } = await listen(await make(metrics));
+    for (let index = 0; index < 5; index += 1) await fetch(`${url}/a`).then((response) => response.text());
+    await expect.poll(() => counted(metrics)).toEqual({ active: 0, requests: 5, routes: ['/a'] });
+    await stop();
+    await metrics.close();
+  },
+);
+
+test('on a runtime without responses of Node a request counts once too', async () => {
+  const metrics = createMetrics({ service: 'test', runtime: false });
+  const inner = new Hono().use(honoMetrics({ metrics })).get('/a', (context) => context.text('ok'));
+  const app = new Hono().use(honoMetrics({ metrics })).route('/', inner);
+  for (let index = 0; index < 5; index += 1) await app.request('/a');
+  expect(await counted(metrics)).toEqual({ active: 0, requests: 5, routes: ['/a'] });
+  await metrics.close();
+});
+
+test.each(Object.entries(around))(
+  'each of two metrics on one app counts every request. %s',
+  async (_name, make) => {
+    const all = ['one', 'other'].map((service) => createMetrics({ service, runtime: false }));
+    const [one, other] = all as [Metrics, Metrics];
+    const { url, stop } = await listen(
+      withHttpMetrics({ metrics: other, route: () => '/outer' }, await make(one)),
+    );
+    for (let index = 0; index < 5; index += 1) await fetch(`${url}/a`).then((response) => response.text());
+    await expect.poll(() => counted(one)).toEqual({ active: 0, requests: 5, routes: ['/a'] });
+    await expect.poll(() => counted(other)).toEqual({ active: 0, requests: 5, routes: ['/outer'] });
+    await stop();
+    for (const metrics of all) await metrics.close();
+  },
+);
+
+test('a client that left before the middleware ran counts once as 499 and is not active', async () => {
+  const metrics = createMetrics({ service: 'test', runtime: false });
+  const app = express();
+  let enter = (): void => {};
+  const entered = new Promise<void>((resolve) => {
+    enter = resolve;
+  });
+  app.use((_request, response, next) => {
+    response.once('close', () => setImmediate(next));
+    enter();
+  });
+  app.use(expressMetrics({ metrics })).get('/a', hello);
+  const { url, stop } = await listen(app);
+  const request = http.get(`${url}/a`).on('error', () => {});
+  await entered;
+  request.destroy();
+  await expect.poll(() => counted(metrics)).toMatchObject({ active: 0, requests: 1 });
+  await stop();
+  await metrics.close();
 });
 
 test('under keep-alive every response is counted for its own request', async () => {

@@ -1,7 +1,13 @@
-import { createServer } from 'node:http';
+import { createServer, type RequestListener } from 'node:http';
+import { expressMetrics } from '@weir/metrics/express';
+import { fastifyMetrics } from '@weir/metrics/fastify';
+import { withHttpMetrics } from '@weir/metrics/http';
 import { createManualClock } from '@weir/test-kit';
+import express from 'express';
+import Fastify from 'fastify';
 import { expect, test } from 'vitest';
-import { createMetrics } from '../src/index.ts';
+import { createMetrics, type Health, type Metrics } from '../src/index.ts';
+import { listen } from './otlp-receiver.ts';
 import { samplesOf } from './samples.ts';
 
 const quiet = { service: 'test', runtime: false } as const;
@@ -95,3 +101,65 @@ test('an objective counts good events and Apdex zones of its routes alone', asyn
   expect(zones).toEqual([1, 1, 2]);
   await metrics.close();
 });
+
+const listeners: Readonly<Record<string, (metrics: Metrics, health: Health) => Promise<RequestListener>>> = {
+  fastify: async (metrics, health) => {
+    const app = Fastify();
+    await app.register(fastifyMetrics, { metrics });
+    const handlers = {
+      '/livez': health.liveness(),
+      '/readyz': health.readiness(),
+      '/raw': metrics.handler(),
+    };
+    for (const [path, handler] of Object.entries(handlers)) {
+      app.get(path, (request, reply) => {
+        reply.hijack();
+        handler(request.raw, reply.raw);
+      });
+    }
+    app.get('/cart', (_request, reply) => reply.code(500).send('failed'));
+    await app.ready();
+    return (request, response) => app.routing(request, response);
+  },
+  express: async (metrics, health) =>
+    express()
+      .use(expressMetrics({ metrics }))
+      .get('/metrics', metrics.handler())
+      .get('/raw', metrics.handler())
+      .get('/livez', health.liveness())
+      .get('/readyz', health.readiness())
+      .get('/cart', (_request, response) => void response.status(500).send('failed')),
+  'node:http': async (metrics, health) => {
+    const scrape = metrics.handler();
+    const handlers: Record<string, RequestListener> = {
+      '/metrics': scrape,
+      '/raw': scrape,
+      '/livez': health.liveness(),
+      '/readyz': health.readiness(),
+      '/cart': (_request, response) => response.writeHead(500).end('failed'),
+    };
+    return withHttpMetrics({ metrics, route: ({ url }) => url }, (request, response) =>
+      handlers[request.url ?? '']?.(request, response),
+    );
+  },
+};
+
+test.each(Object.entries(listeners))(
+  'with %s an objective without routes counts users alone, and one that names a probe counts it',
+  async (_name, make) => {
+    const metrics = createMetrics(quiet);
+    metrics.slo({ name: 'users', objective: 0.99, thresholdMs: 1e6 });
+    metrics.slo({ name: 'named', objective: 0.99, thresholdMs: 1e6, routes: ['/readyz', '/me*'] });
+    const { url, stop } = await listen(await make(metrics, metrics.health({ checks: {} })));
+    for (const path of ['/cart', '/metrics', '/raw', '/livez', '/readyz'])
+      await fetch(url + path).then((response) => response.text());
+    const of = async (name: string): Promise<(number | undefined)[]> => {
+      const samples = await samplesOf(metrics);
+      return ['users', 'named'].map((slo) => samples.get(`${name}{slo="${slo}"}`));
+    };
+    await expect.poll(() => of('weir_slo_events_total')).toEqual([1, 2]);
+    expect(await of('weir_slo_good_events_total')).toEqual([0, 2]);
+    await stop();
+    await metrics.close();
+  },
+);

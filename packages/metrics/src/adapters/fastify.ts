@@ -2,7 +2,7 @@
 import { Socket } from 'node:net';
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import type { Metrics } from '../create-metrics.ts';
-import { trackResponse } from '../http/track-response.ts';
+import { stateProbe, trackResponse } from '../http/track-response.ts';
 
 /** Options of {@link fastifyMetrics}. */
 export interface FastifyMetricsOptions {
@@ -18,16 +18,16 @@ const plugin: FastifyPluginAsync<FastifyMetricsOptions> = async (app: FastifyIns
   // The only hook: a response's end is its own `close`. An onResponse hook would cost a request several times what is done here.
   app.addHook('onRequest', (request: FastifyRequest, reply: FastifyReply, done) => {
     const { raw } = request;
-    const exchange = http.begin(raw.method ?? '', raw.headers);
-    exchange.route = request.routeOptions.url;
-    exchange.responseHeaders = reply;
     // The responses of `app.inject` have no connection that could close early.
-    trackResponse(exchange, reply.raw, raw.socket instanceof Socket ? 'close' : 'finish');
+    const exchange = trackResponse(http, raw, reply.raw, raw.socket instanceof Socket ? 'close' : 'finish');
+    exchange.route = request.routeOptions.url ?? exchange.route;
+    exchange.responseHeaders = reply;
     http.run(exchange, done);
   });
 
   if (path === false) return;
   app.get(path, async (request, reply) => {
+    stateProbe(reply.raw);
     const { contentType, body } = await metrics.expose(request.headers.accept);
     return reply.type(contentType).send(body);
   });

@@ -2,7 +2,9 @@
 import type { ServerResponse } from 'node:http';
 import type { Context, MiddlewareHandler } from 'hono';
 import { matchedRoutes } from 'hono/route';
+import { findTargetHandler, isMiddleware } from 'hono/utils/handler';
 import type { Metrics } from '../create-metrics.ts';
+import type { HttpRecorder } from '../http/recorder.ts';
 import { contentLength, trackResponse } from '../http/track-response.ts';
 
 /** Options of {@link honoMetrics}. */
@@ -10,31 +12,51 @@ export interface HonoMetricsOptions {
   readonly metrics: Metrics;
 }
 
-// Middleware stands in the matched routes too; it takes all methods and, nearly always, a wildcard path.
-function templateOf(context: Context): string | undefined {
+const NOT_FOUND = 404;
+
+/** Who records a request already, where there is no response of Node's to tell it. */
+const recordersOf = new WeakMap<Request, Set<HttpRecorder>>();
+
+/**
+ * The path of the handler that was called last, which is the one that answered. The last of the chain may be a middleware that passed on, so that no
+ * route answered. Hono does not say so; a handler that takes `next` and ended in 404 is taken for one. `own` is this middleware's place.
+ */
+function templateOf(context: Context, own: number): string | undefined {
+  const at = context.req.routeIndex;
+  if (at <= own) return undefined;
   const routes = matchedRoutes(context);
-  const handlers = routes.filter(({ method, path }) => method !== 'ALL' || !path.endsWith('*'));
-  return handlers.at(-1)?.path;
+  const route = routes[at];
+  if (route === undefined) return undefined;
+  const isNotFound = at === routes.length - 1 && context.finalized && context.res.status === NOT_FOUND;
+  return isNotFound && isMiddleware(findTargetHandler(route.handler)) ? undefined : route.path;
 }
 
-/** A middleware; use it first, as `app.use(honoMetrics({ metrics }))`. */
+/** A middleware; use it first, as `app.use(honoMetrics({ metrics }))`. Where it runs twice on a request, the request counts once. */
 export function honoMetrics(options: HonoMetricsOptions): MiddlewareHandler {
   const { http } = options.metrics;
   return async (context, next) => {
-    const exchange = http.begin(context.req.method, context.req.header());
+    const { req } = context;
+    const own = req.routeIndex;
     const outgoing = (context.env as { readonly outgoing?: ServerResponse } | undefined)?.outgoing;
-    if (outgoing !== undefined) trackResponse(exchange, outgoing);
-    exchange.routeSource = () => templateOf(context);
+    if (outgoing !== undefined) {
+      const exchange = trackResponse(http, { method: req.method, headers: req.header() }, outgoing);
+      exchange.routeSource ??= () => templateOf(context, own);
+      await http.run(exchange, next);
+      return;
+    }
+    const recorders = recordersOf.get(req.raw) ?? new Set();
+    if (recorders.has(http)) return next();
+    recordersOf.set(req.raw, recorders.add(http));
+    const exchange = http.begin(req.method, req.header());
+    exchange.routeSource = () => templateOf(context, own);
     try {
       await http.run(exchange, next);
     } finally {
-      if (outgoing === undefined) {
-        http.end(exchange, {
-          statusCode: context.res.status,
-          requestBytes: contentLength(context.req.header('content-length')),
-          responseBytes: contentLength(context.res.headers.get('content-length') ?? undefined),
-        });
-      }
+      http.end(exchange, {
+        statusCode: context.res.status,
+        requestBytes: contentLength(req.header('content-length')),
+        responseBytes: contentLength(context.res.headers.get('content-length') ?? undefined),
+      });
     }
   };
 }

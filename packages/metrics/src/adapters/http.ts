@@ -1,7 +1,7 @@
 /** HTTP metrics for node:http, https and http2's compatibility API, and whatever is built on them without an adapter of its own. */
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { Metrics } from '../create-metrics.ts';
-import { exchangeOf, trackResponse } from '../http/track-response.ts';
+import { stateRoute, trackResponse } from '../http/track-response.ts';
 
 /** Options of {@link withHttpMetrics}. */
 export interface HttpMetricsOptions {
@@ -14,15 +14,13 @@ export interface HttpMetricsOptions {
 export function withHttpMetrics(options: HttpMetricsOptions, listener: RequestListener): RequestListener {
   const { http } = options.metrics;
   return (request, response) => {
-    const exchange = http.begin(request.method ?? '', request.headers);
-    exchange.route = options.route?.(request);
-    trackResponse(exchange, response);
+    const exchange = trackResponse(http, request, response);
+    exchange.route = options.route?.(request) ?? exchange.route;
     http.run(exchange, () => listener(request, response));
   };
 }
 
 /** States the route template of a response in the making; does nothing on a response that is not measured. */
 export function setRoute(response: ServerResponse, route: string): void {
-  const exchange = exchangeOf(response);
-  if (exchange !== undefined) exchange.route = route;
+  stateRoute(response, route);
 }

@@ -21,8 +21,7 @@ export function koaMetrics(options: KoaMetricsOptions): Middleware {
   const { metrics, route = matchedRoute } = options;
   const { http } = metrics;
   return async (context, next) => {
-    const exchange = http.begin(context.method, context.headers);
-    trackResponse(exchange, context.res);
+    const exchange = trackResponse(http, context.req, context.res);
     exchange.routeSource = () => route(context);
     await http.run(exchange, next);
   };

@@ -5,6 +5,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { definitionOf } from '../catalogue.ts';
 import { metricsError } from '../errors.ts';
+import { stateProbe } from '../http/track-response.ts';
 import type { MetricRegistry } from '../registry.ts';
 
 /** Asks one dependency; rejects, or throws, where it does not work. `signal` ends with the timeout. */
@@ -102,9 +103,12 @@ export function createHealth(registry: MetricRegistry, options: HealthOptions, n
     drain: () => {
       draining = true;
     },
-    liveness: () => (_request: IncomingMessage, response: ServerResponse) =>
-      answer(response, 200, { status: 'alive' }),
+    liveness: () => (_request: IncomingMessage, response: ServerResponse) => {
+      stateProbe(response);
+      answer(response, 200, { status: 'alive' });
+    },
     readiness: () => (_request: IncomingMessage, response: ServerResponse) => {
+      stateProbe(response);
       void check().then(({ ready, checks: results }) => {
         const states = Object.fromEntries(results.map(({ name, ok }) => [name, ok ? 'ok' : 'failed']));
         answer(response, ready ? 200 : 503, {

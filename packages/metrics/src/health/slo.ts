@@ -17,7 +17,10 @@ export interface SloOptions {
   /** Share of events that shall be good, between 0 and 1, both excluded. */
   readonly objective: number;
   readonly thresholdMs: number;
-  /** Route templates that count, or a prefix with `*`; `false` to count only what `record` is told. Default: all that matched a route. */
+  /**
+   * Route templates that count, or a prefix with `*`; `false` to count only what `record` is told. Default: all that matched a route, save scrapes and
+   * probes, as the handlers of this package answer them.
+   */
   readonly routes?: readonly string[] | false;
 }
 
@@ -69,14 +72,10 @@ export class SloRecorder {
       zone?.inc();
     };
     const counts = matcher(routes);
-    const close = this.#http.onEnd(({ template }, { statusCode }, durationMs) => {
+    const close = this.#http.onEnd(({ template, isProbe }, { statusCode }, durationMs) => {
+      if (template === undefined || !counts(template) || (isProbe && routes === undefined)) return;
       // A client that left before the threshold was not failed by the server.
-      if (
-        template === undefined ||
-        !counts(template) ||
-        (statusCode === CLIENT_CLOSED && durationMs <= thresholdMs)
-      )
-        return;
+      if (statusCode === CLIENT_CLOSED && durationMs <= thresholdMs) return;
       record({ durationMs, failed: statusCode >= 500 });
     });
     return Object.freeze({ record, close });

@@ -42,6 +42,10 @@ export class HttpExchange {
   /** Whose `getHeader` knows the response's headers, where that is not the response itself. */
   responseHeaders: { getHeader(name: string): unknown } | undefined = undefined;
   ended = false;
+  /** Whether it is a scrape or a health probe, and so no request of a user. */
+  isProbe = false;
+  /** The exchange of another `createMetrics` on the same response. */
+  other: HttpExchange | undefined = undefined;
   /** What this request asked of databases, for N+1 detection. */
   statements: Map<string, StatementRepetition> | undefined = undefined;
   /** The server span, where tracing runs. */

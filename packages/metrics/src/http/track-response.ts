@@ -3,8 +3,8 @@
  * shared listener and a symbol on the response: no closure a request, and the finish is never taken for another request's
  * under keep-alive.
  */
-import type { ServerResponse } from 'node:http';
-import { CLIENT_CLOSED, type HttpExchange } from './recorder.ts';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { CLIENT_CLOSED, type HttpExchange, type HttpRecorder } from './recorder.ts';
 
 const tracked: unique symbol = Symbol('weir.metrics.exchange');
 
@@ -27,37 +27,94 @@ export function contentLength(header: unknown): number | undefined {
 
 function onClose(this: TrackedResponse): void {
   // HTTP/2 calls a response finished whose stream the client has reset.
-  endExchange(this, this.writableFinished && this.writableEnded);
+  endExchanges(this, this.writableFinished && this.writableEnded);
 }
 
 function onFinish(this: TrackedResponse): void {
-  endExchange(this, true);
+  endExchanges(this, true);
 }
 
 // Where the response has not finished the client left early.
-function endExchange(response: TrackedResponse, finished: boolean): void {
-  const exchange = response[tracked];
-  if (exchange === undefined || exchange.ended) return;
-  exchange.recorder.end(exchange, {
-    statusCode: finished ? response.statusCode : CLIENT_CLOSED,
-    requestBytes: contentLength(response.req?.headers['content-length']),
-    responseBytes: finished
-      ? contentLength((exchange.responseHeaders ?? response).getHeader('content-length'))
-      : undefined,
-  });
+function endExchanges(response: TrackedResponse, finished: boolean): void {
+  for (let exchange = response[tracked]; exchange !== undefined; exchange = exchange.other) {
+    if (exchange.ended) continue;
+    exchange.recorder.end(exchange, {
+      statusCode: finished ? response.statusCode : CLIENT_CLOSED,
+      requestBytes: contentLength(response.req?.headers['content-length']),
+      responseBytes: finished
+        ? contentLength((exchange.responseHeaders ?? response).getHeader('content-length'))
+        : undefined,
+    });
+  }
 }
 
-/** Ends `exchange` when `response` closes, or at `finish` where it has no connection to close. */
+const STATUS_LINE = /^HTTP\/1\.[01] (\d{3}) /;
+
+/**
+ * The answer to an upgrade, such as that of a WebSocket, is written to the socket by its handler, past the response, which never finishes. With that
+ * answer the exchange ends: what the connection carries afterwards is no request any more. A refusal by the response ends with the response, as no
+ * server closes it.
+ */
+function followUpgrade(response: TrackedResponse): void {
+  response.on('finish', onFinish);
+  const socket = response.socket ?? response.req.socket;
+  let isFirst = true;
+  const tell = (chunk: unknown): void => {
+    if (!isFirst) return;
+    isFirst = false;
+    const status = response.headersSent ? undefined : STATUS_LINE.exec(String(chunk).slice(0, 20))?.[1];
+    if (status === undefined) return;
+    for (const exchange of exchangesOf(response))
+      exchange.recorder.end(exchange, { statusCode: Number(status) });
+  };
+  for (const method of ['write', 'end'] as const) {
+    const original = socket[method] as (...args: unknown[]) => unknown;
+    const value = (...args: unknown[]): unknown => {
+      tell(args[0]);
+      return original.apply(socket, args);
+    };
+    Object.defineProperty(socket, method, { value, writable: true, configurable: true });
+  }
+}
+
+/**
+ * The exchange of `http` on a response, which ends when the response closes, or at `finish` where it has no connection to close. Where an earlier
+ * middleware began it already it is that one, so that each request counts once.
+ */
 export function trackResponse(
-  exchange: HttpExchange,
+  http: HttpRecorder,
+  request: Pick<IncomingMessage, 'method' | 'headers'>,
   response: ServerResponse,
   event: 'close' | 'finish' = 'close',
-): void {
+): HttpExchange {
+  const other = (response as TrackedResponse)[tracked];
+  if (other !== undefined) {
+    for (const exchange of exchangesOf(response)) if (exchange.recorder === http) return exchange;
+  }
+  const exchange = http.begin(request.method ?? '', request.headers);
+  exchange.other = other;
   (response as TrackedResponse)[tracked] = exchange;
-  response.on(event, event === 'close' ? onClose : onFinish);
+  if (other === undefined) {
+    response.on(event, event === 'close' ? onClose : onFinish);
+    if ((response.req as { readonly upgrade?: unknown } | undefined)?.upgrade === true)
+      followUpgrade(response);
+  }
+  // The client left before the middleware ran, and the event will not come again.
+  if (response.closed) endExchanges(response, response.writableFinished);
+  return exchange;
 }
 
-/** The exchange of a response that is tracked, whoever tracks it. */
-export function exchangeOf(response: ServerResponse): HttpExchange | undefined {
-  return (response as TrackedResponse)[tracked];
+// The end of a request is on the hot path and has a loop of its own.
+function* exchangesOf(response: TrackedResponse): Generator<HttpExchange> {
+  for (let exchange = response[tracked]; exchange !== undefined; exchange = exchange.other) yield exchange;
+}
+
+/** States the route template of a response, whoever tracks it. */
+export function stateRoute(response: ServerResponse, route: string): void {
+  for (const exchange of exchangesOf(response)) exchange.route = route;
+}
+
+/** States that a response answers a scrape or a health probe. */
+export function stateProbe(response: ServerResponse): void {
+  for (const exchange of exchangesOf(response)) exchange.isProbe = true;
 }
