@@ -50,6 +50,7 @@ const queryLimits = { timeoutMs: 30_000, maxSamples: 50_000_000, maxSeries: 100_
 export async function startService(options: StartServiceOptions): Promise<Service> {
   const { config: first, logger = pino({ level: 'silent' }) } = options;
   let config = first;
+  let isStarted = false;
   const now = Date.now;
   const report = (what: string) => (reason: string) => logger.error({ reason }, what);
   const { path, retentionMs, retentionBytes, backlogBytes, maxSeries } = config.store;
@@ -112,6 +113,7 @@ export async function startService(options: StartServiceOptions): Promise<Servic
     now,
     version,
     config: () => config,
+    isStarted: () => isStarted,
     startedMs: now(),
     webRoot: fileURLToPath(new URL('../web/dist', import.meta.url)),
   });
@@ -159,6 +161,7 @@ export async function startService(options: StartServiceOptions): Promise<Servic
     });
     parts = started;
     await started.update(config);
+    isStarted = true;
     const reload = async (next: Config): Promise<void> => {
       // What cannot change while running stays as it is.
       config = Object.freeze({

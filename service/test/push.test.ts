@@ -1,6 +1,11 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
+import { OwnedSeries } from '../src/scrape/owned-series.ts';
+import { startFakeTarget } from './support/fake-target.ts';
 import { eventually, getJson, instant } from './support/service-process.ts';
+import { temporaryDirectory } from './support/temporary-directory.ts';
 import { startTestService } from './support/test-service.ts';
 
 const nano = (timeMs: number): string => `${timeMs}000000`;
@@ -337,4 +342,94 @@ test('a push is taken again as it was, refused where it is older, and pushes of 
   expect(await (await fetch(`${service.url}/metrics`)).text()).toMatch(
     /weir_store_samples_refused_total\{reason="out_of_order"\} 2\n.*reason="out_of_bounds"\} 0\n/s,
   );
+});
+
+test('series that the service writes itself cannot be pushed, whichever way they are written', async () => {
+  const target = await startFakeTarget('errors_total 5\n');
+  const directory = temporaryDirectory();
+  writeFileSync(
+    join(directory, 'rules.yml'),
+    'groups: [{ name: g, rules: [{ record: "job:up:sum", expr: sum(up) }, { alert: Down, expr: up == 0 }] }]',
+  );
+  const config = {
+    targets: [{ job: 'shop', url: target.url }],
+    rules: { files: ['rules.yml'] },
+    push: { expiry: '1h' },
+  };
+  const service = await startTestService(config, directory);
+  const up = () => instant(service, 'up{job="shop"}');
+  await eventually(up, (answer) => answer[0]?.[1] === '1');
+  const otlp = async (resource: Record<string, string>, attributes: Record<string, string>, name = 'x') => {
+    const list = (pairs: Record<string, string>) =>
+      Object.entries(pairs).map(([key, value]) => attribute(key, value));
+    const dataPoints = [
+      { asDouble: 1, timeUnixNano: nano(Date.now() + 500_000), attributes: list(attributes) },
+    ];
+    const response = await fetch(`${service.url}/v1/metrics`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({
+        resourceMetrics: [
+          {
+            resource: { attributes: list(resource) },
+            scopeMetrics: [{ metrics: [{ name, gauge: { dataPoints } }] }],
+          },
+        ],
+      }),
+    });
+    return JSON.stringify(await response.json());
+  };
+  const job = async (path: string, body: string) =>
+    (await fetch(`${service.url}/push/${path}`, { method: 'POST', body })).text();
+  const scraped = `scrapes the instance \\"${target.instance}\\" of the job \\"shop\\" itself`;
+  const own = { 'service.name': 'shop', 'service.instance.id': target.instance };
+  expect(await otlp(own, {}, 'up')).toContain(scraped);
+  expect(await otlp({ ...own, 'host.name': 'a' }, {}, 'errors.total')).toContain(scraped);
+  expect(await job(`shop/${target.instance}`, 'up 1\n')).toContain(scraped.replaceAll('\\\\', '\\'));
+  expect(await otlp({ 'service.name': 'other' }, {}, 'job:up:sum')).toContain(
+    'job:up:sum is written by a rule',
+  );
+  expect(await otlp({ 'service.name': 'other' }, {}, 'ALERTS')).toContain('ALERTS is written by a rule');
+  expect(await job('other', 'ALERTS_FOR_STATE 1\n')).toContain('ALERTS_FOR_STATE is written by a rule');
+  expect(await job('other', 'fine 1\njob:up:sum 1\n')).toContain('job:up:sum is written by a rule');
+  // Neither is the target itself.
+  expect(await otlp({ 'service.name': 'shop' }, { instance: target.instance }, 'up')).toBe('{}');
+  expect(await otlp({ ...own, 'service.name': 'shop2' }, { job: 'shop' }, 'up')).toBe('{}');
+  await target.close();
+  await eventually(up, (answer) =>
+    answer.some(([labels, value]) => labels.instance === target.instance && value === '0'),
+  );
+  await service.change({ ...config, targets: [] });
+  await eventually(
+    () => otlp(own, {}, 'errors.total'),
+    (answer) => answer === '{}',
+  );
+});
+
+test('a pushed job that a target takes the place of leaves the target’s series alone', async () => {
+  const target = await startFakeTarget('seen 2\n');
+  const service = await startTestService({ push: { expiry: '1h' } });
+  const path = `${service.url}/push/shop/${target.instance}`;
+  expect((await fetch(path, { method: 'POST', body: 'seen 1\n' })).status).toBe(204);
+  await service.change({ targets: [{ job: 'shop', url: target.url }], push: { expiry: '1h' } });
+  await eventually(
+    () => instant(service, 'seen'),
+    (answer) => answer[0]?.[1] === '2',
+  );
+  expect((await fetch(path, { method: 'DELETE' })).status).toBe(204);
+  expect(await instant(service, 'seen')).toMatchObject([[{}, '2']]);
+});
+
+test('a job and instance are a target’s until the last target of them ends', () => {
+  const owned = new OwnedSeries();
+  const labels = { job: 'a', instance: 'b' };
+  owned.claim('1', labels);
+  owned.claim('1', labels);
+  owned.claim('2', { ...labels, zone: 'c' });
+  owned.release('3', labels);
+  owned.release('1', labels);
+  expect(owned.refusalOfTarget('a', 'b')).toContain('scrapes the instance "b" of the job "a"');
+  owned.release('2', labels);
+  expect(owned.refusalOfTarget('a', 'b')).toBeUndefined();
+  expect(owned.refusalOfTarget('a')).toBeUndefined();
 });

@@ -4,6 +4,7 @@ import { WriteRequest } from '../remote/write-request.ts';
 import type { AlertNotice } from '../rules/alert-state.ts';
 import { RuleEvaluator } from '../rules/rule-evaluator.ts';
 import { RuleFilter, type RuleQuery } from '../rules/rule-filter.ts';
+import { OwnedSeries } from '../scrape/owned-series.ts';
 import { ScrapeIngester, type ScrapeOutcome, type ScrapeReport } from '../scrape/scrape-ingester.ts';
 import type { JournalRecord } from '../store/journal-record.ts';
 import type { MetricStore } from '../store/metric-store.ts';
@@ -22,11 +23,12 @@ import { queryExemplars } from './query-exemplars.ts';
 export class EngineHost implements EngineMethods {
   readonly #store: MetricStore;
   readonly #ingester: ScrapeIngester;
+  readonly #owned = new OwnedSeries();
   readonly #rules: RuleEvaluator;
 
   constructor(store: MetricStore, options: EngineOptions) {
     this.#store = store;
-    this.#ingester = new ScrapeIngester(store);
+    this.#ingester = new ScrapeIngester(store, this.#owned);
     this.#rules = new RuleEvaluator(store, options.query);
   }
 
@@ -35,10 +37,15 @@ export class EngineHost implements EngineMethods {
   }
 
   otlp(report: OtlpReport): OtlpOutcome {
-    return ingestOtlp(this.#store, report);
+    return ingestOtlp(this.#store, report, this.#owned);
+  }
+
+  claimTarget({ key, labels }: Parameters<EngineMethods['claimTarget']>[0]): void {
+    this.#owned.claim(key, labels);
   }
 
   forgetTarget(request: Parameters<EngineMethods['forgetTarget']>[0]): void {
+    this.#owned.release(request.key, request.labels);
     this.#ingester.forget(request.key, request.labels, request.timeMs);
   }
 
@@ -113,6 +120,7 @@ export class EngineHost implements EngineMethods {
 
   setRules({ groups, externalUrl }: Parameters<EngineMethods['setRules']>[0]): void {
     this.#rules.setGroups(groups, externalUrl);
+    this.#owned.setRules(groups);
   }
 
   evaluateRules({ group, timeMs }: { group: number; timeMs: number }): AlertNotice[] {

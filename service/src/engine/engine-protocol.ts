@@ -72,6 +72,8 @@ export interface Outgoing {
 export interface EngineMethods {
   scrape(report: ScrapeReport): ScrapeOutcome;
   otlp(report: OtlpReport): OtlpOutcome;
+  /** The target is about to be scraped: what it writes nobody may push. */
+  claimTarget(request: { key: string; labels: Readonly<Record<string, string>> }): void;
   forgetTarget(request: { key: string; labels: Readonly<Record<string, string>>; timeMs: number }): void;
   labelNames(request: SelectorQuery): ApiData;
   labelValues(request: SelectorQuery & { name: string }): ApiData;

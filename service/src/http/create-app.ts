@@ -30,6 +30,8 @@ export interface AppOptions extends Omit<PrometheusRoutesOptions, 'observeQuery'
   readonly metrics: SelfMetrics;
   readonly pushed: PushedJobs;
   readonly audit: AuditLog;
+  /** Whether everything that the configuration names is under way. */
+  readonly isStarted: () => boolean;
   readonly webRoot: string;
   readonly logger: FastifyBaseLogger;
   /** [connectionLimits] */

@@ -12,6 +12,8 @@ export interface PushRoutesOptions {
   readonly pushed: PushedJobs;
   readonly config: () => Config;
   readonly now: () => number;
+  /** Whether the service knows yet which series it writes itself. */
+  readonly isStarted: () => boolean;
 }
 
 /** What a job or an instance may be called. */
@@ -32,6 +34,8 @@ export function addPushRoutes(app: FastifyInstance, options: PushRoutesOptions):
     api.addHook('preParsing', async (_request, reply) => {
       if (!options.config().push.enabled)
         return void sendProblem(reply, 403, 'Push is off', 'Set `push.enabled`.');
+      if (!options.isStarted())
+        return void sendProblem(reply, 503, 'Not ready', 'The service is starting. Push again in a moment.');
       return undefined;
     });
     api.setErrorHandler((error, _request, reply) => {

@@ -1,6 +1,7 @@
 import { Labels } from '@weir/promql';
 import { messageOf, ServiceError } from '../errors.ts';
 import { checkLabels, type ScrapeLimits } from '../scrape/check-labels.ts';
+import { OwnedSeries } from '../scrape/owned-series.ts';
 import type { Exemplar } from '../store/exemplars.ts';
 import { type MetricStore, refusalOf } from '../store/metric-store.ts';
 import { SampleBatch } from '../store/sample-batch.ts';
@@ -28,10 +29,14 @@ export interface OtlpOutcome {
 const maxJobs = 5;
 
 /**
- * Writes one export request in one transaction.
+ * Writes one export request in one transaction, without the samples of series that the service writes itself.
  * @throws ServiceError `ERR_WEIR_SERVICE_PUSH` when the body is no export request, `ERR_WEIR_SERVICE_STORE_FULL`
  */
-export function ingestOtlp(store: MetricStore, report: OtlpReport): OtlpOutcome {
+export function ingestOtlp(
+  store: MetricStore,
+  report: OtlpReport,
+  owned: OwnedSeries = new OwnedSeries(),
+): OtlpOutcome {
   const { samples, metadata, rejectedPoints, reasons } = translateOtlp(
     decode(report),
     report.timeMs,
@@ -43,7 +48,14 @@ export function ingestOtlp(store: MetricStore, report: OtlpReport): OtlpOutcome 
   let rejected = rejectedPoints;
   const jobs = new Set<string>();
   for (const sample of samples) {
-    if (jobs.size < maxJobs) jobs.add(sample.labels.job ?? '');
+    const { job, instance } = sample.labels;
+    if (jobs.size < maxJobs) jobs.add(job ?? '');
+    const taken = owned.refusalOfTarget(job, instance) ?? owned.refusalOfMetric(sample.name);
+    if (taken !== undefined) {
+      rejected++;
+      refused.add(taken);
+      continue;
+    }
     try {
       addSample(store, sample, report, batch, exemplars);
     } catch (thrown) {

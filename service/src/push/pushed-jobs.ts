@@ -98,13 +98,12 @@ export class PushedJobs {
         if (pushed.expiresMs <= this.#options.now()) {
           const { job = '', instance = '' } = pushed.labels;
           await this.delete(job, instance);
-        } else refusal = (await this.#sample(key, pushed, 'again')).refusal ?? refusal;
+        } else refusal = reasonOf(await this.#sample(key, pushed, 'again')) ?? refusal;
       } catch (thrown) {
         this.#options.onError(messageOf(thrown));
       }
     }
-    if (refusal !== undefined && !this.#isRefused)
-      this.#options.onError(`Not stored: ${refusal}. Check the clock of this machine.`);
+    if (refusal !== undefined && !this.#isRefused) this.#options.onError(`Not stored: ${refusal}.`);
     this.#isRefused = refusal !== undefined;
     this.#timer =
       this.#jobs.size === 0
@@ -129,6 +128,10 @@ export class PushedJobs {
       push,
     });
   }
+}
+
+function reasonOf({ error, refusal }: ScrapeOutcome): string | undefined {
+  return error ?? (refusal === undefined ? undefined : `${refusal}. Check the clock of this machine`);
 }
 
 function keyOf(labels: Readonly<Record<string, string>>): string {

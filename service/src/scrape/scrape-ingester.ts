@@ -7,6 +7,7 @@ import type { MemorySeries } from '../store/series.ts';
 import { checkLabels, type ScrapeLimits } from './check-labels.ts';
 import { ExpositionParser, expositionFormat } from './exposition-parser.ts';
 import { KnownSeries, type KnownSeriesScrape } from './known-series.ts';
+import { OwnedSeries } from './owned-series.ts';
 import { parseLabelSet, parseSeriesText } from './series-text.ts';
 
 /** One attempt to scrape a target, as the scraper hands it to the store's thread. */
@@ -38,6 +39,7 @@ export interface ScrapeOutcome {
 
 interface Seen {
   readonly known: KnownSeries;
+  readonly isPush: boolean;
   /** Series without timestamps of their own in the last good scrape: these get a stale marker when they vanish. */
   live: readonly MemorySeries[];
 }
@@ -45,18 +47,23 @@ interface Seen {
 /** Turns scrapes into batches: one transaction each, with `up` and `scrape_*`, and stale markers for what vanished. */
 export class ScrapeIngester {
   readonly #store: MetricStore;
+  readonly #owned: OwnedSeries;
   readonly #seen = new Map<string, Seen>();
   /** Scrapes so far, the current one included. */
   #scrape = 0;
 
-  constructor(store: MetricStore) {
+  constructor(store: MetricStore, owned: OwnedSeries = new OwnedSeries()) {
     this.#store = store;
+    this.#owned = owned;
   }
 
   /** @throws ServiceError `ERR_WEIR_SERVICE_STORE_FULL` */
   ingest(report: ScrapeReport): ScrapeOutcome {
     const started = performance.now();
-    const seen: Seen = this.#seen.get(report.key) ?? { known: new KnownSeries(), live: [] };
+    const isPush = report.push !== undefined;
+    const taken = isPush ? this.#takenBy(report.labels) : undefined;
+    if (taken !== undefined) return { samples: 0, error: taken, refusal: undefined };
+    const seen: Seen = this.#seen.get(report.key) ?? { known: new KnownSeries(), isPush, live: [] };
     this.#scrape++;
     const attempt = report.body === undefined ? undefined : this.#parse(report, report.body, seen);
     const good = attempt !== undefined && attempt.error === undefined ? attempt : undefined;
@@ -76,7 +83,7 @@ export class ScrapeIngester {
       ['scrape_samples_post_metric_relabeling', count],
       ['scrape_series_added', live.length - stayed],
     ];
-    for (const [name, value] of report.push === undefined ? own : []) {
+    for (const [name, value] of isPush ? [] : own) {
       const series = this.#store.resolve(Labels.from({ ...report.labels, __name__: name }));
       if (series !== undefined) batch.add(series, report.timeMs, value);
     }
@@ -85,7 +92,7 @@ export class ScrapeIngester {
     if (isWhole && refusal !== undefined) return { samples: 0, error: refusal, refusal };
     seen.live = live;
     // A job whose push is refused is not shown, and nobody will forget it.
-    if (report.push === undefined || good !== undefined) this.#seen.set(report.key, seen);
+    if (!isPush || good !== undefined) this.#seen.set(report.key, seen);
     return { samples: count, error: attempt?.error, refusal };
   }
 
@@ -94,6 +101,8 @@ export class ScrapeIngester {
     const seen = this.#seen.get(key);
     if (seen === undefined) return;
     this.#seen.delete(key);
+    // They are a target's by now.
+    if (seen.isPush && this.#takenBy(labels) !== undefined) return;
     const batch = new SampleBatch<MemorySeries>();
     for (const series of seen.live) if (!series.isRemoved) batch.addStale(series, timeMs);
     for (const name of ['up', ...scrapeSeriesNames]) {
@@ -101,6 +110,10 @@ export class ScrapeIngester {
       if (series !== undefined) batch.addStale(series, timeMs);
     }
     this.#store.append(batch);
+  }
+
+  #takenBy({ job, instance }: Readonly<Record<string, string>>): string | undefined {
+    return this.#owned.refusalOfTarget(job, instance);
   }
 
   #parse(report: ScrapeReport, body: Uint8Array, seen: Seen): Parsed {
@@ -159,6 +172,8 @@ export class ScrapeIngester {
     const own = parseSeriesText(text);
     const labels = withTargetLabels(own, report.labels);
     checkLabels(labels, report.limits);
+    const taken = report.push === undefined ? undefined : this.#owned.refusalOfMetric(labels.get('__name__'));
+    if (taken !== undefined) throw new ServiceError('ERR_WEIR_SERVICE_EXPOSITION', taken);
     const series = this.#store.resolve(labels);
     if (series === undefined) {
       throw new ServiceError(

@@ -120,6 +120,9 @@ export class TargetPool {
       scrape: (timeMs, signal) => this.#scrape(key, timeMs, signal, scrape),
     });
     this.#entries.set(key, { target, labels, read, loop, isRefused: false, state: fresh });
+    this.#options.engine
+      .call('claimTarget', { key, labels })
+      .catch((thrown: unknown) => this.#options.onError(messageOf(thrown)));
     loop.start();
   }
 
