@@ -2,9 +2,12 @@
  * Everything short of the tests that a change must pass: types, lint, unused code, package shape, generated files.
  * Runs every step even after a failure, and ends with the line `N passed, N failed`.
  */
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
+import { type Manifest, type PackedPackage, packAll } from './pack.ts';
 import { publishedPackages } from './published-packages.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -47,6 +50,7 @@ const steps: readonly Step[] = [
     name: 'generated files',
     run: () => command('node', ['--conditions=@weir/source', 'scripts/generate.ts', '--check']),
   },
+  { name: 'tarballs', run: async () => checkTarballs() },
   ...publishedPackages
     .map((path) => relative(root, path))
     .flatMap((dir): Step[] => [
@@ -55,6 +59,29 @@ const steps: readonly Step[] = [
       { name: `attw: ${dir}`, run: () => command('attw', ['--pack', dir]) },
     ]),
 ];
+
+/** What a package's tarball must not hold, and what its manifest must not say. */
+function findInTarball({ manifest: { name }, tarball }: PackedPackage): string[] {
+  const tar = (...args: string[]): string => execFileSync('tar', args, { encoding: 'utf8' });
+  const files = tar('tzf', tarball).trim().split('\n');
+  const found = files
+    .filter((file) => /\.tsbuildinfo$|\.test\.|\/(test|scripts)\//.test(file))
+    .map((file) => `${name} packs ${file}`);
+  const { dependencies = {} } = JSON.parse(tar('xzOf', tarball, 'package/package.json')) as Manifest;
+  for (const [dependency, range] of Object.entries(dependencies))
+    if (!range.startsWith('^')) found.push(`${name} depends on ${dependency} ${range}, not on a caret range`);
+  return found;
+}
+
+function checkTarballs(): string | undefined {
+  const directory = mkdtempSync(join(tmpdir(), 'weir-check-'));
+  try {
+    const found = packAll(directory).flatMap(findInTarball);
+    return found.length > 0 ? found.join('\n') : undefined;
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
 
 let failed = 0;
 for (const step of steps) {
