@@ -181,6 +181,20 @@ export const serviceCatalogue = [
     help: 'Bytes in the store that wait for receivers of remote write',
   },
   {
+    name: 'weir_alert_notifications_total',
+    type: 'counter',
+    unit: '',
+    labels: ['outcome'],
+    help: 'Alerts that a notification carried to the webhook (delivered), or failed to carry and carries again (failed)',
+  },
+  {
+    name: 'weir_alert_notifications_pending',
+    type: 'gauge',
+    unit: '',
+    labels: [],
+    help: 'Alerts that the webhook has yet to be told of',
+  },
+  {
     name: 'weir_query_duration_seconds',
     type: 'histogram',
     unit: 'seconds',

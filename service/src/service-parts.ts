@@ -40,7 +40,7 @@ export class ServiceParts {
     const { runner, rules, writer, client, onError } = this.#options;
     // First the readers of samples, then their sources: no sample is to pass a receiver by.
     await writer.update(config.remoteWrite);
-    await rules.update(config.rules.groups, config.rules.webhook);
+    await rules.update(config.rules.groups, config.rules.webhook, config.scrape.intervalMs);
     const isKept = JSON.stringify(config.httpDiscovery) === JSON.stringify(this.#config?.httpDiscovery);
     this.#config = config;
     if (!isKept) this.#inLists = [];

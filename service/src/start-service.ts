@@ -17,6 +17,7 @@ import { GuardedClient } from './network/guarded-request.ts';
 import { SelfMetrics } from './own-metrics/self-metrics.ts';
 import { PushedJobs } from './push/pushed-jobs.ts';
 import { RemoteWriter } from './remote/remote-writer.ts';
+import { AlertNotifier } from './rules/alert-notifier.ts';
 import { RuleScheduler } from './rules/rule-scheduler.ts';
 import { TargetPool } from './scrape/target-pool.ts';
 import { ServiceParts } from './service-parts.ts';
@@ -135,13 +136,17 @@ export async function startService(options: StartServiceOptions): Promise<Servic
     const url = urlOf(app);
     const post = async (to: URL, body: string, signal: AbortSignal): Promise<void> =>
       client.post(to, { body, signal, timeoutMs: 10_000, headers: { 'content-type': 'application/json' } });
-    const rules = new RuleScheduler({
-      engine,
+    const externalUrl = (): string => config.rules.externalUrl ?? url;
+    const notifier = new AlertNotifier({
+      path: join(path, 'told-alerts.json'),
       now,
       post,
-      onError: report('rules'),
-      externalUrl: () => config.rules.externalUrl ?? url,
+      onError: report('alerts'),
+      onNotified: (outcome, count) => metrics.observeNotification(outcome, count),
+      externalUrl,
     });
+    metrics.watchNotifier(notifier);
+    const rules = new RuleScheduler({ engine, now, notifier, onError: report('rules'), externalUrl });
     const writer = new RemoteWriter({
       engine,
       client,

@@ -103,6 +103,59 @@ test('rules record, an alert waits, fires to the webhook, survives a restart and
   expect(bodies.at(-1)?.alerts[0]?.endsAt).not.toBe('0001-01-01T00:00:00Z');
   expect(await instant(again, 'ALERTS')).toEqual([]);
   expect((await instant(again, 'job:errors:sum'))[0]?.[1]).toBe('0');
+  expect(bodies.map(({ status }) => status)).toEqual(['firing', 'resolved']);
+});
+
+test('an alert that ends while the service is down, and one whose rule a reload takes out, are resolved', async () => {
+  const directory = temporaryDirectory();
+  const told: string[] = [];
+  const webhook = await startFakeTarget((request, response) => {
+    let text = '';
+    request.on('data', (part) => {
+      text += part;
+    });
+    request.on('end', () => {
+      const { status, groupLabels } = JSON.parse(text) as {
+        status: string;
+        groupLabels: { alertname: string };
+      };
+      told.push(`${status} ${groupLabels.alertname}`);
+      response.end();
+    });
+  });
+  const write = (...list: [name: string, expr: string][]): void =>
+    writeFileSync(
+      join(directory, 'rules.yml'),
+      JSON.stringify({
+        groups: [{ name: 'g', interval: '200ms', rules: list.map(([alert, expr]) => ({ alert, expr })) }],
+      }),
+    );
+  const config = { rules: { files: ['rules.yml'], webhook: webhook.url } };
+  write(['Kept', 'vector(1)'], ['Ended', 'vector(1)']);
+  const service = await startTestService(config, directory);
+  await eventually(
+    async () => told.length,
+    (count) => count === 2,
+  );
+  await service.close();
+  write(['Kept', 'vector(1)'], ['Ended', 'vector(1) > 1']);
+  const again = await startTestService(config, directory);
+  await eventually(
+    async () => told,
+    (list) => list.includes('resolved Ended'),
+  );
+  write(['Other', 'vector(1)']);
+  await again.change(config);
+  await eventually(
+    async () => told,
+    (list) => list.includes('resolved Kept') && list.includes('firing Other'),
+  );
+  expect(told.filter((one) => one.startsWith('firing')).sort()).toEqual([
+    'firing Ended',
+    'firing Kept',
+    'firing Other',
+  ]);
+  expect(await instant(again, 'ALERTS{alertname="Kept"}')).toEqual([]);
 });
 
 test('the panels and marks of alerts name every alert that fires, of whatever rules, with and without a job', async () => {

@@ -232,6 +232,33 @@ export const service: DashboardDefinition = {
             },
           ],
         }),
+        timeSeries({
+          title: 'Alert notifications',
+          description: 'Alerts per minute that notifications carried to the webhook, or failed to carry.',
+          unit: 'cpm',
+          noData: 'Not a Weir store',
+          width: 12,
+          queries: [
+            {
+              expr: `60 * sum by (instance, outcome) (${rate('weir_alert_notifications_total')})`,
+              legend: '{{outcome}} {{instance}}',
+            },
+          ],
+        }),
+        timeSeries({
+          title: 'Alerts to be told',
+          description:
+            'Alerts that the webhook has yet to be told of. Anything that stays above zero is a webhook that does not answer.',
+          unit: 'short',
+          noData: 'Not a Weir store',
+          width: 12,
+          queries: [
+            {
+              expr: `sum by (job, instance) (${select('weir_alert_notifications_pending')})`,
+              legend: instanceLegend,
+            },
+          ],
+        }),
       ],
     },
     {

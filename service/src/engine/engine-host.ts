@@ -1,7 +1,7 @@
 import { type Matcher, parseMetricSelector } from '@weir/promql';
 import { ingestOtlp, type OtlpOutcome, type OtlpReport } from '../push/otlp-ingester.ts';
 import { WriteRequest } from '../remote/write-request.ts';
-import type { AlertNotice } from '../rules/alert-state.ts';
+import type { GroupAlerts } from '../rules/alert-notifier.ts';
 import { RuleEvaluator } from '../rules/rule-evaluator.ts';
 import { RuleFilter, type RuleQuery } from '../rules/rule-filter.ts';
 import { OwnedSeries } from '../scrape/owned-series.ts';
@@ -118,12 +118,12 @@ export class EngineHost implements EngineMethods {
     return { data: encode(status), warnings: [], infos: [] };
   }
 
-  setRules({ groups, externalUrl }: Parameters<EngineMethods['setRules']>[0]): void {
-    this.#rules.setGroups(groups, externalUrl);
+  setRules({ groups, externalUrl, timeMs }: Parameters<EngineMethods['setRules']>[0]): void {
+    this.#rules.setGroups(groups, externalUrl, timeMs);
     this.#owned.setRules(groups);
   }
 
-  evaluateRules({ group, timeMs }: { group: number; timeMs: number }): AlertNotice[] {
+  evaluateRules({ group, timeMs }: { group: number; timeMs: number }): GroupAlerts {
     return this.#rules.evaluate(group, timeMs);
   }
 

@@ -1,5 +1,5 @@
 import type { OtlpOutcome, OtlpReport } from '../push/otlp-ingester.ts';
-import type { AlertNotice } from '../rules/alert-state.ts';
+import type { GroupAlerts } from '../rules/alert-notifier.ts';
 import type { RuleQuery } from '../rules/rule-filter.ts';
 import type { RuleGroup } from '../rules/rule-group.ts';
 import type { ScrapeOutcome, ScrapeReport } from '../scrape/scrape-ingester.ts';
@@ -82,8 +82,8 @@ export interface EngineMethods {
   exemplars(request: { query: string; startMs: number; endMs: number }): ApiData;
   /** `/api/v1/status/tsdb`. */
   tsdbStatus(request: { limit: number }): ApiData;
-  setRules(request: { groups: readonly RuleGroup[]; externalUrl: string }): void;
-  evaluateRules(request: { group: number; timeMs: number }): AlertNotice[];
+  setRules(request: { groups: readonly RuleGroup[]; externalUrl: string; timeMs: number }): void;
+  evaluateRules(request: { group: number; timeMs: number }): GroupAlerts;
   setReceivers(receivers: readonly string[]): void;
   nextOutgoing(request: {
     receiver: string;

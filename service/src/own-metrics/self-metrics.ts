@@ -21,6 +21,8 @@ export class SelfMetrics {
   readonly #queries: Histogram;
   readonly #registrations: Counter;
   readonly #written: Counter;
+  readonly #notifications: Counter;
+  readonly #unnotified: Gauge;
   readonly #benchmarks: BenchmarkMetrics;
   readonly #store: {
     readonly samples: Counter;
@@ -41,6 +43,10 @@ export class SelfMetrics {
     this.#registrations = registry.counter(serviceMetric('weir_target_registrations_total'));
     this.#written = registry.counter(serviceMetric('weir_remote_write_samples_total'));
     for (const outcome of ['sent', 'refused', 'dropped']) this.#written.labels(outcome);
+    this.#notifications = registry.counter(serviceMetric('weir_alert_notifications_total'));
+    for (const outcome of ['delivered', 'failed']) this.#notifications.labels(outcome);
+    this.#unnotified = registry.gauge(serviceMetric('weir_alert_notifications_pending'));
+    this.#unnotified.set(0);
     this.#store = {
       samples: registry.counter(serviceMetric('weir_store_samples_total')),
       refused: registry.counter(serviceMetric('weir_store_samples_refused_total')),
@@ -69,6 +75,14 @@ export class SelfMetrics {
 
   observeRemoteWrite(outcome: string, samples: number): void {
     this.#written.labels(outcome).inc(samples);
+  }
+
+  observeNotification(outcome: string, alerts: number): void {
+    this.#notifications.labels(outcome).inc(alerts);
+  }
+
+  watchNotifier(notifier: { readonly pending: number }): void {
+    this.metrics.registry.onCollect(() => this.#unnotified.set(notifier.pending));
   }
 
   /** One scrape in the format that suits an Accept header. */

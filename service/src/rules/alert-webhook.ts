@@ -1,16 +1,18 @@
 import { createHash } from 'node:crypto';
-import type { AlertNotice } from './alert-state.ts';
 
-/** Alertmanager's webhook body, version 4: one for every alert name, as grouped by `alertname`. */
-export function webhookBodies(notices: readonly AlertNotice[], externalUrl: string): object[] {
-  const groups = new Map<string, AlertNotice[]>();
-  for (const notice of notices) {
-    const name = notice.labels.alertname ?? '';
-    const group = groups.get(name);
-    if (group === undefined) groups.set(name, [notice]);
-    else group.push(notice);
-  }
-  return [...groups].map(([alertname, alerts]) => ({
+/** An alert as a notification carries it. */
+export interface AlertNotice {
+  readonly status: 'firing' | 'resolved';
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+  readonly startsAtMs: number;
+  readonly endsAtMs: number | undefined;
+  readonly query: string;
+}
+
+/** Alertmanager's webhook body, version 4, of alerts that share their name. */
+export function webhookBody(alertname: string, alerts: readonly AlertNotice[], externalUrl: string): object {
+  return {
     version: '4',
     groupKey: `{}:{alertname=${JSON.stringify(alertname)}}`,
     truncatedAlerts: 0,
@@ -29,7 +31,7 @@ export function webhookBodies(notices: readonly AlertNotice[], externalUrl: stri
       generatorURL: `${externalUrl}/ui/explore?expr=${encodeURIComponent(query)}`,
       fingerprint: fingerprint(labels),
     })),
-  }));
+  };
 }
 
 function common(all: readonly Readonly<Record<string, string>>[]): Record<string, string> {

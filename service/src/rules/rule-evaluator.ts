@@ -7,11 +7,12 @@ import {
   type QueryOptions,
   type VectorSample,
 } from '@weir/promql';
-import { messageOf } from '../errors.ts';
+import { messageOf, ServiceError } from '../errors.ts';
 import { type MetricStore, refusalOf } from '../store/metric-store.ts';
 import { SampleBatch } from '../store/sample-batch.ts';
 import type { MemorySeries } from '../store/series.ts';
-import { type Alert, type AlertNotice, advanceAlert, noticeOf } from './alert-state.ts';
+import type { FiringAlert, GroupAlerts } from './alert-notifier.ts';
+import { type Alert, advanceAlert } from './alert-state.ts';
 import type { RuleFilter } from './rule-filter.ts';
 import type { Rule, RuleGroup } from './rule-group.ts';
 import { expandTemplate } from './template/expand-template.ts';
@@ -25,6 +26,8 @@ interface RuleState {
   lastError: string;
   evaluatedMs: number | undefined;
   durationMs: number;
+  /** Whether an evaluation has succeeded, so that the absence of an alert means something. */
+  isKnown: boolean;
 }
 
 interface GroupState {
@@ -43,47 +46,57 @@ export class RuleEvaluator {
   readonly #options: QueryOptions;
   #groups: GroupState[] = [];
   #externalUrl = '';
+  /** Series of rules that are gone, which still need a stale marker. */
+  readonly #ending = new Set<MemorySeries>();
 
   constructor(store: MetricStore, options: QueryOptions) {
     this.#store = store;
     this.#options = options;
   }
 
-  /** Groups that are unchanged keep their alerts. `externalUrl` is for templates. */
-  setGroups(groups: readonly RuleGroup[], externalUrl: string): void {
+  /**
+   * A rule that keeps kind, name and labels keeps its state: its alerts go on, also when its expression changes or it moves to
+   * another group. What a rule that is gone wrote ends with stale markers.
+   * @param externalUrl For templates.
+   */
+  setGroups(groups: readonly RuleGroup[], externalUrl: string, timeMs: number): void {
     this.#externalUrl = externalUrl;
-    const known = new Map(this.#groups.map((state) => [JSON.stringify(state.group), state]));
-    this.#groups = groups.map(
-      (group) =>
-        known.get(JSON.stringify(group)) ?? {
-          group,
-          rules: group.rules.map((rule) => ({
-            rule,
-            alerts: new Map(),
-            written: new Set(),
-            health: 'unknown',
-            lastError: '',
-            evaluatedMs: undefined,
-            durationMs: 0,
-          })),
-          evaluatedMs: undefined,
-          durationMs: 0,
-        },
-    );
+    const before = new Map(this.#groups.map((state) => [placeOf(state.group), state]));
+    const left = new Set(this.#groups.flatMap(({ rules }) => rules));
+    const states = new Map<Rule, RuleState>();
+    const adopt = (rule: Rule, candidates: Iterable<RuleState>): void => {
+      for (const state of candidates) {
+        if (!left.has(state) || identityOf(state.rule) !== identityOf(rule)) continue;
+        left.delete(state);
+        states.set(rule, { ...state, rule });
+        return;
+      }
+    };
+    for (const group of groups)
+      for (const rule of group.rules) adopt(rule, before.get(placeOf(group))?.rules ?? []);
+    for (const rule of groups.flatMap(({ rules }) => rules)) if (!states.has(rule)) adopt(rule, left);
+    this.#groups = groups.map((group) => {
+      const { evaluatedMs, durationMs = 0 } = before.get(placeOf(group)) ?? {};
+      const rules = group.rules.map((rule) => states.get(rule) ?? freshState(rule));
+      return { group, rules, evaluatedMs, durationMs };
+    });
+    for (const { written } of left) for (const series of written) this.#ending.add(series);
+    this.#endSeries(timeMs);
   }
 
-  /** Evaluates the group at a place in the list once; returns the notices that are due. */
-  evaluate(index: number, timeMs: number): AlertNotice[] {
+  /** Evaluates the group at a place in the list once; returns the alerts of it that fire. */
+  evaluate(index: number, timeMs: number): GroupAlerts {
     const state = this.#groups[index];
-    if (state === undefined) return [];
+    if (state === undefined) return { firing: [], unknown: [] };
+    this.#endSeries(timeMs);
     const started = performance.now();
-    const notices: AlertNotice[] = [];
     for (const rule of state.rules) {
       const ruleStarted = performance.now();
       rule.health = 'ok';
       rule.lastError = '';
       try {
-        notices.push(...this.#evaluateRule(rule, state.group, timeMs));
+        this.#evaluateRule(rule, state.group, timeMs);
+        rule.isKnown = true;
       } catch (thrown) {
         rule.health = 'err';
         rule.lastError = messageOf(thrown);
@@ -93,7 +106,10 @@ export class RuleEvaluator {
     }
     state.evaluatedMs = timeMs;
     state.durationMs = performance.now() - started;
-    return notices;
+    return {
+      firing: state.rules.flatMap(firingAlerts),
+      unknown: state.rules.filter(({ isKnown }) => !isKnown).map(({ rule }) => rule.name),
+    };
   }
 
   /** The groups in the shape of `/api/v1/rules`, as far as `filter` wants them. */
@@ -119,7 +135,23 @@ export class RuleEvaluator {
     return this.#groups.flatMap(({ rules }) => rules.flatMap(({ alerts }) => describeAlerts(alerts)));
   }
 
-  #evaluateRule(state: RuleState, group: RuleGroup, timeMs: number): AlertNotice[] {
+  // Samples that the disk refuses now are written with the next evaluation.
+  #endSeries(timeMs: number): void {
+    if (this.#ending.size === 0) return;
+    const batch = new SampleBatch<MemorySeries>();
+    // A millisecond early, so that a rule which writes the series anew at once is not refused.
+    for (const series of this.#ending)
+      if (!series.isRemoved && !series.isStale)
+        batch.addStale(series, Math.max(series.lastMs + 1, timeMs - 1));
+    try {
+      this.#store.append(batch);
+      this.#ending.clear();
+    } catch (thrown) {
+      if (!(thrown instanceof ServiceError)) throw thrown;
+    }
+  }
+
+  #evaluateRule(state: RuleState, group: RuleGroup, timeMs: number): void {
     const result = evaluateInstant(this.#store, state.rule.query, timeMs, this.#options);
     let samples: readonly VectorSample[];
     if (result.type === 'vector') samples = result.samples;
@@ -127,12 +159,11 @@ export class RuleEvaluator {
     else throw new Error(`expected a vector or a scalar, got a ${result.type}`);
     if (group.limit > 0 && samples.length > group.limit)
       throw new Error(`exceeded limit of ${group.limit} with ${samples.length} series`);
-    return state.rule.kind === 'recording'
-      ? this.#record(state, samples, timeMs)
-      : this.#alert(state, samples, timeMs);
+    if (state.rule.kind === 'recording') this.#record(state, samples, timeMs);
+    else this.#alert(state, samples, timeMs);
   }
 
-  #record(state: RuleState, samples: readonly VectorSample[], timeMs: number): AlertNotice[] {
+  #record(state: RuleState, samples: readonly VectorSample[], timeMs: number): void {
     const { name, labels } = state.rule;
     const wanted = samples.map((sample): [Labels, number] => [
       sample.labels.with({ ...labels, __name__: name }),
@@ -141,10 +172,9 @@ export class RuleEvaluator {
     if (new Set(wanted.map(([own]) => own.signature)).size !== wanted.length)
       throw new Error('vector contains metrics with the same labelset after applying rule labels');
     this.#write(state, wanted, timeMs);
-    return [];
   }
 
-  #alert(state: RuleState, samples: readonly VectorSample[], timeMs: number): AlertNotice[] {
+  #alert(state: RuleState, samples: readonly VectorSample[], timeMs: number): void {
     const { rule, alerts } = state;
     const active = new Set<string>();
     for (const sample of samples) {
@@ -160,37 +190,29 @@ export class RuleEvaluator {
       if (active.has(labels.signature))
         throw new Error('vector contains metrics with the same labelset after applying alert labels');
       active.add(labels.signature);
-      const known = alerts.get(labels.signature);
-      const alert: Alert =
-        known !== undefined && known.state !== 'inactive'
-          ? known
-          : {
-              labels,
-              annotations: {},
-              value: sample.value,
-              state: 'pending',
-              activeMs: this.#restoredMs(state, labels, timeMs) ?? timeMs,
-              firedMs: undefined,
-              resolvedMs: undefined,
-              keepFiringSinceMs: undefined,
-              sent: undefined,
-            };
+      const alert: Alert = alerts.get(labels.signature) ?? {
+        labels,
+        annotations: {},
+        value: sample.value,
+        state: 'pending',
+        activeMs: this.#restoredMs(state, labels, timeMs) ?? timeMs,
+        firedMs: undefined,
+        keepFiringSinceMs: undefined,
+      };
       alert.value = sample.value;
       alert.annotations = expand(rule.annotations);
       alerts.set(labels.signature, alert);
     }
-    const notices: AlertNotice[] = [];
     const written: [Labels, number][] = [];
     for (const [signature, alert] of alerts) {
-      if (advanceAlert(alert, rule, active.has(signature), timeMs)) alerts.delete(signature);
-      const notice = noticeOf(alert, rule, timeMs);
-      if (notice !== undefined) notices.push(notice);
-      if (alert.state === 'inactive' || !alerts.has(signature)) continue;
+      if (advanceAlert(alert, rule, active.has(signature), timeMs)) {
+        alerts.delete(signature);
+        continue;
+      }
       written.push([alert.labels.with({ __name__: 'ALERTS', alertstate: alert.state }), 1]);
       written.push([alert.labels.with({ __name__: 'ALERTS_FOR_STATE' }), alert.activeMs / 1000]);
     }
     this.#write(state, written, timeMs);
-    return notices;
   }
 
   // For `{{ query "…" }}` of templates.
@@ -240,6 +262,36 @@ export class RuleEvaluator {
   }
 }
 
+function freshState(rule: Rule): RuleState {
+  return {
+    rule,
+    alerts: new Map(),
+    written: new Set(),
+    health: 'unknown',
+    lastError: '',
+    evaluatedMs: undefined,
+    durationMs: 0,
+    isKnown: false,
+  };
+}
+
+function placeOf({ file, name }: RuleGroup): string {
+  return JSON.stringify([file, name]);
+}
+
+/** By what a rule is the same one in another configuration, as in Prometheus. */
+function identityOf({ kind, name, labels }: Rule): string {
+  return JSON.stringify([kind, name, Object.entries(labels).sort()]);
+}
+
+function firingAlerts({ rule, alerts }: RuleState): FiringAlert[] {
+  return [...alerts].flatMap(([id, { state, labels, annotations, firedMs, activeMs }]) =>
+    state === 'firing'
+      ? [{ id, labels: labels.toJSON(), annotations, startsAtMs: firedMs ?? activeMs, query: rule.query }]
+      : [],
+  );
+}
+
 function describeRule(
   { rule, alerts, health, lastError, evaluatedMs, durationMs }: RuleState,
   excludeAlerts: boolean,
@@ -267,18 +319,16 @@ function describeRule(
 }
 
 function describeAlerts(alerts: ReadonlyMap<string, Alert>): object[] {
-  return [...alerts.values()]
-    .filter(({ state }) => state !== 'inactive')
-    .map(({ labels, annotations, state, activeMs, value, keepFiringSinceMs }) => ({
-      labels,
-      annotations,
-      state,
-      activeAt: new Date(activeMs).toISOString(),
-      ...(keepFiringSinceMs === undefined
-        ? {}
-        : { keepFiringSince: new Date(keepFiringSinceMs).toISOString() }),
-      value: formatExponent(value),
-    }));
+  return [...alerts.values()].map(({ labels, annotations, state, activeMs, value, keepFiringSinceMs }) => ({
+    labels,
+    annotations,
+    state,
+    activeAt: new Date(activeMs).toISOString(),
+    ...(keepFiringSinceMs === undefined
+      ? {}
+      : { keepFiringSince: new Date(keepFiringSinceMs).toISOString() }),
+    value: formatExponent(value),
+  }));
 }
 
 // Alerts carry their value as Go's `%e` with the shortest digits.
