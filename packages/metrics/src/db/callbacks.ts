@@ -34,7 +34,7 @@ export class Callbacks {
     this.#errors.labels(name).inc();
     if (this.#shown.has(name)) return;
     this.#shown.add(name);
-    const detail = error instanceof Error ? `${error.name}: ${error.message}` : typeof error;
+    const detail = error instanceof Error ? `${error.name}: ${error.message}` : 'a value that is no Error';
     process.emitWarning(
       `\`${name}\` failed with ${detail}. The query is not affected. Catch errors in \`${name}\`; further ones only count in weir_metrics_callback_errors_total.`,
       { type: 'WeirMetricsWarning', code: 'WEIR_METRICS_CALLBACK' },

@@ -69,7 +69,9 @@ export function instrumentMongo(client: MongoClientLike, context: InstrumentCont
     );
   if (!claim(client)) return;
   const statements = new StatementCache((shape): Statement => namedStatement(summaryOf(shape), shape));
-  const waiting = new StatementCache((shape): Statement => namedStatement(summaryOf(shape), shape, true));
+  const waiting = new StatementCache(
+    (shape): Statement => namedStatement(summaryOf(shape), `${shape} of a tailable cursor`, true),
+  );
   const pending = new Map<string, Pending>();
   const tailed = new Set<string>();
   const keyOf = (event: Record<string, unknown>): string =>

@@ -66,9 +66,9 @@ class KnownStatement implements Read {
   tracked: TrackedStatement;
   #selection: Selection | undefined;
 
-  constructor(tracked: TrackedStatement, source: Source | undefined) {
+  constructor(statement: Statement, tracked: TrackedStatement, source: Source | undefined) {
     this.system = tracked.system;
-    this.statement = tracked.statement;
+    this.statement = statement;
     this.source = source;
     this.changesStrings = source !== undefined && STRING_SETTING.test(source.text);
     this.tracked = tracked;
@@ -214,7 +214,7 @@ export class QueryRecorder {
   beginStatement(system: string, statement: Statement): QueryExecution {
     let known = this.#commands.get(statement);
     if (known === undefined) {
-      known = new KnownStatement(this.#series.track(system, statement), undefined);
+      known = new KnownStatement(statement, this.#series.track(system, statement), undefined);
       this.#commands.set(statement, known);
     }
     return this.start(new QueryExecution(known, undefined, this.#http.contexts?.getStore(), undefined));
@@ -281,8 +281,9 @@ export class QueryRecorder {
     let cache = this.#caches.get(dialect);
     if (cache === undefined) {
       cache = new StatementCache((added) => {
-        const tracked = this.#series.track(dialect.system, analyze(added, dialect));
-        return new KnownStatement(tracked, { dialect, text: added });
+        const statement = analyze(added, dialect);
+        const tracked = this.#series.track(dialect.system, statement);
+        return new KnownStatement(statement, tracked, { dialect, text: added });
       });
       this.#caches.set(dialect, cache);
     }
