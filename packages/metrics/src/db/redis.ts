@@ -54,6 +54,10 @@ function blocks(words: readonly unknown[], from: number): boolean {
   return false;
 }
 
+function isGreeting({ name, args }: IoredisCommand): boolean {
+  return name === 'client' && /^setinfo$/i.test(String(args?.[0]));
+}
+
 // Whoever sent the command handles its failure; this branch of the promise must not report it again.
 function settle(execution: QueryExecution, pending: unknown, queries: QueryRecorder): void {
   void Promise.resolve(pending).then(
@@ -69,8 +73,8 @@ export function instrumentRedis(client: RedisClient, queries: QueryRecorder): vo
   wrapMethod(client, 'sendCommand', (send) => (...args) => {
     const command = args[0] as Partial<IoredisCommand> | null;
     if (typeof command?.name === 'string' && command.promise !== undefined) {
-      // ioredis sends a command again once it is connected.
-      if (sent.has(command)) return send(...args);
+      // ioredis sends a command again once it is connected. Its own greeting, which older servers refuse, is nobody's command.
+      if (sent.has(command) || isGreeting(command as IoredisCommand)) return send(...args);
       sent.add(command);
       const execution = queries.beginStatement('redis', statementOf(command.name, command.args));
       settle(execution, command.promise, queries);
