@@ -202,12 +202,17 @@ export const configSchema: object = {
         description: 'Prometheus-compatible receivers that get every sample too.',
         items: endpoint('A receiver.'),
       },
-      backend: endpoint('A Prometheus-compatible server that answers queries instead of the store.'),
+      backend: endpoint(
+        'A Prometheus-compatible server that answers queries instead of the store. Parameters of its URL are sent with every query.',
+      ),
       load: section('What benchmarks may do.', {
         enabled: { type: 'boolean', default: true, description: 'Off ends all load and starts none.' },
         allow: allow('Hosts besides loopback that may be loaded'),
         maxConnections: count('Connections of a scenario.', 1_000),
-        maxDuration: duration('Duration of a scenario with its warm-up.', '15m'),
+        maxDuration: duration(
+          'Duration of a scenario with its warm-up; a load process that takes 15 s longer is ended.',
+          '15m',
+        ),
       }),
       benchmarks: {
         type: 'array',

@@ -215,16 +215,16 @@ export const operations: readonly Operation[] = [
   {
     method: 'post',
     path: '/push/{job}',
-    summary: 'What a short-lived job has to show',
+    summary: 'Push metrics of a short-lived job',
     role: 'push',
     answers: pushed,
   },
   { method: 'put', path: '/push/{job}', summary: 'The same', role: 'push', answers: pushed },
-  { method: 'delete', path: '/push/{job}', summary: 'Take a job back', role: 'push', answers: removed },
+  { method: 'delete', path: '/push/{job}', summary: 'Delete a pushed job', role: 'push', answers: removed },
   {
     method: 'post',
     path: '/push/{job}/{instance}',
-    summary: 'What an instance of a job has to show',
+    summary: 'Push metrics of one instance of a job',
     role: 'push',
     answers: pushed,
   },
@@ -232,7 +232,7 @@ export const operations: readonly Operation[] = [
   {
     method: 'delete',
     path: '/push/{job}/{instance}',
-    summary: 'Take an instance back',
+    summary: 'Delete a pushed instance of a job',
     role: 'push',
     answers: removed,
   },
