@@ -13,6 +13,11 @@ function nanos(ms: number): string {
   return `${Math.round(ms * 1_000)}000`;
 }
 
+// Protobuf's mapping to JSON writes what JSON has no number for as text.
+function double(value: number | undefined): number | string {
+  return value === undefined || Number.isFinite(value) ? (value ?? 0) : String(value);
+}
+
 function attributes(names: readonly string[], values: readonly string[]): object[] {
   return names.map((key, index) => ({ key, value: { stringValue: values[index] ?? '' } }));
 }
@@ -29,7 +34,7 @@ function metricOf({ definition, rows }: FamilySnapshot, period: Period): object 
         ...times,
         attributes: attributes(labels, row.labels),
         count: String(count),
-        sum: row.values[row.values.length - 1],
+        sum: double(row.values[row.values.length - 1]),
         bucketCounts: counts.map(String),
         explicitBounds: buckets,
       };
@@ -39,7 +44,7 @@ function metricOf({ definition, rows }: FamilySnapshot, period: Period): object 
   const dataPoints = rows.map((row) => ({
     ...times,
     attributes: attributes(labels, row.labels),
-    asDouble: row.values[0],
+    asDouble: double(row.values[0]),
   }));
   return type === 'counter'
     ? { ...base, sum: { aggregationTemporality: CUMULATIVE, isMonotonic: true, dataPoints } }

@@ -2,13 +2,19 @@
 import { trace } from '@opentelemetry/api';
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto';
 import { NodeSDK } from '@opentelemetry/sdk-node';
-import { BatchSpanProcessor, ConsoleSpanExporter, type SpanExporter } from '@opentelemetry/sdk-trace';
+import {
+  BatchSpanProcessor,
+  ConsoleSpanExporter,
+  type SpanExporter,
+  type SpanProcessor,
+} from '@opentelemetry/sdk-trace';
 import { metricsError } from '../errors.ts';
 import { startChannelSpans } from './channel-spans.ts';
 import { globalTracing, setGlobalTracing, type TraceIds } from './hooks.ts';
 import { createSampler, recordUnsampled } from './sampler.ts';
 import { createHooks } from './span-hooks.ts';
 import { TailProcessor } from './tail-processor.ts';
+import { exporterNames } from './variables.ts';
 
 /** Options of {@link startTracing}; the standard OTEL_* variables stand where one is not given. */
 export interface TracingOptions {
@@ -23,7 +29,7 @@ export interface TracingOptions {
   readonly deadlineMs?: number;
   /** Whether SIGTERM flushes. Default `true`. */
   readonly handleSigterm?: boolean;
-  /** Default: OTLP over HTTP, or what OTEL_TRACES_EXPORTER (`otlp`, `console`, `none`) says. */
+  /** Default: those that OTEL_TRACES_EXPORTER lists (`otlp`, `console`, or `none`), else OTLP over HTTP. */
   readonly exporter?: SpanExporter;
 }
 
@@ -47,13 +53,32 @@ function validate({ ratio, keepSlowMs, deadlineMs }: TracingOptions): void {
     throw metricsError('ERR_WEIR_METRICS_OPTION', 'deadlineMs', 'above 0', deadlineMs);
 }
 
-function exporterOf(options: TracingOptions): SpanExporter | undefined {
-  if (options.exporter !== undefined) return options.exporter;
-  const name = process.env.OTEL_TRACES_EXPORTER ?? 'otlp';
-  if (name === 'none') return undefined;
-  return name === 'console'
-    ? new ConsoleSpanExporter()
-    : new OTLPTraceExporter({ timeoutMillis: options.deadlineMs ?? 2_000 });
+function exportersOf(options: TracingOptions): readonly SpanExporter[] {
+  if (options.exporter !== undefined) return [options.exporter];
+  return exporterNames(process.env).map((name) =>
+    name === 'console'
+      ? new ConsoleSpanExporter()
+      : new OTLPTraceExporter({ timeoutMillis: options.deadlineMs ?? 2_000 }),
+  );
+}
+
+// A queue for each exporter: one that is slow holds up no other.
+function batched(exporters: readonly SpanExporter[], exportTimeoutMillis: number): SpanProcessor {
+  const batches = exporters.map((exporter) => new BatchSpanProcessor({ exporter, exportTimeoutMillis }));
+  return {
+    onStart: (...args) => {
+      for (const batch of batches) batch.onStart(...args);
+    },
+    onEnd: (span) => {
+      for (const batch of batches) batch.onEnd(span);
+    },
+    forceFlush: async () => {
+      await Promise.all(batches.map((batch) => batch.forceFlush()));
+    },
+    shutdown: async () => {
+      await Promise.all(batches.map((batch) => batch.shutdown()));
+    },
+  };
 }
 
 async function within(deadlineMs: number, work: Promise<unknown>): Promise<boolean> {
@@ -75,14 +100,13 @@ export function startTracing(options: TracingOptions = {}): Tracing {
   validate(options);
   if (globalTracing() !== undefined) throw metricsError('ERR_WEIR_METRICS_TRACING');
   const { keepSlowMs = 1_000, keepErrors = true, deadlineMs = 2_000, service } = options;
-  const exporter = exporterOf(options);
+  const exporters = exportersOf(options);
   const keepsSome = keepErrors || keepSlowMs < Infinity;
   const sampler = createSampler(options.ratio, process.env);
-  const batch =
-    exporter === undefined
+  const processor =
+    exporters.length === 0
       ? undefined
-      : new BatchSpanProcessor({ exporter, exportTimeoutMillis: deadlineMs });
-  const processor = batch === undefined ? undefined : new TailProcessor(batch, { keepSlowMs, keepErrors });
+      : new TailProcessor(batched(exporters, deadlineMs), { keepSlowMs, keepErrors });
   // No metrics and no logs by the SDK: unset variables would start exporters of both.
   const sdk = new NodeSDK({
     ...(service === undefined ? {} : { serviceName: service }),

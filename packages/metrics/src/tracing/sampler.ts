@@ -7,24 +7,33 @@ import {
   SamplingDecision,
   TraceIdRatioBasedSampler,
 } from '@opentelemetry/sdk-trace';
+import { warnOfVariable } from './variables.ts';
 
-function ratioOf(text: string | undefined): number {
-  const ratio = Number(text ?? 1);
-  return ratio >= 0 && ratio <= 1 ? ratio : 1;
+function ratioOf(text: string): number {
+  const ratio = Number(text);
+  if (text !== '' && ratio >= 0 && ratio <= 1) return ratio;
+  warnOfVariable('OTEL_TRACES_SAMPLER_ARG', text, 'a number between 0 and 1', '1 is used');
+  return 1;
 }
 
-function root(name: string, argument: string | undefined): Sampler {
+function root(name: string, argument: string | undefined): Sampler | undefined {
+  if (name === 'always_on') return new AlwaysOnSampler();
   if (name === 'always_off') return new AlwaysOffSampler();
-  return name === 'traceidratio' ? new TraceIdRatioBasedSampler(ratioOf(argument)) : new AlwaysOnSampler();
+  return name === 'traceidratio' ? new TraceIdRatioBasedSampler(ratioOf(argument ?? '1')) : undefined;
 }
 
 /** The sampler of a ratio given, which follows the parent's decision, else the one of the standard variables. */
 export function createSampler(ratio: number | undefined, env: NodeJS.ProcessEnv): Sampler {
   if (ratio !== undefined) return new ParentBasedSampler({ root: new TraceIdRatioBasedSampler(ratio) });
-  const name = env.OTEL_TRACES_SAMPLER ?? 'parentbased_always_on';
-  const argument = env.OTEL_TRACES_SAMPLER_ARG;
-  if (!name.startsWith('parentbased_')) return root(name, argument);
-  return new ParentBasedSampler({ root: root(name.slice('parentbased_'.length), argument) });
+  const name = env.OTEL_TRACES_SAMPLER?.trim() || 'parentbased_always_on';
+  const isParentBased = name.startsWith('parentbased_');
+  const found = root(isParentBased ? name.slice('parentbased_'.length) : name, env.OTEL_TRACES_SAMPLER_ARG);
+  if (found === undefined) {
+    const expected = '`always_on`, `always_off` or `traceidratio`, with or without `parentbased_` before it';
+    warnOfVariable('OTEL_TRACES_SAMPLER', name, expected, '`parentbased_always_on` is used');
+    return new ParentBasedSampler({ root: new AlwaysOnSampler() });
+  }
+  return isParentBased ? new ParentBasedSampler({ root: found }) : found;
 }
 
 /** Records, unsampled, what `sampler` passes over. What it samples stays sampled, and only that is told to others. */

@@ -1,27 +1,30 @@
 /**
- * Keeps what matters of the traces that the sampler passed over: spans that are recorded but not sampled wait, by trace,
- * until their local root ends; a trace that was slow or failed is then exported whole, all others are dropped.
+ * Keeps what matters of the traces that the sampler passed over. Spans that are recorded but not sampled wait under their local root, such as the
+ * request's server span, until it ends; where it was slow, or anything under it failed, all of them are exported, and else they are dropped. Requests
+ * of one trace are decided each by itself. A span that ends after its root follows the root's decision, or is kept for its own failure.
  *
- * Bounded: past `MAX_TRACES` traces the oldest is dropped, past `MAX_SPANS` spans a trace keeps its first ones.
+ * Bounded: past `MAX_ROOTS` roots the oldest is dropped, past `MAX_SPANS` spans a root keeps its first ones.
  */
-import { type Context, SpanStatusCode, TraceFlags } from '@opentelemetry/api';
+import { type Context, SpanStatusCode, TraceFlags, trace } from '@opentelemetry/api';
 import type { ReadableSpan, Span, SpanProcessor } from '@opentelemetry/sdk-trace';
 
-const MAX_TRACES = 1_000;
+const MAX_ROOTS = 1_000;
 const MAX_SPANS = 500;
 
 /** What makes an unsampled trace worth keeping. */
 export interface KeepOptions {
   /** Local roots that last longer are kept; `Infinity` for none. */
   readonly keepSlowMs: number;
-  /** Whether traces with a failed span are kept. */
+  /** Whether roots with a failed span are kept. */
   readonly keepErrors: boolean;
 }
 
-interface Waiting {
+/** A local root and the spans under it. */
+interface Group {
+  readonly root: object;
   readonly spans: ReadableSpan[];
-  open: number;
   failed: boolean;
+  state: 'waiting' | 'kept' | 'dropped';
 }
 
 function durationMs({ duration: [seconds, nanos] }: ReadableSpan): number {
@@ -38,7 +41,9 @@ function asSampled(span: ReadableSpan): ReadableSpan {
 export class TailProcessor implements SpanProcessor {
   readonly #next: SpanProcessor;
   readonly #options: KeepOptions;
-  readonly #waiting = new Map<string, Waiting>();
+  /** The group of every span that something still holds. */
+  readonly #groups = new WeakMap<object, Group>();
+  readonly #waiting = new Set<Group>();
 
   constructor(next: SpanProcessor, options: KeepOptions) {
     this.#next = next;
@@ -46,38 +51,44 @@ export class TailProcessor implements SpanProcessor {
   }
 
   onStart(span: Span, context: Context): void {
-    const { traceId, traceFlags } = span.spanContext();
-    if (traceFlags & TraceFlags.SAMPLED) {
+    if (span.spanContext().traceFlags & TraceFlags.SAMPLED) {
       this.#next.onStart(span, context);
       return;
     }
-    const known = this.#waiting.get(traceId);
-    if (known !== undefined) {
-      known.open += 1;
+    const parent = trace.getSpan(context);
+    // A remote parent is no span of this process and has no group.
+    const known = parent === undefined ? undefined : this.#groups.get(parent);
+    if (known !== undefined && span.parentSpanContext !== undefined) {
+      this.#groups.set(span, known);
       return;
     }
-    if (this.#waiting.size >= MAX_TRACES) this.#waiting.delete(this.#waiting.keys().next().value as string);
-    this.#waiting.set(traceId, { spans: [], open: 1, failed: false });
+    const [oldest] = this.#waiting;
+    if (oldest !== undefined && this.#waiting.size >= MAX_ROOTS) this.#close(oldest, 'dropped');
+    const group: Group = { root: span, spans: [], failed: false, state: 'waiting' };
+    this.#groups.set(span, group);
+    this.#waiting.add(group);
   }
 
   onEnd(span: ReadableSpan): void {
-    const { traceId, traceFlags } = span.spanContext();
-    if (traceFlags & TraceFlags.SAMPLED) {
+    if (span.spanContext().traceFlags & TraceFlags.SAMPLED) {
       this.#next.onEnd(span);
       return;
     }
-    const trace = this.#waiting.get(traceId);
-    if (trace === undefined) return;
-    trace.open -= 1;
-    trace.failed ||= span.status.code === SpanStatusCode.ERROR;
-    const isRoot = span.parentSpanContext === undefined || span.parentSpanContext.isRemote === true;
-    // The root is always kept room for: a trace without it says nothing.
-    if (isRoot || trace.spans.length < MAX_SPANS) trace.spans.push(span);
-    if (!isRoot && trace.open > 0) return;
-    this.#waiting.delete(traceId);
-    const isSlow = durationMs(span) > this.#options.keepSlowMs;
-    if (!isSlow && !(trace.failed && this.#options.keepErrors)) return;
-    for (const kept of trace.spans) this.#next.onEnd(asSampled(kept));
+    const group = this.#groups.get(span);
+    if (group === undefined) return;
+    const failed = span.status.code === SpanStatusCode.ERROR;
+    if (group.state !== 'waiting') {
+      if (group.state === 'kept' || this.#isWorthKeeping(span, failed)) this.#next.onEnd(asSampled(span));
+      return;
+    }
+    group.failed ||= failed;
+    if (group.root !== span) {
+      if (group.spans.length < MAX_SPANS) group.spans.push(span);
+      return;
+    }
+    if (!this.#isWorthKeeping(span, group.failed)) return this.#close(group, 'dropped');
+    for (const kept of [...group.spans, span]) this.#next.onEnd(asSampled(kept));
+    this.#close(group, 'kept');
   }
 
   forceFlush(): Promise<void> {
@@ -85,7 +96,17 @@ export class TailProcessor implements SpanProcessor {
   }
 
   shutdown(): Promise<void> {
-    this.#waiting.clear();
+    for (const group of this.#waiting) this.#close(group, 'dropped');
     return this.#next.shutdown();
+  }
+
+  #isWorthKeeping(span: ReadableSpan, failed: boolean): boolean {
+    return durationMs(span) > this.#options.keepSlowMs || (failed && this.#options.keepErrors);
+  }
+
+  #close(group: Group, state: 'kept' | 'dropped'): void {
+    group.state = state;
+    group.spans.length = 0;
+    this.#waiting.delete(group);
   }
 }
