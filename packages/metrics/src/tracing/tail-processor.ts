@@ -86,9 +86,9 @@ export class TailProcessor implements SpanProcessor {
       if (group.spans.length < MAX_SPANS) group.spans.push(span);
       return;
     }
-    if (!this.#isWorthKeeping(span, group.failed)) return this.#close(group, 'dropped');
-    for (const kept of [...group.spans, span]) this.#next.onEnd(asSampled(kept));
-    this.#close(group, 'kept');
+    const isKept = this.#isWorthKeeping(span, group.failed);
+    if (isKept) for (const kept of [...group.spans, span]) this.#next.onEnd(asSampled(kept));
+    this.#close(group, isKept ? 'kept' : 'dropped');
   }
 
   forceFlush(): Promise<void> {
