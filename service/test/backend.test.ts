@@ -1,8 +1,12 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { startPrometheus } from '@weir/test-kit';
 import fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { createToken } from '../src/auth/tokens.ts';
 import { startFakeTarget } from './support/fake-target.ts';
 import { askRaw } from './support/raw-request.ts';
+import { temporaryDirectory } from './support/temporary-directory.ts';
 import { startTestService } from './support/test-service.ts';
 
 interface Seen {
@@ -230,4 +234,83 @@ test('whatever request target a caller writes, a backend gets queries only, and 
   );
   // Otherwise it proves nothing.
   expect(reached).toBeGreaterThan(10);
+});
+
+function ruleFile(directory: string, name: string, alerts: readonly string[]): string {
+  const rules = alerts.map((alert) => ({ alert, expr: 'vector(1)' }));
+  const file = join(directory, name);
+  writeFileSync(file, JSON.stringify({ groups: [{ name, interval: '1s', rules }] }));
+  return file;
+}
+
+interface Listed {
+  readonly status: number;
+  readonly alerts: readonly string[];
+  readonly warnings: readonly string[];
+}
+
+test('lists of rules and alerts hold those of the service and those of the backend, and its own while the backend is away', async () => {
+  const directory = temporaryDirectory();
+  const theirs = ruleFile(directory, 'theirs.yml', ['Theirs', 'Both']);
+  ruleFile(directory, 'ours.yml', ['Ours', 'Both']);
+  const prometheus = await startPrometheus({ targets: [], rules: [theirs] });
+  onTestFinished(() => prometheus.stop());
+  const config = { backend: { url: prometheus.url } };
+  const service = await startTestService({ ...config, rules: { files: ['ours.yml'] } }, directory);
+  const list = async (path: string): Promise<Listed> => {
+    const response = await fetch(`${service.url}/api/v1/${path}`);
+    const { data, warnings = [] } = (await response.json()) as {
+      data?: {
+        alerts?: { labels: { alertname: string } }[];
+        groups?: { rules: { name: string; state: string }[] }[];
+      };
+      warnings?: string[];
+    };
+    const rules = data?.groups?.flatMap((group) => group.rules) ?? [];
+    const alerts = [
+      ...(data?.alerts ?? []).map(({ labels }) => labels.alertname),
+      ...rules.map(({ name }) => name),
+    ];
+    return { status: response.status, alerts: alerts.sort(), warnings };
+  };
+  const all = { status: 200, alerts: ['Both', 'Both', 'Ours', 'Theirs'], warnings: [] };
+  await expect.poll(() => list('alerts'), { timeout: 15_000 }).toEqual(all);
+  expect(await list('rules')).toEqual(all);
+  expect(await list('rules?type=record')).toEqual({ ...all, alerts: [] });
+  expect((await list('rules?type=odd')).status).toBe(400);
+  await prometheus.stop();
+  const own = { status: 200, alerts: ['Both', 'Ours'] };
+  expect(await list('alerts')).toEqual({
+    ...own,
+    warnings: [expect.stringContaining("the backend's alerts are missing")],
+  });
+  expect(await list('rules')).toEqual({
+    ...own,
+    warnings: [expect.stringContaining("the backend's groups are missing")],
+  });
+  // Without rules of its own there is nothing to show but the backend's answer.
+  await service.change(config);
+  expect((await list('rules')).status).toBe(502);
+});
+
+test('a backend that answers with no list of alerts costs the service none of its own', async () => {
+  const directory = temporaryDirectory();
+  ruleFile(directory, 'ours.yml', ['Ours']);
+  const backend = await startFakeTarget('gone');
+  const config = { backend: { url: backend.url }, rules: { files: ['ours.yml'] } };
+  const service = await startTestService(config, directory);
+  const ask = async (): Promise<unknown> => (await fetch(`${service.url}/api/v1/alerts`)).json();
+  for (const [status, body, reason] of [
+    [200, 'gone', 'it answered 200 without JSON'],
+    [503, '{"status":"error","error":"not ready"}', 'not ready'],
+    [200, '{"status":"success","data":{}}', 'it answered without `alerts`'],
+    [200, 'null', 'it answered 200'],
+  ] as const) {
+    backend.respond = (_request, response) => response.writeHead(status).end(body);
+    await expect.poll(ask, { timeout: 15_000 }).toMatchObject({
+      status: 'success',
+      data: { alerts: [{ labels: { alertname: 'Ours' }, state: 'firing' }] },
+      warnings: [`the backend's alerts are missing: ${reason}`],
+    });
+  }
 });

@@ -6,6 +6,7 @@ import type { ApiData, SelectorQuery } from '../engine/engine-protocol.ts';
 import type { GuardedClient } from '../network/guarded-request.ts';
 import { proxyToBackend } from '../remote/backend-proxy.ts';
 import { backendRequest } from '../remote/backend-request.ts';
+import { mergeWithBackend } from '../remote/merge-backend.ts';
 import type { RuleQuery } from '../rules/rule-filter.ts';
 import type { TargetPool } from '../scrape/target-pool.ts';
 import { ApiParameters } from './api-parameters.ts';
@@ -26,6 +27,12 @@ export interface PrometheusRoutesOptions {
   /** Seconds a query took, for the service's own metrics. */
   readonly observeQuery: (endpoint: string, seconds: number) => void;
 }
+
+/** Routes whose answers are merged with the backend's, and the field of their data that holds the list. */
+const mergedLists: Readonly<Record<string, 'groups' | 'alerts'>> = {
+  '/api/v1/rules': 'groups',
+  '/api/v1/alerts': 'alerts',
+};
 
 /** Routes below `/api/v1`, as Prometheus 3 answers them. */
 export function addPrometheusRoutes(app: FastifyInstance, options: PrometheusRoutesOptions): void {
@@ -59,11 +66,21 @@ export function addPrometheusRoutes(app: FastifyInstance, options: PrometheusRou
       }
     };
   };
+  const hasOwnRules = (): boolean => options.config().rules.groups.length > 0;
+  /** With a backend, lists of rules and alerts hold those that the service evaluates, and the backend's. */
+  const withBackend = async (own: ApiData, request: FastifyRequest, gone: AbortSignal): Promise<ApiData> => {
+    const { backend } = options.config();
+    const field = mergedLists[request.routeOptions.url ?? ''];
+    const forwarded = backend === undefined ? undefined : backendRequest(backend.url, request);
+    if (backend === undefined || field === undefined || forwarded === undefined) return own;
+    return mergeWithBackend(own, field, backend, forwarded, options.client, gone);
+  };
   const getAndPost = ['GET', 'POST'];
   app.addHook('preHandler', async (request, reply) => {
     const { backend } = options.config();
     const forwarded = backend === undefined ? undefined : backendRequest(backend.url, request);
     if (backend === undefined || forwarded === undefined) return undefined;
+    if (hasOwnRules() && Object.hasOwn(mergedLists, request.routeOptions.url ?? '')) return undefined;
     return proxyToBackend(backend, forwarded, options.client, request, reply);
   });
 
@@ -157,11 +174,15 @@ export function addPrometheusRoutes(app: FastifyInstance, options: PrometheusRou
   );
   app.get(
     '/rules',
-    query('rules', (parameters, _request, signal) => engine.read('rules', ruleQuery(parameters), signal)),
+    query('rules', async (parameters, request, signal) =>
+      withBackend(await engine.read('rules', ruleQuery(parameters), signal), request, signal),
+    ),
   );
   app.get(
     '/alerts',
-    query('alerts', (_parameters, _request, signal) => engine.read('alerts', undefined, signal)),
+    query('alerts', async (_parameters, request, signal) =>
+      withBackend(await engine.read('alerts', undefined, signal), request, signal),
+    ),
   );
   app.route({
     method: getAndPost,

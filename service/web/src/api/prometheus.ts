@@ -6,6 +6,7 @@ import { requestJson } from './http.ts';
 interface Envelope<T> {
   readonly status: 'success';
   readonly data: T;
+  readonly warnings?: readonly string[];
 }
 
 async function ask<T>(path: string, init?: RequestInit): Promise<T> {
@@ -127,10 +128,14 @@ export interface AlertRule {
   }[];
 }
 
-/** Every alerting rule. */
-export async function alertRules(signal?: AbortSignal): Promise<readonly AlertRule[]> {
+/** Every alerting rule, and what is missing of them in words. */
+export async function alertRules(
+  signal?: AbortSignal,
+): Promise<{ readonly rules: readonly AlertRule[]; readonly warnings: readonly string[] }> {
   type Rule = AlertRule | { readonly type: 'recording' };
-  const init = signal && { signal };
-  const { groups } = await ask<{ groups: readonly { readonly rules: readonly Rule[] }[] }>('rules', init);
-  return groups.flatMap(({ rules }) => rules.filter((rule) => rule.type === 'alerting'));
+  const { data, warnings = [] } = await requestJson<
+    Envelope<{ groups: readonly { readonly rules: readonly Rule[] }[] }>
+  >('/api/v1/rules', signal && { signal });
+  const rules = data.groups.flatMap((group) => group.rules.filter((rule) => rule.type === 'alerting'));
+  return { rules, warnings };
 }

@@ -9,7 +9,7 @@ const order: Readonly<Record<AlertRule['state'], number>> = { firing: 0, pending
 export function AlertsPage(): JSX.Element {
   const ticks = useTicks(10_000);
   const { data, error } = useAsync(alertRules, [ticks]);
-  const rules = [...(data ?? [])].sort((a, b) => order[a.state] - order[b.state]);
+  const rules = [...(data?.rules ?? [])].sort((a, b) => order[a.state] - order[b.state]);
   const firing = rules.filter(({ state }) => state === 'firing').length;
   return (
     <div class="page">
@@ -24,9 +24,15 @@ export function AlertsPage(): JSX.Element {
               : `${firing} of ${rules.length} rules fire.`}
       </p>
       {error !== undefined && <p role="alert">{error}</p>}
+      {data?.warnings.map((warning) => (
+        <p key={warning} role="alert">
+          {warning}
+        </p>
+      ))}
       <ul class="alerts">
-        {rules.map((rule) => (
-          <li key={rule.name} class={`alert alert-${rule.state}`}>
+        {rules.map((rule, at) => (
+          // The service's rules and a backend's may share a name.
+          <li key={`${rule.name} ${at}`} class={`alert alert-${rule.state}`}>
             <details open={rule.state === 'firing'}>
               <summary>
                 <span class="target-dot" aria-hidden="true" />
