@@ -9,6 +9,7 @@ import { MemoryStore } from './stores/memory-store.ts';
 import { namespaceName } from './stores/names.ts';
 import { RedisGate } from './stores/redis-gate.ts';
 import { RedisStore } from './stores/redis-store.ts';
+import { sizeAtAGlance, sizeOf } from './stores/size-of.ts';
 import { TagRegistry } from './tags.ts';
 import { Writer } from './writer.ts';
 
@@ -61,7 +62,6 @@ export function assemble(
           pingMs,
           onReady: () => void recovery.drain(),
         });
-  const measuresBytes = l1.maxBytes !== undefined;
   const core: Core = {
     name,
     memory,
@@ -72,7 +72,7 @@ export function assemble(
     recovery,
     counters,
     codec: l2,
-    measuresBytes,
+    measure: l1.measuresBytes ? sizeOf : sizeAtAGlance,
     now,
     coarseNow: options.coarseNow,
     random,

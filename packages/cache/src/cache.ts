@@ -1,7 +1,7 @@
 import { assemble } from './assemble.ts';
 import { announce } from './channels.ts';
 import { CompiledOptions } from './compiled-options.ts';
-import type { Core, Target } from './core.ts';
+import type { Core, ReadRequest, Target } from './core.ts';
 import {
   CompiledDefinition,
   type Definition,
@@ -81,6 +81,21 @@ const noOptions: GetOrSetOptions = Object.freeze({});
 /** Throws `ERR_WEIR_CACHE_INVALID_OPTION` on the first option that is unknown or out of range. */
 export function createCache(options: CacheOptions): Cache {
   return new WeirCache(resolveOptions(options));
+}
+
+/** Whether `createCache` has made it. */
+export function isCache(value: unknown): value is Cache {
+  return WeirCache.isCache(value);
+}
+
+/** As `getOrSet`, for the parts of this package: a reader can tell that another process has the lease, and leave. */
+export function readAdHoc(
+  cache: Cache,
+  key: string,
+  options: SetOptions,
+  read: Pick<ReadRequest, 'load' | 'signal' | 'onHeld'>,
+): Promise<unknown> {
+  return WeirCache.read(cache as WeirCache, key, options, read);
 }
 
 class WeirCache implements Cache {
@@ -214,6 +229,19 @@ class WeirCache implements Cache {
       load,
       signal: options.signal,
     })) as V;
+  }
+
+  static isCache(value: unknown): value is Cache {
+    return typeof value === 'object' && value !== null && #core in value;
+  }
+
+  static async read(
+    cache: WeirCache,
+    key: string,
+    options: SetOptions,
+    read: Pick<ReadRequest, 'load' | 'signal' | 'onHeld'>,
+  ): Promise<unknown> {
+    return await cache.#readThrough.read({ ...cache.#target(key, options), ...read });
   }
 
   #target(key: string, options: SetOptions): Target {

@@ -23,7 +23,8 @@ export interface Core {
   readonly recovery: RecoveryQueue;
   readonly counters: Counters;
   readonly codec: CodecOptions;
-  readonly measuresBytes: boolean;
+  /** How many bytes of L1's budget a value takes. */
+  readonly measure: (value: unknown) => number;
   readonly now: () => number;
   /** `now` at a coarser resolution, for the hot path. */
   readonly coarseNow: () => number;

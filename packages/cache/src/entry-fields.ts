@@ -4,7 +4,6 @@ import { earlyFrom, staleMsOf } from './policies/freshness.ts';
 import { applySchema } from './schema.ts';
 import type { EntryFields } from './stores/entry.ts';
 import type { RedisRead } from './stores/redis-store.ts';
-import { sizeOf } from './stores/size-of.ts';
 import { keep } from './values.ts';
 
 /** A value just loaded or set. */
@@ -45,7 +44,7 @@ export function fieldsOfNew(core: Core, { policy }: Target, fresh: NewValue): En
     earlyFrom: earlyFrom(policy.earlyRefresh, loadMs, freshUntil),
     tags: ownTags(fresh.tags),
     tagsAsOf: fresh.tagsAsOf,
-    sizeBytes: core.measuresBytes ? sizeOf(value) : 1,
+    sizeBytes: core.measure(value),
     isCloned: policy.values === 'cloned',
   };
 }
@@ -133,7 +132,7 @@ function fieldsOf(
     earlyFrom: earlyFrom(policy.earlyRefresh, loadMs, freshUntil),
     tags: ownTags(tags),
     tagsAsOf,
-    sizeBytes: core.measuresBytes ? sizeOf(value) : 1,
+    sizeBytes: core.measure(value),
     isCloned: policy.values === 'cloned',
   };
 }

@@ -1,9 +1,8 @@
 import type { Application, NextFunction, Request, RequestHandler, Response } from 'express';
 import { forward, refreshHeaders, refreshInBackground, takeRefresh } from './http/background.ts';
-import { capture, send } from './http/capture.ts';
+import { capture, invalidateBeforeEnd, send } from './http/capture.ts';
 import { handleDetached } from './http/detached-request.ts';
 import type { Exchange, IncomingRequest } from './http/exchange.ts';
-import { fieldsOf } from './http/fields.ts';
 import { ResponseCache } from './http/response-cache.ts';
 import type { ResponseCacheOptions } from './http/response-cache-options.ts';
 
@@ -38,19 +37,6 @@ export function expressResponseCache(options: ResponseCacheOptions): RequestHand
     if (request.method !== 'GET' && request.method !== 'HEAD') invalidateBeforeEnd(cache, incoming, response);
     next();
   };
-}
-
-// Whoever has read the answer must not find what it made invalid.
-function invalidateBeforeEnd(cache: ResponseCache, incoming: IncomingRequest, response: Response): void {
-  const { end } = response;
-  response.end = ((...args: unknown[]) => {
-    response.end = end;
-    cache
-      .invalidateAfter(incoming, response.statusCode, fieldsOf(response.getHeaders()))
-      .catch(() => {})
-      .finally(() => end.apply(response, args as unknown as Parameters<typeof end>));
-    return response;
-  }) as typeof end;
 }
 
 function refresh(exchange: Exchange, request: Request): void {

@@ -2,6 +2,7 @@ import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import type { Answer } from './http/answer.ts';
 import { forward, refreshHeaders, refreshInBackground, takeRefresh } from './http/background.ts';
 import { isStream, tapped } from './http/body-tap.ts';
+import { capture, invalidateBeforeEnd } from './http/capture.ts';
 import type { Exchange, IncomingRequest } from './http/exchange.ts';
 import { fieldsOf } from './http/fields.ts';
 import { ResponseCache } from './http/response-cache.ts';
@@ -13,13 +14,15 @@ interface Forwarded {
   readonly exchange: Exchange;
   /** As it came, before the handler's view of it was changed. */
   readonly request: IncomingRequest;
+  /** To be called when Fastify sends the reply: then `onSend` does what is done for a reply that bypasses it. */
+  readonly releases: readonly (() => void)[];
 }
 
 /**
  * Caches the responses of the routes of its scope to RFC 9111, 5861 and 9211: register it before them, and after what must
  * see every request, authentication above all. Handlers say with Cache-Control what may be cached. Streams pass as
- * they come and are stored up to `maxBodyBytes`. A refresh in the background runs the route by `app.inject`, hooks
- * included. A failing cache never fails a request.
+ * they come and are stored up to `maxBodyBytes`, and so does what a hijacked reply sends by `reply.raw`. A refresh in the
+ * background runs the route by `app.inject`, hooks included. A failing cache never fails a request.
  */
 export const fastifyResponseCache: FastifyPluginAsync<ResponseCacheOptions> = async (app, options) => {
   const cache = new ResponseCache(options);
@@ -45,20 +48,23 @@ export const fastifyResponseCache: FastifyPluginAsync<ResponseCacheOptions> = as
       }
       exchange = lookup.exchange;
     }
-    forwarded.set(request, { exchange, request: incoming });
     forward(exchange, request.raw.headers);
-    // A client that left, or a hijacked reply, must not hold up those who wait.
-    reply.raw.once('close', () => exchange.abandon());
+    // A hijacked reply is answered by `reply.raw` and bypasses `onSend`.
+    const releases = [capture(reply.raw, exchange, cache.maxBodyBytes)];
+    if (request.method !== 'GET' && request.method !== 'HEAD') {
+      releases.push(invalidateBeforeEnd(cache, incoming, reply.raw));
+    }
+    forwarded.set(request, { exchange, request: incoming, releases });
   });
 
   app.addHook('onSend', async (request, reply, payload) => {
     const entry = forwarded.get(request);
+    if (entry === undefined) return payload;
+    const { exchange, releases } = entry;
+    for (const release of releases) release();
     // Before the answer goes out: whoever has read it must not find what it made invalid.
     const headers = fieldsOf(reply.getHeaders());
-    const incoming = entry?.request ?? incomingOf(request);
-    await cache.invalidateAfter(incoming, reply.statusCode, headers).catch(() => {});
-    if (entry === undefined) return payload;
-    const { exchange } = entry;
+    await cache.invalidateAfter(entry.request, reply.statusCode, headers).catch(() => {});
     const body = bodyOf(payload);
     const decision =
       body === undefined

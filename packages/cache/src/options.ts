@@ -14,7 +14,12 @@ import type { RedisClient } from './stores/redis-client.ts';
 export interface L1Options {
   /** Default 10,000, over all definitions. The least recently used entry leaves first. */
   readonly maxEntries?: number;
-  /** Bound on the estimated heap of all values; costs one walk over each stored value. Default: none. */
+  /**
+   * Bound on the estimated heap of keys and values, over all definitions; the least recently used entry leaves first, and one
+   * larger than the bound is not kept. If given, every stored value is measured by one walk over it. Default 128 MiB, against which
+   * only what is heavy at a glance counts: the characters and bytes of a value that is a string, a `Buffer` or a typed array, or
+   * has some as properties or items, such as a cached HTTP response.
+   */
   readonly maxBytes?: number;
 }
 
@@ -65,7 +70,12 @@ export interface CacheOptions {
 export interface ResolvedOptions {
   readonly name: string;
   readonly redis: RedisClient | undefined;
-  readonly l1: { readonly maxEntries: number; readonly maxBytes: number | undefined };
+  readonly l1: {
+    readonly maxEntries: number;
+    readonly maxBytes: number;
+    /** `false`: `maxBytes` is the default, and values are measured at a glance. */
+    readonly measuresBytes: boolean;
+  };
   readonly l2: Readonly<Required<RedisOptions>>;
   readonly defaults: Policy;
   readonly version: string;
@@ -115,7 +125,8 @@ function resolveL1(l1: L1Options): ResolvedOptions['l1'] {
   checkKeys('l1', l1, ['maxEntries', 'maxBytes']);
   return Object.freeze({
     maxEntries: checkNumber('l1.maxEntries', l1.maxEntries ?? 10_000, 1, 2 ** 31),
-    maxBytes: l1.maxBytes === undefined ? undefined : checkNumber('l1.maxBytes', l1.maxBytes, 1, 2 ** 50),
+    maxBytes: checkNumber('l1.maxBytes', l1.maxBytes ?? 128 * 2 ** 20, 1, 2 ** 50),
+    measuresBytes: l1.maxBytes !== undefined,
   });
 }
 

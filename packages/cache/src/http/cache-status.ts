@@ -3,7 +3,7 @@ export interface StatusFacts {
   /** RFC 9211 §2.1 */
   readonly hit?: boolean;
   /** §2.2: why the request went to the handler. */
-  readonly fwd?: 'uri-miss' | 'vary-miss' | 'stale' | 'request' | 'method' | 'partial';
+  readonly fwd?: 'bypass' | 'uri-miss' | 'vary-miss' | 'stale' | 'request' | 'method' | 'partial';
   /** §2.3: what the handler answered, where the client is told something else. */
   readonly fwdStatus?: number;
   /** §2.4: freshness left, negative when stale. */

@@ -1,8 +1,9 @@
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import type { Answer } from './answer.ts';
 import { BodyTap } from './body-tap.ts';
-import type { Exchange } from './exchange.ts';
+import type { Exchange, IncomingRequest } from './exchange.ts';
 import { fieldsOf } from './fields.ts';
+import type { ResponseCache } from './response-cache.ts';
 
 type Arguments = readonly unknown[];
 
@@ -15,13 +16,16 @@ export function send(response: ServerResponse, answer: Answer, callback?: () => 
 
 /**
  * Stands between a handler and its `node:http` response. A body that comes in one piece is held for the moment of the decision;
- * one that is written in parts is decided about before its first byte, then passes as it comes.
+ * one that is written in parts is decided about before its first byte, then passes as it comes. Returns a function that
+ * ends this: what the framework sends from then on passes as it is.
  */
-export function capture(response: ServerResponse, exchange: Exchange, maxBodyBytes: number): void {
+export function capture(response: ServerResponse, exchange: Exchange, maxBodyBytes: number): () => void {
   const { end, write, writeHead } = response;
   const tap = new BodyTap(maxBodyBytes);
   let state: 'undecided' | 'passing' | 'collecting' | 'replaced' = 'undecided';
+  // A client that left must not hold up those who wait.
   response.once('close', () => exchange.abandon());
+  if (response.destroyed) exchange.abandon();
 
   const restore = () => {
     Object.assign(response, { write, end, writeHead });
@@ -50,6 +54,8 @@ export function capture(response: ServerResponse, exchange: Exchange, maxBodyByt
 
   // Node calls it for implicit headers too, hence every way of streaming comes through here.
   response.writeHead = ((status: number, ...rest: Arguments) => {
+    if (state === 'passing')
+      return writeHead.apply(response, [status, ...rest] as Parameters<typeof writeHead>);
     response.statusCode = status;
     setHeaders(response, rest.at(-1));
     if (state === 'undecided') decideHead();
@@ -89,6 +95,34 @@ export function capture(response: ServerResponse, exchange: Exchange, maxBodyByt
     restore();
     return end.apply(response, args as unknown as Parameters<typeof end>);
   }) as typeof end;
+  return () => {
+    if (state === 'undecided') state = 'passing';
+  };
+}
+
+/**
+ * Holds back the end of a response until it has invalidated what it must: whoever has read it must not find that any more.
+ * Returns a function that ends this.
+ */
+export function invalidateBeforeEnd(
+  cache: ResponseCache,
+  request: IncomingRequest,
+  response: ServerResponse,
+): () => void {
+  const { end } = response;
+  let isPassing = false;
+  response.end = ((...args: Arguments) => {
+    if (isPassing) return end.apply(response, args as unknown as Parameters<typeof end>);
+    isPassing = true;
+    cache
+      .invalidateAfter(request, response.statusCode, fieldsOf(response.getHeaders()))
+      .catch(() => {})
+      .finally(() => end.apply(response, args as unknown as Parameters<typeof end>));
+    return response;
+  }) as typeof end;
+  return () => {
+    isPassing = true;
+  };
 }
 
 function setHeaders(response: ServerResponse, headers: unknown): void {

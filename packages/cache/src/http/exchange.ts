@@ -34,6 +34,8 @@ export interface ExchangeOptions {
   readonly answersPreconditions: boolean;
   /** Why nothing of it is stored, if so. */
   readonly refusal: string | undefined;
+  /** Asked when the response turns out storable: whether it may be stored, which another process may be about to do. */
+  readonly mayStore: () => boolean;
   /** Stores a response; the exchange is over when it has settled. */
   readonly store: (response: StoredResponse) => Promise<unknown>;
   /** Called once, when the response is stored or will not be, with the reason. */
@@ -173,7 +175,8 @@ export class Exchange {
       requestedAt: this.#requestedAt,
       respondedAt: now(),
     };
-    return lifetimeOf(facts, storage);
+    const life = lifetimeOf(facts, storage);
+    return typeof life === 'string' || this.#options.mayStore() ? life : 'unclaimed';
   }
 
   #stored(status: number, response: HeaderFields, body: Buffer, life: Lifetime): StoredResponse {

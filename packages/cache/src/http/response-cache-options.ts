@@ -1,5 +1,6 @@
-import type { Cache } from '../cache.ts';
+import { type Cache, isCache } from '../cache.ts';
 import { CacheError, invalidOption } from '../errors.ts';
+import { checkKey } from '../keys.ts';
 import { checkKeys } from '../options.ts';
 import type { ExchangeSettings, IncomingRequest } from './exchange.ts';
 import type { HeaderFields } from './fields.ts';
@@ -8,7 +9,11 @@ import type { HeaderFields } from './fields.ts';
 export interface ResponseCacheOptions {
   /** A cache from `createCache`; its Redis, if any, shares responses between processes. */
   readonly cache: Cache;
-  /** What tells resources apart. Default: host, path and query. Add the user or tenant if the response depends on them. */
+  /**
+   * What tells resources apart. Default: host (in lower case), path and query. Add the user or tenant if the response depends on
+   * them, and join the parts so that no two lists of parts give one key, for instance by `JSON.stringify([tenant, host, url])`:
+   * clients choose all of them. A request whose key is no string, or empty, passes uncached with a process warning.
+   */
   readonly key?: (request: {
     readonly host: string;
     readonly url: string;
@@ -18,10 +23,7 @@ export interface ResponseCacheOptions {
   readonly defaultTtlMs?: number;
   /** How long an expired response with a validator of the handler's own is kept, to be validated. Default 600,000. */
   readonly keepStaleMs?: number;
-  /**
-   * The longest that anything of a resource is kept, whatever it says, and for how long an asked-for URL leaves a small entry
-   * even if its response is not stored. Default 3,600,000.
-   */
+  /** The longest that anything of a resource is kept, whatever it says. Default 3,600,000. */
   readonly maxKeepMs?: number;
   /** Bodies larger than this are passed on uncached. Default 1 MiB. */
   readonly maxBodyBytes?: number;
@@ -62,13 +64,17 @@ const optionKeys = [
 export function resolveResponseCacheOptions(options: ResponseCacheOptions): ResolvedResponseCacheOptions {
   checkKeys('options', options, optionKeys);
   const { cache, clock, setCookie = 'refuse', statusName = 'weir' } = options;
-  if (typeof cache?.getOrSet !== 'function') {
-    throw invalidOption('cache', 'a cache made by `createCache`', cache);
+  if (!isCache(cache)) throw invalidOption('cache', 'a cache made by `createCache`', cache);
+  const { exposeKey = false, key = defaultKey } = options;
+  if (typeof key !== 'function') throw invalidOption('key', 'a function of the request', key);
+  if (typeof exposeKey !== 'boolean') throw invalidOption('exposeKey', 'a boolean', exposeKey);
+  if (clock !== undefined && typeof clock?.now !== 'function') {
+    throw invalidOption('clock', 'an object with `now()`', clock);
   }
   if (setCookie !== 'refuse' && setCookie !== 'strip') {
     throw invalidOption('setCookie', "'refuse' or 'strip'", setCookie);
   }
-  if (!/^[A-Za-z*][\w!#$%&'*+.^`|~:/-]*$/.test(statusName)) {
+  if (typeof statusName !== 'string' || !/^[A-Za-z*][\w!#$%&'*+.^`|~:/-]*$/.test(statusName)) {
     throw new CacheError(
       'ERR_WEIR_CACHE_INVALID_OPTION',
       `Expected \`statusName\` to be an HTTP token, got \`${statusName}\`.`,
@@ -76,10 +82,14 @@ export function resolveResponseCacheOptions(options: ResponseCacheOptions): Reso
   }
   return {
     cache,
-    key: options.key ?? (({ host, url }) => `${host}${url}`),
+    key: (request) => {
+      const made = key(request);
+      checkKey(made);
+      return made;
+    },
     keepStaleMs: atLeast(0, 'keepStaleMs', options.keepStaleMs ?? 600_000),
     maxKeepMs: atLeast(1, 'maxKeepMs', options.maxKeepMs ?? 3_600_000),
-    exposesKey: options.exposeKey ?? false,
+    exposesKey: exposeKey,
     settings: {
       name: statusName,
       maxBodyBytes: atLeast(0, 'maxBodyBytes', options.maxBodyBytes ?? 2 ** 20),
@@ -87,6 +97,12 @@ export function resolveResponseCacheOptions(options: ResponseCacheOptions): Reso
       now: clock === undefined ? () => Date.now() : () => clock.now(),
     },
   };
+}
+
+// A request target has no space in it, whatever Node lets pass as a host: the last space ends the host. Hosts are compared
+// without case (RFC 9110 §4.2.3).
+function defaultKey({ host, url }: IncomingRequest): string {
+  return `${host.toLowerCase()} ${url}`;
 }
 
 function atLeast(min: number, name: string, value: unknown): number {

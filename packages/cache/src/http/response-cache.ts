@@ -1,10 +1,10 @@
-import { randomBytes } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { Cache } from '../cache.ts';
 import { type Answer, answerFrom, gatewayTimeout } from './answer.ts';
 import type { StatusFacts } from './cache-status.ts';
 import { Exchange, type ExchangeSettings, type IncomingRequest } from './exchange.ts';
 import { fieldOf, type HeaderFields, tokensOf } from './fields.ts';
+import { type Claim, Generations } from './generations.ts';
 import { type RequestWishes, wishesOf } from './request-wishes.ts';
 import { type ResponseCacheOptions, resolveResponseCacheOptions } from './response-cache-options.ts';
 import { ageOf, reuseOf } from './reuse.ts';
@@ -19,9 +19,16 @@ export type Lookup =
   | { readonly kind: 'forward'; readonly exchange: Exchange };
 
 interface Found {
+  /** `undefined` while nothing of the resource is stored. */
+  readonly generation: string | undefined;
   readonly key: string;
   readonly stored: StoredResponse | undefined;
   readonly fwd: 'uri-miss' | 'vary-miss' | 'stale';
+}
+
+/** What a request may store under while its resource has no generation. */
+interface Right {
+  claim: Claim | undefined;
 }
 
 // For how long requests for a resource that turned out unstorable do not wait for each other.
@@ -32,6 +39,9 @@ const exactly = {
   earlyRefresh: 0,
   staleWhileRevalidateMs: 0,
   graceMs: 0,
+  errorBackoffMs: 0,
+  softTimeoutMs: Number.POSITIVE_INFINITY,
+  hardTimeoutMs: Number.POSITIVE_INFINITY,
   values: 'shared',
 } as const;
 const maxWaits = 3;
@@ -40,17 +50,18 @@ const maxProductionMs = 30_000;
 
 /**
  * The shared HTTP cache of RFC 9111 in front of a server's own handlers. Storage, limits, coherence and faults are the
- * cache's; this part decides what the RFCs decide. Everything stored of a resource lies under its *generation*, read before
- * the handler runs; to invalidate is to delete the generation, so what a handler was making meanwhile is never found.
+ * cache's; this part decides what the RFCs decide. Everything stored of a resource lies under its generation (`Generations`).
  */
 export class ResponseCache {
   readonly #cache: Cache;
+  readonly #generations: Generations;
   readonly #key: (request: IncomingRequest) => string;
   readonly #keepStaleMs: number;
   readonly #maxKeepMs: number;
   readonly #exposesKey: boolean;
   readonly #settings: ExchangeSettings;
   readonly #producing = new Map<string, PromiseWithResolvers<void>>();
+  #hasWarned = false;
   readonly #unstorable = new LRUCache<string, true>({ max: 10_000, ttl: unstorableMs });
 
   constructor(options: ResponseCacheOptions) {
@@ -61,6 +72,7 @@ export class ResponseCache {
     this.#maxKeepMs = resolved.maxKeepMs;
     this.#exposesKey = resolved.exposesKey;
     this.#settings = resolved.settings;
+    this.#generations = new Generations(resolved.cache, { ...exactly, ttlMs: resolved.maxKeepMs });
   }
 
   get maxBodyBytes(): number {
@@ -78,11 +90,11 @@ export class ResponseCache {
       if (wishes.onlyIfCached) return this.#gatewayTimeout();
       return this.#bypass(request, wishes, { fwd: 'request' }, 'request-no-store');
     }
-    const base = this.#key(request);
-    const generation = await this.#generation(base);
+    const base = this.#baseOf(request);
+    if (base === undefined) return this.#bypass(request, wishes, { fwd: 'bypass' }, 'key');
     const shown = this.#exposesKey ? { key: base } : {};
     for (let waits = 0; ; waits += 1) {
-      const found = await this.#look(generation, request.headers);
+      const found = await this.#look(base, request.headers);
       const collapsed = waits > 0 ? { collapsed: true } : {};
       const answer = this.#reuse(base, found, request, wishes, { ...shown, ...collapsed });
       if (answer !== undefined) return answer;
@@ -94,14 +106,14 @@ export class ResponseCache {
       const isAlone = request.headers.range !== undefined;
       const mayWait = !wishes.noCache && !this.#unstorable.has(base) && waits < maxWaits;
       if (leader === undefined || isAlone || !mayWait) {
-        const exchange = this.#exchange(
-          base,
-          found,
-          request,
-          wishes,
-          status,
-          leader === undefined && !isAlone,
-        );
+        const isLeader = leader === undefined && !isAlone;
+        const right: Right = { claim: undefined };
+        // At once, so that whoever comes now finds a leader.
+        const exchange = this.#exchange(base, found, request, wishes, status, isLeader, right);
+        // Of a resource that is known not to be storable nothing is claimed, until a response says otherwise.
+        if (found.generation === undefined && request.method === 'GET' && !this.#unstorable.has(base)) {
+          right.claim = await this.#generations.claim(base);
+        }
         return { kind: 'forward', exchange };
       }
       await leader.promise;
@@ -112,28 +124,45 @@ export class ResponseCache {
   async invalidateAfter(request: IncomingRequest, status: number, headers: HeaderFields): Promise<void> {
     if (['GET', 'HEAD', 'OPTIONS', 'TRACE'].includes(request.method) || status < 200 || status >= 400) return;
     const urls = new Set([request.url]);
+    const own = URL.parse(`http://${request.host}${request.url}`);
     for (const name of ['location', 'content-location']) {
-      const target = URL.parse(fieldOf(headers, name) ?? '', `http://${request.host}${request.url}`);
-      if (target?.host === request.host) urls.add(`${target.pathname}${target.search}`);
+      const target = own && URL.parse(fieldOf(headers, name) ?? '', own.href);
+      if (target && target.host === own.host) urls.add(`${target.pathname}${target.search}`);
     }
     await Promise.all(
-      [...urls].map((url) => this.#cache.delete(generationKey(this.#key({ ...request, url })))),
+      [...urls].map(async (url) => {
+        const base = this.#baseOf({ ...request, url });
+        if (base !== undefined) await this.#generations.invalidate(base);
+      }),
     );
   }
 
-  #generation(base: string): Promise<string> {
-    return this.#cache.getOrSet(generationKey(base), () => randomBytes(9).toString('base64url'), {
-      ...exactly,
-      ttlMs: this.#maxKeepMs,
-    });
+  // What is no key must neither fail a request nor mix up resources.
+  #baseOf(request: IncomingRequest): string | undefined {
+    try {
+      return this.#key(request);
+    } catch (error) {
+      if (!this.#hasWarned) process.emitWarning(`The response cache's \`key\` failed: ${String(error)}`);
+      this.#hasWarned = true;
+      return undefined;
+    }
   }
 
-  async #look(generation: string, headers: HeaderFields): Promise<Found> {
+  async #look(base: string, headers: HeaderFields): Promise<Found> {
+    const generation = await this.#generations.find(base);
+    if (generation === undefined) {
+      return { generation, key: `http claim ${base}`, stored: undefined, fwd: 'uri-miss' };
+    }
     const names = await this.#cache.get<readonly string[]>(varyKey(generation));
     const key = responseKey(variantKey(generation, names ?? [], headers));
     const stored = names === undefined ? undefined : await this.#cache.get<StoredResponse>(key);
-    if (stored !== undefined) return { key, stored, fwd: 'stale' };
-    return { key, stored, fwd: names === undefined || names.length === 0 ? 'uri-miss' : 'vary-miss' };
+    if (stored !== undefined) return { generation, key, stored, fwd: 'stale' };
+    return {
+      generation,
+      key,
+      stored,
+      fwd: names === undefined || names.length === 0 ? 'uri-miss' : 'vary-miss',
+    };
   }
 
   #reuse(
@@ -164,11 +193,12 @@ export class ResponseCache {
 
   #exchange(
     base: string,
-    { key, stored }: Found,
+    { generation, key, stored }: Found,
     request: IncomingRequest,
     wishes: RequestWishes,
     status: StatusFacts,
     isLeader: boolean,
+    right: Right = { claim: undefined },
   ): Exchange {
     const production = Promise.withResolvers<void>();
     const stepDown = () => {
@@ -177,7 +207,6 @@ export class ResponseCache {
     };
     const timer = isLeader ? setTimeout(stepDown, maxProductionMs).unref() : undefined;
     if (isLeader) this.#producing.set(key, production);
-    const generation = key.slice(responseKey('').length).split(' ', 1)[0] as string;
     const isRange = request.headers.range !== undefined;
     return new Exchange(this.#settings, {
       request,
@@ -187,12 +216,18 @@ export class ResponseCache {
       answersPreconditions: !isRange && !this.#unstorable.has(base),
       // A HEAD response has no body to store.
       refusal: request.method === 'GET' ? undefined : 'method',
-      store: async (response) => {
+      mayStore: () => {
         this.#unstorable.delete(base);
-        await this.#store(generation, request.headers, response);
+        return generation !== undefined || right.claim !== undefined;
+      },
+      store: async (response) => {
+        const under = generation ?? (await right.claim?.generation());
+        if (under !== undefined) await this.#store(under, request.headers, response);
       },
       onEnd: (refusal) => {
-        if (refusal !== undefined && refusal !== 'method' && !isRange) this.#unstorable.set(base, true);
+        const isUnstorable = refusal !== undefined && refusal !== 'method' && refusal !== 'unclaimed';
+        if (isUnstorable && !isRange) this.#unstorable.set(base, true);
+        right.claim?.release();
         clearTimeout(timer);
         stepDown();
       },
@@ -220,6 +255,7 @@ export class ResponseCache {
       stored: undefined,
       answersPreconditions: false,
       refusal,
+      mayStore: () => false,
       store: async () => {},
       onEnd: () => {},
     });
@@ -229,10 +265,6 @@ export class ResponseCache {
   #gatewayTimeout(): Lookup {
     return { kind: 'answer', answer: gatewayTimeout(this.#settings.name), refresh: undefined };
   }
-}
-
-function generationKey(base: string): string {
-  return `http generation ${base}`;
 }
 
 function varyKey(generation: string): string {

@@ -73,6 +73,8 @@ function refusalOf(
   // §3: a final status. §3.3: no parts are combined. 304 never gets here as a response of its own.
   // A failure is not stored though it may say so: a header set for all routes would turn one into an outage.
   if (status < 200 || status === 206 || status === 304 || status >= 500) return 'status';
+  // An event stream has no end, so that it could never be stored, and who waits for it would wait in vain.
+  if (/^\s*text\/event-stream\b/i.test(fieldOf(response, 'content-type') ?? '')) return 'event-stream';
   // §5.2.2.3: only who understands the status may store, and then no-store does not count.
   const mustUnderstand = control.has('must-understand');
   if (mustUnderstand && !understoodStatus.has(status)) return 'status';

@@ -4,11 +4,10 @@ import { Entry, type EntryFields } from './entry.ts';
 import { Namespace } from './namespace.ts';
 import { TagTable } from './tag-table.ts';
 
-/** Bounds of L1. At least `maxEntries` applies, so that no use is unbounded. */
+/** Bounds of L1. */
 export interface MemoryBounds {
   readonly maxEntries: number;
-  /** `undefined`: only entries are counted. */
-  readonly maxBytes: number | undefined;
+  readonly maxBytes: number;
 }
 
 /**
@@ -23,15 +22,15 @@ export class MemoryStore {
   /** What is known of the tags of its entries, and of others. */
   readonly tags: TagTable = new TagTable();
   readonly #lru: LRUCache<Entry, Entry>;
+  readonly #counters: Counters;
   readonly #namespaces = new Map<string, Namespace>();
 
   constructor(bounds: MemoryBounds, counters: Counters) {
+    this.#counters = counters;
     this.#lru = new LRUCache<Entry, Entry>({
       max: bounds.maxEntries,
-      ...(bounds.maxBytes !== undefined && {
-        maxSize: bounds.maxBytes,
-        sizeCalculation: (entry) => entry.sizeBytes,
-      }),
+      maxSize: bounds.maxBytes,
+      sizeCalculation: (entry) => entry.sizeBytes + entry.key.length * 2,
       dispose: (entry, _key, reason) => {
         if (reason === 'evict') counters.evictions += 1;
         if (entry.tags.length > 0) this.tags.letGo(entry.tags);
@@ -91,6 +90,7 @@ export class MemoryStore {
     if (!this.#lru.has(entry)) {
       namespace.entries.delete(key);
       if (entry.tags.length > 0) this.tags.letGo(entry.tags);
+      this.#counters.evictions += 1;
     }
     return entry;
   }
