@@ -25,8 +25,10 @@ export class ReadThrough {
     const { assertOpen, counters, now, random } = this.#core;
     const { namespace, key, policy } = request;
     assertOpen();
-    const entry = this.#candidate(request);
-    if (entry !== undefined && this.#isServable(entry)) {
+    const found = namespace.entries.get(key);
+    const standing = found === undefined ? 'invalid' : this.#standingOf(found);
+    const entry = standing === 'invalid' ? undefined : found;
+    if (entry !== undefined && standing === 'servable') {
       const phase = phaseOf(entry, now());
       if (phase === 'fresh' || phase === 'revalidate') {
         this.#core.memory.touch(entry, now());
@@ -73,8 +75,8 @@ export class ReadThrough {
     const { assertOpen, counters, memory, now, recovery } = this.#core;
     const { namespace, key } = target;
     assertOpen();
-    const entry = this.#candidate(target);
-    if (entry !== undefined && this.#isServable(entry) && phaseOf(entry, now()) === 'fresh') {
+    const entry = namespace.entries.get(key);
+    if (entry !== undefined && this.#standingOf(entry) === 'servable' && phaseOf(entry, now()) === 'fresh') {
       memory.touch(entry, now());
       counters.l1Hits += 1;
       return handOut(entry.value, entry.isCloned);
@@ -104,22 +106,20 @@ export class ReadThrough {
     return this.#openFlight(request) !== undefined;
   }
 
-  /** The L1 entry, unless one of its tags is known to be invalidated: not even grace may bring that back. */
-  #candidate({ namespace, key }: Target): Entry | undefined {
-    const { memory, recovery, tags } = this.#core;
-    const entry = namespace.entries.get(key);
-    if (entry === undefined || entry.tags.length === 0) return entry;
+  /**
+   * `invalid`: one of its tags is known to be invalidated, so that not even grace may bring it back, and L1 drops it. `servable`: L1
+   * may answer without asking Redis: nothing was missed, or Redis cannot be asked anyway.
+   */
+  #standingOf(entry: Entry): 'invalid' | 'servable' | 'unsure' {
+    const { memory, recovery, redis, tags } = this.#core;
     const isOwed = recovery.size > 0 && entry.tags.some(([name]) => recovery.owes(name));
-    if (!isOwed && tags.check(entry.tags, entry.tagsAsOf) !== false) return entry;
-    memory.delete(namespace, key);
-    return undefined;
-  }
-
-  /** Whether L1 may answer without asking Redis: nothing was missed, or Redis could not be asked anyway. */
-  #isServable(entry: Entry): boolean {
-    const { memory, redis, tags } = this.#core;
-    if (redis !== undefined && !redis.isUsable) return true;
-    return entry.epoch === memory.epoch && tags.check(entry.tags, entry.tagsAsOf) === true;
+    const areCurrent = !isOwed && (entry.tags.length === 0 || tags.check(entry.tags, entry.tagsAsOf));
+    if (areCurrent === false) {
+      memory.delete(entry.namespace, entry.key);
+      return 'invalid';
+    }
+    if (redis !== undefined && !redis.isUsable) return 'servable';
+    return entry.epoch === memory.epoch && areCurrent === true ? 'servable' : 'unsure';
   }
 
   #openFlight({ namespace, key }: Target): Flight | undefined {

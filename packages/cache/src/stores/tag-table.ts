@@ -24,20 +24,29 @@ export interface TagState {
 
 /**
  * The tags that a process knows. Those of L1 entries stay as long as their entries, so that a bound on entries is a bound on them;
- * of the others the least recently used are forgotten.
+ * of the others the least recently obtained are forgotten.
  */
 export class TagTable {
-  readonly #carried = new Map<string, TagState>();
-  readonly #idle = new LRUCache<string, TagState>({ max: maxIdle });
+  readonly #states = new Map<string, TagState>();
+  /** Those that may be forgotten, and some that entries carry. */
+  readonly #idle = new LRUCache<string, TagState>({
+    max: maxIdle,
+    dispose: (state, name, reason) => {
+      if (reason !== 'set' && state.carriers === 0) this.#states.delete(name);
+    },
+  });
 
   find(name: string): TagState | undefined {
-    return this.#carried.get(name) ?? this.#idle.get(name);
+    return this.#states.get(name);
   }
 
   /** As `find`, and makes what is missing. */
   obtain(name: string): TagState {
-    const found = this.find(name);
-    if (found !== undefined) return found;
+    const found = this.#states.get(name);
+    if (found !== undefined) {
+      this.#idle.get(name);
+      return found;
+    }
     const state: TagState = {
       version: undefined,
       epoch: Number.NaN,
@@ -47,36 +56,29 @@ export class TagTable {
       isUsed: false,
       carriers: 0,
     };
+    this.#states.set(name, state);
     this.#idle.set(name, state);
     return state;
   }
 
   /** One more L1 entry carries the tags. */
   hold(tags: readonly TagVersion[]): void {
-    for (const [name] of tags) {
-      const state = this.obtain(name);
-      state.carriers += 1;
-      if (state.carriers > 1) continue;
-      this.#idle.delete(name);
-      this.#carried.set(name, state);
-    }
+    for (const [name] of tags) (this.#states.get(name) ?? this.obtain(name)).carriers += 1;
   }
 
   /** One L1 entry less carries the tags. */
   letGo(tags: readonly TagVersion[]): void {
     for (const [name] of tags) {
-      const state = this.#carried.get(name);
+      const state = this.#states.get(name);
       if (state === undefined) continue;
       state.carriers -= 1;
-      if (state.carriers > 0) continue;
-      this.#carried.delete(name);
-      this.#idle.set(name, state);
+      if (state.carriers === 0) this.#idle.set(name, state);
     }
   }
 
   /** Forgets the versions of all tags, and the tags that no entry carries. */
   forgetVersions(): void {
     this.#idle.clear();
-    for (const state of this.#carried.values()) state.version = undefined;
+    for (const state of this.#states.values()) state.version = undefined;
   }
 }
