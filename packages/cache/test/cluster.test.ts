@@ -56,6 +56,21 @@ it('every operation works on keys of every slot', async () => {
   expect(a.stats().redisErrors + b.stats().redisErrors).toBe(0);
 });
 
+it('hundreds of tags are invalidated in one call', async () => {
+  const [a, b] = caches as [Cache, Cache];
+  const tags = Array.from({ length: 300 }, (_, index) => `tag-${index}`);
+  for (const cache of [a, b]) {
+    for (const tag of ['tag-0', 'tag-299'])
+      expect(await cache.getOrSet(tag, () => 1, { tags: [tag] })).toBe(1);
+  }
+  await a.getOrSet('all', () => 1, { tags });
+  expect(await b.get('all')).toBe(1);
+  expect(await a.invalidateTags(tags)).toBe(true);
+  for (const cache of [a, b]) {
+    for (const key of ['tag-0', 'tag-299', 'all']) expect(await cache.get(key)).toBeUndefined();
+  }
+});
+
 it('a change by redis-cli on any node evicts L1', async () => {
   const [a] = caches as [Cache];
   for (const id of ids) await a.getOrSet(key(id), () => id);

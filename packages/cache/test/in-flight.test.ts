@@ -168,6 +168,31 @@ describe.each(['in memory', 'with Redis', 'with Redis, before changes reach it']
   },
 );
 
+it.each(['in memory', 'with Redis'])(
+  '%s a set whose schema takes its time does not undo a later delete',
+  async (where) => {
+    const cache = where === 'with Redis' ? await instance() : createCache({ name: 'memory' });
+    caches.push(cache);
+    const gate = Promise.withResolvers<void>();
+    const schema = {
+      '~standard': {
+        version: 1,
+        vendor: 'test',
+        validate: async (value: unknown) => {
+          await gate.promise;
+          return { value };
+        },
+      },
+    } as const;
+    const item = cache.define('item', { key: String, load: () => 'loaded', schema, tags: ['new'] });
+    const setting = item.set(1, 'old');
+    expect(await item.delete(1)).toBe(true);
+    gate.resolve();
+    expect(await setting).toBe(false);
+    expect(await item.peek(1)).toBeUndefined();
+  },
+);
+
 it('every call of close resolves when what was on its way has reached Redis and the cache is closed', async () => {
   const cache = await instance();
   const order: string[] = [];
