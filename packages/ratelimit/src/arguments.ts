@@ -24,9 +24,10 @@ export function unitsProblem(name: 'cost' | 'units', units: unknown): RateLimitE
 }
 
 /** What is wrong with a cost under a plan, or undefined. */
-export function costProblem(cost: unknown, plan: Plan): RateLimitError | undefined {
+export function costProblem(cost: number, plan: Plan): RateLimitError | undefined {
+  if (Number.isSafeInteger(cost) && cost >= 1 && cost <= plan.capacity) return undefined;
   const problem = unitsProblem('cost', cost);
-  if (problem !== undefined || (cost as number) <= plan.capacity) return problem;
+  if (problem !== undefined) return problem;
   return new RateLimitError(
     'ERR_WEIR_RATELIMIT_COST_ABOVE_BURST',
     `\`cost\` ${cost} is above ${plan.capacity}, the most that can be granted at once. Raise \`burst\` (or \`limit\`), or split the work.`,

@@ -74,7 +74,9 @@ export function decide(
     const taken = Math.min(granted, Math.floor(available / cost));
     if (taken > 0) {
       algorithm.debit(parameters, cells, at, now, taken * cost);
-      available -= taken * cost;
+      available = parameters.rounds
+        ? algorithm.available(parameters, cells, at, now)
+        : available - taken * cost;
       fields[field] = available;
     }
     fields[field + 1] = available >= cost ? 0 : algorithm.waitUs(parameters, cells, at, now, cost);

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { AlgorithmName } from './algorithms/index.ts';
 import { RateLimitError, shown } from './errors.ts';
 import { type CompiledPolicy, compilePolicy, type Policy } from './policy.ts';
@@ -25,9 +26,14 @@ export interface Plan {
   readonly hasLog: boolean;
   /** Cells of all records. */
   readonly width: number;
-  /** The least capacity: a greater cost could never be granted. */
+  /** The least capacity of the policies that enforce: a greater cost could never be granted. Infinity when none does. */
   readonly capacity: number;
-  /** Names the layout of the records inside Redis keys: records of another layout are never read. */
+  /** Letters of the algorithms in use, each once. */
+  readonly codes: string;
+  /**
+   * Names the layout of the records inside Redis keys: records of another layout are never read. Policies that share a
+   * record lie in it by name, whatever order they are given in, and the layout holds a hash of the names.
+   */
   readonly layout: string;
   /** The policies as the Lua scripts read them. */
   readonly argv: readonly string[];
@@ -71,7 +77,8 @@ export function isLoneGcra({ layout, keyed, policies }: Plan): boolean {
   return layout === 'g' && !keyed && policies[0]?.shadow === false;
 }
 
-function planOf(compiled: readonly CompiledPolicy[]): Plan {
+function planOf(given: readonly CompiledPolicy[]): Plan {
+  const compiled = given.map((policy) => inRecord(policy, recordOf(policy, given).length > 1));
   const names = [...new Set(compiled.map((policy) => policy.key))];
   const offsets: number[] = [];
   const parts: PlanPart[] = [];
@@ -79,7 +86,7 @@ function planOf(compiled: readonly CompiledPolicy[]): Plan {
   for (const name of names) {
     const at = width++;
     const own = compiled.filter((policy) => policy.key === name);
-    for (const policy of own) {
+    for (const policy of byName(own)) {
       offsets[compiled.indexOf(policy)] = width;
       width += policy.algorithm.cells(policy.parameters);
     }
@@ -93,9 +100,11 @@ function planOf(compiled: readonly CompiledPolicy[]): Plan {
     keyed: parts.length > 0,
     hasLog: compiled.some((policy) => policy.algorithmName === 'sliding-log'),
     width,
-    capacity: Math.min(...compiled.map((policy) => policy.parameters.capacity)),
-    layout:
-      parts.length > 0 ? parts.map((part) => part.plan.layout).join('.') : compiled.map(layoutOf).join(''),
+    capacity: Math.min(
+      ...compiled.filter((policy) => !policy.shadow).map((policy) => policy.parameters.capacity),
+    ),
+    codes: [...new Set(compiled.map((policy) => codes[policy.algorithmName]))].sort().join(''),
+    layout: parts.length > 0 ? parts.map((part) => part.plan.layout).join('.') : layoutOf(compiled),
     argv: [] as string[],
   };
   if (parts.length === 0) parts.push({ name: undefined, at: 0, plan });
@@ -104,9 +113,30 @@ function planOf(compiled: readonly CompiledPolicy[]): Plan {
   return Object.freeze(plan);
 }
 
-function layoutOf(policy: CompiledPolicy): string {
-  const code = codes[policy.algorithmName];
-  return code === 'l' ? `l${policy.limit}` : code;
+function recordOf(policy: CompiledPolicy, policies: readonly CompiledPolicy[]): CompiledPolicy[] {
+  return policies.filter((other) => other.key === policy.key);
+}
+
+/** A policy alone in its record has the record's first cell for its interval (gcra.ts). */
+function inRecord(policy: CompiledPolicy, shared: boolean): CompiledPolicy {
+  const intervalCell = shared ? 1 : -1;
+  const rounds = !Number.isInteger(policy.parameters.intervalUs * 16);
+  const parameters = Object.freeze({ ...policy.parameters, rounds, intervalCell } as const);
+  return Object.freeze({ ...policy, parameters });
+}
+
+function byName(policies: readonly CompiledPolicy[]): CompiledPolicy[] {
+  return [...policies].sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+function layoutOf(policies: readonly CompiledPolicy[]): string {
+  const sorted = byName(policies);
+  const algorithms = sorted.map(({ algorithmName, limit }) =>
+    algorithmName === 'sliding-log' ? `l${limit}` : codes[algorithmName],
+  );
+  if (sorted.length === 1) return algorithms.join('');
+  const names = sorted.map(({ name }) => name).join(',');
+  return `${algorithms.join('')}-${createHash('sha256').update(names).digest('base64url').slice(0, 8)}`;
 }
 
 /** See `lua/record.lua`: the cells of each record without the rings of logs, which the scripts read piece by piece. */
@@ -116,7 +146,7 @@ function argvOf({ policies, parts, keyed }: Plan): string[] {
   const byPolicy = new Map<CompiledPolicy, (string | number)[]>();
   let at = 1;
   for (const [number, part] of parts.entries()) {
-    const own = keyed ? policies.filter((policy) => policy.key === part.name) : policies;
+    const own = byName(keyed ? policies.filter((policy) => policy.key === part.name) : policies);
     let width = 1;
     const cells = own.map((policy) => {
       const cell = width;
@@ -140,8 +170,8 @@ function argvOf({ policies, parts, keyed }: Plan): string[] {
 
 /** n, period and extra of record.lua. */
 function numbersOf(code: string, parameters: CompiledPolicy['parameters'], ring: number): number[] {
-  const { limit, windowUs, capacity, intervalUs, refill } = parameters;
-  if (code === 'g') return [capacity, intervalUs, 0];
+  const { limit, windowUs, capacity, intervalUs, refill, intervalCell } = parameters;
+  if (code === 'g') return [capacity, intervalUs, intervalCell];
   if (code === 't') return [capacity, intervalUs, refill];
   return [limit, windowUs, code === 'l' ? ring : 0];
 }

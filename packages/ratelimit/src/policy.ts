@@ -115,7 +115,15 @@ export function worstBurst(policy: Policy): number {
 function parametersOf(policy: Policy): Parameters {
   const { name, limit } = policy;
   const windowUs = policy.windowMs * 1000;
-  const plain = { limit, windowUs, capacity: limit, intervalUs: 0, refill: 0 };
+  const plain = {
+    limit,
+    windowUs,
+    capacity: limit,
+    intervalUs: 0,
+    refill: 0,
+    rounds: false,
+    intervalCell: -1,
+  } as const;
   switch (policy.algorithm) {
     case 'gcra': {
       const capacity = whole(name, 'burst', policy.burst ?? limit, MAX_UNITS);

@@ -5,7 +5,7 @@ import { TIME_ORIGIN_US } from '../src/clock.ts';
 import { createVerdict, decide } from '../src/decide.ts';
 import { compilePlan } from '../src/plan.ts';
 import { type Policy, worstBurst } from '../src/policy.ts';
-import { policyArbitrary } from './policies.ts';
+import { policyArbitrary, steepPolicyArbitrary } from './policies.ts';
 
 /** Runs arrivals `[gap in µs, cost]` and returns what was admitted, when. */
 function run(
@@ -58,6 +58,48 @@ describe('every algorithm', () => {
       { numRuns: 400 },
     );
   });
+
+  test('admits at most its worst burst also where a unit takes less than a microsecond', () => {
+    fc.assert(
+      fc.property(steepPolicyArbitrary, arrivals, (policy, list) => {
+        const { capacity } = compilePlan([policy]);
+        const unit = Math.max(1, Math.floor(capacity / 12));
+        const steep = list.map(([gap, cost]): [number, number] => [Math.ceil(gap / 100), cost * unit]);
+        expect(most(run(policy, steep), policy.windowMs * 1000)).toBeLessThanOrEqual(worstBurst(policy));
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  test.each([1, 60, 1000, 160_000, 300_000, 1_000_000, 3_333_333, 15_900_000, 77_777_777, 1_000_000_000])(
+    'grants %i units a window, never more, and at most 1 %% less',
+    (limit) => {
+      for (const algorithm of ['gcra', 'gcra-strict'] as const) {
+        for (const windowMs of [1, 1000, 86_400_000]) {
+          const policy = { name: 'p', algorithm, limit: limit * 2, windowMs, burst: limit };
+          if (limit * 2 > 1e9) policy.limit = policy.burst = limit;
+          const rate = algorithm === 'gcra' ? policy.limit : policy.limit - policy.burst;
+          if (rate === 0) continue;
+          const plan = compilePlan([policy]);
+          const cells = new Float64Array(plan.width);
+          const verdict = createVerdict(plan);
+          // Empties the burst, then takes what ten windows bring back, in pieces of a hundredth.
+          const start = TIME_ORIGIN_US + 12_345;
+          decide(plan, cells, 0, start, policy.burst, 1, verdict);
+          const piece = Math.max(1, Math.floor(rate / 100));
+          let granted = 0;
+          for (let step = 1; step <= 1000; step++) {
+            const now = start + Math.floor((step * windowMs * 1000) / 100);
+            decide(plan, cells, 0, now, piece, Math.ceil(rate / 100 / piece) + 2, verdict);
+            granted += verdict.granted * piece;
+          }
+          const found = { algorithm, windowMs, share: granted / (rate * 10) };
+          expect(found.share, JSON.stringify(found)).toBeLessThanOrEqual(1);
+          expect(found.share, JSON.stringify(found)).toBeGreaterThan(0.97);
+        }
+      }
+    },
+  );
 
   test('admits a cost after exactly the wait it named', () => {
     fc.assert(

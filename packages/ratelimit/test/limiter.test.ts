@@ -4,7 +4,7 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { createManualClock, type RedisServer, startRedis } from '@weir/test-kit';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createRateLimiter, type Policy, RateLimitError } from '../src/index.ts';
+import { createRateLimiter, type LimitKey, type Policy, RateLimitError } from '../src/index.ts';
 
 const tenPerSecond: Policy = { name: 'per-client', algorithm: 'gcra', limit: 10, windowMs: 1000 };
 
@@ -146,6 +146,58 @@ describe('a limiter on Redis', () => {
     await redis.script('FLUSH');
     expect((await limiter.consume('k')).policies[0]?.remaining).toBe(8);
   });
+
+  test.each([
+    'gcra',
+    'gcra-strict',
+    'fixed-window',
+    'sliding-counter',
+    'sliding-log',
+    'token-bucket',
+  ] as const)(
+    'keeps the usage of policies that are given in another order, and lends none to a renamed one: %s',
+    async (algorithm) => {
+      const policy = { algorithm, limit: 100, windowMs: 3_600_000 };
+      const burst = algorithm.startsWith('gcra') ? { burst: 50 } : {};
+      const day: Policy = { ...policy, ...burst, name: 'day', limit: 200 };
+      const hour: Policy = { ...policy, ...burst, name: 'hour' };
+      const user: Policy = {
+        name: 'user',
+        algorithm: 'fixed-window',
+        limit: 50,
+        windowMs: 1000,
+        key: 'user',
+      };
+      const whole: Policy = { ...user, name: 'whole', limit: 500, windowMs: 3_600_000 };
+      const used = async (policies: Policy[], key: LimitKey, taken = 0): Promise<Record<string, number>> => {
+        const limiter = createRateLimiter({ name: `order-${algorithm}`, redis, policies, deadlineMs: 5000 });
+        if (taken > 0) await limiter.consume(key, { cost: taken });
+        const full = await limiter.peek(typeof key === 'string' ? 'fresh' : { user: 'fresh' });
+        const { policies: states } = await limiter.peek(key);
+        return Object.fromEntries(
+          states.map(({ name, remaining }, index) => [
+            name,
+            (full.policies[index]?.remaining ?? 0) - remaining,
+          ]),
+        );
+      };
+      const penalized = createRateLimiter({
+        name: `order-${algorithm}`,
+        redis,
+        policies: [hour, day],
+        deadlineMs: 5000,
+      });
+      await penalized.consume('k', { cost: 7 });
+      await penalized.consume('k', { cost: 3, limits: { day: { limit: 200 } } });
+      expect(await used([hour, day], 'k')).toEqual({ hour: 10, day: 10 });
+      expect(await used([day, hour], 'k')).toEqual({ hour: 10, day: 10 });
+      expect(await used([{ ...day, name: 'a' }, hour], 'k')).toEqual({ hour: 0, a: 0 });
+      const keyed = [hour, day].map((shared) => ({ ...shared, key: 'user' }) as Policy);
+      await used([user, whole, ...keyed], { user: 'u' }, 4);
+      const reversed = await used([...keyed, whole, user].reverse(), { user: 'u' });
+      expect(reversed).toMatchObject({ whole: 4, hour: 4, day: 4 });
+    },
+  );
 
   test('leaves every record with an expiry', async () => {
     const keys = await redis.keys('weir:ratelimit:*');

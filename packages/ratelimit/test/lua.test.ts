@@ -30,6 +30,9 @@ const policies: Record<string, Policy[]> = {
   'gcra of a fractional interval': [
     { name: 'a', algorithm: 'gcra', limit: 9973, windowMs: 700 * W, burst: 50 },
   ],
+  'gcra of a high rate': [
+    { name: 'a', algorithm: 'gcra', limit: 333_333_331, windowMs: W, burst: 100_000_000 },
+  ],
   'gcra-strict': [{ name: 'a', algorithm: 'gcra-strict', limit: 37, windowMs: W }],
   'fixed-window': [{ name: 'a', algorithm: 'fixed-window', limit: 37, windowMs: W }],
   'sliding-counter': [{ name: 'a', algorithm: 'sliding-counter', limit: 37, windowMs: W }],
@@ -65,17 +68,21 @@ const policies: Record<string, Policy[]> = {
 
 describe('the Lua scripts', () => {
   test.each(Object.keys(policies))('decide as the pure functions do: %s', async (name) => {
-    const plan = compilePlan(policies[name] as Policy[]);
-    const decideShared = luaFor(plan, givenTime, decideLua);
+    const usual = compilePlan(policies[name] as Policy[]);
+    const raised = compilePlan((policies[name] as Policy[]).map(threefold));
+    expect(raised.layout).toBe(usual.layout);
+    const decideShared = luaFor(usual, givenTime, decideLua);
     const random = seededRandom(20_261_122);
-    const cells = new Float64Array(plan.width);
-    const verdict = createVerdict(plan);
-    const keys = plan.parts.map((part) => `{${name}}${part.name ?? ''}`);
+    const cells = new Float64Array(usual.width);
+    const verdict = createVerdict(usual);
+    const keys = usual.parts.map((part) => `{${name}}${part.name ?? ''}`);
     let now = TIME_ORIGIN_US + 1e12;
     for (let step = 0; step < 1200; step++) {
       const draw = random();
       now += draw < 0.3 ? 0 : Math.floor(random() * (draw < 0.9 ? W * 40 : W * 1500));
-      const units = 1 + Math.floor(random() * Math.min(8, plan.capacity));
+      // Some decisions are made under other limits, on the same record.
+      const plan = random() < 0.15 ? raised : usual;
+      const units = 1 + Math.floor(random() * Math.max(Math.min(8, plan.capacity), plan.capacity / 40));
       if (random() < 0.08) await adjustBoth(plan, cells, keys, random, now, units);
       const before = cells.slice();
       const count = Math.floor(random() * 4);
@@ -157,6 +164,13 @@ describe('the Lua scripts', () => {
   });
 });
 
+/** Limits of three times as much, where the size of the record allows it. */
+function threefold(policy: Policy): Policy {
+  if (policy.algorithm === 'sliding-log') return policy;
+  const burst = 'burst' in policy && policy.burst !== undefined ? { burst: policy.burst * 3 } : {};
+  return { ...policy, ...burst, limit: policy.limit * 3 } as Policy;
+}
+
 /** The same change of one of the records on both sides. */
 async function adjustBoth(
   plan: Plan,
@@ -171,8 +185,9 @@ async function adjustBoth(
   const kinds = ['credit', 'debit', 'block', 'unblock'] as const;
   const kind = kinds[Math.floor(random() * 4)] as (typeof kinds)[number];
   if (kind === 'block') cells[at] = now + units * 20_000_000;
-  else if (kind === 'unblock') cells[at] = 0;
-  else {
+  else if (kind === 'unblock') {
+    if ((cells[at] as number) > now) cells[at] = 0;
+  } else {
     for (const [index, { algorithm, parameters }] of own.policies.entries()) {
       algorithm[kind](parameters, cells, at + (own.offsets[index] as number), now, units);
     }

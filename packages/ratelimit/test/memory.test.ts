@@ -237,8 +237,11 @@ describe('the one-pass GCRA', () => {
         arrivals,
         fc.integer({ min: 4, max: 9 }),
         fc.integer({ min: 3, max: 97 }),
-        (list, burst, limit) => {
-          const plan = compilePlan([{ name: 'p', algorithm: 'gcra', limit, windowMs: 10_000, burst }]);
+        fc.constantFrom(1, 1_777_777),
+        (list, burst, limit, times) => {
+          const policy = { name: 'p', algorithm: 'gcra', windowMs: 10_000 } as const;
+          const plan = compilePlan([{ ...policy, limit: limit * times, burst: burst * times }]);
+          const raised = compilePlan([{ ...policy, limit: limit * 5 * times, burst: burst * 5 * times }]);
           let nowMs = 0;
           const options = {
             plan,
@@ -247,12 +250,23 @@ describe('the one-pass GCRA', () => {
             clock: { now: () => nowMs },
             random: seededRandom(1),
           };
-          const quick = new GcraStore(new MemoryStore(options), plan);
+          const same = new MemoryStore(options);
+          const quick = new GcraStore(same, plan);
           const general = new MemoryStore(options);
-          for (const [gapUs, cost, key] of list) {
+          for (const [index, [gapUs, units, key]] of list.entries()) {
             nowMs += gapUs / 1000;
+            const cost = units * times;
+            if (index % 9 === 8)
+              for (const store of [same, general]) store.decide(raised, `k${key}`, cost, 1);
             const verdict = general.decide(plan, `k${key}`, cost, 1);
-            expect(quick.consume(`k${key}`, cost)).toEqual(decisionOf(plan, verdict, cost, 0, 'memory'));
+            const expected = decisionOf(plan, verdict, cost, 0, 'memory');
+            // After a decision under other limits the general way is taken here as well.
+            const decision = quick.consume(`k${key}`, cost);
+            if (decision !== undefined) expect(decision).toEqual(expected);
+            else
+              expect(decisionOf(plan, same.decide(plan, `k${key}`, cost, 1), cost, 0, 'memory')).toEqual(
+                expected,
+              );
           }
         },
       ),

@@ -45,4 +45,8 @@ export interface Parameters {
   readonly intervalUs: number;
   /** Token bucket: units a refill; else unused. */
   readonly refill: number;
+  /** GCRA whose interval is finer than its state: a debit rounds up, and may take more units than it should. */
+  readonly rounds: boolean;
+  /** GCRA: where the record holds the interval that its state was written under, relative to the state; else unused. */
+  readonly intervalCell: -1 | 1;
 }

@@ -1,3 +1,4 @@
+import { TIME_ORIGIN_US } from '../clock.ts';
 import type { Algorithm, Parameters } from './algorithm.ts';
 
 /**
@@ -9,51 +10,53 @@ import type { Algorithm, Parameters } from './algorithm.ts';
  * Any closed window W admits at most b + ⌊W/T⌋: 2N with burst N and rate N/W. The strict form takes the rate
  * (N − b)/W, hence at most b + (N − b) = N in any window.
  *
- * T is a multiple of 1/16 µs, rounded up, so every time is exact in a double: no rounding ever grants a unit.
+ * TAT is a multiple of 1/16 µs, rounded up, so every time is exact in a double: no rounding ever grants a unit.
+ *
+ * TAT − now is time, which means other units under another T. So a record says under which T its TAT was written, and a
+ * decision under another one (raised limits) converts it. One policy alone in a record keeps T in the record's first
+ * cell while the key is not blocked: T is below every time. Beside others each has a cell of its own.
  */
 export const gcra: Algorithm = {
-  cells: () => 1,
+  cells: ({ intervalCell }) => (intervalCell > 0 ? 2 : 1),
 
   available(parameters, cells, at, now) {
     const { capacity, intervalUs } = parameters;
-    const free = capacity * intervalUs - backlog(parameters, cells[at] as number, now);
+    const free = capacity * intervalUs - backlog(parameters, cells, at, now);
     return free <= 0 ? 0 : Math.floor(free / intervalUs);
   },
 
   debit(parameters, cells, at, now, units) {
     const { capacity, intervalUs } = parameters;
-    const next = backlog(parameters, cells[at] as number, now) + units * intervalUs;
-    cells[at] = now + Math.min(next, 2 * capacity * intervalUs);
+    const next = backlog(parameters, cells, at, now) + units * intervalUs;
+    write(parameters, cells, at, now, Math.min(next, 2 * capacity * intervalUs));
   },
 
   credit(parameters, cells, at, now, units) {
-    const next = backlog(parameters, cells[at] as number, now) - units * parameters.intervalUs;
-    cells[at] = next <= 0 ? 0 : now + next;
+    const next = backlog(parameters, cells, at, now) - units * parameters.intervalUs;
+    if (next <= 0) cells[at] = 0;
+    else write(parameters, cells, at, now, next);
   },
 
   waitUs(parameters, cells, at, now, units) {
     const { capacity, intervalUs } = parameters;
-    const wait = backlog(parameters, cells[at] as number, now) + units * intervalUs - capacity * intervalUs;
+    const wait = backlog(parameters, cells, at, now) + units * intervalUs - capacity * intervalUs;
     return Math.max(wait, 0);
   },
 
   resetUs(parameters, cells, at, now) {
-    return backlog(parameters, cells[at] as number, now);
+    return backlog(parameters, cells, at, now);
   },
 
-  decideAlone({ capacity, intervalUs }, cells, at, now, cost, count, verdict) {
+  decideAlone(parameters, cells, at, now, cost, count, verdict) {
+    const { capacity, intervalUs } = parameters;
     const whole = capacity * intervalUs;
-    let behind = (cells[at] as number) - now;
-    if (behind < 0) behind = 0;
-    else if (behind > 2 * whole) behind = 2 * whole;
+    let behind = backlog(parameters, cells, at, now);
     let available = behind >= whole ? 0 : Math.floor((whole - behind) / intervalUs);
     let granted = count;
     if (available < count * cost) granted = Math.floor(available / cost);
     if (granted > 0) {
-      const units = granted * cost;
-      behind += units * intervalUs;
-      available -= units;
-      cells[at] = now + behind;
+      behind = write(parameters, cells, at, now, behind + granted * cost * intervalUs);
+      available = behind >= whole ? 0 : Math.floor((whole - behind) / intervalUs);
     }
     const { fields } = verdict;
     verdict.granted = granted;
@@ -67,17 +70,44 @@ export const gcra: Algorithm = {
   worstBurst: ({ capacity, windowUs, intervalUs }) => capacity + Math.floor(windowUs / intervalUs),
 };
 
-/** TAT − now within [0, 2bT]. Above it only a clock that stepped back can lie; the cap keeps such a key from starving. */
-function backlog(parameters: Parameters, tat: number, now: number): number {
-  const ahead = tat - now;
+/**
+ * TAT − now under the policy's T, within [0, 2bT]. Above it only a clock that stepped back or a lowered limit can lie; the
+ * cap keeps such a key from starving.
+ */
+function backlog(parameters: Parameters, cells: Float64Array, at: number, now: number): number {
+  const { capacity, intervalUs, intervalCell } = parameters;
+  let ahead = (cells[at] as number) - now;
   if (ahead <= 0) return 0;
-  const most = 2 * parameters.capacity * parameters.intervalUs;
-  return Math.min(ahead, most);
+  const written = cells[at + intervalCell] as number;
+  if (written !== intervalUs && written > 0 && written < TIME_ORIGIN_US)
+    ahead = roundUp((ahead / written) * intervalUs);
+  return Math.min(ahead, 2 * capacity * intervalUs);
 }
 
-/** T for `limit` units a window, in whole sixteenths of a µs, rounded up (at most 1 % slow up to 160,000 units a second). */
+/** Sets TAT to `behind` µs from now, rounded up, and returns it. The end of a block stays. */
+function write(parameters: Parameters, cells: Float64Array, at: number, now: number, behind: number): number {
+  const { intervalUs, intervalCell } = parameters;
+  const rounded = roundUp(behind);
+  cells[at] = now + rounded;
+  if (intervalCell > 0 || (cells[at + intervalCell] as number) <= now) cells[at + intervalCell] = intervalUs;
+  return rounded;
+}
+
+function roundUp(us: number): number {
+  return Math.ceil(us * 16) / 16;
+}
+
+/** Above this rate a sixteenth of a µs would be more than 1 % of T. */
+const COARSE_US = 100 / 16;
+
+/**
+ * T for `limit` units a window, rounded up: to sixteenths of a µs, which is at most 1 % slow; for rates above 160,000
+ * units a second to 20 bits or more, of which any number of units has an exact multiple.
+ */
 export function gcraIntervalUs(limit: number, windowUs: number): number {
-  return Math.ceil((windowUs * 16) / limit) / 16;
+  let steps = 16;
+  if (windowUs < limit * COARSE_US) while (windowUs * steps < limit * 2 ** 20) steps *= 2;
+  return Math.ceil((windowUs * steps) / limit) / steps;
 }
 
 /** T of the strict form: the rate that leaves room for the burst. A burst of N leaves none, so T exceeds the window. */

@@ -6,7 +6,8 @@ import type { Algorithm } from './algorithm.ts';
  *     k = ⌊(now − refilled)/I⌋,   used ← max(0, used − k·r),   refilled ← refilled + k·I,   used + units ≤ b
  *
  * State: tokens used, time of the last refill. The steps of a key start when it leaves the full bucket. Any closed
- * window W admits at most b + N: a full bucket and the refills within W. A continuous refill is GCRA.
+ * window W admits at most b + ⌈W/I⌉·min(r, b): what the bucket holds at its start, and the refills after that. Where I
+ * divides W and r ≤ b, this is b + N. A continuous refill is GCRA.
  */
 export const tokenBucket: Algorithm = {
   cells: () => 2,
@@ -44,7 +45,8 @@ export const tokenBucket: Algorithm = {
     return refilledAt(intervalUs, cells, at, now) + Math.ceil(taken / refill) * intervalUs - now;
   },
 
-  worstBurst: ({ capacity, limit }) => capacity + limit,
+  worstBurst: ({ capacity, windowUs, intervalUs, refill }) =>
+    capacity + Math.ceil(windowUs / intervalUs) * Math.min(refill, capacity),
 };
 
 function refills(intervalUs: number, cells: Float64Array, at: number, now: number): number {

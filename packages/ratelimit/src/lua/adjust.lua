@@ -19,7 +19,7 @@ read_record(key, part, s)
 if kind == 'block' then
   s[1] = now + amount
 elseif kind == 'unblock' then
-  s[1] = 0
+  if s[1] > now then s[1] = 0 end
 else
   local change = kind == 'credit' and credit or debit
   for number = 1, #policies do

@@ -8,23 +8,31 @@ if not_after > 0 and now > not_after then return pack('<d', now) end
 local runs = tonumber(ARGV[2])
 local capacity, interval = tonumber(ARGV[runs * 3 + 10]), tonumber(ARGV[runs * 3 + 11])
 local whole = capacity * interval
+
+-- TAT - now in units of this interval: gcra.lua.
+local function backlog(written, tat)
+  local behind = max(tat - now, 0)
+  if written == interval or written == 0 or written >= 281474976710656 then return behind end
+  return ceil(behind / written * interval * 16) / 16
+end
+
 if #KEYS == 1 then
   -- A hot key, or Cluster: without the tables that many keys need, in three quarters of the time.
   local cost, count = tonumber(ARGV[4]), tonumber(ARGV[5])
   local raw = call('GET', KEYS[1])
-  local blocked, tat = 0, 0
-  if raw and #raw == 16 then blocked, tat = unpack_record('<dd', raw) end
-  if blocked <= now then
-    local behind = max(tat - now, 0)
+  local written, tat = 0, 0
+  if raw and #raw == 16 then written, tat = unpack_record('<dd', raw) end
+  if written <= now then
+    local behind = backlog(written, tat)
     local granted, free = count, 0
     if behind < whole then free = floor((whole - behind) / interval) end
     if free < count * cost then granted = floor(free / cost) end
     if granted > 0 then
-      behind = behind + granted * cost * interval
-      call('SET', KEYS[1], pack('<dd', blocked, now + behind), 'PX', tostring(ceil(behind / 1000) + 1))
+      behind = ceil((behind + granted * cost * interval) * 16) / 16
+      call('SET', KEYS[1], pack('<dd', interval, now + behind), 'PX', tostring(ceil(behind / 1000) + 1))
     end
   end
-  return pack('<ddd', now, blocked, tat)
+  return pack('<ddd', now, written, tat)
 end
 -- Expiries come in sixteenths of the quota: Redis takes strings several times faster than numbers.
 local expiries = {}
@@ -40,21 +48,21 @@ for run = 1, runs do
     local raw = raws[index]
     if not raw or #raw ~= 16 then raw = empty end
     reply[index + 1] = raw
-    local blocked, tat = unpack_record('<dd', raw)
-    if blocked <= now then
-      local behind = max(tat - now, 0)
+    local written, tat = unpack_record('<dd', raw)
+    if written <= now then
+      local behind = backlog(written, tat)
       local granted, free = count, 0
       if behind < whole then free = floor((whole - behind) / interval) end
       if free < count * cost then granted = floor(free / cost) end
       if granted > 0 then
-        behind = behind + granted * cost * interval
+        behind = ceil((behind + granted * cost * interval) * 16) / 16
         local sixteenths = ceil(behind * 16 / whole)
         local expiry = expiries[sixteenths]
         if not expiry then
           expiry = tostring(ceil(sixteenths * whole / 16000) + 1)
           expiries[sixteenths] = expiry
         end
-        call('SET', KEYS[index], pack('<dd', blocked, now + behind), 'PX', expiry)
+        call('SET', KEYS[index], pack('<dd', interval, now + behind), 'PX', expiry)
       end
     end
   end

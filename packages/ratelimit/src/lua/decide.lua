@@ -60,6 +60,8 @@ for run = 1, runs do
       if taken[number] > 0 then
         debit[p.code](p, s, keys[p.part], now, taken[number] * cost)
         free[number] = free[number] - taken[number] * cost
+        -- GCRA rounds what it debits; only an answer tells.
+        if has_log and p.code == 'g' then free[number] = available.g(p, s, nil, now) end
         touched[p.part] = true
       end
     end

@@ -1,6 +1,7 @@
 -- Reads the plan of ARGV and the records of KEYS.
 -- ARGV from `first`: number of records a decision looks at, the cells of each; number of policies, then for each: code,
--- record, shadow, first cell, and the numbers n, period and extra: for GCRA capacity, µs a unit, –; for a token bucket
+-- record, shadow, first cell, and the numbers n, period and extra: for GCRA capacity, µs a unit, where the µs a unit that TAT was written
+-- under stand, relative to it; for a token bucket
 -- capacity, µs between refills, units a refill; for a sliding log limit, window, where its ring begins in the record;
 -- else limit, window, –.
 local function read_plan(first)

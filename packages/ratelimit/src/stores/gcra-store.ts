@@ -21,14 +21,15 @@ export class GcraStore {
     this.#wholeUs = capacity * intervalUs;
   }
 
-  /** Undefined for a blocked key, which takes the usual way. Short enough (460 bytecodes) to be compiled into its caller. */
+  /** Undefined for a key that is blocked or was last decided under other limits: it takes the usual way. Short enough (460 bytecodes) to be compiled into its caller. */
   consume(key: string, cost: number): Decision | undefined {
     const store = this.#store;
     const now = store.tick();
     const base = store.table.locate(key, true);
     const { cells } = store.table;
-    if ((cells[base] as number) > now) return undefined;
     const intervalUs = this.#intervalUs;
+    const written = cells[base] as number;
+    if (written !== intervalUs && written !== 0) return undefined;
     const wholeUs = this.#wholeUs;
     let behind = (cells[base + 1] as number) - now;
     if (behind < 0) behind = 0;
@@ -36,7 +37,8 @@ export class GcraStore {
     const over = behind + cost * intervalUs - wholeUs;
     const allowed = over <= 0;
     if (allowed) {
-      behind = wholeUs + over;
+      behind = Math.ceil((wholeUs + over) * 16) / 16;
+      cells[base] = intervalUs;
       cells[base + 1] = now + behind;
     }
     const policies = [this.#state(wholeUs - behind, behind)];

@@ -71,8 +71,9 @@ export class MemoryStore implements SyncStore, RecordPolicy {
     if (base < 0) return;
     const { cells } = this.table;
     if (adjustment.kind === 'block') cells[base] = now + adjustment.durationMs * 1000;
-    else if (adjustment.kind === 'unblock') cells[base] = 0;
-    else {
+    else if (adjustment.kind === 'unblock') {
+      if ((cells[base] as number) > now) cells[base] = 0;
+    } else {
       const except = adjustment.kind === 'credit' ? adjustment.except : undefined;
       for (const [index, { name, algorithm, parameters }] of plan.policies.entries()) {
         if (except?.includes(name)) continue;

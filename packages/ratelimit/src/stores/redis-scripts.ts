@@ -35,15 +35,14 @@ const compiled = new Map<string, PlanScripts>();
 
 /** Lua that a plan needs, with `now` from `clock`: Redis makes every function of a script anew at each call. */
 export function luaFor(plan: Plan, clock: string, script: string): string {
-  const codes = new Set(plan.layout.replaceAll(/[^a-z]/g, ''));
-  const functions = [...codes].sort().map((code) => algorithmLua[code] as string);
+  const functions = [...plan.codes].map((code) => algorithmLua[code] as string);
   return [clock, algorithmsLua, ...functions, recordLua, script].join('');
 }
 
 /** The scripts of a plan, made once for every set of algorithms. */
 export function scriptsFor(plan: Plan): PlanScripts {
   const lone = isLoneGcra(plan);
-  const id = `${lone} ${plan.layout}`;
+  const id = `${lone} ${plan.codes}`;
   let scripts = compiled.get(id);
   if (scripts === undefined) {
     const decideShared = createScript('decide', luaFor(plan, clockLua, decideLua));

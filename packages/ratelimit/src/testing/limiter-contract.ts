@@ -85,6 +85,37 @@ function algorithmCases(create: CreateLimiter, algorithm: (typeof names)[number]
   ];
 }
 
+/** What was used counts in units under whatever limit is given, alone in a record and beside other policies. */
+function raisedLimit(
+  create: CreateLimiter,
+  algorithm: Exclude<(typeof names)[number], 'sliding-log'>,
+  beside: readonly Policy[],
+): ContractCase {
+  const policy: Policy = { name: 'p', algorithm, limit: 20, windowMs };
+  const own: Policy = algorithm.startsWith('gcra') ? ({ ...policy, burst: 10 } as Policy) : policy;
+  const capacity = algorithm.startsWith('gcra') ? 10 : 20;
+  const suffix = beside.length > 0 ? ' beside another policy' : '';
+  return {
+    title: `${algorithm}${suffix}: a raised limit takes effect at once, and so does the usual one after it`,
+    async run() {
+      const shadows = beside.map((other) => ({ ...other, shadow: true }));
+      const limiter = create({
+        name: `contract-${algorithm}-raised-${beside.length}`,
+        policies: [own, ...shadows],
+      });
+      const paying = { limits: { p: { limit: 2000 } } };
+      await limiter.consume('k', { cost: capacity });
+      equal((await limiter.consume('k')).allowed, false);
+      const raised = await limiter.consume('k', paying);
+      equal(raised.allowed, true);
+      equal(raised.policies[0]?.remaining, capacity * 100 - capacity - 1);
+      await limiter.consume('k', { ...paying, cost: capacity * 50 });
+      equal((await limiter.consume('k')).allowed, false);
+      equal((await limiter.peek('k', paying)).policies[0]?.remaining, capacity * 49 - 1);
+    },
+  };
+}
+
 function policyCases(create: CreateLimiter): ContractCase[] {
   const wide: Policy = { name: 'wide', algorithm: 'fixed-window', limit: 10, windowMs };
   const narrow: Policy = { name: 'narrow', algorithm: 'sliding-log', limit: 3, windowMs };
@@ -153,6 +184,21 @@ function policyCases(create: CreateLimiter): ContractCase[] {
         deepEqual(await left(), [7, 1, 7]);
       },
     },
+    ...names.map((algorithm) => ({
+      title: `a shadow policy denies no cost, not even one that it could never grant: ${algorithm}`,
+      async run() {
+        const shadow: Policy = { name: 'next', algorithm, limit: 3, windowMs, shadow: true };
+        const limiter = create({ name: `contract-shadow-cost-${algorithm}`, policies: [wide, shadow] });
+        for (const cost of [7, 2]) {
+          const { allowed, violated } = await limiter.consume('k', { cost });
+          deepEqual(
+            [allowed, violated],
+            [true, cost > 3 ? ['next'] : algorithm === 'gcra-strict' ? ['next'] : []],
+          );
+        }
+        equal((await limiter.peek('k')).policies[0]?.remaining, 1);
+      },
+    })),
     {
       title: 'what took nothing gives nothing back: a peek, a blocked key in shadow mode',
       async run() {
@@ -192,16 +238,9 @@ function policyCases(create: CreateLimiter): ContractCase[] {
         deepEqual((await left())[1], new Set([1]));
       },
     },
-    {
-      title: 'a raised limit takes effect on a key that is used up',
-      async run() {
-        const limiter = create({ name: 'contract-limits', policies: [wide] });
-        await limiter.consume('k', { cost: 10 });
-        equal((await limiter.consume('k')).allowed, false);
-        const paying = { limits: { wide: { limit: 100 } } };
-        equal((await limiter.consume('k', paying)).policies[0]?.remaining, 89);
-      },
-    },
+    ...names
+      .filter((algorithm) => algorithm !== 'sliding-log')
+      .flatMap((algorithm) => [raisedLimit(create, algorithm, []), raisedLimit(create, algorithm, [narrow])]),
     {
       title: 'wrong costs and keys are refused before they reach a store',
       async run() {
