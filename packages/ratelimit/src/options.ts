@@ -33,7 +33,10 @@ export interface RateLimiterOptions {
   readonly mode?: 'enforce' | 'shadow';
   /** Keys, addresses and CIDR ranges that are always allowed and debit nothing. It wins over `deny`. */
   readonly allow?: readonly string[];
-  /** Keys, addresses and CIDR ranges that are always denied. */
+  /**
+   * Keys, addresses and CIDR ranges that are always denied. A key of `ipKey` stands for a whole IPv6 prefix: it is denied
+   * when an address or range inside it is listed, and allowed only when all of it is.
+   */
   readonly deny?: readonly string[];
   /** With Redis: units each process may hold ahead for a key. Default none; see docs/leases.md. */
   readonly lease?: LeaseOptions;
@@ -129,8 +132,8 @@ export function resolveOptions(options: RateLimiterOptions): ResolvedOptions {
     onStoreError: typeof onStoreError === 'object' ? Object.freeze({ ...onStoreError }) : onStoreError,
     deadlineMs: positive('deadlineMs', options.deadlineMs ?? 100, 60_000),
     shadow,
-    allow: listOf('allow', options.allow),
-    deny: listOf('deny', options.deny),
+    allow: listOf('allow', options.allow, 'all'),
+    deny: listOf('deny', options.deny, 'some'),
     lease: lease === undefined ? undefined : Object.freeze({ ...lease }),
     denyCacheMs:
       options.denyCacheMs === 0 ? 0 : positive('denyCacheMs', options.denyCacheMs ?? 1000, 3_600_000),
@@ -143,10 +146,14 @@ export function resolveOptions(options: RateLimiterOptions): ResolvedOptions {
   });
 }
 
-function listOf(option: string, entries: readonly string[] | undefined): AccessList | undefined {
+function listOf(
+  option: string,
+  entries: readonly string[] | undefined,
+  match: 'all' | 'some',
+): AccessList | undefined {
   if (entries === undefined) return undefined;
   if (!Array.isArray(entries)) throw wrong(option, 'an array of keys, addresses and CIDR ranges', entries);
-  return new AccessList(option, entries);
+  return new AccessList(option, entries, match);
 }
 
 function positive(option: string, value: unknown, most: number): number {

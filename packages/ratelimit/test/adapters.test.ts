@@ -155,7 +155,7 @@ describe.each(Object.keys(adapters))('the %s adapter', (name) => {
     for (const header of [
       'not-an-address',
       '203.0.113.7, ',
-      '203.0.113.7:80',
+      '203.0.113.7:http',
       '"><script>',
       '1.1.1.1,'.repeat(1000),
     ]) {

@@ -1,7 +1,9 @@
+import { BlockList } from 'node:net';
 import { createManualClock, type RedisServer, seededRandom, startRedis } from '@weir/test-kit';
+import fc from 'fast-check';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createRateLimiter, type Decision, type Policy } from '../src/index.ts';
+import { createRateLimiter, type Decision, ipKey, type Policy } from '../src/index.ts';
 
 let server: RedisServer;
 let redis: Redis;
@@ -189,6 +191,56 @@ describe('lists and modes', () => {
     expect(() => createRateLimiter({ name: 'x', policies: [perHour], deny: ['10.0.0.0/33'] })).toThrow(
       /CIDR/,
     );
+  });
+
+  test('a listed address denies the IPv6 prefix that its key stands for, and allows one only as a whole', () => {
+    const listed = (list: 'allow' | 'deny', entry: string, key: string): Promise<string | undefined> =>
+      createRateLimiter({ name: 'prefixes', policies: [perHour], [list]: [entry] })
+        .consume(key)
+        .then((decision) => decision.listed);
+    const address = fc.ipV6();
+    return fc.assert(
+      fc.asyncProperty(
+        address,
+        address,
+        fc.integer({ min: 0, max: 128 }),
+        fc.integer({ min: 32, max: 128 }),
+        fc.boolean(),
+        async (one, other, bits, ipv6Prefix, near) => {
+          const key = ipKey(near ? one : other, { ipv6Prefix });
+          if (!key.includes('/')) return;
+          const entry = `${one}/${bits}`;
+          // Two prefixes share addresses when the longer one begins like the shorter one.
+          const within = (length: number): boolean => {
+            const shared = new BlockList();
+            shared.addSubnet(one, length, 'ipv6');
+            return shared.check(key.slice(0, key.indexOf('/')), 'ipv6');
+          };
+          const overlaps = within(Math.min(bits, ipv6Prefix));
+          expect(await listed('deny', entry, key)).toBe(overlaps ? 'deny' : undefined);
+          expect(await listed('allow', entry, key)).toBe(
+            overlaps && bits <= ipv6Prefix ? 'allow' : undefined,
+          );
+        },
+      ),
+      { numRuns: 150 },
+    );
+  });
+
+  test('addresses match in whatever notation either is written', async () => {
+    for (const [entry, key] of [
+      ['::ffff:203.0.113.7', '203.0.113.7'],
+      ['203.0.113.0/24', '::ffff:cb00:7107'],
+      ['::ffff:203.0.113.0/120', '203.0.113.7'],
+      ['2001:DB8::bad', ipKey('2001:db8:0:1::1')],
+      ['fe80::1%eth0', ipKey('fe80::1%eth0')],
+    ] as const) {
+      const limiter = createRateLimiter({ name: 'notations', policies: [perHour], deny: [entry] });
+      expect([entry, (await limiter.consume(key)).listed]).toEqual([entry, 'deny']);
+      expect((await limiter.consume('198.51.100.1')).listed).toBeUndefined();
+    }
+    for (const wrong of ['10.0.0.0/33', '::/129', '10.0.0.0/8/8', '10.0.0.0/', '::1/-1'])
+      expect(() => createRateLimiter({ name: 'x', policies: [perHour], deny: [wrong] })).toThrow(/CIDR/);
   });
 
   test('shadow mode allows everything and counts what it would have denied', async () => {

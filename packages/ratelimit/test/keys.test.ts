@@ -17,6 +17,11 @@ describe('ipKey', () => {
     ['fe80::1%eth0', 'fe80:0:0:0::/56'],
     ['::1', '0:0:0:0::/56'],
     ['64:ff9b::192.0.2.33', '64:ff9b:0:0::/56'],
+    ['203.0.113.7:51234', '203.0.113.7'],
+    ['[2001:db8::1]:443', '2001:db8:0:0::/56'],
+    ['[2001:db8::1]', '2001:db8:0:0::/56'],
+    ['[fe80::1%eth0]:80', 'fe80:0:0:0::/56'],
+    ['[::ffff:203.0.113.7]:80', '203.0.113.7'],
   ])('makes of %s the key %s', (address, key) => {
     expect(ipKey(address)).toBe(key);
   });
@@ -34,7 +39,10 @@ describe('ipKey', () => {
     expect(ipKey('2001:db8:0:1::1', { ipv6Prefix: 64 })).not.toBe(ipKey('2001:db8::1', { ipv6Prefix: 64 }));
   });
 
-  test.each(['', 'unknown', '1.2.3', '1.2.3.4:80', '[::1]', undefined])('refuses %j', (address) => {
+  test.each([
+    ...['', 'unknown', '1.2.3', '1.2.3.4:', '1.2.3.4:65536', '1.2.3.4:80:80', '1.2.3.4:-1', '1.2.3.4:http'],
+    ...['[1.2.3.4]:80', '[::1', '::1]', '[]:80', '[::1]80', '[::1]:', '[unknown]:80', undefined],
+  ])('refuses %j', (address) => {
     expect(() => ipKey(address)).toThrow(expect.objectContaining({ code: 'ERR_WEIR_RATELIMIT_KEY' }));
   });
 });
@@ -51,8 +59,12 @@ describe('clientIpKey', () => {
     expect(two(from('10.0.0.1'))).toBe('10.0.0.1');
   });
 
-  test('passes over trusted ranges only', () => {
-    const key = clientIpKey({ trustProxy: ['10.0.0.0/8'] });
+  test('passes over trusted ranges only, with and without ports', () => {
+    const key = clientIpKey({ trustProxy: ['10.0.0.0/8', 'fd00::/8'] });
+    expect(key(from('10.0.0.1', '6.6.6.6, 203.0.113.7:51234, [fd00::2]:8080, 10.0.0.2:80'))).toBe(
+      '203.0.113.7',
+    );
+    expect(key(from('10.0.0.1', '6.6.6.6, [2001:db8::1]:443, [fd00::2]'))).toBe(ipKey('2001:db8::1'));
     expect(key(from('10.0.0.1', '6.6.6.6, 203.0.113.7, 10.0.0.2'))).toBe('203.0.113.7');
     expect(key(from('203.0.113.9', '6.6.6.6'))).toBe('203.0.113.9');
   });

@@ -1,7 +1,6 @@
-import { isIP } from 'node:net';
 import { AccessList } from '../access-list.ts';
 import { RateLimitError, shown } from '../errors.ts';
-import { type IpKeyOptions, ipKey } from './ip-key.ts';
+import { addressOf, type IpKeyOptions, ipKey } from './ip-key.ts';
 
 /** Options of {@link clientIpKey}. */
 export interface ClientIpOptions extends IpKeyOptions {
@@ -23,7 +22,8 @@ const MAX_HOPS = 32;
 
 /**
  * Makes the key function by client address for `node:http` and Koa-like requests. `X-Forwarded-For` is read from the
- * right, hop by hop, only as far as trust goes, so entries that a client made up are never reached.
+ * right, hop by hop, only as far as trust goes, so entries that a client made up are never reached. A port behind an
+ * address is ignored.
  * @throws {RateLimitError} `ERR_WEIR_RATELIMIT_OPTIONS` for a set-up that clients could spoof. The function itself
  * throws `ERR_WEIR_RATELIMIT_KEY` for a malformed header, which adapters answer with 400.
  */
@@ -39,8 +39,8 @@ export function clientIpKey(options: ClientIpOptions = {}): (request: ForwardedR
     if (hops.length > MAX_HOPS) throw malformed(`more than ${MAX_HOPS} hops`);
     for (let passed = 0; hops.length > 0 && trusts(address ?? '', passed); passed++) {
       const hop = hops.pop() as string;
-      if (isIP(hop) === 0) throw malformed(shown(hop));
-      address = hop;
+      address = addressOf(hop);
+      if (address === undefined) throw malformed(shown(hop));
     }
     return ipKey(address, options);
   };

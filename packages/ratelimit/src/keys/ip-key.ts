@@ -12,7 +12,8 @@ export interface IpKeyOptions {
 
 /**
  * The limit key of an address: an IPv4 address as it is (also when mapped into IPv6), an IPv6 address as its prefix,
- * such as `2001:db8:0:ff00::/56`. One client, one key, however the address is written.
+ * such as `2001:db8:0:ff00::/56`. One client, one key, however the address is written: a port behind it, as some
+ * proxies write it (`203.0.113.7:51234`, `[2001:db8::1]:443`), brackets and a zone do not count.
  * @throws {RateLimitError} `ERR_WEIR_RATELIMIT_KEY` for what is no address; adapters answer that with 400.
  */
 export function ipKey(address: string | undefined, options?: IpKeyOptions): string {
@@ -24,27 +25,41 @@ export function ipKey(address: string | undefined, options?: IpKeyOptions): stri
     );
   }
   if (typeof address !== 'string') throw unusable(address);
-  const zone = address.indexOf('%');
-  const plain = zone < 0 ? address : address.slice(0, zone);
-  const family = isIP(plain);
-  if (family === 4) return plain;
-  if (family !== 6) throw unusable(address);
+  const plain = addressOf(address);
+  if (plain === undefined) throw unusable(address);
+  if (isIP(plain) === 4) return plain;
   const groups = groupsOf(plain);
   const mapped = groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff;
   if (mapped) {
     const [high = 0, low = 0] = groups.slice(6);
     return `${high >> 8}.${high & 255}.${low >> 8}.${low & 255}`;
   }
-  const kept = groups.map((group, index) => {
-    const bits = Math.min(Math.max(prefix - index * 16, 0), 16);
-    return (group & (0xffff << (16 - bits)) & 0xffff).toString(16);
-  });
   const used = Math.ceil(prefix / 16);
+  const kept = masked(groups, prefix).map((group) => group.toString(16));
   return `${kept.slice(0, used).join(':')}${used < 8 ? '::' : ''}/${prefix}`;
 }
 
+/** The groups with all bits behind the first `prefix` set to 0. */
+export function masked(groups: readonly number[], prefix: number): number[] {
+  return groups.map((group, index) => {
+    const bits = Math.min(Math.max(prefix - index * 16, 0), 16);
+    return group & (0xffff << (16 - bits)) & 0xffff;
+  });
+}
+
+/** The address alone in what a proxy writes of a client, without port, brackets and zone; undefined when it is none. */
+export function addressOf(text: string): string | undefined {
+  const [, bracketed, dotted, port] =
+    /^(?:\[([^\]]*)\]|(\d+\.\d+\.\d+\.\d+))(?::(\d{1,5}))?$/.exec(text) ?? [];
+  if (port !== undefined && Number(port) > 65_535) return undefined;
+  const [plain = ''] = (bracketed ?? dotted ?? text).split('%', 1);
+  const family = isIP(plain);
+  // Brackets are for IPv6.
+  return family === 0 || (family === 4 && bracketed !== undefined) ? undefined : plain;
+}
+
 /** The eight groups of a valid IPv6 address. */
-function groupsOf(address: string): number[] {
+export function groupsOf(address: string): number[] {
   const dotted = /(\d+)\.(\d+)\.(\d+)\.(\d+)$/.exec(address);
   let text = address;
   if (dotted !== null) {
