@@ -104,6 +104,43 @@ describe('an outbound limiter', () => {
     expect(patient.waiting).toBe(0);
   });
 
+  test('rejects at once who is aborted or waits too long in line, and keeps the order of the others', async () => {
+    const policies = [{ name: 'p', algorithm: 'gcra', limit: 1, windowMs: 1000, burst: 1 }] as const;
+    const clock = fakeTime();
+    const limiter = createOutboundLimiter({ name: 'api', policies, clock, maxWaitMs: 2500 });
+    const ends: [string, string, number][] = [];
+    const ask = (name: string, signal?: AbortSignal): void => {
+      limiter.turn('http://a', { signal }).then(
+        () => ends.push([name, 'turn', clock.now()]),
+        (error: Error & { code?: string }) => ends.push([name, error.code ?? error.message, clock.now()]),
+      );
+    };
+    const abort = new AbortController();
+    for (const name of ['1', '2']) ask(name);
+    ask('aborted', abort.signal);
+    for (const name of ['3', 'late', 'later']) ask(name);
+    await vi.advanceTimersByTimeAsync(100);
+    abort.abort(new Error('no more'));
+    await vi.advanceTimersByTimeAsync(0);
+    expect(ends).toEqual([
+      ['1', 'turn', 0],
+      ['aborted', 'no more', 100],
+    ]);
+    await vi.advanceTimersByTimeAsync(5000);
+    const code = 'ERR_WEIR_RATELIMIT_OVERLOADED';
+    expect(ends.slice(2)).toEqual([
+      ['2', 'turn', 1000],
+      ['3', 'turn', 2000],
+      ['late', code, expect.any(Number)],
+      ['later', code, expect.any(Number)],
+    ]);
+    for (const [, , atMs] of ends) expect(atMs).toBeLessThanOrEqual(2500);
+    expect(limiter.waiting).toBe(0);
+    ask('next');
+    await vi.advanceTimersByTimeAsync(0);
+    expect(ends.at(-1)).toEqual(['next', 'turn', clock.now()]);
+  });
+
   test('budgets retries as a share of requests', async () => {
     const limiter = createOutboundLimiter({ name: 'api', retryRatio: 0.5, random: () => 1 });
     let spent = 0;
@@ -134,6 +171,42 @@ describe('the fetch wrapper', () => {
     expect(times).toEqual([0, 7000]);
   });
 
+  test.each([
+    [503, {}, 0, [0, 50, 150]],
+    [503, {}, 0.99, [0, 99, 298]],
+    [429, { 'retry-after': '0' }, 0, [0, 50, 150]],
+    [429, { 'retry-after': 'soon' }, 0, [0, 50, 150]],
+    [503, { 'retry-after': '3' }, 0, [0, 3000, 6000]],
+  ] as const)('pauses before each new try of a %i with %j', async (status, headers, drawn, expected) => {
+    const clock = fakeTime();
+    const times: number[] = [];
+    const send: typeof fetch = async () => {
+      times.push(clock.now());
+      return new Response(null, { status, headers });
+    };
+    const limiter = createOutboundLimiter({ name: 'api', clock, random: () => 0 });
+    const answer = limitedFetch(limiter, { fetch: send, random: () => drawn })('http://a/');
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect((await answer).status).toBe(status);
+    expect(times.map(Math.floor)).toEqual(expected);
+  });
+
+  test('ends with the caller’s reason when it is aborted during a pause, and refuses pauses of nothing', async () => {
+    const clock = fakeTime();
+    let sent = 0;
+    const send: typeof fetch = async () => new Response('busy', { status: 503, statusText: String(++sent) });
+    const limiter = createOutboundLimiter({ name: 'api', clock });
+    const abort = new AbortController();
+    const answer = limitedFetch(limiter, { fetch: send })('http://a/', { signal: abort.signal });
+    const end = expect(answer).rejects.toThrow('no more');
+    await vi.advanceTimersByTimeAsync(10);
+    abort.abort(new Error('no more'));
+    await end;
+    expect(sent).toBe(1);
+    for (const backoffMs of [0, -1, Number.NaN, 10_001])
+      expect(() => limitedFetch(limiter, { backoffMs })).toThrow(/`backoffMs`/);
+  });
+
   test('repeats over real HTTP what a server was too busy for', async () => {
     const methods: (string | undefined)[] = [];
     const url = await serve((incoming, response) => {
@@ -141,7 +214,7 @@ describe('the fetch wrapper', () => {
       if (methods.length === 1) response.writeHead(503).end();
       else response.end('served');
     });
-    const answer = await limitedFetch(createOutboundLimiter({ name: 'api' }))(url, {
+    const answer = await limitedFetch(createOutboundLimiter({ name: 'api' }), { backoffMs: 1 })(url, {
       method: 'PUT',
       body: 'x',
     });
@@ -172,5 +245,11 @@ test('the undici interceptor spaces requests and reports what was not sent', asy
   const first = await request(url, { dispatcher });
   expect(await first.body.text()).toBe('ok');
   await expect(request(url, { dispatcher })).rejects.toMatchObject({ code: 'ERR_WEIR_RATELIMIT_OVERLOADED' });
+  const patient = new Agent().compose(outboundInterceptor(createOutboundLimiter({ name: 'api' })));
+  await (await request(url, { dispatcher: patient })).body.text();
+  const abort = new AbortController();
+  const waiting = request(url, { dispatcher: patient, signal: abort.signal });
+  abort.abort(new Error('no more'));
+  await expect(waiting).rejects.toThrow('no more');
   await agent.close();
 });

@@ -1,20 +1,35 @@
-import type { OutboundLimiter } from './outbound-limiter.ts';
+import { RateLimitError, shown } from '../errors.ts';
+import { type OutboundLimiter, pause } from './outbound-limiter.ts';
+
+const MAX_BACKOFF_MS = 10_000;
 
 /** Options of {@link limitedFetch}. */
 export interface LimitedFetchOptions {
   /** Tries in all, for 429 and 503 answers to requests that may be repeated. Default 3. */
   readonly attempts?: number;
+  /**
+   * The pause before the first new try when the server asks for none, in ms; it doubles with each further one, up to ten
+   * seconds, and half of it is random. Default 100.
+   */
+  readonly backoffMs?: number;
+  /** [0, 1); default `Math.random`. */
+  readonly random?: () => number;
   /** Default the global `fetch`. */
   readonly fetch?: typeof fetch;
 }
 
 /**
  * A `fetch` that waits for its turn, leaves a server alone for as long as it asks, and retries 429 and 503 within the
- * limiter's retry budget. Only GET, HEAD, OPTIONS, PUT and DELETE without a stream as body are repeated. Rejects with
+ * limiter's retry budget, after the pause that the server asked for or a growing one with jitter. Only GET, HEAD, OPTIONS, PUT and DELETE without a stream as body are repeated. Rejects with
  * `ERR_WEIR_RATELIMIT_OVERLOADED` for what was not sent.
  */
 export function limitedFetch(limiter: OutboundLimiter, options: LimitedFetchOptions = {}): typeof fetch {
-  const { attempts = 3, fetch: send = globalThis.fetch } = options;
+  const { attempts = 3, backoffMs = 100, fetch: send = globalThis.fetch, random = Math.random } = options;
+  if (!(backoffMs > 0 && backoffMs <= MAX_BACKOFF_MS))
+    throw new RateLimitError(
+      'ERR_WEIR_RATELIMIT_OPTIONS',
+      `Expected \`backoffMs\` to be above 0 and at most ${MAX_BACKOFF_MS}, got ${shown(backoffMs)}. Use \`attempts: 1\` for no retries.`,
+    );
   return async (input, init) => {
     const request = input instanceof Request ? input : undefined;
     const { origin } = new URL(request?.url ?? String(input));
@@ -27,18 +42,26 @@ export function limitedFetch(limiter: OutboundLimiter, options: LimitedFetchOpti
         limiter.observe(origin, 0, () => undefined);
         throw error;
       });
-      limiter.observe(origin, response.status, (name) => response.headers.get(name));
+      const asked = limiter.observe(origin, response.status, (name) => response.headers.get(name));
       const again = repeatable && attempt < attempts && (response.status === 429 || response.status === 503);
       if (!again || !limiter.mayRetry()) return response;
       // A retry that gets no turn leaves the caller with the answer there is.
-      const mayGo = await limiter.turn(origin, { signal }).then(
-        () => true,
-        () => false,
-      );
-      if (!mayGo) return response;
+      try {
+        if (asked === 0) await pause(jittered(backoffMs * 2 ** (attempt - 1), random), signal ?? undefined);
+        await limiter.turn(origin, { signal });
+      } catch (error) {
+        if (!signal?.aborted) return response;
+        await response.body?.cancel().catch(() => {});
+        throw error;
+      }
       await response.body?.cancel();
     }
   };
+}
+
+/** "Equal jitter" (Brooker, "Exponential Backoff and Jitter", 2015): clients that failed together come back apart. */
+function jittered(ms: number, random: () => number): number {
+  return (Math.min(ms, MAX_BACKOFF_MS) * (1 + random())) / 2;
 }
 
 function isRepeatable(method: string, body: unknown): boolean {

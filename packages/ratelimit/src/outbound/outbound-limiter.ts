@@ -52,6 +52,8 @@ interface Origin {
 
 /** Origins kept; the one least lately used goes first. */
 const MAX_ORIGINS = 1000;
+/** The longest that a timer takes; a longer one would fire at once. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
 /** Retries that a quiet client may save up. */
 const MAX_RETRIES_SAVED = 10;
 
@@ -108,12 +110,16 @@ class Outbound implements OutboundLimiter {
     const before = origin.tail;
     const mine = Promise.withResolvers<void>();
     origin.tail = mine.promise;
+    let reached = false;
     try {
-      await before;
+      // Whoever leaves the line early keeps its place for those behind: they still wait for those ahead.
+      await this.#inLine(name, before, signal);
+      reached = true;
       await this.#wait(name, origin, startedMs + this.#maxWaitMs, signal);
     } finally {
       origin.waiting--;
-      mine.resolve();
+      if (reached) mine.resolve();
+      else void before.then(mine.resolve);
     }
   }
 
@@ -121,17 +127,41 @@ class Outbound implements OutboundLimiter {
     const origin = this.#origin(name);
     const nowMs = this.#clock.now();
     origin.throttle.answered(nowMs, status !== 0 && status !== 429 && status !== 503);
-    const pause = pauseMs(status, header, Date.now());
+    const asked = pauseMs(status, header, Date.now());
     // Spread upward, so that those who wait do not all return in one instant.
-    if (pause > 0)
-      origin.pausedUntilMs = Math.max(origin.pausedUntilMs, nowMs + pause * (1 + this.#random() / 10));
-    return pause;
+    if (asked > 0)
+      origin.pausedUntilMs = Math.max(origin.pausedUntilMs, nowMs + asked * (1 + this.#random() / 10));
+    return asked;
   }
 
   mayRetry(): boolean {
     if (this.#retries < 1) return false;
     this.#retries--;
     return true;
+  }
+
+  /** Resolves when those ahead have gone; rejects when the signal or `maxWaitMs` ends the wait before that. */
+  #inLine(name: string, before: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const leave = (): void => {
+        clearTimeout(timer);
+        signal?.removeEventListener('abort', abort);
+      };
+      const abort = (): void => {
+        leave();
+        reject(signal?.reason);
+      };
+      const late = (): void => {
+        leave();
+        reject(refused(`those ahead of it for ${name} took ${this.#maxWaitMs} ms`));
+      };
+      const timer = setTimeout(late, Math.min(this.#maxWaitMs, MAX_TIMER_MS));
+      signal?.addEventListener('abort', abort, { once: true });
+      void before.then(() => {
+        leave();
+        resolve();
+      });
+    });
   }
 
   async #wait(
@@ -146,12 +176,16 @@ class Outbound implements OutboundLimiter {
       let waitMs = origin.pausedUntilMs - nowMs;
       if (waitMs <= 0) {
         const decision = await this.#limiter?.consume(name);
+        // Aborted while the limiter asked Redis: the turn is not used.
+        if (decision?.allowed && signal?.aborted)
+          await this.#limiter?.refund(name, decision).catch(() => false);
+        signal?.throwIfAborted();
         if (decision === undefined || decision.allowed) return;
         waitMs = decision.retryAfterMs;
       }
       if (nowMs + waitMs > deadlineMs)
         throw refused(`the next turn for ${name} is ${Math.ceil(waitMs)} ms away`);
-      await sleep(Math.max(1, waitMs), signal);
+      await pause(Math.max(1, waitMs), signal);
     }
   }
 
@@ -167,16 +201,24 @@ class Outbound implements OutboundLimiter {
   }
 }
 
-function sleep(ms: number, signal: AbortSignal | undefined): Promise<void> {
+/** Resolves after `ms`, or rejects with the signal's reason when that comes first. */
+export function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
     const abort = (): void => {
       clearTimeout(timer);
       reject(signal?.reason);
     };
-    const timer = setTimeout(() => {
-      signal?.removeEventListener('abort', abort);
-      resolve();
-    }, ms);
+    if (signal?.aborted) {
+      reject(signal.reason);
+      return;
+    }
+    const timer = setTimeout(
+      () => {
+        signal?.removeEventListener('abort', abort);
+        resolve();
+      },
+      Math.min(ms, MAX_TIMER_MS),
+    );
     signal?.addEventListener('abort', abort, { once: true });
   });
 }

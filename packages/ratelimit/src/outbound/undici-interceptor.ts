@@ -26,7 +26,9 @@ export function outboundInterceptor(limiter: OutboundLimiter): Dispatcher.Dispat
         handler.onResponseError?.(controller, error);
       },
     };
-    limiter.turn(origin).then(
+    // undici hands the caller's signal on; an emitter of `abort`, which it allows too, is looked at when the request begins.
+    const { signal } = options as { signal?: unknown };
+    limiter.turn(origin, { signal: signal instanceof AbortSignal ? signal : undefined }).then(
       () => void dispatch(options, observed),
       // The request never began: there is no controller yet, and handlers only pass it on.
       (error: Error) => handler.onResponseError?.(undefined as never, error),
