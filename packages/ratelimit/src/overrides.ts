@@ -30,12 +30,22 @@ export class OverridePlans {
 
   /** @throws {RateLimitError} `ERR_WEIR_RATELIMIT_POLICY` for an unknown policy, a wrong number, or a resized log. */
   plan(overrides: Overrides): Plan {
+    if (!isPlain(overrides)) throw wrong(`${EXPECTED}, got ${kind(overrides)}.`);
     const id = JSON.stringify(overrides);
     const known = this.#plans.get(id);
     if (known !== undefined) return known;
-    for (const name of Object.keys(overrides)) {
-      if (!this.#policies.some((policy) => policy.name === name))
-        throw wrong(`No policy is named ${shown(name)}.`);
+    for (const [name, override] of Object.entries(overrides)) {
+      const policy = this.#policies.find((other) => other.name === name);
+      if (policy === undefined) throw wrong(`No policy is named ${shown(name)}.`);
+      if (override === undefined) continue;
+      if (!isPlain(override)) throw wrong(`${EXPECTED}, got ${kind(override)} for policy "${name}".`);
+      const unknown = Object.keys(override).find((field) => !fields.includes(field));
+      if (unknown !== undefined)
+        throw wrong(`${EXPECTED}, got a field ${shown(unknown)} for policy "${name}".`);
+      if (override.burst !== undefined && !bursting.includes(policy.algorithm))
+        throw wrong(
+          `Policy "${name}" has no \`burst\`: ${policy.algorithm} takes \`limit\` and \`windowMs\`.`,
+        );
     }
     const policies = this.#policies.map((policy) => ({
       ...policy,
@@ -48,6 +58,21 @@ export class OverridePlans {
     this.#plans.set(id, plan);
     return plan;
   }
+}
+
+const fields: readonly string[] = ['limit', 'windowMs', 'burst'] satisfies (keyof PolicyOverride)[];
+const bursting: readonly string[] = ['gcra', 'gcra-strict', 'token-bucket'] satisfies Policy['algorithm'][];
+const EXPECTED = 'Expected `limits` to be { [policy]: { limit?, windowMs?, burst? } }';
+
+/** An object that could have been written as a literal: no promise, array or class instance. */
+function isPlain(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
+}
+
+function kind(value: unknown): string {
+  return value instanceof Promise ? 'a promise (await it)' : shown(value);
 }
 
 /** A burst given for the usual limit does not fit another: it scales, unless it is overridden too. */

@@ -5,21 +5,29 @@ import { createManualClock } from '@weir/test-kit';
 import express from 'express';
 import fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify';
 import { Hono } from 'hono';
+import { HTTPException } from 'hono/http-exception';
 import Koa from 'koa';
 import { afterEach, describe, expect, test } from 'vitest';
 import { expressRateLimit } from '../src/adapters/express.ts';
-import { fastifyRateLimit } from '../src/adapters/fastify.ts';
+import { type FastifyRouteLimit, fastifyRateLimit } from '../src/adapters/fastify.ts';
 import { honoRateLimit } from '../src/adapters/hono.ts';
 import { koaRateLimit } from '../src/adapters/koa.ts';
 import { httpRateLimit } from '../src/adapters/node-http.ts';
 import type { RequestLimit } from '../src/adapters/request-limit.ts';
 import { clientIpKey, createRateLimiter, type LimitKey, type RateLimiter, secretKey } from '../src/index.ts';
 
-type Common = Omit<RequestLimit<unknown>, 'key' | 'cost' | 'limits'>;
+type Common = Omit<RequestLimit<unknown>, 'key' | 'cost'>;
 type Headers = Readonly<Record<string, string | string[] | undefined>>;
 type KeyOf = (request: { readonly headers: Headers }) => LimitKey;
 const byClient: KeyOf = ({ headers }) => secretKey(headers['x-client']);
-const costOf = (headers: Headers): number => Number(headers['x-cost'] ?? 1);
+const costOf = (headers: Headers): number | Promise<number> =>
+  headers['x-cost'] === undefined ? 1 : Promise.resolve(Number(headers['x-cost']));
+/** What `?throw=` asks a handler to throw: an error with that status, or without one. */
+function thrownBy(url: string): (Error & { status?: number }) | undefined {
+  const thrown = new URL(url, 'http://a').searchParams.get('throw');
+  if (thrown === null) return undefined;
+  return Object.assign(new Error(thrown), thrown === 'plain' ? {} : { status: Number(thrown) });
+}
 const statusOf = (url: string): number => Number(new URL(url, 'http://a').searchParams.get('status') ?? 200);
 
 let server: Server | undefined;
@@ -34,7 +42,7 @@ afterEach(
   () => new Promise<void>((resolve) => (server === undefined ? resolve() : server.close(() => resolve()))),
 );
 
-/** Every adapter on a real server: answers with the status that `?status=` asks for. */
+/** Every adapter on a real server: answers with the status that `?status=` asks for, or throws what `?throw=` says. */
 const adapters: Record<string, (common: Common, keyOf?: KeyOf) => Promise<string>> = {
   async fastify(common, keyOf = byClient) {
     const app = fastify();
@@ -44,7 +52,11 @@ const adapters: Record<string, (common: Common, keyOf?: KeyOf) => Promise<string
       cost: (request: { headers: Headers }) => costOf(request.headers),
     };
     await app.register(fastifyRateLimit);
-    app.get('/', { config: { rateLimit } }, (request, reply) => reply.code(statusOf(request.url)).send('ok'));
+    app.get('/', { config: { rateLimit } }, (request, reply) => {
+      const thrown = thrownBy(request.url);
+      if (thrown !== undefined) throw thrown;
+      return reply.code(statusOf(request.url)).send('ok');
+    });
     await app.ready();
     return listening(app.server);
   },
@@ -57,11 +69,28 @@ const adapters: Record<string, (common: Common, keyOf?: KeyOf) => Promise<string
         cost: ({ headers }) => costOf(headers),
       }),
     );
-    app.get('/', (request, response) => void response.status(statusOf(request.url)).send('ok'));
+    app.get('/', (request, response) => {
+      const thrown = thrownBy(request.url);
+      if (thrown !== undefined) throw thrown;
+      response.status(statusOf(request.url)).send('ok');
+    });
+    app.use(((error, _request, response, _next) => {
+      response.status(error.status ?? 500).end();
+    }) satisfies express.ErrorRequestHandler);
     return listening(createServer(app as RequestListener));
   },
   async koa(common, keyOf = byClient) {
     const app = new Koa();
+    app.silent = true;
+    // A handler of errors outside of the limit has the last word on the status.
+    app.use(async (context, next) => {
+      try {
+        await next();
+      } catch (error) {
+        if ((error as { status?: number }).status !== 418) throw error;
+        context.status = 400;
+      }
+    });
     app.use(
       koaRateLimit({
         ...common,
@@ -70,6 +99,9 @@ const adapters: Record<string, (common: Common, keyOf?: KeyOf) => Promise<string
       }),
     );
     app.use((context) => {
+      const thrown = thrownBy(context.url);
+      if (thrown?.status !== undefined) context.throw(thrown.status);
+      if (thrown !== undefined) throw thrown;
       context.status = statusOf(context.url);
       context.body = 'ok';
     });
@@ -80,7 +112,15 @@ const adapters: Record<string, (common: Common, keyOf?: KeyOf) => Promise<string
     const key: RequestLimit<import('hono').Context>['key'] = (context) =>
       keyOf({ headers: context.req.header() });
     app.use(honoRateLimit({ ...common, key, cost: (context) => costOf(context.req.header()) }));
-    app.get('/', (context) => context.text('ok', statusOf(context.req.url) as 200));
+    app.get('/', (context) => {
+      const thrown = thrownBy(context.req.url);
+      if (thrown?.status !== undefined) throw new HTTPException(thrown.status as 401);
+      if (thrown !== undefined) throw thrown;
+      return context.text('ok', statusOf(context.req.url) as 200);
+    });
+    app.onError((error, context) =>
+      context.text('error', error instanceof HTTPException ? error.status : 500),
+    );
     return listening(createAdaptorServer(app) as Server);
   },
   async 'node:http'(common, keyOf = byClient) {
@@ -93,7 +133,9 @@ const adapters: Record<string, (common: Common, keyOf?: KeyOf) => Promise<string
       createServer((request, response) => {
         limited(request, response).then(
           (allowed) => {
-            if (allowed) response.writeHead(statusOf(request.url ?? '')).end('ok');
+            const { url = '' } = request;
+            const thrown = thrownBy(url);
+            if (allowed) response.writeHead(thrown ? (thrown.status ?? 500) : statusOf(url)).end('ok');
           },
           () => response.writeHead(500).end(),
         );
@@ -207,6 +249,56 @@ describe.each(Object.keys(adapters))('the %s adapter', (name) => {
     expect((await limiter.peek({ user: key.user, tenant: 'other' })).policies[2]?.remaining).toBe(6);
   });
 
+  test('tells refundIf the status that the client gets, however the handler ends', async () => {
+    const seen: number[] = [];
+    const limiter = createRateLimiter({
+      name: 'statuses',
+      policies: [{ name: 'p', algorithm: 'fixed-window', limit: 100, windowMs: 3_600_000 }],
+    });
+    const refundIf = (status: number): boolean => seen.push(status) > 0 && status >= 500;
+    const url = await start({ limiter, refundIf });
+    const got: number[] = [];
+    for (const query of [
+      'status=200',
+      'status=404',
+      'status=503',
+      'throw=401',
+      'throw=418',
+      'throw=503',
+      'throw=plain',
+    ]) {
+      const answer = await fetch(`${url}/?${query}`, { headers: { 'x-client': 'a' } });
+      await answer.arrayBuffer();
+      got.push(answer.status);
+      await expect.poll(() => seen).toEqual(got);
+    }
+    expect(got).toEqual([200, 404, 503, 401, name === 'koa' ? 400 : 418, 503, 500]);
+    await expect
+      .poll(async () => (await limiter.peek(secretKey('a'))).policies[0]?.remaining)
+      .toBe(100 - got.filter((status) => status < 500).length);
+  });
+
+  test('awaits what limits and refundIf promise', async () => {
+    const limiter = twoPerHour();
+    const url = await start({
+      limiter,
+      headers: 'legacy',
+      limits: async () => ({ p: { limit: 4 } }),
+      refundIf: async (status) => status === 503,
+    });
+    const left: (string | null)[] = [];
+    for (const status of [200, 503, 200, 200]) {
+      const answer = await fetch(`${url}/?status=${status}`, { headers: { 'x-client': 'a', 'x-cost': '1' } });
+      await answer.arrayBuffer();
+      left.push(answer.headers.get('x-ratelimit-remaining'));
+      const used = left.length - Number(left.length > 1);
+      await expect
+        .poll(async () => (await limiter.peek(secretKey('a'))).policies[0]?.remaining)
+        .toBe(Math.max(0, 2 - used));
+    }
+    expect(left).toEqual(['3', '2', '2', '1']);
+  });
+
   test('gives units back when the answer’s status says so', async () => {
     const limiter = twoPerHour();
     const url = await start({ limiter, refundIf: (status) => status >= 500 });
@@ -219,6 +311,69 @@ describe.each(Object.keys(adapters))('the %s adapter', (name) => {
     await (await fetch(url, { headers: { 'x-client': 'a' } })).arrayBuffer();
     expect((await limiter.peek(secretKey('a'))).policies[0]?.remaining).toBe(1);
   });
+});
+
+describe('Fastify routes around the plugin', () => {
+  const limited = (): { config: { rateLimit: FastifyRouteLimit } } => ({
+    config: { rateLimit: { limiter: twoPerHour(), key: () => 'k', refundIf: (status) => status === 503 } },
+  });
+  const add = (app: FastifyInstance): FastifyInstance =>
+    app.get('/', limited(), (request, reply) => reply.code(statusOf(request.url)).send('ok'));
+  const orders: Record<string, (app: FastifyInstance) => unknown> = {
+    'declared after it': async (app) => {
+      await app.register(fastifyRateLimit);
+      add(app);
+    },
+    'declared before it': async (app) => {
+      add(app);
+      await app.register(fastifyRateLimit);
+    },
+    'declared while it loads': (app) => {
+      app.register(fastifyRateLimit);
+      add(app);
+    },
+    'of a plugin that was loaded before it': async (app) => {
+      await app.register(async (scope) => void add(scope));
+      await app.register(fastifyRateLimit);
+    },
+    'of a plugin that is loaded after it': async (app) => {
+      await app.register(fastifyRateLimit);
+      app.register(async (scope) => void add(scope));
+    },
+  };
+
+  test.each(Object.keys(orders))('are limited once: %s', async (order) => {
+    const app = fastify();
+    await orders[order]?.(app);
+    app.get('/free', () => 'ok');
+    await app.ready();
+    const answers: (string | number | undefined)[] = [];
+    for (const url of ['/', '/?status=503', '/', '/', '/free']) {
+      const { statusCode, headers } = await app.inject(url);
+      answers.push(statusCode, headers.ratelimit?.toString());
+    }
+    const r = (remaining: number): string => `"p";r=${remaining};t=3600`;
+    expect(answers).toEqual([200, r(1), 503, r(0), 200, r(0), 429, r(0), 200, undefined]);
+    expect((await app.inject('/none')).statusCode).toBe(404);
+  });
+
+  test('fail at the first request when their limit is wrong and they were declared before it', async () => {
+    const app = fastify();
+    app.get('/', { config: { rateLimit: {} as FastifyRouteLimit } }, () => 'ok');
+    await app.register(fastifyRateLimit);
+    expect((await app.inject('/')).json()).toMatchObject({
+      statusCode: 500,
+      code: 'ERR_WEIR_RATELIMIT_OPTIONS',
+    });
+  });
+});
+
+test('options of the wrong kind are refused at construction', () => {
+  const key = (): string => 'k';
+  for (const wrong of [{ cost: '1' }, { limits: { p: { limit: 1 } } }, { refundIf: 503 }])
+    expect(() => httpRateLimit({ limiter: twoPerHour(), key, ...wrong } as never)).toThrow(
+      expect.objectContaining({ code: 'ERR_WEIR_RATELIMIT_OPTIONS' }),
+    );
 });
 
 describe('older header styles', () => {

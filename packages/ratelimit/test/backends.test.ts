@@ -274,6 +274,20 @@ describe('lists and modes', () => {
     const log: Policy = { name: 'log', algorithm: 'sliding-log', limit: 5, windowMs: 1000 };
     const limiter = createRateLimiter({ name: 'overrides', policies: [log] });
     const code = 'ERR_WEIR_RATELIMIT_POLICY';
+    const fixed = createRateLimiter({ name: 'overrides', policies: [perHour] });
+    for (const limits of [
+      Promise.resolve({ p: { limit: 9 } }),
+      [],
+      'p',
+      7,
+      null,
+      new Map(),
+      { p: 5 },
+      { p: null },
+    ])
+      await expect(fixed.consume('k', { limits: limits as never })).rejects.toMatchObject({ code });
+    for (const p of [{ limt: 9 }, { burst: 9 }, { limit: Promise.resolve(9) }, []])
+      await expect(fixed.consume('k', { limits: { p } as never })).rejects.toMatchObject({ code });
     await expect(limiter.consume('k', { limits: { other: { limit: 1 } } })).rejects.toMatchObject({ code });
     await expect(limiter.consume('k', { limits: { log: { limit: 9 } } })).rejects.toMatchObject({ code });
     await expect(limiter.consume('k', { limits: { log: { windowMs: 0 } } })).rejects.toMatchObject({ code });

@@ -1,4 +1,4 @@
-import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createAdaptorServer } from '@hono/node-server';
 import express from 'express';
@@ -162,14 +162,23 @@ describe.each(Object.keys(adapters))('the overload guard for %s', (name) => {
 test('a predicate exempts too; a guard of nothing and paths that match nothing are refused', async () => {
   const limiter = bulkhead();
   const permit = limiter.tryAcquire();
-  const guarded = httpOverload({ limiter, exempt: ({ headers }) => headers['x-probe'] === 'yes' });
+  const isProbe = ({ headers }: IncomingMessage): boolean => headers['x-probe'] === 'yes';
+  const guarded = httpOverload({ limiter, exempt: isProbe });
+  const waiting = httpOverload({
+    limiter,
+    exempt: async (request) => isProbe(request),
+    tier: async () => 'background',
+  });
   const url = await listening(
     createServer(async (request, response) => {
-      if (await guarded(request, response)) response.end('ok');
+      const guard = request.url === '/promised' ? waiting : guarded;
+      if (await guard(request, response)) response.end('ok');
     }),
   );
-  expect((await fetch(url, { headers: { 'x-probe': 'yes' } })).status).toBe(200);
-  expect((await fetch(url)).status).toBe(503);
+  for (const path of ['/', '/promised']) {
+    expect((await fetch(url + path, { headers: { 'x-probe': 'yes' } })).status).toBe(200);
+    expect((await fetch(url + path)).status).toBe(503);
+  }
   permit?.release();
   const code = 'ERR_WEIR_RATELIMIT_OPTIONS';
   for (const wrong of [

@@ -20,8 +20,10 @@ declare module 'fastify' {
 }
 
 /**
- * Limits the routes that carry `config.rateLimit`. Register once, before them. Answers carry `RateLimit-Policy` and
- * `RateLimit`; denials are 429 problem+json with Retry-After, decided in `onRequest`, before the body is read.
+ * Limits the routes that carry `config.rateLimit`. Register once. Answers carry `RateLimit-Policy` and `RateLimit`;
+ * denials are 429 problem+json with Retry-After, decided in `onRequest`, before the body is read: after the server's own
+ * hooks and before the route's. Routes that were declared earlier are limited in the order in which this plugin and the
+ * server's other `onRequest` hooks were added.
  *
  * Refuses a `trustProxy` under which clients choose their `request.ip`: `true` and open ranges at start, and a function
  * that trusts everyone at the first request, which fails with `ERR_WEIR_RATELIMIT_OPTIONS`.
@@ -39,29 +41,61 @@ export function fastifyRateLimit(
   }
   let trusted = false;
   const outcomes = new WeakMap<FastifyRequest, Outcome>();
+  const limited = async (
+    limit: FastifyRouteLimit,
+    request: FastifyRequest,
+    reply: FastifyReply,
+  ): Promise<unknown> => {
+    if (!trusted) {
+      if (believesClients(request)) assertTrustProxy(true);
+      trusted = true;
+    }
+    const outcome = await limitRequest(limit, request);
+    reply.headers(outcome.headers);
+    if (outcome.answered !== undefined) outcomes.set(request, outcome);
+    // A Buffer: a string would get a charset parameter, which problem+json does not define.
+    return outcome.refusal && reply.code(outcome.refusal.status).send(outcome.refusal.body);
+  };
+  const answered = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+    await outcomes.get(request)?.answered?.(reply.statusCode);
+  };
+  /** Limits of routes that `onRoute` has told of. */
+  const hooked = new WeakSet<FastifyRouteLimit>();
   app.addHook('onRoute', (route) => {
     const config: FastifyContextConfig | undefined = route.config;
     const limit = config?.rateLimit;
     if (limit === undefined) return;
     checkRequestLimit(limit, `config.rateLimit of ${String(route.method)} ${route.url}`);
-    const onRequest = async (request: FastifyRequest, reply: FastifyReply): Promise<unknown> => {
-      if (!trusted) {
-        if (believesClients(request)) assertTrustProxy(true);
-        trusted = true;
-      }
-      const outcome = await limitRequest(limit, request);
-      reply.headers(outcome.headers);
-      if (outcome.answered !== undefined) outcomes.set(request, outcome);
-      // A Buffer: a string would get a charset parameter, which problem+json does not define.
-      return outcome.refusal && reply.code(outcome.refusal.status).send(outcome.refusal.body);
-    };
+    // A limit object of its own for each route: others may give the same one to a route that was declared earlier.
+    const own = { ...limit };
+    hooked.add(own);
+    route.config = { ...config, rateLimit: own };
+    const onRequest = (request: FastifyRequest, reply: FastifyReply): Promise<unknown> =>
+      limited(own, request, reply);
     route.onRequest = [onRequest].concat((route.onRequest as never) ?? []);
-    if (limit.refundIf === undefined) return;
-    const onResponse = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
-      await outcomes.get(request)?.answered?.(reply.statusCode);
-    };
-    route.onResponse = [onResponse].concat((route.onResponse as never) ?? []);
+    if (limit.refundIf !== undefined) route.onResponse = [answered].concat((route.onResponse as never) ?? []);
   });
+  // Hooks reach routes that were declared before them as well; `onRoute` alone does not.
+  app.addHook('onRequest', (request, reply, next) => {
+    const config: FastifyContextConfig = request.routeOptions.config;
+    const limit = config?.rateLimit;
+    if (limit === undefined || hooked.has(limit)) {
+      next();
+      return;
+    }
+    early(limit, request, reply).then((sent) => (sent ? undefined : next()), next);
+  });
+  const early = async (
+    limit: FastifyRouteLimit,
+    request: FastifyRequest,
+    reply: FastifyReply,
+  ): Promise<boolean> => {
+    const { method, url } = request.routeOptions;
+    checkRequestLimit(limit, `config.rateLimit of ${String(method)} ${url}`);
+    await limited(limit, request, reply);
+    if (limit.refundIf !== undefined) reply.raw.once('finish', () => void answered(request, reply));
+    return reply.sent;
+  };
   done();
 }
 

@@ -10,9 +10,14 @@ export function honoRateLimit(limit: RequestLimit<Context>): MiddlewareHandler {
     const { headers, refusal, answered } = await limitRequest(limit, context);
     if (refusal !== undefined)
       return new Response(new Uint8Array(refusal.body), { status: refusal.status, headers });
-    await next();
-    for (const [name, value] of Object.entries(headers)) context.header(name, value);
-    await answered?.(context.res.status);
+    let status = 500;
+    try {
+      await next();
+      for (const [name, value] of Object.entries(headers)) context.header(name, value);
+      status = context.res.status;
+    } finally {
+      await answered?.(status);
+    }
     return undefined;
   };
 }

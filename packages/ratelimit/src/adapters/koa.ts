@@ -22,17 +22,9 @@ export function koaRateLimit(limit: RequestLimit<Context>): Middleware {
       context.set('content-type', headers['content-type'] as string);
       return;
     }
-    if (answered === undefined) {
-      await next();
-      return;
-    }
-    let status = 500;
-    try {
-      await next();
-      status = context.status;
-    } finally {
-      await answered(status);
-    }
+    // Koa, an error handler outside or a stream may still change the status: it is final with the answer.
+    if (answered !== undefined) context.res.once('finish', () => void answered(context.res.statusCode));
+    await next();
   };
 }
 

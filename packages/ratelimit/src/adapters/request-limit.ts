@@ -30,11 +30,11 @@ export interface RequestLimit<Request> {
    */
   readonly key: (request: Request) => LimitKey | Promise<LimitKey>;
   /** Units, or what they are for a request. Default 1. */
-  readonly cost?: number | ((request: Request) => number);
+  readonly cost?: number | ((request: Request) => number | Promise<number>);
   /** Other limits for some clients, such as paying ones. */
-  readonly limits?: (request: Request) => Overrides | undefined;
-  /** Gives the units back when the answer's status says that the request should not have counted. */
-  readonly refundIf?: (status: number) => boolean;
+  readonly limits?: (request: Request) => Overrides | undefined | Promise<Overrides | undefined>;
+  /** Gives the units back when the status that the client gets says that the request should not have counted. */
+  readonly refundIf?: (status: number) => boolean | Promise<boolean>;
   /** Default `draft-11`. */
   readonly headers?: HeaderStyle;
   /** Secret of at least 16 characters: adds draft 11's partition key to the headers. Default none. */
@@ -54,7 +54,13 @@ export function checkRequestLimit<Request>(limit: RequestLimit<Request>, where: 
   if (typeof limit?.limiter?.consume !== 'function' || typeof limit.key !== 'function') {
     throw wrong(where, 'to be { limiter, key }', limit);
   }
-  const { headers = 'draft-11', partitionSecret } = limit;
+  const { headers = 'draft-11', partitionSecret, cost } = limit;
+  if (cost !== undefined && typeof cost !== 'number' && typeof cost !== 'function')
+    throw wrong(`${where}.cost`, 'to be a number or a function', cost);
+  for (const name of ['limits', 'refundIf'] as const) {
+    if (limit[name] !== undefined && typeof limit[name] !== 'function')
+      throw wrong(`${where}.${name}`, 'to be a function', limit[name]);
+  }
   if (!headerStyles.includes(headers))
     throw wrong(`${where}.headers`, `to be one of ${headerStyles.join(', ')}`, headers);
   if (
@@ -75,9 +81,8 @@ export async function limitRequest<Request>(
   let decision: Decision;
   try {
     key = await limit.key(request);
-    const cost =
-      typeof limit.cost === 'function' ? limit.cost(request) : limit.cost === undefined ? 1 : limit.cost;
-    const limits = limit.limits?.(request);
+    const cost = typeof limit.cost === 'function' ? await limit.cost(request) : (limit.cost ?? 1);
+    const limits = limit.limits === undefined ? undefined : await limit.limits(request);
     decision = await limiter.consume(key, limits === undefined ? { cost } : { cost, limits });
   } catch (error) {
     return refusal({}, problemOf(error, limit));
@@ -86,7 +91,7 @@ export async function limitRequest<Request>(
   if (decision.allowed) {
     const { refundIf } = limit;
     if (refundIf === undefined) return { headers };
-    return { headers, answered: (status) => settle(limiter, key, decision, refundIf(status)) };
+    return { headers, answered: (status) => settle(limiter, key, decision, refundIf, status) };
   }
   if (decision.listed === 'deny') return refusal(headers, refusedClient());
   const seconds = retryAfterSeconds(decision.retryAfterMs, Math.random);
@@ -122,10 +127,17 @@ async function settle(
   limiter: RateLimiter,
   key: LimitKey,
   decision: Decision,
-  refund: boolean,
+  refundIf: (status: number) => boolean | Promise<boolean>,
+  status: number,
 ): Promise<void> {
-  // The answer is out: a refund that Redis fails to take is only a unit less for this client.
-  if (refund) await limiter.refund(key, decision).catch(() => false);
+  try {
+    if (await refundIf(status)) await limiter.refund(key, decision);
+  } catch (error) {
+    // The answer is out: a refund that Redis fails to take is only a unit less for this client.
+    if (error instanceof RateLimitError && error.code === 'ERR_WEIR_RATELIMIT_STORE') return;
+    // An error of `refundIf` has no request left to fail.
+    process.emitWarning(error instanceof Error ? error : String(error), { code: 'WEIR_RATELIMIT_REFUND' });
+  }
 }
 
 function problemOf<Request>(error: unknown, limit: RequestLimit<Request>): Problem {

@@ -9,12 +9,12 @@ export interface OverloadGuard<Request> {
   readonly shedder?: LoadShedder;
   readonly limiter?: ConcurrencyLimiter;
   /** The tier of a request, such as `critical` for payments. Default the second tier. */
-  readonly tier?: (request: Request) => string | undefined;
+  readonly tier?: (request: Request) => string | undefined | Promise<string | undefined>;
   /**
    * Paths (exactly so, without query) or requests that are never refused and take no permit, such as health checks and
    * metrics: whoever looks at an overloaded server needs them.
    */
-  readonly exempt?: readonly string[] | ((request: Request) => boolean);
+  readonly exempt?: readonly string[] | ((request: Request) => boolean | Promise<boolean>);
   /** Lower bound of Retry-After, in ms; clients get up to twice that. Default 1000. */
   readonly retryAfterMs?: number;
 }
@@ -41,8 +41,9 @@ export function admissionBy<Request>(
     throw wrong('Expected an overload guard to have a `shedder`, a `limiter` or both.');
   const exempts = exemption(exempt, urlOf);
   return async (request) => {
-    if (exempts(request)) return free;
-    const tier = tierOf?.(request);
+    const exempted = exempts(request);
+    if (typeof exempted === 'boolean' ? exempted : await exempted) return free;
+    const tier = tierOf === undefined ? undefined : await tierOf(request);
     if (shedder?.sheds(tier) === true) return refused;
     if (limiter === undefined) return free;
     const permit = await limiter.acquire(tier === undefined ? {} : { tier });
@@ -67,7 +68,7 @@ export function overloadAnswer({ retryAfterMs = 1000 }: { readonly retryAfterMs?
 function exemption<Request>(
   exempt: NonNullable<OverloadGuard<Request>['exempt']>,
   urlOf: (request: Request) => string | undefined,
-): (request: Request) => boolean {
+): (request: Request) => boolean | Promise<boolean> {
   if (typeof exempt === 'function') return exempt;
   if (!Array.isArray(exempt))
     throw wrong(`Expected \`exempt\` to be paths or a function, got ${shown(exempt)}.`);
