@@ -1,11 +1,15 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort } from '@weir/test-kit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { exitCodeOfVerdict } from '../src/cli/exit-code.ts';
+import type { Command } from '../src/cli/command.ts';
+import { compareCommand } from '../src/cli/compare-command.ts';
+import { exitCodeOf, exitCodeOfVerdict } from '../src/cli/exit-code.ts';
+import { profileCommand } from '../src/cli/profile-command.ts';
+import { runCommand } from '../src/cli/run-command.ts';
 import { explainComparison } from '../src/compare/comparison-schema.ts';
 import { liveProgress } from '../src/report/live.ts';
 import { explainResult } from '../src/result-schema.ts';
@@ -152,6 +156,83 @@ test.each<[string, (waits: string) => Promise<string[]>]>([
   expect(code).toBe(130);
   const left = execFileSync('ps', ['-eo', 'pid,args'], { encoding: 'utf8' }).split('\n');
   expect(left.filter((line) => line.includes('sleep 60.25'))).toEqual([]);
+});
+
+test.each(['SIGHUP', 'SIGTERM', 'SIGINT'] as const)(
+  '%s ends a comparison, and leaves neither a worktree nor a server',
+  async (signal) => {
+    const repository = await mkdtemp(join(directory, 'repository-'));
+    const git = (...args: string[]) => execFileSync('git', args, { cwd: repository, encoding: 'utf8' });
+    git('init', '-q');
+    const who = ['-c', 'user.name=Weir', '-c', 'user.email=weir@localhost'];
+    git(...who, 'commit', '-q', '--allow-empty', '-m', 'x');
+    const marker = join(repository, 'waiting');
+    const start = { command: `sleep 60.375 & touch "${marker}"; wait` };
+    const scenario = await scenarioFile('hangup', { target: 'http://127.0.0.1:1', start });
+    const { code } = await runCli(['compare', scenario, '--base', 'HEAD'], {
+      cwd: repository,
+      env: { TMPDIR: repository },
+      onStart: (child) => {
+        // A terminal that closes reads no more, and may tell so more than once.
+        child.stderr?.destroy();
+        const looking = setInterval(() => {
+          if (!existsSync(marker)) return;
+          clearInterval(looking);
+          child.kill(signal);
+          if (signal === 'SIGHUP') child.kill(signal);
+        }, 20);
+      },
+    });
+    expect(code).toBe(130);
+    expect(git('worktree', 'list').trim().split('\n')).toHaveLength(1);
+    expect((await readdir(repository)).filter((name) => name.startsWith('weir-bench-'))).toEqual([]);
+    const left = execFileSync('ps', ['-eo', 'pid,args'], { encoding: 'utf8' }).split('\n');
+    expect(left.filter((line) => line.includes('sleep 60.375'))).toEqual([]);
+  },
+);
+
+test('outputs go into directories that are made for them', async () => {
+  const out = (name: string): string => join(directory, 'made', name, 'report');
+  const args = ['--json', out('json'), '--report', `junit=${out('junit')}`, '--history', out('history')];
+  const { code } = await runCli([
+    'run',
+    await scenarioFile('outputs', {}),
+    ...args,
+    '--quiet',
+    '--ignore-doubts',
+  ]);
+  expect(code).toBe(0);
+  for (const file of [out('json'), out('junit'), join(out('history'), 'outputs.jsonl')])
+    expect(existsSync(file)).toBe(true);
+});
+
+test.each<[Command, string[], RegExp]>([
+  [runCommand, ['--json', 'file/below.json'], /file is no directory/],
+  [runCommand, ['--report', 'html=.'], /Cannot write .*: it is a directory/],
+  [runCommand, ['--report', 'markdown=ok.md', '--report', 'csv=file/a/b.csv'], /file is no directory/],
+  [runCommand, ['--history', 'file'], /file is no directory/],
+  [runCommand, ['--history', 'git:..'], /is no name for a branch/],
+  [compareCommand, ['--base', '.', '--json', 'file/below.json'], /file is no directory/],
+  [compareCommand, ['--base', '.', '--report', 'prometheus=x.prom'], /no Prometheus report/],
+  [compareCommand, ['--base', '.', '--profile', 'file'], /file is no directory/],
+  [profileCommand, ['--base', '.', '--out', 'file/below'], /file is no directory/],
+])('an output that cannot be written is refused before any load: %#', async (command, args, message) => {
+  await writeFile(join(directory, 'file'), '');
+  const before = server.arrivals.length;
+  const inside = args.map((arg) =>
+    /^[-.]/.test(arg) || arg.startsWith('git:')
+      ? arg
+      : arg.replace(/^(\w+=)?(.*)/, (_, kind = '', name) => `${kind}${join(directory, name)}`),
+  );
+  const nowhere = { write: () => true };
+  const context = { stdout: nowhere, stderr: nowhere, signal: new AbortController().signal };
+  const error = await command.run([await scenarioFile('early', {}), ...inside], context).then(
+    () => undefined,
+    (thrown: Error) => thrown,
+  );
+  expect(error?.message).toMatch(message);
+  expect(exitCodeOf(error)).toBe(64);
+  expect(server.arrivals.length).toBe(before);
 });
 
 test.each<[string, () => Promise<string[]>, number, RegExp]>([
