@@ -108,32 +108,32 @@ export class ResponseParser {
     const used = end + 4;
     if (status < 200 && status !== 101) return used;
     this.#head = { status, text };
-    this.#keepAlive = keepsAlive(text);
-    return this.#chooseBody(text, status) ? used : -1;
+    const framing = readFraming(text);
+    this.#keepAlive = keepsAlive(text, framing.connection);
+    return this.#chooseBody(framing, status) ? used : -1;
   }
 
   /** RFC 9112 section 6.3. @returns false when the framing contradicts itself */
-  #chooseBody(text: string, status: number): boolean {
+  #chooseBody({ encoding, length }: Framing, status: number): boolean {
     if (this.#expectsHead || status === 204 || status === 304) {
       this.#complete();
       return true;
     }
-    const encodings = listOf(text, transferEncoding);
-    const lengths = listOf(text, contentLength);
-    if (encodings !== undefined) {
-      if (lengths !== undefined) return false;
-      this.#state = encodings.at(-1) === 'chunked' ? 'chunk-size' : 'until-end';
+    if (encoding !== undefined) {
+      if (length !== undefined) return false;
+      const last = encoding === 'chunked' ? encoding : membersOf(encoding).at(-1);
+      this.#state = last === 'chunked' ? 'chunk-size' : 'until-end';
       if (this.#state === 'until-end') this.#keepAlive = false;
       return true;
     }
-    if (lengths === undefined || status === 101) {
+    if (length === undefined || status === 101) {
       this.#state = 'until-end';
       this.#keepAlive = false;
       return true;
     }
-    const [length = ''] = lengths;
-    if (!/^\d{1,15}$/.test(length) || lengths.some((other) => other !== length)) return false;
-    this.#remaining = Number(length);
+    const [size = length, ...others] = length.includes(',') ? membersOf(length) : [length];
+    if (!/^\d{1,15}$/.test(size) || others.some((other) => other !== size)) return false;
+    this.#remaining = Number(size);
     if (this.#remaining === 0) this.#complete();
     else this.#state = 'sized';
     return true;
@@ -175,29 +175,49 @@ export class ResponseParser {
   }
 }
 
-const transferEncoding = /\r\ntransfer-encoding:([^\r]*)/gi;
-const contentLength = /\r\ncontent-length:([^\r]*)/gi;
-const connectionOptions = /\r\nconnection:([^\r]*)/gi;
+/** The values of the fields that frame an answer, in lower case; of several lines of a field, joined by commas (RFC 9110 section 5.3). */
+interface Framing {
+  encoding: string | undefined;
+  length: string | undefined;
+  connection: string | undefined;
+}
 
-/**
- * The members of a list-based field in lower case, over all lines of it; empty ones are ignored (RFC 9110 sections 5.3 and 5.6.1).
- *
- * @returns `undefined` when the head has no such field
- */
-function listOf(text: string, field: RegExp): string[] | undefined {
-  let members: string[] | undefined;
-  for (const [, value = ''] of text.matchAll(field)) {
-    const found = value.split(',').map((member) => member.trim().toLowerCase());
-    members = [...(members ?? []), ...found.filter((member) => member !== '')];
+const framingFields = /\r\n(transfer-encoding|content-length|connection):[ \t]*([^\r]*)/gi;
+
+/** One pass over the head: it is read for every answer. */
+function readFraming(text: string): Framing {
+  const framing: Framing = { encoding: undefined, length: undefined, connection: undefined };
+  framingFields.lastIndex = 0;
+  for (let match = framingFields.exec(text); match !== null; match = framingFields.exec(text)) {
+    const [, name = '', value = ''] = match;
+    const found = value.trimEnd().toLowerCase();
+    // The names differ in their lengths: 17, 14 and 10.
+    if (name.length === 17) framing.encoding = joined(framing.encoding, found);
+    else if (name.length === 14) framing.length = joined(framing.length, found);
+    else framing.connection = joined(framing.connection, found);
   }
-  return members;
+  return framing;
+}
+
+function joined(before: string | undefined, value: string): string {
+  return before === undefined ? value : `${before},${value}`;
+}
+
+/** The members of a list-based field; empty ones are ignored (RFC 9110 section 5.6.1). */
+function membersOf(value: string): string[] {
+  return value
+    .split(',')
+    .map((member) => member.trim())
+    .filter((member) => member !== '');
 }
 
 /** RFC 9112 section 9.3: `close` wins; without either, HTTP/1.1 keeps the connection and HTTP/1.0 does not. */
-function keepsAlive(text: string): boolean {
-  const options = listOf(text, connectionOptions);
-  if (options?.includes('close')) return false;
-  return text.charCodeAt(7) === 49 || options?.includes('keep-alive') === true;
+function keepsAlive(text: string, connection: string | undefined): boolean {
+  const isCurrent = text.charCodeAt(7) === 49;
+  if (connection === undefined) return isCurrent;
+  if (connection === 'keep-alive') return true;
+  const options = membersOf(connection);
+  return !options.includes('close') && (isCurrent || options.includes('keep-alive'));
 }
 
 /** Where a 3xx answer points, as it is written there; `undefined` for any other answer. */
