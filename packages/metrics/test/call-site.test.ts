@@ -1,6 +1,7 @@
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { runInThisContext } from 'node:vm';
 import { afterEach, describe, expect, test } from 'vitest';
 import { createMetrics, type NPlusOneEvent } from '../src/index.ts';
 
@@ -78,4 +79,53 @@ test('no source file reads import.meta, so that the package runs in a CommonJS b
   expect(files.length).toBeGreaterThan(40);
   const reading = files.filter((file) => readFileSync(join(directory, file), 'utf8').includes('import.meta'));
   expect(reading).toEqual([]);
+});
+
+/** The caller's line of a slow query that `run` makes with a database, from its second execution on. */
+function lineOf(run: (execute: () => void) => void): string | undefined {
+  const lines: (string | undefined)[] = [];
+  const metrics = createMetrics({
+    service: 'test',
+    runtime: false,
+    db: { slowQueryMs: 0, onSlowQuery: ({ callSite }) => lines.push(callSite) },
+  });
+  const statement = metrics.instrument(new DatabaseSync(':memory:')).prepare('SELECT 1');
+  for (let times = 0; times < 2; times += 1) run(statement.all as () => void);
+  void metrics.close();
+  return lines[1];
+}
+
+test.each([
+  ['/app/(shop)/[id]/page.js', '/app/(shop)/[id]/page.js'],
+  ['/app/my app (1)/main.js', '/app/my app (1)/main.js'],
+  ['file:///app/my%20app/main.mjs', '/app/my app/main.mjs'],
+  ['C:\\app\\main.js', 'C:\\app\\main.js'],
+])('a caller in the file %s is found', (filename, shown) => {
+  const run = runInThisContext('(function named(execute) { execute(); })', { filename }) as (
+    execute: () => void,
+  ) => void;
+  expect(lineOf((execute) => run(execute))).toBe(`${shown}:1:28`);
+});
+
+test.each([
+  'node:internal/process/task_queues',
+  '/app/node_modules/builder/index.js',
+  'evalmachine.<anonymous>',
+])('a frame of %s is not the caller', (filename) => {
+  const run = runInThisContext('(function named(execute) { execute(); })', { filename }) as (
+    execute: () => void,
+  ) => void;
+  expect(lineOf((execute) => run(execute))).toMatch(/call-site\.test\.ts:\d+:\d+$/);
+});
+
+test('a caller behind many frames of a library is found, one behind more is not', () => {
+  const source =
+    '(function down(depth, execute) { if (depth === 0) execute(); else down(depth - 1, execute); })';
+  const down = runInThisContext(source, { filename: '/app/node_modules/builder/index.js' }) as (
+    depth: number,
+    execute: () => void,
+  ) => void;
+  for (const depth of [3, 20, 45])
+    expect(lineOf((execute) => down(depth, execute))).toMatch(/call-site\.test\.ts/);
+  expect(lineOf((execute) => down(100, execute))).toBeUndefined();
 });

@@ -209,6 +209,18 @@ test('knex, drizzle and kysely are timed through pg', async () => {
   });
 });
 
+test('the caller of a query is found behind a query builder that awaits before it sends it', async () => {
+  const pool = metrics.instrument(new pg.Pool({ connectionString: postgres.url }));
+  const kysely = new Kysely<{ pg_class: { relname: string } }>({ dialect: new PostgresDialect({ pool }) });
+  for (let times = 0; times < 2; times += 1) {
+    await kysely.selectFrom('pg_class').select('relname').limit(1).execute();
+    await kysely.transaction().execute((open) => open.selectFrom('pg_class').selectAll().limit(1).execute());
+  }
+  await kysely.destroy();
+  const sites = told.slice(told.length / 2).map(({ callSite }) => callSite);
+  expect(sites).toEqual(Array.from({ length: 4 }, () => expect.stringMatching(/drivers\.test\.ts:\d+:\d+$/)));
+});
+
 test('Prisma is timed through the pool that its driver adapter is given', async () => {
   const pool = metrics.instrument(new pg.Pool({ connectionString: postgres.url, max: 1 }), {
     name: 'prisma',

@@ -1,8 +1,10 @@
 /** The caller's own line: the first frame outside this package, node_modules and Node itself. */
 import { fileURLToPath } from 'node:url';
 
-/** The frames of query builders, and of what they await, come before the program's. */
-const FRAMES = 64;
+/** Frames are what a stack costs, so few are looked at first; query builders, and what they await, come before the program. */
+const FRAMES = [8, 64] as const;
+// `eval at f (file:1:2), <anonymous>:3:4` is a place in no file.
+const OTHERS = /node_modules|node:|, <anonymous>/;
 // `at [async] [name (]file:line:column[)]`. A path may hold parentheses, as routes of some frameworks do; `node:internal/…` is no path.
 const LOCATION = /^at (?:async )?(?:.*? \()?((?:file:\/\/\/|\/|[A-Za-z]:[\\/]).*?):(\d+):(\d+)\)?$/;
 
@@ -15,17 +17,20 @@ const LOCATION = /^at (?:async )?(?:.*? \()?((?:file:\/\/\/|\/|[A-Za-z]:[\\/]).*
  */
 export function callSite(): string | undefined {
   try {
-    return siteIn(stack());
+    for (const frames of FRAMES) {
+      const site = siteIn(stack(frames));
+      if (site !== undefined) return site;
+    }
   } catch {
     // The program has frozen `Error`.
-    return undefined;
   }
+  return undefined;
 }
 
 // The program's own formatter goes first, because it may map positions to sources. One that makes no text is set aside.
-function stack(): string {
+function stack(frames: number): string {
   try {
-    const formatted = capture();
+    const formatted = capture(frames);
     if (typeof formatted === 'string' && formatted.includes('\n    at ')) return formatted;
   } catch {
     // The program's formatter threw.
@@ -33,16 +38,16 @@ function stack(): string {
   const formatter = Object.getOwnPropertyDescriptor(Error, 'prepareStackTrace');
   Reflect.deleteProperty(Error, 'prepareStackTrace');
   try {
-    return String(capture());
+    return String(capture(frames));
   } finally {
     if (formatter !== undefined) Object.defineProperty(Error, 'prepareStackTrace', formatter);
   }
 }
 
-function capture(): unknown {
+function capture(frames: number): unknown {
   const holder: { stack?: unknown } = {};
   const limit = Error.stackTraceLimit;
-  Error.stackTraceLimit = FRAMES;
+  Error.stackTraceLimit = frames;
   try {
     Error.captureStackTrace(holder, stack);
     return holder.stack;
@@ -55,17 +60,15 @@ function capture(): unknown {
 function siteIn(text: string): string | undefined {
   let own: string | undefined;
   for (const line of text.split('\n')) {
+    if (own !== undefined && (line.includes(own) || OTHERS.test(line))) continue;
     const location = LOCATION.exec(line.trim());
-    // `eval at f (file:1:2), <anonymous>:3:4` is a place in no file.
-    if (location === null || line.includes(', <anonymous>')) continue;
-    const file = pathOf(location[1] as string);
-    own ??= file.replace(/db([\\/])call-site\.[jt]s$/, '');
-    if (file.includes('node_modules') || file.startsWith(own)) continue;
-    return `${file}:${location[2]}:${location[3]}`;
+    if (location === null) continue;
+    const file = location[1] as string;
+    if (own === undefined) {
+      own = file.replace(/db([\\/])call-site\.[jt]s$/, '');
+      continue;
+    }
+    return `${file.startsWith('file:') ? fileURLToPath(file) : file}:${location[2]}:${location[3]}`;
   }
   return undefined;
-}
-
-function pathOf(file: string): string {
-  return file.startsWith('file:') ? fileURLToPath(file) : file;
 }

@@ -20,9 +20,10 @@ export interface Read {
 
 /** How often one statement ran in one request. */
 export interface StatementRepetition {
-  /** The first execution, whose stack was not taken. */
-  readonly first: { readonly read: Read; readonly values: unknown };
-  readonly sites: Map<string, Set<string>>;
+  /** The first execution, whose stack was not taken, and its values. */
+  readonly read: Read;
+  readonly values: unknown;
+  sites: Map<string, Set<string>> | undefined;
   count: number;
   reported: boolean;
 }
@@ -71,8 +72,9 @@ export class NPlusOneDetector {
     if (known === undefined) {
       if (repetitions.size >= MAX_STATEMENTS) return;
       repetitions.set(statement.fingerprint, {
-        first: { read, values },
-        sites: new Map(),
+        read,
+        values,
+        sites: undefined,
         count: 1,
         reported: false,
       });
@@ -82,13 +84,14 @@ export class NPlusOneDetector {
     if (known.reported) return;
     if (listLengthOf(read.selection, values) >= CHUNK) return;
     const site = callSite() ?? '';
+    known.sites ??= new Map();
     let different = known.sites.get(site);
     if (different === undefined) {
       if (known.sites.size >= this.#threshold) return;
       different = new Set();
       known.sites.set(site, different);
     }
-    if (different.size === 0) different.add(keyOfRead(known.first.read, known.first.values));
+    if (different.size === 0) different.add(keyOfRead(known.read, known.values));
     different.add(keyOfRead(read, values));
     if (different.size < this.#threshold) return;
     known.reported = true;
