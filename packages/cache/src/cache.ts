@@ -98,6 +98,11 @@ export function readAdHoc(
   return WeirCache.read(cache as WeirCache, key, options, read);
 }
 
+/** As `delete`, by the name of an entry in Redis, for the command line. */
+export function deleteSubject(cache: Cache, subject: string): Promise<boolean> {
+  return WeirCache.deleteSubject(cache as WeirCache, subject);
+}
+
 class WeirCache implements Cache {
   readonly name: string;
   readonly #options: ResolvedOptions;
@@ -233,6 +238,10 @@ class WeirCache implements Cache {
 
   static isCache(value: unknown): value is Cache {
     return typeof value === 'object' && value !== null && #core in value;
+  }
+
+  static async deleteSubject(cache: WeirCache, subject: string): Promise<boolean> {
+    return await cache.#writer.deleteSubject(subject);
   }
 
   static async read(

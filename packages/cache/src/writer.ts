@@ -47,6 +47,16 @@ export class Writer {
     return await this.#track(this.#set(target, source));
   }
 
+  /** Removes an entry by the name that it has in Redis, for a tool that does not know its key. */
+  async deleteSubject(subject: string): Promise<boolean> {
+    const { assertOpen, counters, redis } = this.#core;
+    assertOpen();
+    counters.deletes += 1;
+    if (redis === undefined) return true;
+    const told = this.#tell(redis, { kind: 'i', subject }, (message) => redis.delete(subject, message));
+    return await this.#track(told.catch(isNotDone));
+  }
+
   /** Invalidates versioned names (`tagName`, `namespaceName`) everywhere: O(names), whatever they cover. */
   async invalidate(names: readonly string[]): Promise<boolean> {
     this.#core.assertOpen();
@@ -79,9 +89,7 @@ export class Writer {
     }
     const subject = busKey(namespace.name, key);
     try {
-      return await this.#tell(redis, { kind: 'i', subject }, (message) =>
-        redis.delete({ namespace: namespace.name, key }, message),
-      );
+      return await this.#tell(redis, { kind: 'i', subject }, (message) => redis.delete(subject, message));
     } catch {
       this.#owe(namespace, key);
       return false;
@@ -228,10 +236,7 @@ export class Writer {
     const { recovery, redis } = this.#core;
     if (redis === undefined) return;
     const subject = busKey(namespace.name, key);
-    const redo = () =>
-      this.#tell(redis, { kind: 'i', subject }, (message) =>
-        redis.delete({ namespace: namespace.name, key }, message),
-      );
+    const redo = () => this.#tell(redis, { kind: 'i', subject }, (message) => redis.delete(subject, message));
     recovery.add({ id: subject, redo: () => redo().then(isDone, isNotDone) });
   }
 

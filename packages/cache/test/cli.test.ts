@@ -2,7 +2,8 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { type RedisServer, startRedis } from '@weir/test-kit';
 import { Redis } from 'ioredis';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { runCommand } from '../src/cli/run-command.ts';
 import { type Cache, createCache } from '../src/index.ts';
 
 let server: RedisServer;
@@ -72,4 +73,64 @@ it('says in one line what is wrong', async () => {
   expect(missing.code).toBe(64);
   expect(limit).toMatchObject({ code: 64, stderr: expect.stringMatching(/^Expected `--limit` .*\n$/) });
   expect(unreachable).toMatchObject({ code: 1, stderr: expect.stringMatching(/^Cannot reach Redis .*\n$/) });
+});
+
+describe('a name as `inspect` prints it', () => {
+  async function run(command: string, operands: string[], json = false) {
+    const lines: string[] = [];
+    const options = {
+      url: server.url,
+      cache: 'shop',
+      version: '1',
+      prefix: 'weir',
+      match: '~:*',
+      limit: 100,
+      json,
+      yes: false,
+    };
+    const code = await runCommand(command, operands, options, (line) => lines.push(line));
+    return { code, lines };
+  }
+
+  it.each([
+    ['plain', 'k'],
+    ['long', 'q'.repeat(2_000)],
+    ['ill-formed', 'a\ud800b'],
+    ['like a hash', '~sha256:dzqHMDU2wrMaB9ygyBL9x3Ca5DBnEdCS2vxEqZxlZ-8'],
+    ['with colons and spaces', ':a: b '],
+    ['of several lines', 'a\nb\r\u2028c'],
+    ['that would steer a terminal', '\u001b[2J\u009b2J\u007f'],
+    ['quoted', '"a"'],
+    ['with characters of patterns', '*?[a]{b}\\'],
+    ['beyond ASCII', 'Größe 😀'],
+  ])('is taken by `get` and `del`: a key %s', async (_title, key) => {
+    await cache.set(key, 'found');
+    const [text, json] = [await run('inspect', []), await run('inspect', [], true)];
+    expect([text.lines.length, json.lines.length]).toEqual([1, 1]);
+    const [line = ''] = text.lines;
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: those are what must not be there
+    expect(line).not.toMatch(/[\u0000-\u001f\u007f-\u009f\u2028]/);
+    const name = line.replace(/ {2}\d+ s {2}\d+ B$/, '');
+    const { key: raw } = JSON.parse(json.lines[0] ?? '') as { key: string };
+    for (const operand of [name, raw, `~:${key}`]) {
+      expect(await run('get', [operand])).toMatchObject({
+        code: 0,
+        lines: [expect.stringContaining("'found'")],
+      });
+    }
+    expect(await run('del', [name])).toMatchObject({ code: 0, lines: [expect.stringContaining('Deleted')] });
+    expect(await cache.get(key)).toBeUndefined();
+    expect(await run('get', [name])).toMatchObject({ code: 2 });
+  });
+
+  it('is not said to be deleted when there is no such entry; memory drops it all the same', async () => {
+    vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
+    await cache.getOrSet('instance', () => new (class Account {})());
+    expect(await run('del', ['~:instance'])).toEqual({
+      code: 2,
+      lines: ['No entry `~:instance` in Redis; instances dropped what they held in memory.'],
+    });
+    expect(await cache.get('instance')).toBeUndefined();
+    await expect(run('get', ['"~:instance'])).rejects.toMatchObject({ exitCode: 64 });
+  });
 });

@@ -1,5 +1,5 @@
 import { inspect } from 'node:util';
-import { createCache } from '../cache.ts';
+import { createCache, deleteSubject } from '../cache.ts';
 import { decode, type Envelope } from '../codec/envelope.ts';
 import { busKey, splitBusKey } from '../coherence/messages.ts';
 import { CliError, exitCodes, usage } from './usage.ts';
@@ -36,7 +36,7 @@ export async function runCommand(
       case 'get':
         return await getEntry(redis, base, operandOf(operands), options, print);
       case 'del':
-        return await deleteEntry(redis, operandOf(operands), options, print);
+        return await deleteEntry(redis, base, operandOf(operands), options, print);
       case 'tags':
         return operands.length === 0
           ? await listTags(redis, base, options, print)
@@ -66,7 +66,38 @@ function operandOf(operands: readonly string[]): string {
   if (operand === undefined || !operand.includes(':')) {
     throw new CliError('Expected one operand `namespace:key`; ad-hoc keys are `~:key`.', exitCodes.usage);
   }
-  return operand;
+  return operand.startsWith('"') ? unquoted(operand) : operand;
+}
+
+/** A name on one line of a terminal: with characters that would break or change the line escaped, as JSON does it. */
+function quoted(name: string): string {
+  if (!/[\p{Cc}\u2028\u2029]|^"/u.test(name)) return name;
+  return JSON.stringify(name).replace(
+    /[\u007f-\u009f\u2028\u2029]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}
+
+function unquoted(operand: string): string {
+  try {
+    return String(JSON.parse(operand));
+  } catch {
+    throw new CliError(
+      `Expected a name in double quotes to be a JSON string, got \`${operand}\`.`,
+      exitCodes.usage,
+    );
+  }
+}
+
+/**
+ * The name in Redis of what an operand means: a name as `inspect` prints it, which holds the hash of a long key; or else a
+ * namespace and a key.
+ */
+async function subjectOf(redis: Client, base: string, operand: string): Promise<string> {
+  const { namespace, suffix } = splitBusKey(operand);
+  const subject = busKey(namespace, suffix);
+  if (subject === operand) return subject;
+  return (await redis.exists(`${base}e:{${operand}}`)) === 1 ? operand : subject;
 }
 
 /** At most `limit` names between `start` and `}`, never blocking the server as KEYS would. */
@@ -90,7 +121,7 @@ async function inspectEntries(
     const key = `${base}e:{${name}}`;
     const [ttlMs, bytes] = await Promise.all([redis.pttl(key), redis.strlen(key)]);
     if (options.json) print(JSON.stringify({ key: name, ttlMs, bytes }));
-    else print(`${name}  ${ttlMs < 0 ? 'no expiry' : `${Math.ceil(ttlMs / 1000)} s`}  ${bytes} B`);
+    else print(`${quoted(name)}  ${ttlMs < 0 ? 'no expiry' : `${Math.ceil(ttlMs / 1000)} s`}  ${bytes} B`);
   }
   return exitCodes.ok;
 }
@@ -102,11 +133,10 @@ async function getEntry(
   options: CliOptions,
   print: Print,
 ): Promise<number> {
-  const { namespace, suffix } = splitBusKey(operand);
-  const key = `${base}e:{${busKey(namespace, suffix)}}`;
+  const key = `${base}e:{${await subjectOf(redis, base, operand)}}`;
   const [bytes, ttlMs] = await Promise.all([redis.getBuffer(key), redis.pttl(key)]);
   if (bytes === null) {
-    print(`No entry \`${operand}\`.`);
+    print(`No entry \`${quoted(operand)}\`.`);
     return exitCodes.notFound;
   }
   const { value, ...rest }: Envelope = decode(bytes, codec);
@@ -134,20 +164,22 @@ async function withCache<T>(
 
 async function deleteEntry(
   redis: Client,
+  base: string,
   operand: string,
   options: CliOptions,
   print: Print,
 ): Promise<number> {
-  const { namespace, suffix } = splitBusKey(operand);
+  const subject = await subjectOf(redis, base, operand);
+  const name = quoted(operand);
   return await withCache(redis, options, async (cache) => {
-    const isDone =
-      namespace === '~'
-        ? await cache.delete(suffix)
-        : await cache.define(namespace, { key: String, load: () => undefined }).delete(suffix);
-    print(
-      isDone ? `Deleted \`${operand}\` everywhere.` : `Deleted \`${operand}\`; not every instance confirmed.`,
-    );
-    return isDone ? exitCodes.ok : exitCodes.failed;
+    const isThere = (await redis.exists(`${base}e:{${subject}}`)) === 1;
+    // Without an entry too: instances may hold a value that has no form in Redis.
+    const isDone = await deleteSubject(cache, subject);
+    if (!isThere) print(`No entry \`${name}\` in Redis; instances dropped what they held in memory.`);
+    else if (isDone) print(`Deleted \`${name}\` everywhere.`);
+    else print(`Deleted \`${name}\`; not every instance confirmed.`);
+    if (!isDone) return exitCodes.failed;
+    return isThere ? exitCodes.ok : exitCodes.notFound;
   });
 }
 
@@ -155,7 +187,7 @@ async function listTags(redis: Client, base: string, options: CliOptions, print:
   const start = `${base}t:{t`;
   for (const tag of await scan(redis, start, options)) {
     const version = await redis.get(`${start}${tag}}`);
-    print(options.json ? JSON.stringify({ tag, version }) : `${tag}  ${version}`);
+    print(options.json ? JSON.stringify({ tag, version }) : `${quoted(tag)}  ${version}`);
   }
   return exitCodes.ok;
 }

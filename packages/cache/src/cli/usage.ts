@@ -10,7 +10,8 @@ export const usage: string = `Usage: weir-cache <command> --cache <name> [option
 
   inspect             entries with their life and size, found by SCAN
   get <namespace:key> one entry, decoded; ad-hoc keys have the namespace ~
-  del <namespace:key> removes one entry; every instance drops it
+  del <namespace:key> removes one entry; every instance drops it. \`get\` and \`del\`
+                      take names as \`inspect\` prints them, hashes and quotes too
   tags                tags with their versions
   tags <tag>...       invalidates them; needs --yes
 

@@ -186,16 +186,17 @@ export class RedisStore {
 
   /** Resolves, as `delete`, with how many subscribers were told. */
   async set(
-    name: RedisName,
+    { namespace, key }: RedisName,
     value: { readonly payload: string | Buffer; readonly freshMs: number; readonly lifeMs: number },
     message: Buffer,
   ): Promise<number> {
     const { freshMs, lifeMs, payload } = value;
-    return await this.#write('set', name, message, [inMs(lifeMs), inMs(freshMs), payload]);
+    return await this.#write('set', busKey(namespace, key), message, [inMs(lifeMs), inMs(freshMs), payload]);
   }
 
-  async delete(name: RedisName, message: Buffer): Promise<number> {
-    return await this.#write('delete', name, message, [-1]);
+  /** `subject`: as `busKey` makes it. */
+  async delete(subject: string, message: Buffer): Promise<number> {
+    return await this.#write('delete', subject, message, [-1]);
   }
 
   /** The stamp of the entry as Redis has it now, or `''` if there is none. */
@@ -270,11 +271,10 @@ export class RedisStore {
 
   async #write(
     operation: string,
-    { namespace, key }: RedisName,
+    subject: string,
     message: Buffer,
     args: readonly RedisArgument[],
   ): Promise<number> {
-    const subject = busKey(namespace, key);
     const keys = [this.#entryKey(subject), this.#leaseKey(subject)];
     const reply = await this.#commands.eval(operation, writeScript, keys, [this.channel, message, ...args]);
     return this.#commands.told(Number(reply));
