@@ -64,7 +64,10 @@ export interface Metrics {
   health(options: HealthOptions): Health;
   /** Counts requests, or other events, against an objective. */
   slo(options: SloOptions): Slo;
-  /** Times the queries of a client or pool and returns the same object. Throws for a client it does not know. */
+  /**
+   * Times the queries of a client or pool and returns the same object. A client that other metrics instrumented goes over to these. Throws for a client
+   * it does not know.
+   */
   instrument<T extends object>(client: T, options?: { readonly name?: string }): T;
   /** One scrape in the text format that suits an Accept header best. */
   scrape(accept?: string): Promise<{ readonly contentType: string; readonly body: string }>;

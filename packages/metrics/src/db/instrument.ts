@@ -1,28 +1,34 @@
 /** Finds out which driver a client is of, by its shape: no driver is imported, so none has to be installed. */
 import { metricsError } from '../errors.ts';
+import { ClientOwner, type InstrumentContext, type Queries, type Recorders } from './client-owner.ts';
 import { instrumentMongo, isMongoClient } from './mongodb.ts';
 import { instrumentMysqlConnection, instrumentMysqlPool, isMysqlPool, mysqlCore } from './mysql2.ts';
 import { instrumentPgClient, instrumentPgPool, isPgClient, isPgPool } from './pg.ts';
 import { instrumentPglite, isPglite } from './pglite.ts';
-import type { PoolRecorder } from './pool-recorder.ts';
-import type { QueryRecorder } from './query-recorder.ts';
 import { instrumentRedis, isRedisClient } from './redis.ts';
 import { instrumentSqlite, isSqliteDatabase } from './sqlite.ts';
 
-/** What the instrumentation of any driver needs. */
-export interface InstrumentContext {
-  /** Name of the pool. */
-  readonly name: string;
-  readonly queries: QueryRecorder;
-  readonly pools: PoolRecorder;
-  /** Monotonic milliseconds. */
-  readonly now: () => number;
+const owners = new WeakMap<object, ClientOwner>();
+
+/**
+ * Times the queries of `client` for `recorders`, from which the next call for the same client takes it over. Throws ERR_WEIR_METRICS_CLIENT for what it
+ * does not know.
+ */
+export function instrument(client: object, recorders: Recorders): void {
+  const mysql = mysqlCore(client);
+  const key = mysql ?? client;
+  const known = owners.get(key);
+  if (known !== undefined) {
+    known.take(recorders);
+    return;
+  }
+  const owner = new ClientOwner(recorders);
+  wrap(client, mysql, owner.context);
+  owners.set(key, owner);
 }
 
-/** Times the queries of `client`. Throws ERR_WEIR_METRICS_CLIENT for what it does not know. */
-export function instrument(client: object, context: InstrumentContext): void {
+function wrap(client: object, mysql: object | undefined, context: InstrumentContext): void {
   const { queries } = context;
-  const mysql = mysqlCore(client);
   if (isPgPool(client)) instrumentPgPool(client, context);
   else if (isPgClient(client)) instrumentPgClient(client, queries);
   else if (mysql !== undefined && isMysqlPool(mysql)) instrumentMysqlPool(mysql, context);
@@ -45,7 +51,7 @@ function isKnex(client: object): client is KnexLike {
 }
 
 // knex pools raw driver connections itself; each is wrapped when it is opened.
-function instrumentKnex({ client }: KnexLike, queries: QueryRecorder): void {
+function instrumentKnex({ client }: KnexLike, queries: Queries): void {
   const acquire = client.acquireRawConnection.bind(client);
   client.acquireRawConnection = async () => {
     const connection = await acquire();

@@ -1,6 +1,6 @@
 /** Command and pool timing for the mongodb driver by its own monitoring events. Values of documents are never read, only their shape. */
 import { metricsError } from '../errors.ts';
-import type { InstrumentContext } from './instrument.ts';
+import type { InstrumentContext } from './client-owner.ts';
 import { claim } from './instrumented.ts';
 import { shapeOf } from './mongodb-shape.ts';
 import type { QueryExecution } from './query-recorder.ts';

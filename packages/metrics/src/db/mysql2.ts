@@ -3,11 +3,12 @@
  * wrapped. Its diagnostics channels are not used: they fire with values inlined, and in the context of whoever gave the
  * connection back. Contexts are captured at the pool instead.
  */
+
+import type { InstrumentContext, Queries } from './client-owner.ts';
 import { type Dialect, dialects, sessions } from './dialect.ts';
-import type { InstrumentContext } from './instrument.ts';
 import { type AnyFunction, claim, wrapMethod } from './instrumented.ts';
 import { callAs, onAcquired, type PoolContext, takeExecution } from './pool-calls.ts';
-import type { QueryExecution, QueryRecorder } from './query-recorder.ts';
+import type { QueryExecution } from './query-recorder.ts';
 
 type Callback = (error: unknown, ...rest: unknown[]) => void;
 
@@ -106,7 +107,7 @@ export function instrumentMysqlPool(pool: MysqlPool, { name, queries, pools, now
 }
 
 /** Wraps one connection. */
-export function instrumentMysqlConnection(connection: object, queries: QueryRecorder): void {
+export function instrumentMysqlConnection(connection: object, queries: Queries): void {
   if (!claim(connection)) return;
   const session = new Session(connection, queries);
   for (const method of ['query', 'execute']) {
@@ -135,12 +136,7 @@ export function instrumentMysqlConnection(connection: object, queries: QueryReco
 }
 
 // The driver gives one object for a text however often it is prepared.
-function instrumentStatement(
-  statement: object,
-  text: string,
-  session: Session,
-  queries: QueryRecorder,
-): void {
+function instrumentStatement(statement: object, text: string, session: Session, queries: Queries): void {
   if (!claim(statement)) return;
   wrapMethod(statement, 'execute', (execute) => (...args) => {
     const values = typeof args[0] === 'function' ? undefined : args[0];
@@ -162,13 +158,13 @@ function dialectOf(connection: MysqlConnection, flags: number | undefined): Dial
 /** What is known of one connection, and how its commands are followed. */
 class Session {
   readonly #connection: MysqlConnection;
-  readonly #queries: QueryRecorder;
+  readonly #queries: Queries;
   /** Undefined until the greeting has come; the dialect is then asked for anew. */
   #dialect: Dialect | undefined;
   /** Commands under way that may change how strings are read. */
   #changes = 0;
 
-  constructor(connection: MysqlConnection, queries: QueryRecorder) {
+  constructor(connection: MysqlConnection, queries: Queries) {
     this.#connection = connection;
     this.#queries = queries;
   }

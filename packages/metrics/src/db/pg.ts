@@ -1,10 +1,11 @@
 /** Query timing for node-postgres. Pool and Client are wrapped as instances, never as prototypes, so nothing else in the process changes. */
+
+import type { InstrumentContext, Queries } from './client-owner.ts';
 import { type Dialect, dialects, sessions } from './dialect.ts';
-import type { InstrumentContext } from './instrument.ts';
 import { type AnyFunction, claim } from './instrumented.ts';
 import { createPublisher, enterDriver, leaveDriver } from './pg-channel.ts';
 import { callAs, onAcquired, type PoolContext, takeExecution } from './pool-calls.ts';
-import type { QueryExecution, QueryRecorder } from './query-recorder.ts';
+import type { QueryExecution } from './query-recorder.ts';
 
 type Callback = (error: unknown, result?: unknown) => void;
 
@@ -108,7 +109,7 @@ function adoptNewClients(pool: PgPool, adopt: (client: object) => void): void {
 /** Wraps one client. Wrapping twice does nothing. `onDialect` gets how the session reads strings, whenever the server tells. */
 export function instrumentPgClient(
   client: PgClient,
-  queries: QueryRecorder,
+  queries: Queries,
   onDialect?: (dialect: Dialect) => void,
 ): void {
   if (!claim(client)) return;
@@ -185,7 +186,7 @@ function valuesOf(config: unknown, values: unknown): readonly unknown[] | undefi
   return Array.isArray(own) ? (own as readonly unknown[]) : undefined;
 }
 
-function timed(callback: Callback, execution: QueryExecution, queries: QueryRecorder): Callback {
+function timed(callback: Callback, execution: QueryExecution, queries: Queries): Callback {
   return (error, result) => {
     queries.end(execution, { failed: Boolean(error), rows: rowsOf(result) });
     callback(error, result);
@@ -208,7 +209,7 @@ function isSubmittable(config: unknown): config is Submittable {
 }
 
 // Cursors and streams end when the connection is ready for the next query, or with an error.
-function followSubmittable(query: Submittable, execution: QueryExecution, queries: QueryRecorder): void {
+function followSubmittable(query: Submittable, execution: QueryExecution, queries: Queries): void {
   let ended = false;
   const follow = (method: 'handleReadyForQuery' | 'handleError', failed: boolean): void => {
     const original = query[method];

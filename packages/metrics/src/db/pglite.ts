@@ -1,7 +1,8 @@
 /** Query timing for PGlite, transactions included. */
+
+import type { Queries } from './client-owner.ts';
 import { dialects } from './dialect.ts';
 import { type AnyFunction, claim, wrapMethod } from './instrumented.ts';
-import type { QueryRecorder } from './query-recorder.ts';
 
 /** What is used of a PGlite database. */
 export interface PgliteDatabase {
@@ -26,7 +27,7 @@ function rowsOf(result: unknown): number | undefined {
   return Array.isArray(rows) ? rows.length : undefined;
 }
 
-function wrapQueries(target: object, queries: QueryRecorder): void {
+function wrapQueries(target: object, queries: Queries): void {
   wrapMethod(target, 'query', (query) => (text, values, ...rest) => {
     const execution = queries.begin(
       dialects.postgresql,
@@ -42,7 +43,7 @@ function wrapQueries(target: object, queries: QueryRecorder): void {
 }
 
 /** Wraps a database and the transactions it opens. */
-export function instrumentPglite(database: PgliteDatabase, queries: QueryRecorder): void {
+export function instrumentPglite(database: PgliteDatabase, queries: Queries): void {
   if (!claim(database)) return;
   wrapQueries(database, queries);
   wrapMethod(

@@ -4,8 +4,8 @@
  * previous holder's async context. A query is therefore taken down where the pool is called, and its context restored where the
  * connection is handed over: each query sees the request that asked for it, and counts once.
  */
-import type { HistogramSeries } from '../instruments/histogram.ts';
-import type { QueryExecution, QueryRecorder } from './query-recorder.ts';
+import type { Queries, Wait } from './client-owner.ts';
+import type { QueryExecution } from './query-recorder.ts';
 
 type Acquired = (error: unknown, connection?: unknown, done?: unknown) => void;
 
@@ -31,8 +31,8 @@ export function callAs<T>(execution: QueryExecution | undefined, call: () => T):
 
 /** What waits for a connection need. */
 export interface PoolContext {
-  readonly queries: QueryRecorder;
-  readonly wait: HistogramSeries;
+  readonly queries: Queries;
+  readonly wait: Wait;
   /** Monotonic milliseconds. */
   readonly now: () => number;
   /** Instruments a connection that is handed out. */

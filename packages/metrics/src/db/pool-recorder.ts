@@ -25,8 +25,8 @@ export class PoolRecorder {
     registry.onCollect(() => this.#collect(count, max, pending));
   }
 
-  /** Follows a pool for as long as someone else holds it; pools of one name add up. Gives the series for its waits. */
-  add<T extends object>(name: string, pool: T, read: (pool: T) => PoolState): HistogramSeries {
+  /** Follows a pool for as long as someone else holds it and `read` gives its state; pools of one name add up. Gives the series for its waits. */
+  add<T extends object>(name: string, pool: T, read: (pool: T) => PoolState | undefined): HistogramSeries {
     const ref = new WeakRef(pool);
     const readLive = (): PoolState | undefined => {
       const live = ref.deref();

@@ -86,6 +86,8 @@ const NOTHING: Selection = { listLength: 0, literals: '', paging: new Set() };
 
 /** One query: taken down at its caller's call, started when it is sent. */
 export class QueryExecution {
+  /** Who began it, and ends it. */
+  readonly recorder: QueryRecorder;
   known: KnownStatement;
   /** The statement as sent; stays inside the process. */
   readonly text: string | undefined;
@@ -96,11 +98,13 @@ export class QueryExecution {
   span: QuerySpan | undefined = undefined;
 
   constructor(
+    recorder: QueryRecorder,
     known: KnownStatement,
     text: string | undefined,
     exchange: HttpExchange | undefined,
     site: string | undefined,
   ) {
+    this.recorder = recorder;
     this.known = known;
     this.text = text;
     this.exchange = exchange;
@@ -128,6 +132,7 @@ export class QueryRecorder {
   readonly #explainer: Explainer | undefined;
   readonly #caches = new Map<Dialect, StatementCache<KnownStatement>>();
   readonly #commands = new WeakMap<Statement, KnownStatement>();
+  #closed = false;
 
   constructor(
     registry: MetricRegistry,
@@ -159,8 +164,9 @@ export class QueryRecorder {
       nPlusOneThreshold < Infinity ? new NPlusOneDetector(nPlusOneThreshold, report) : undefined;
   }
 
-  /** Resolves when nothing is under way any more. */
+  /** Counts and reports nothing from now on; resolves when nothing is under way any more. */
   async close(): Promise<void> {
+    this.#closed = true;
     await this.#explainer?.idle();
   }
 
@@ -191,8 +197,8 @@ export class QueryRecorder {
   prepare(dialect: Dialect, text: string, values?: unknown): QueryExecution {
     const known = this.#knownOf(dialect, text);
     const exchange = this.#http.contexts?.getStore();
-    if (exchange !== undefined) this.#detector?.observe(exchange, known, values);
-    return new QueryExecution(known, text, exchange, known.tracked.wasSlow ? callSite() : undefined);
+    if (exchange !== undefined && !this.#closed) this.#detector?.observe(exchange, known, values);
+    return new QueryExecution(this, known, text, exchange, known.tracked.wasSlow ? callSite() : undefined);
   }
 
   /** Starts an execution, at `startMs` where it says so already; `sure` is the dialect where it was a guess before. */
@@ -217,7 +223,7 @@ export class QueryRecorder {
       known = new KnownStatement(statement, this.#series.track(system, statement), undefined);
       this.#commands.set(statement, known);
     }
-    return this.start(new QueryExecution(known, undefined, this.#http.contexts?.getStore(), undefined));
+    return this.start(new QueryExecution(this, known, undefined, this.#http.contexts?.getStore(), undefined));
   }
 
   /** Ends an execution when `pending` settles, and gives on what it gives. */
@@ -239,6 +245,10 @@ export class QueryRecorder {
   /** Ends an execution. */
   end(execution: QueryExecution, outcome: QueryOutcome): void {
     const { known, span } = execution;
+    if (this.#closed) {
+      span?.end({ failed: outcome.failed, rows: outcome.rows });
+      return;
+    }
     const durationMs = this.#now() - execution.startMs;
     const series = this.#series.observe(known.tracked, durationMs / 1_000);
     if (span !== undefined) {
@@ -253,7 +263,7 @@ export class QueryRecorder {
 
   /** Counts a failure. `end` does so itself; this is for an execution that was never sent, for want of a connection. */
   fail({ known }: QueryExecution): void {
-    this.#failed.labels(known.system, known.statement.summary).inc();
+    if (!this.#closed) this.#failed.labels(known.system, known.statement.summary).inc();
   }
 
   #tellSlow(execution: QueryExecution, durationMs: number, outcome: QueryOutcome): void {

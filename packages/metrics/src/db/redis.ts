@@ -2,8 +2,10 @@
  * Command timing for ioredis and node-redis. Only a command's name is ever looked at, and the option BLOCK of two: keys and values stay out.
  * The clients' diagnostics channels are not used: they serve the whole process at once and hand out keys.
  */
+
+import type { Queries } from './client-owner.ts';
 import { type AnyFunction, claim, wrapMethod } from './instrumented.ts';
-import type { QueryExecution, QueryRecorder } from './query-recorder.ts';
+import type { QueryExecution } from './query-recorder.ts';
 import { namedStatement, type Statement } from './statements.ts';
 
 /** What is used of either client. */
@@ -59,7 +61,7 @@ function isGreeting({ name, args }: IoredisCommand): boolean {
 }
 
 // Whoever sent the command handles its failure; this branch of the promise must not report it again.
-function settle(execution: QueryExecution, pending: unknown, queries: QueryRecorder): void {
+function settle(execution: QueryExecution, pending: unknown, queries: Queries): void {
   void Promise.resolve(pending).then(
     () => queries.end(execution, { failed: false }),
     () => queries.end(execution, { failed: true }),
@@ -67,7 +69,7 @@ function settle(execution: QueryExecution, pending: unknown, queries: QueryRecor
 }
 
 /** Wraps a client. With ioredis each command of a pipeline is timed, with node-redis each pipeline as a whole. */
-export function instrumentRedis(client: RedisClient, queries: QueryRecorder): void {
+export function instrumentRedis(client: RedisClient, queries: Queries): void {
   if (!claim(client)) return;
   const sent = new WeakSet<object>();
   wrapMethod(client, 'sendCommand', (send) => (...args) => {
@@ -90,7 +92,7 @@ export function instrumentRedis(client: RedisClient, queries: QueryRecorder): vo
 }
 
 // node-redis hands out an object whose prototype does the work, and whose methods call that one.
-function instrumentNodeRedis(client: RedisClient, queries: QueryRecorder): void {
+function instrumentNodeRedis(client: RedisClient, queries: Queries): void {
   const inner = (client as { readonly _self?: object })._self;
   if (inner === undefined || !claim(inner)) return;
   const follow = (words: readonly unknown[], run: () => unknown): unknown => {

@@ -1,7 +1,8 @@
 /** Query timing for node:sqlite and better-sqlite3, whose synchronous interfaces are alike. */
+
+import type { Queries } from './client-owner.ts';
 import { type Dialect, dialects, sqliteWithNames } from './dialect.ts';
 import { type AnyFunction, claim, wrapMethod } from './instrumented.ts';
-import type { QueryRecorder } from './query-recorder.ts';
 
 /** What is used of a synchronous SQLite database. */
 export interface SqliteDatabase {
@@ -22,7 +23,7 @@ export function isSqliteDatabase(client: object): client is SqliteDatabase {
 
 /** A text of one database, and what its executions are recorded by. */
 interface Recorded {
-  readonly queries: QueryRecorder;
+  readonly queries: Queries;
   readonly dialect: Dialect;
   readonly text: string;
 }
@@ -84,7 +85,7 @@ function readsNames(database: SqliteDatabase, prepare: AnyFunction): boolean | u
 }
 
 /** Wraps a database: its scripts, and every statement prepared from now on. */
-export function instrumentSqlite(database: SqliteDatabase, queries: QueryRecorder): void {
+export function instrumentSqlite(database: SqliteDatabase, queries: Queries): void {
   if (!claim(database)) return;
   // A script may fail over a "string" that is none.
   wrapMethod(database, 'exec', (exec) => (text, ...rest) => {
