@@ -58,6 +58,11 @@ export async function startService(options: StartServiceOptions): Promise<Servic
   const runs = new RunStore(join(path, 'benchmarks.db'), now);
   if (runs.setAside !== undefined)
     logger.error({ file: runs.setAside }, 'damaged benchmark history set aside');
+  if (runs.lostCommits !== undefined)
+    logger.error(
+      { file: runs.lostCommits },
+      'damaged write-ahead file: the newest benchmark runs may be lost',
+    );
   const engine = new EngineClient({
     store: {
       path: join(path, 'metrics.db'),
@@ -130,9 +135,13 @@ export async function startService(options: StartServiceOptions): Promise<Servic
   };
   try {
     await listen(app, config);
-    const { setAside } = await engine.ready();
+    const { setAside, lostCommits, damagedBatches } = await engine.ready();
     if (setAside !== undefined)
       logger.error({ file: setAside }, 'damaged metric store set aside; started a new one');
+    if (lostCommits !== undefined)
+      logger.error({ file: lostCommits }, 'damaged write-ahead file: the newest samples may be lost');
+    if (damagedBatches > 0)
+      logger.error({ batches: damagedBatches }, 'damaged journal: batches of samples are left out');
     const url = urlOf(app);
     const post = async (to: URL, body: string, signal: AbortSignal): Promise<void> =>
       client.post(to, { body, signal, timeoutMs: 10_000, headers: { 'content-type': 'application/json' } });

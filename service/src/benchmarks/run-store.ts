@@ -51,6 +51,7 @@ const schema = `
  */
 export class RunStore {
   readonly setAside: string | undefined;
+  readonly lostCommits: string | undefined;
   readonly #database: DatabaseSync;
   readonly #insert: StatementSync;
   readonly #begin: StatementSync;
@@ -73,6 +74,7 @@ export class RunStore {
     });
     this.#database = opened.value;
     this.setAside = opened.setAside;
+    this.lostCommits = opened.lostCommits;
     this.#insert = this.#database.prepare(
       'INSERT INTO runs (id, benchmark, status, origin, started_at) VALUES (?, ?, ?, ?, ?)',
     );

@@ -22,6 +22,10 @@ export interface QueryLimits {
 export interface EngineReady {
   /** Where a damaged file was moved to, or `undefined`. */
   readonly setAside: string | undefined;
+  /** A copy of a damaged write-ahead file, or `undefined`. */
+  readonly lostCommits: string | undefined;
+  /** Batches of the journal that are damaged and left out. */
+  readonly damagedBatches: number;
 }
 
 /** An answer of the Prometheus API: `data` is JSON text in UTF-8, written on the store's thread. */

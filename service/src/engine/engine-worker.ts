@@ -59,7 +59,8 @@ try {
       post({ type: 'error', id, error: toWire(thrown) });
     }
   });
-  post({ type: 'ready', ready: { setAside: store.setAside } });
+  const { setAside, lostCommits, damagedBatches } = store;
+  post({ type: 'ready', ready: { setAside, lostCommits, damagedBatches } });
   queueUpkeep();
 } catch (thrown) {
   post({ type: 'failed', error: toWire(thrown) });

@@ -1,5 +1,5 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { decodeRecord, type JournalRecord } from '../store/journal-record.ts';
+import { type JournalRecord, readRecord } from '../store/journal-record.ts';
 
 const schema = `
   CREATE TABLE IF NOT EXISTS outbox (id INTEGER PRIMARY KEY AUTOINCREMENT, data BLOB NOT NULL);
@@ -120,14 +120,6 @@ export class Outbox {
     let sum = 0;
     for (const { bytes } of lengths) sum += storedBytes(Number(bytes));
     return sum;
-  }
-}
-
-function readRecord(data: Uint8Array): JournalRecord | undefined {
-  try {
-    return decodeRecord(data);
-  } catch {
-    return undefined;
   }
 }
 

@@ -1,7 +1,8 @@
-import { mkdirSync, renameSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { messageOf, ServiceError } from '../errors.ts';
+import { hasLostCommits } from './wal-check.ts';
 
 /** SQLite's primary result code behind an error of `node:sqlite`, or `undefined` for any other error. */
 export function sqliteCode(thrown: unknown): number | undefined {
@@ -23,11 +24,14 @@ export interface OpenedDatabase<T> {
   readonly value: T;
   /** Where a damaged file was moved to, or `undefined` when the file was sound. */
   readonly setAside: string | undefined;
+  /** A copy of a damaged write-ahead file, whose commits behind the damage are lost; or `undefined` when none is. */
+  readonly lostCommits: string | undefined;
 }
 
 /**
  * Opens a database file for this process alone and hands it to `load`. When the file turns out damaged on the way it
- * is moved beside itself (`<file>.damaged-<time>`) and `load` runs again on a new one.
+ * is moved beside itself (`<file>.damaged-<time>`) and `load` runs again on a new one. Of a damaged write-ahead file a copy is kept
+ * (`<file>-wal.damaged-<time>`).
  * @throws ServiceError `ERR_WEIR_SERVICE_STORE_OPEN` when another process holds the file or it cannot be created.
  */
 export function openDatabase<T>(
@@ -35,19 +39,38 @@ export function openDatabase<T>(
   nowMs: number,
   load: (database: DatabaseSync) => T,
 ): OpenedDatabase<T> {
+  const suffix = `.damaged-${new Date(nowMs).toISOString().replaceAll(':', '-')}`;
+  let lostCommits: string | undefined;
   try {
     mkdirSync(dirname(path), { recursive: true });
-    return { value: openOnce(path, load), setAside: undefined };
+    lostCommits = copyDamagedWal(`${path}-wal`, suffix);
+    const value = openOnce(path, (database) => {
+      // What is found of it goes into the database, and the file begins anew.
+      if (lostCommits !== undefined) database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+      return load(database);
+    });
+    return { value, setAside: undefined, lostCommits };
   } catch (thrown) {
     if (!isDamage(thrown)) throw openError(path, thrown);
   }
-  const setAside = `${path}.damaged-${new Date(nowMs).toISOString().replaceAll(':', '-')}`;
+  const setAside = path + suffix;
   try {
     renameSync(path, setAside);
-    for (const suffix of ['-wal', '-shm', '-journal']) rmSync(path + suffix, { force: true });
-    return { value: openOnce(path, load), setAside };
+    for (const companion of ['-wal', '-shm', '-journal']) rmSync(path + companion, { force: true });
+    return { value: openOnce(path, load), setAside, lostCommits };
   } catch (thrown) {
     throw openError(path, thrown);
+  }
+}
+
+function copyDamagedWal(path: string, suffix: string): string | undefined {
+  if (!hasLostCommits(path)) return undefined;
+  try {
+    copyFileSync(path, path + suffix);
+    return path + suffix;
+  } catch {
+    // A full disk takes no copy. The loss is reported all the same.
+    return path;
   }
 }
 

@@ -34,6 +34,15 @@ export function encodeRecord(record: JournalRecord): Uint8Array {
   return zstdCompressSync(bytes.subarray(0, at));
 }
 
+/** The record, or `undefined` when the bytes are damaged. */
+export function readRecord(compressed: Uint8Array): JournalRecord | undefined {
+  try {
+    return decodeRecord(compressed);
+  } catch {
+    return undefined;
+  }
+}
+
 /** @throws When the bytes are not a record of this version. */
 export function decodeRecord(compressed: Uint8Array): JournalRecord {
   const bytes = zstdDecompressSync(compressed);

@@ -13,7 +13,7 @@ import { highWord, lowWord } from './chunk.ts';
 import { ChunkMemory } from './chunk-memory.ts';
 import { inTransaction, openDatabase, sqliteCode } from './database.ts';
 import { type Exemplar, ExemplarStore } from './exemplars.ts';
-import { decodeRecord, encodeRecord } from './journal-record.ts';
+import { encodeRecord, readRecord } from './journal-record.ts';
 import { MetricDatabase } from './metric-database.ts';
 import { type MetricDescription, MetricDescriptions } from './metric-descriptions.ts';
 import { damageWarning } from './piece.ts';
@@ -70,6 +70,10 @@ export class MetricStore implements Queryable {
   readonly descriptions: MetricDescriptions = new MetricDescriptions(this.index);
   /** Where a damaged file was moved to when this store opened, or `undefined`. */
   readonly setAside: string | undefined;
+  /** A copy of a write-ahead file that was damaged when this store opened, or `undefined`. What it had lost is lost. */
+  readonly lostCommits: string | undefined;
+  /** Batches of the journal that were damaged when this store opened, and are left out. */
+  damagedBatches = 0;
   readonly exemplars: ExemplarStore;
   /** What receivers of remote write have yet to get. */
   readonly outbox: Outbox;
@@ -99,6 +103,7 @@ export class MetricStore implements Queryable {
     });
     this.#database = opened.value.database;
     this.setAside = opened.setAside;
+    this.lostCommits = opened.lostCommits;
     this.outbox = new Outbox(this.#database.connection, options.backlogBytes ?? 1e9);
     this.exemplars = new ExemplarStore(this.#database.connection);
     this.sealedMs = this.#database.sealedMs;
@@ -108,6 +113,7 @@ export class MetricStore implements Queryable {
 
   #load(database: MetricDatabase): readonly { startMs: number; samples: number }[] {
     this.index.clear();
+    this.damagedBatches = 0;
     for (const { id, labels } of database.allSeries()) {
       this.index.add(id, Labels.from(JSON.parse(labels) as [string, string][]));
       this.#nextId = Math.max(this.#nextId, id + 1);
@@ -130,7 +136,12 @@ export class MetricStore implements Queryable {
   }
 
   #replay(data: Uint8Array, sealedMs: number): void {
-    const { ids, times, values } = decodeRecord(data);
+    const record = readRecord(data);
+    if (record === undefined) {
+      this.damagedBatches++;
+      return;
+    }
+    const { ids, times, values } = record;
     const words = new Uint32Array(values.buffer);
     for (let i = 0; i < ids.length; i++) {
       const series = this.index.byId(ids[i] as number);
