@@ -81,6 +81,10 @@ test('attributes that become one label are joined, and none sets job or instance
     exported_exported_job: 'x',
     exported_job: 'y',
   });
+  const names = ['constructor', 'toString', 'hasOwnProperty', '__proto__', 'valueOf'];
+  expect(Object.entries(attributeLabels(names.map((name) => pair(name, 'v'))))).toEqual(
+    names.map((name) => [name === '__proto__' ? 'key__proto__' : name, 'v']),
+  );
 });
 
 test('attributes beyond a limit reject their point before its buckets multiply them', () => {

@@ -15,23 +15,25 @@ const maxNesting = 28;
  * @throws ServiceError `ERR_WEIR_SERVICE_PUSH` when a value is nested deeper than 28 levels.
  */
 export function attributeLabels(attributes: unknown, prefix = ''): Record<string, string> {
-  const values = new Map<string, string[]>();
+  const labels: Record<string, string> = {};
   for (const { key, value } of list(attributes)) {
-    if (text(key) === '') continue;
-    const label = prometheusLabel(prefix + text(key));
-    const found = values.get(label);
-    if (found === undefined) values.set(label, [attributeText(value)]);
-    else found.push(attributeText(value));
+    if (typeof key !== 'string' || key === '') continue;
+    const label = prometheusLabel(prefix + key);
+    const clash = Object.hasOwn(labels, label) ? labels[label] : undefined;
+    labels[label] = clash === undefined ? attributeText(value) : `${clash};${attributeText(value)}`;
   }
-  const labels: Record<string, string> = Object.create(null);
-  for (const [label, texts] of values) {
-    let free = label;
-    if (label === 'job' || label === 'instance')
-      do free = `exported_${free}`;
-      while (values.has(free));
-    labels[free] = texts.join(';');
-  }
+  exportLabel(labels, 'job');
+  exportLabel(labels, 'instance');
   return labels;
+}
+
+function exportLabel(labels: Record<string, string>, name: 'job' | 'instance'): void {
+  const value = labels[name];
+  if (value === undefined) return;
+  delete labels[name];
+  let free = `exported_${name}`;
+  while (labels[free] !== undefined) free = `exported_${free}`;
+  labels[free] = value;
 }
 
 /**
@@ -40,10 +42,10 @@ export function attributeLabels(attributes: unknown, prefix = ''): Record<string
  * @throws ServiceError `ERR_WEIR_SERVICE_PUSH` when it is nested deeper than 28 levels.
  */
 export function attributeText(value: unknown): string {
-  const { stringValue, arrayValue, kvlistValue } = shape(value);
-  if (typeof stringValue === 'string') return stringValue;
-  if (isGiven(arrayValue) || isGiven(kvlistValue)) return json(value, 0);
-  const scalar = scalarOf(shape(value));
+  const any = shape(value);
+  if (typeof any.stringValue === 'string') return any.stringValue;
+  if (isGiven(any.arrayValue) || isGiven(any.kvlistValue)) return json(any, 0);
+  const scalar = scalarOf(any);
   return isGiven(scalar) ? String(scalar) : '';
 }
 

@@ -47,13 +47,20 @@ export function ingestOtlp(
   const refused = new Set(reasons);
   let rejected = rejectedPoints;
   const jobs = new Set<string>();
+  let last: OtlpSample['labels'] | undefined;
+  let taken: string | undefined;
   for (const sample of samples) {
     const { job, instance } = sample.labels;
-    if (jobs.size < maxJobs) jobs.add(job ?? '');
-    const taken = owned.refusalOfTarget(job, instance) ?? owned.refusalOfMetric(sample.name);
-    if (taken !== undefined) {
+    // Samples of one resource follow each other.
+    if (last === undefined || job !== last.job || instance !== last.instance) {
+      if (jobs.size < maxJobs) jobs.add(job ?? '');
+      taken = owned.refusalOfTarget(job, instance);
+      last = sample.labels;
+    }
+    const refusal = taken ?? owned.refusalOfMetric(sample.name);
+    if (refusal !== undefined) {
       rejected++;
-      refused.add(taken);
+      refused.add(refusal);
       continue;
     }
     try {
@@ -67,8 +74,8 @@ export function ingestOtlp(
   for (const { metric, ...entry } of metadata)
     store.describe(metric, { ...entry, help: entry.help.slice(0, 1_024) });
   const result = store.append(batch, exemplars);
-  const refusal = refusalOf(result);
-  if (refusal !== undefined) refused.add(refusal);
+  const reason = refusalOf(result);
+  if (reason !== undefined) refused.add(reason);
   return {
     accepted: result.accepted,
     rejected: rejected + result.outOfOrder + result.outOfBounds,

@@ -57,6 +57,8 @@ export function prometheusName(name: string, unit: string, kind: 'counter' | 'ga
 export function prometheusLabel(key: string): string {
   const label = key.replace(/[^a-zA-Z0-9_]/g, '_');
   if (/^\d/.test(label)) return `key_${label}`;
+  // Labels are properties of objects, where this name is not one like any other.
+  if (label === '__proto__') return 'key__proto__';
   return label.startsWith('_') && !label.startsWith('__') ? `key${label}` : label;
 }
 

@@ -61,6 +61,7 @@ export function translateOtlp(request: Shape, nowMs: number, limits: ScrapeLimit
     for (const scopeMetrics of list(resourceMetrics.scopeMetrics)) {
       const scope = scopeOf(scopeMetrics);
       const excess = excessOf(scope, limits);
+      const shared = { ...scope, ...target };
       for (const metric of list(scopeMetrics.metrics)) {
         const kind = kindOf(metric);
         const points = list(shape(kind === undefined ? undefined : metric[kind]).dataPoints);
@@ -98,7 +99,7 @@ export function translateOtlp(request: Shape, nowMs: number, limits: ScrapeLimit
               );
             samples.push({
               name: name + suffix,
-              labels: { ...labels, ...more, ...scope, ...target },
+              labels: { ...labels, ...more, ...shared },
               timeMs,
               value: isEnd ? undefined : value,
               ...extra,
@@ -189,11 +190,14 @@ function byBucket(
 }
 
 function excessOf(labels: Readonly<Record<string, string>>, limits: ScrapeLimits): string | undefined {
-  const pairs = Object.entries(labels);
-  if (pairs.length > limits.maxLabels) return `more than ${limits.maxLabels} attributes`;
-  const { maxLabelValueLength: most } = limits;
-  const isTooLong = pairs.some(([name, value]) => name.length > most || value.length > most);
-  return isTooLong ? `an attribute longer than ${most} characters` : undefined;
+  const { maxLabels, maxLabelValueLength: most } = limits;
+  let count = 0;
+  for (const name in labels) {
+    if (++count > maxLabels) return `more than ${maxLabels} attributes`;
+    if (name.length > most || (labels[name] as string).length > most)
+      return `an attribute longer than ${most} characters`;
+  }
+  return undefined;
 }
 
 function exemplarOf(exemplar: Shape): OtlpExemplar {
