@@ -170,7 +170,7 @@ export const metricCatalogue: readonly MetricDefinition[] = Object.freeze([
     'counter',
     'weir_db_failed_queries_total',
     ['db_system_name', 'db_query_summary'],
-    'Statements and commands that ended with an error, or were never sent for want of a connection',
+    'Statements and commands that ended with an error, could not be prepared, or were never sent for want of a connection',
   ),
   define(
     'counter',

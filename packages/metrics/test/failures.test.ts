@@ -135,6 +135,24 @@ test.each(Object.entries(uses))(
   },
 );
 
+test('a statement that cannot be prepared counts as a failure', async () => {
+  const metrics = createMetrics({ service: 'test', runtime: false });
+  const database = metrics.instrument(new DatabaseSync(':memory:'));
+  await fails(() => database.prepare('SELECT "s3cr3t" FROM missing'));
+  const connection = metrics.instrument(
+    await mysqlPromise.createConnection({ socketPath: mariadb.socketPath, user: 'root' }),
+  );
+  await fails(() => connection.prepare("SELECT 's3cr3t' FROM missing"));
+  await connection.end();
+  const { body } = await metrics.scrape();
+  for (const system of ['sqlite', 'mariadb'])
+    expect(body).toContain(
+      `weir_db_failed_queries_total{db_system_name="${system}",db_query_summary="SELECT missing"} 1`,
+    );
+  expect(body).not.toContain('s3cr3t');
+  await metrics.close();
+});
+
 test('an iteration that fails after its first row is a failure', async () => {
   const metrics = createMetrics({ service: 'test', runtime: false });
   const rows = {

@@ -78,6 +78,7 @@ const same: readonly [SqlSystem, string, string][] = [
     'insert into t values (1, 2), (3, 4) on conflict do nothing',
     'insert into t values (1, 2) on conflict do nothing',
   ],
+  ['mysql', 'insert into t values row(1, 2), row(3, 4)', 'insert into t values row(?, ?)'],
   [
     'mysql',
     'insert into t values (1, 2), (3, 4) on duplicate key update a = values(a)',

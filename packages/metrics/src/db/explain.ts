@@ -79,10 +79,11 @@ export class Explainer {
 
   /** Considers a slow statement; does nothing where a guard says no. Failures stay inside: a plan is never worth an error. */
   consider(text: string, statement: Statement): void {
-    if (this.#running !== undefined || !statement.isRead || !isSingle(text)) return;
+    if (this.#running !== undefined || !statement.isRead) return;
     const asked = this.#asked.get(statement.fingerprint);
     const nowMs = this.#now();
     if (asked !== undefined && nowMs - asked < this.#options.intervalMs) return;
+    if (!isSingle(text)) return;
     if (this.#asked.size >= MAX_REMEMBERED) this.#asked.delete(this.#asked.keys().next().value as string);
     this.#asked.set(statement.fingerprint, nowMs);
     this.#running = this.#explain(text, statement)

@@ -122,6 +122,7 @@ export function instrumentMysqlConnection(connection: object, queries: Queries):
     const text = textOf(sql);
     if (text === undefined || typeof callback !== 'function') return prepare(sql, callback);
     return prepare(sql, (error: unknown, statement?: object) => {
+      if (error) queries.fail(queries.prepare(session.dialect, text));
       if (statement !== undefined) instrumentStatement(statement, text, session, queries);
       (callback as Callback)(error, statement);
     });

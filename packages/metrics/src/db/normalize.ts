@@ -65,9 +65,10 @@ class Writer {
       else this.texts.push('?');
       return;
     }
-    const isLaterRow = list.kind === 'row' && list.start > 0 && this.texts[list.start - 1] === ',';
+    const start = list.kind === 'row' ? rowStart(this.texts, list.start) : list.start;
+    const isLaterRow = list.kind === 'row' && this.texts[start - 1] === ',';
     const text = this.texts[list.start] === '[' ? '[...]' : '(...)';
-    this.texts.length = isLaterRow ? list.start - 1 : list.start;
+    this.texts.length = isLaterRow ? start - 1 : list.start;
     if (!isLaterRow) this.texts.push(text);
   }
 
@@ -80,8 +81,8 @@ class Writer {
       return before === 'array' || isNested ? 'list' : 'other';
     }
     if (before === 'in') return 'list';
-    if (before === 'values' || (before === ',' && this.#row.end === texts.length - 1)) return 'row';
-    return 'other';
+    const lead = rowStart(texts, texts.length) - 1;
+    return texts[lead] === 'values' || (texts[lead] === ',' && this.#row.end === lead) ? 'row' : 'other';
   }
 
   // An element that says the same as the one before says nothing.
@@ -103,7 +104,7 @@ class Writer {
       texts.length = open.start;
       texts.push(text === ']' ? '[...]' : '(...)');
     } else texts.push(text);
-    if (open.kind === 'row') this.#endRow(open.start);
+    if (open.kind === 'row') this.#endRow(rowStart(texts, open.start));
   }
 
   #endRow(start: number): void {
@@ -118,6 +119,11 @@ class Writer {
       texts.length = start - 1;
     else this.#row = { start, end: texts.length };
   }
+}
+
+/** Where a row begins whose parenthesis is at `open`: MySQL writes `VALUES ROW(1, 2), ROW(3, 4)` too. */
+function rowStart(texts: readonly string[], open: number): number {
+  return texts[open - 1] === 'row' ? open - 1 : open;
 }
 
 /** Renders the tokens of a text without literals. */

@@ -261,7 +261,7 @@ export class QueryRecorder {
       this.#tellSlow(execution, durationMs, outcome);
   }
 
-  /** Counts a failure. `end` does so itself; this is for an execution that was never sent, for want of a connection. */
+  /** Counts a failure. `end` does so itself; this is for what was never sent: for want of a connection, or because it could not be prepared. */
   fail({ known }: QueryExecution): void {
     if (!this.#closed) this.#failed.labels(known.system, known.statement.summary).inc();
   }

@@ -94,7 +94,13 @@ export function instrumentSqlite(database: SqliteDatabase, queries: Queries): vo
   });
   let hasNames: boolean | undefined;
   wrapMethod(database, 'prepare', (prepare) => (text, ...rest) => {
-    const statement = prepare(text, ...rest) as object;
+    let statement: object;
+    try {
+      statement = prepare(text, ...rest) as object;
+    } catch (error) {
+      queries.fail(queries.prepare(dialects.sqlite, String(text)));
+      throw error;
+    }
     hasNames ??= readsNames(database, prepare);
     const dialect = hasNames === true ? sqliteWithNames : dialects.sqlite;
     const recorded = { queries, dialect, text: String(text) };
