@@ -35,7 +35,7 @@ export function expressRateLimit(limit: RequestLimit<Request>): RequestHandler {
 export function expressOverload(guard: OverloadGuard<Request>): RequestHandler {
   const admit = admissionBy(guard, ({ originalUrl }) => originalUrl);
   return (request, response, next) => {
-    admit(request).then(({ allowed, permit }) => {
+    admit(request, request, response).then(({ allowed, permit }) => {
       if (!allowed) {
         const { status, headers, body } = overloadAnswer(guard);
         response.status(status).set(headers).end(body);

@@ -128,11 +128,11 @@ function believesClients(request: FastifyRequest): boolean {
   return stranger.ip === CHAIN[0];
 }
 
-/** Overload guard for every route: 503 problem+json, decided before the body is read. */
+/** Overload guard for every route: 503 problem+json, decided before the body is parsed. */
 export const fastifyOverload: FastifyPluginCallback<OverloadGuard<FastifyRequest>> = (app, guard, done) => {
   const admit = admissionBy(guard, ({ url }) => url);
   app.addHook('onRequest', async (request, reply) => {
-    const { allowed, permit } = await admit(request);
+    const { allowed, permit } = await admit(request, request.raw, reply.raw);
     if (!allowed) {
       const { status, headers, body } = overloadAnswer(guard);
       return reply.code(status).headers(headers).send(body);

@@ -1,6 +1,7 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Context, MiddlewareHandler } from 'hono';
 import { admissionBy, type OverloadGuard, overloadAnswer } from '../overload/admission.ts';
-import { completionOf } from '../overload/hold-permit.ts';
+import { completionOf, pauseWhileStalled } from '../overload/hold-permit.ts';
 import { checkRequestLimit, limitRequest, type RequestLimit } from './request-limit.ts';
 
 /** Middleware for Hono on any runtime whose key function can tell clients apart. */
@@ -26,14 +27,21 @@ export function honoRateLimit(limit: RequestLimit<Context>): MiddlewareHandler {
 export function honoOverload(guard: OverloadGuard<Context>): MiddlewareHandler {
   const admit = admissionBy(guard, (context) => context.req.path);
   return async (context, next) => {
-    const { allowed, permit } = await admit(context);
+    // Of @hono/node-server.
+    const { incoming, outgoing } = (context.env ?? {}) as {
+      incoming?: IncomingMessage;
+      outgoing?: ServerResponse;
+    };
+    const { allowed, permit } = await admit(context, incoming, outgoing);
     if (!allowed) {
       const { status, headers, body } = overloadAnswer(guard);
       return new Response(new Uint8Array(body), { status, headers });
     }
+    const stop = permit && outgoing && pauseWhileStalled(outgoing, permit);
     try {
       await next();
     } finally {
+      stop?.();
       permit?.release(completionOf(context.res.status));
     }
     return undefined;

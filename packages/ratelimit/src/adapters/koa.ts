@@ -32,7 +32,7 @@ export function koaRateLimit(limit: RequestLimit<Context>): Middleware {
 export function koaOverload(guard: OverloadGuard<Context>): Middleware {
   const admit = admissionBy(guard, ({ originalUrl }) => originalUrl);
   return async (context, next) => {
-    const { allowed, permit } = await admit(context as Context);
+    const { allowed, permit } = await admit(context as Context, context.req, context.res);
     if (allowed) {
       if (holdUntilAnswered(context.res, permit)) await next();
       return;

@@ -34,7 +34,7 @@ export function httpOverload(
 ): (request: IncomingMessage, response: ServerResponse) => Promise<boolean> {
   const admit = admissionBy(guard, ({ url }) => url);
   return async (request, response) => {
-    const { allowed, permit } = await admit(request);
+    const { allowed, permit } = await admit(request, request, response);
     if (allowed) return holdUntilAnswered(response, permit);
     const { status, headers, body } = overloadAnswer(guard);
     if (!response.headersSent && !response.destroyed)

@@ -1,7 +1,9 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { RateLimitError, shown } from '../errors.ts';
 import { type HeaderFields, retryAfterSeconds } from '../headers.ts';
 import { PROBLEM_TYPE, reducedCapacity } from '../problem.ts';
 import type { ConcurrencyLimiter, Permit } from './concurrency-limiter.ts';
+import { bodyArrived } from './hold-permit.ts';
 import type { LoadShedder } from './load-shedder.ts';
 
 /** What guards a server: either or both. The shedder is asked first, since it costs nothing. */
@@ -29,23 +31,25 @@ const free: Admission = Object.freeze({ allowed: true, permit: undefined });
 const refused: Admission = Object.freeze({ allowed: false, permit: undefined });
 
 /**
- * Makes the function that every adapter asks; `urlOf` says the path of a request, a query behind it does no harm.
+ * Makes the function that every adapter asks; `urlOf` says the path of a request, a query behind it does no harm. With
+ * Node's own request and response, the limiter is asked when the body has come: who is slow to send it holds no place.
  * @throws {RateLimitError} `ERR_WEIR_RATELIMIT_OPTIONS`.
  */
 export function admissionBy<Request>(
   guard: OverloadGuard<Request>,
   urlOf: (request: Request) => string | undefined,
-): (request: Request) => Promise<Admission> {
+): (request: Request, incoming?: IncomingMessage, response?: ServerResponse) => Promise<Admission> {
   const { shedder, limiter, tier: tierOf, exempt = [] } = guard;
   if (shedder === undefined && limiter === undefined)
     throw wrong('Expected an overload guard to have a `shedder`, a `limiter` or both.');
   const exempts = exemption(exempt, urlOf);
-  return async (request) => {
+  return async (request, incoming, response) => {
     const exempted = exempts(request);
     if (typeof exempted === 'boolean' ? exempted : await exempted) return free;
     const tier = tierOf === undefined ? undefined : await tierOf(request);
     if (shedder?.sheds(tier) === true) return refused;
     if (limiter === undefined) return free;
+    if (incoming !== undefined && response !== undefined) await bodyArrived(incoming, response);
     const permit = await limiter.acquire(tier === undefined ? {} : { tier });
     return permit === undefined ? refused : { allowed: true, permit };
   };

@@ -35,6 +35,10 @@ export type Completion = 'ok' | 'ignored' | 'dropped';
 export interface Permit {
   /** Call once when done; further calls do nothing. Default `ok`. */
   release(completion?: Completion): void;
+  /** Gives the place to others while the work waits for its client. Its latency then teaches nothing. */
+  pause(): void;
+  /** Takes the place again, even if that makes more than the limit. Does nothing unless paused. */
+  resume(): void;
 }
 
 /** Counters and gauges of a concurrency limiter. */
@@ -207,13 +211,26 @@ class Limiter implements ConcurrencyLimiter {
     const startedMs = this.#clock.now();
     const inFlight = this.#inFlight;
     let held = true;
+    let paused = false;
+    let waited = false;
     return {
       release: (completion = 'ok') => {
         if (!held) return;
         held = false;
-        this.#inFlight--;
-        this.#sampler.finished(startedMs, inFlight, completion);
+        if (!paused) this.#inFlight--;
+        this.#sampler.finished(startedMs, inFlight, waited && completion === 'ok' ? 'ignored' : completion);
         this.#drain();
+      },
+      pause: () => {
+        if (!held || paused) return;
+        paused = waited = true;
+        this.#inFlight--;
+        this.#drain();
+      },
+      resume: () => {
+        if (!held || !paused) return;
+        paused = false;
+        this.#inFlight++;
       },
     };
   }
