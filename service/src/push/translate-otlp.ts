@@ -61,7 +61,10 @@ export function translateOtlp(request: Shape, nowMs: number, limits: ScrapeLimit
     for (const scopeMetrics of list(resourceMetrics.scopeMetrics)) {
       const scope = scopeOf(scopeMetrics);
       const excess = excessOf(scope, limits);
-      const shared = { ...scope, ...target };
+      // Labels without a value are none; left out here, no sample copies them.
+      const shared = Object.fromEntries(
+        Object.entries({ ...scope, ...target }).filter(([, value]) => value !== ''),
+      );
       for (const metric of list(scopeMetrics.metrics)) {
         const kind = kindOf(metric);
         const points = list(shape(kind === undefined ? undefined : metric[kind]).dataPoints);
