@@ -7,6 +7,7 @@ import { CacheError } from './errors.ts';
 import { warnUnsupported } from './loader.ts';
 import { ttlOf } from './policies/freshness.ts';
 import { applySchema } from './schema.ts';
+import type { KeyChange } from './stores/change-order.ts';
 import type { Namespace } from './stores/namespace.ts';
 import type { RedisStore } from './stores/redis-store.ts';
 import { slicesOf } from './stores/redis-tags.ts';
@@ -82,13 +83,11 @@ export class Writer {
     const { counters, redis } = this.#core;
     counters.deletes += 1;
     this.#evict(namespace, key);
-    const change = begin(namespace, key);
-    if (redis === undefined) {
-      change.end();
-      return true;
-    }
+    const change = namespace.changes.begin(key);
+    change.takesEffect();
     const subject = busKey(namespace.name, key);
     try {
+      if (redis === undefined) return true;
       return await this.#tell(redis, { kind: 'i', subject }, (message) => redis.delete(subject, message));
     } catch {
       this.#owe(namespace, key);
@@ -101,7 +100,7 @@ export class Writer {
 
   async #set(target: Target, source: unknown): Promise<boolean> {
     const { namespace, key } = target;
-    const change = begin(namespace, key);
+    const change = namespace.changes.begin(key);
     try {
       return await this.#setAs(change, target, source);
     } finally {
@@ -113,7 +112,7 @@ export class Writer {
     const { counters, memory, random, redis, tags: registry } = this.#core;
     const { definition, namespace, key, policy, schema } = target;
     const value = schema === undefined ? source : await applySchema(schema, source, definition);
-    if (!change.isLatest()) return false;
+    if (!change.takesEffect()) return false;
     const ttlMs = ttlOf(policy, value, undefined, random());
     if (ttlMs <= 0) return await this.#delete(namespace, key);
     counters.sets += 1;
@@ -194,7 +193,7 @@ export class Writer {
       const encoded = payloadOfNew(this.#core, target, fresh);
       return await this.#tell(redis, { kind: 'i', subject }, (message) => {
         // A later delete or set may have been sent already: it must not be undone.
-        if (!change.isLatest()) throw superseded;
+        if (!change.takesEffect()) throw superseded;
         this.#core.tags.keep(fresh.tags, encoded.lifeMs);
         return redis.set({ namespace: namespace.name, key }, encoded, message);
       });
@@ -244,25 +243,6 @@ export class Writer {
     namespace.cut(key);
     this.#core.memory.delete(namespace, key);
   }
-}
-
-/** A delete or set under way. */
-interface KeyChange {
-  /** Whether no later change of the key by this process has begun. */
-  isLatest(): boolean;
-  end(): void;
-}
-
-function begin({ changes }: Namespace, key: string): KeyChange {
-  const own = Symbol(key);
-  changes.set(key, own);
-  const isLatest = () => changes.get(key) === own;
-  return {
-    isLatest,
-    end() {
-      if (isLatest()) changes.delete(key);
-    },
-  };
 }
 
 // Redis has taken it; an instance that did not acknowledge in time reads it later or is gone.

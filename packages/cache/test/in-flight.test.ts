@@ -180,16 +180,21 @@ it.each(['in memory', 'with Redis'])(
         vendor: 'test',
         validate: async (value: unknown) => {
           await gate.promise;
-          return { value };
+          return value === 'refused' ? { issues: [{ message: 'refused' }] } : { value };
         },
       },
     } as const;
     const item = cache.define('item', { key: String, load: () => 'loaded', schema, tags: ['new'] });
     const setting = item.set(1, 'old');
+    const refused = [item.set(2, 'kept'), item.set(2, 'refused')];
     expect(await item.delete(1)).toBe(true);
     gate.resolve();
     expect(await setting).toBe(false);
     expect(await item.peek(1)).toBeUndefined();
+    // A set that its schema refuses is no change.
+    await expect(refused[1]).rejects.toMatchObject({ code: 'ERR_WEIR_CACHE_INVALID_VALUE' });
+    expect(await refused[0]).toBe(true);
+    expect(await item.peek(2)).toBe('kept');
   },
 );
 

@@ -1,4 +1,5 @@
 import type { Flight } from '../flight.ts';
+import { ChangeOrder } from './change-order.ts';
 import type { Entry } from './entry.ts';
 import { FenceTable } from './fence-table.ts';
 import { MissForecast } from './miss-forecast.ts';
@@ -17,8 +18,7 @@ export class Namespace {
   readonly entries: Map<string, Entry> = new Map();
   readonly fences: FenceTable = new FenceTable();
   readonly flights: Map<string, Flight> = new Map();
-  /** Of each key that this process is deleting or setting, the change that began last. */
-  readonly changes: Map<string, symbol> = new Map();
+  readonly changes: ChangeOrder = new ChangeOrder();
   /** Loads that failed lately, with the moment from which they may be tried again. Bounded by the flights' error path. */
   readonly failures: Map<string, { readonly error: unknown; readonly until: number }> = new Map();
 
