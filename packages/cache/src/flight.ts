@@ -26,8 +26,6 @@ export class Flight {
   readonly epoch: number;
   /** Set before `settled` settles. */
   source: FlightSource = 'load';
-  /** The value that the load replaces. Whether it may stand in for the load says `standIn`. */
-  fallback: Entry | undefined;
   settled: Promise<unknown> = Promise.resolve();
   /** The moment of `performance.now` by which it must be done with Redis; `undefined` while it has not asked it. */
   redisUntil: number | undefined;
@@ -36,6 +34,9 @@ export class Flight {
   #abortion: { readonly reason: unknown } | undefined;
   #onAbort: ((reason: unknown) => void) | undefined;
   #ageTimer: NodeJS.Timeout | undefined;
+  #fallback: Entry | undefined;
+  /** Stand-ins of callers whose soft timeout has passed without one. */
+  #overdue: Set<() => boolean> | undefined;
   #waiting = 0;
   #isPinned: boolean;
 
@@ -66,6 +67,17 @@ export class Flight {
       if (this.#abortion !== undefined) this.#controller.abort(this.#abortion.reason);
     }
     return this.#controller.signal;
+  }
+
+  /** The value that the load replaces. Whether it may stand in for the load says `standIn`. */
+  get fallback(): Entry | undefined {
+    return this.#fallback;
+  }
+
+  set fallback(entry: Entry | undefined) {
+    this.#fallback = entry;
+    if (entry === undefined || this.#overdue === undefined) return;
+    for (const standIn of this.#overdue) standIn();
   }
 
   /** The old value, if it may stand in for the load now: within its grace, and neither deleted nor invalidated since. */
@@ -128,6 +140,7 @@ export class Flight {
         if (isDone) return;
         isDone = true;
         for (const timer of timers) clearTimeout(timer);
+        this.#overdue?.delete(standIn);
         signal?.removeEventListener('abort', onAbort);
         this.#waiting -= 1;
       };
@@ -140,6 +153,12 @@ export class Flight {
         resolve(standing.value);
         return true;
       };
+      const onSoftTimeout = () => {
+        if (standIn()) return;
+        // Redis may still bring one.
+        this.#overdue ??= new Set();
+        this.#overdue.add(standIn);
+      };
       const onAbort = () => {
         cleanUp();
         this.#leave();
@@ -151,7 +170,7 @@ export class Flight {
         this.#isPinned = true;
         reject(loadTimeout(hardTimeoutMs));
       };
-      schedule(timers, standIn, softTimeoutMs - elapsed);
+      schedule(timers, onSoftTimeout, softTimeoutMs - elapsed);
       schedule(timers, onHardTimeout, hardTimeoutMs - elapsed);
       signal?.addEventListener('abort', onAbort, { once: true });
       this.settled.then(

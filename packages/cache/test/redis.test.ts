@@ -1,7 +1,7 @@
 import { type RedisServer, startRedis } from '@weir/test-kit';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { createCache } from '../src/index.ts';
+import { createCache, type RedisClient } from '../src/index.ts';
 
 let server: RedisServer;
 let redis: Redis;
@@ -114,6 +114,26 @@ describe('an expired value with grace, while another process loads', () => {
     gate.reject(new Error('down'));
     expect(await Promise.all([first, ...waiting])).toEqual(['old', 'old', 'old']);
     expect(await Promise.all(reads())).toEqual(['old', 'old']);
+    await close();
+  });
+
+  it('stands in after the soft timeout, even if Redis brings it later than that', async () => {
+    const { close, first, gate, others } = await expired();
+    const client: RedisClient = redis;
+    const { callBuffer } = client;
+    const isOver = Promise.withResolvers<void>();
+    client.callBuffer = async (command, args) => {
+      const reply = await callBuffer.call(client, command, args);
+      await isOver.promise;
+      return reply;
+    };
+    const read = others[1]?.getOrSet('k', () => expect.unreachable(), { ...policy, softTimeoutMs: 1 });
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    setTimeout(isOver.resolve, 1);
+    expect(await read).toBe('old');
+    client.callBuffer = callBuffer;
+    gate.resolve('new');
+    expect(await first).toBe('new');
     await close();
   });
 
