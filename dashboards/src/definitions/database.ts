@@ -169,7 +169,7 @@ export const database: DashboardDefinition = {
             'Statements above the threshold per minute, by statement. The log has the plan and an index hint.',
           unit: 'cpm',
           noData: 'No statement was slow',
-          width: 12,
+          width: 8,
           traces: { 'span.db.query.summary': 'db_query_summary' },
           queries: [
             {
@@ -183,12 +183,26 @@ export const database: DashboardDefinition = {
           description: 'Requests per minute that repeated one statement, by route and statement.',
           unit: 'cpm',
           noData: 'No request repeated a statement',
-          width: 12,
+          width: 8,
           traces: { 'span.http.route': 'http_route' },
           queries: [
             {
               expr: `60 * sum by (http_route, db_query_summary) (${rate('weir_db_n_plus_one_total')})`,
               legend: '{{http_route}} · {{db_query_summary}}',
+            },
+          ],
+        }),
+        timeSeries({
+          title: 'Failed statements',
+          description:
+            'Statements per minute that ended with an error, or were never sent for want of a connection.',
+          unit: 'cpm',
+          noData: 'None seen',
+          width: 8,
+          queries: [
+            {
+              expr: `60 * (sum(${rate('weir_db_failed_queries_total')}) or vector(0))`,
+              legend: 'failed',
             },
           ],
         }),
