@@ -1,7 +1,7 @@
 import { assemble } from './assemble.ts';
 import { announce } from './channels.ts';
 import { CompiledOptions } from './compiled-options.ts';
-import type { Core, ReadRequest, Target } from './core.ts';
+import type { Core, Target } from './core.ts';
 import {
   CompiledDefinition,
   type Definition,
@@ -88,14 +88,14 @@ export function isCache(value: unknown): value is Cache {
   return WeirCache.isCache(value);
 }
 
-/** As `getOrSet`, for the parts of this package: a reader can tell that another process has the lease, and leave. */
-export function readAdHoc(
+/** As `getOrSet`, for the parts of this package; rejects instead of waiting where another process loads the key. */
+export function readUnlessHeld(
   cache: Cache,
   key: string,
   options: SetOptions,
-  read: Pick<ReadRequest, 'load' | 'signal' | 'onHeld'>,
+  load: (context: LoadContext) => unknown,
 ): Promise<unknown> {
-  return WeirCache.read(cache as WeirCache, key, options, read);
+  return WeirCache.readUnlessHeld(cache as WeirCache, key, options, load);
 }
 
 /** As `delete`, by the name of an entry in Redis, for the command line. */
@@ -244,13 +244,19 @@ class WeirCache implements Cache {
     return await cache.#writer.deleteSubject(subject);
   }
 
-  static async read(
+  static async readUnlessHeld(
     cache: WeirCache,
     key: string,
     options: SetOptions,
-    read: Pick<ReadRequest, 'load' | 'signal' | 'onHeld'>,
+    load: (context: LoadContext) => unknown,
   ): Promise<unknown> {
-    return await cache.#readThrough.read({ ...cache.#target(key, options), ...read });
+    const target = cache.#target(key, options);
+    if (cache.#core.redis === undefined) {
+      return await cache.#readThrough.read({ ...target, load, signal: undefined });
+    }
+    const controller = new AbortController();
+    const { signal } = controller;
+    return await cache.#readThrough.read({ ...target, load, signal, onHeld: () => controller.abort() });
   }
 
   #target(key: string, options: SetOptions): Target {

@@ -79,14 +79,16 @@ function tagObject(value: object, ancestors: object[]): unknown {
 
 function tagArray(value: readonly unknown[], ancestors: object[]): unknown {
   if (Object.getPrototypeOf(value) !== Array.prototype) refuse(instanceOf(value));
-  if (hasMoreThanItems(value)) refuse('an array with properties of its own');
   let copy: unknown[] | undefined;
+  let items = 0;
   for (let index = 0; index < value.length; index += 1) {
     const item = Object.hasOwn(value, index) ? value[index] : hole;
+    if (item !== hole) items += 1;
     const tagged = item === hole ? ['\0hole'] : tag(item, ancestors);
     if (copy !== undefined) copy.push(tagged);
     else if (tagged !== item) copy = [...value.slice(0, index), tagged];
   }
+  if (hasMoreThan(items, value)) refuse('an array with properties of its own');
   const first = value[0];
   if (typeof first === 'string' && first.startsWith('\0')) return ['\0array', ...(copy ?? value)];
   return copy ?? value;
@@ -95,11 +97,10 @@ function tagArray(value: readonly unknown[], ancestors: object[]): unknown {
 const hole: unique symbol = Symbol('hole');
 
 // Listing the keys of a long array costs more than to write it as JSON; comparing it with its copy does not.
-function hasMoreThanItems(value: readonly unknown[]): boolean {
+function hasMoreThan(items: number, value: readonly unknown[]): boolean {
   if (value.length > 64) return !isDeepStrictEqual(value, value.slice());
-  let items = 0;
-  for (let index = 0; index < value.length; index += 1) if (Object.hasOwn(value, index)) items += 1;
-  return Object.keys(value).length > items || Object.getOwnPropertySymbols(value).length > 0;
+  // One of them is its length.
+  return Reflect.ownKeys(value).length > items + 1;
 }
 
 function tagRecord(value: object, ancestors: object[]): unknown {
@@ -129,17 +130,18 @@ function tagProperties(value: object, ancestors: object[]): object {
 // What is added to a built-in object, by a subclass or by hand, would be lost.
 function isPlain(value: object, type: { readonly prototype: object; readonly name: string }): boolean {
   if (Object.getPrototypeOf(value) !== type.prototype) return false;
+  if (Reflect.ownKeys(value).length === 0) return true;
   const hasMore = Object.keys(value).length > 0 || Object.getOwnPropertySymbols(value).length > 0;
   return hasMore ? refuse(`a ${type.name} with properties of its own`) : true;
 }
 
 function tagBuiltin(value: object, ancestors: object[]): Tagged {
-  if (ArrayBuffer.isView(value)) return tagView(value);
-  if (value instanceof Error) return tagError(value, ancestors);
   if (isPlain(value, Date)) {
     const time = (value as Date).getTime();
     return ['\0date', Number.isNaN(time) ? null : time];
   }
+  if (ArrayBuffer.isView(value)) return tagView(value);
+  if (value instanceof Error) return tagError(value, ancestors);
   if (isPlain(value, Map)) {
     return ['\0map', ...tagArrayOf([...(value as Map<unknown, unknown>)].flat(1), ancestors)];
   }

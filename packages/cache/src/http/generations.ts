@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { type Cache, readAdHoc, type SetOptions } from '../cache.ts';
+import { type Cache, readUnlessHeld, type SetOptions } from '../cache.ts';
+import type { LoadContext } from '../load-context.ts';
 
 /** The right to store what a handler is making of a resource. Held by every request that the handler is making something for. */
 export interface Claim {
@@ -73,17 +74,13 @@ class SharedClaim implements Claim {
     this.#cache = cache;
     this.#key = key;
     this.#onEnd = onEnd;
-    const controller = new AbortController();
     const isGranted = this.#isGranted.resolve;
-    const reading = readAdHoc(cache, key, options, {
-      signal: controller.signal,
-      onHeld: () => controller.abort(),
-      load: async ({ skipCache }) => {
-        isGranted(true);
-        if (!(await this.#isStored.promise)) skipCache();
-        return randomBytes(9).toString('base64url');
-      },
-    });
+    const load = async ({ skipCache }: LoadContext) => {
+      isGranted(true);
+      if (!(await this.#isStored.promise)) skipCache();
+      return randomBytes(9).toString('base64url');
+    };
+    const reading = readUnlessHeld(cache, key, options, load);
     // Without a call of the load: found after all, or out of reach.
     this.#made = reading.then(
       (generation) => {
