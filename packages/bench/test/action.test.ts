@@ -92,3 +92,12 @@ test('the action calls the tool with options that it takes', async () => {
   expect(plain).not.toContain('--max-pairs');
   expect((await runCli(plain, { cwd: directory })).stderr).toMatch(/shop\.json: cannot be read/);
 });
+
+test.each(['.', 'node old.js', 'HEAD~1', 'v9.9'])(
+  'the base %s, which cannot be fetched, is left to the tool',
+  async (base) => {
+    const { code, args } = await runAction({ BASE: base }, 0);
+    expect(code).toBe(0);
+    expect(args.slice(2, 4)).toEqual(['--base', base]);
+  },
+);

@@ -7,9 +7,9 @@ import { serviceHistory } from './service-history.ts';
 /** Where results are kept. */
 export interface HistoryStore {
   /**
-   * Whether {@link HistoryStore.append} can work, asked before a run. A service is not asked.
+   * Whether {@link HistoryStore.append} can work, asked before a run; of a service only whether it answers.
    *
-   * @throws {@link OptionError} or {@link HistoryBranchError}
+   * @throws {@link OptionError}, {@link HistoryBranchError} or {@link ServiceError}
    */
   assertWritable(): Promise<void>;
   /** @returns where the result now is, for a message */

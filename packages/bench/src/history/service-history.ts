@@ -9,7 +9,11 @@ const readLast = 1_000;
 /** A history that a Weir service keeps, beside the runs that it made itself. */
 export function serviceHistory(service: ServiceAddress): HistoryStore {
   return {
-    async assertWritable() {},
+    /** Only that it is there: whether the token may push is known when it does. */
+    async assertWritable() {
+      const response = await askService(service, '/healthz');
+      await response.body?.cancel();
+    },
     async append(result) {
       const body = JSON.stringify(result);
       const response = await askService(service, `/benchmarks/${serviceName(result.name)}/results`, {

@@ -1,13 +1,13 @@
 import { describeObjective } from '../objective.ts';
-import type { BenchmarkLoad, BenchmarkResult } from '../result.ts';
+import type { BenchmarkResult } from '../result.ts';
 import { formatBytes, formatCount, formatLatency } from './format.ts';
 
 /** A result as plain text, about fifteen lines, the same with and without a terminal. */
 export function renderTable(result: BenchmarkResult): string {
-  const { requests, latencyMs: latency, load } = result;
+  const { requests, latencyMs: latency } = result;
   const lines = [
     `${result.name}  ${result.target}`,
-    `${describeLoad(load)}, ` +
+    `${describeLoad(result)}, ` +
       `${(result.durationMs / 1_000).toFixed(1)} s measured${result.partial ? ', PARTIAL: ended before its planned time' : ''}`,
     '',
     row('requests', formatCount(requests.total), `${formatCount(requests.perSecond)} answered/s`),
@@ -25,7 +25,8 @@ export function renderTable(result: BenchmarkResult): string {
     const { intended, late, latestMs, dropped, achieved } = result.arrivals;
     lines.push(
       '',
-      `${formatCount(intended)} were due, ${(achieved * 100).toFixed(2)} % answered, ${formatCount(dropped)} never sent; ` +
+      `${formatCount(intended)} ${arrivalsOf(result)} were due, ${(achieved * 100).toFixed(2)} % ${result.checks === undefined ? 'answered' : 'not broken off'}, ` +
+        `${formatCount(dropped)} requests never sent; ` +
         `${formatCount(late)} begun late${late > 0 ? `, by up to ${formatLatency(latestMs)}` : ''}`,
     );
   }
@@ -51,11 +52,17 @@ export function renderTable(result: BenchmarkResult): string {
   return lines.join('\n');
 }
 
-function describeLoad(load: BenchmarkLoad): string {
+/** What arrives in an open loop. */
+function arrivalsOf({ checks }: BenchmarkResult): string {
+  return checks === undefined ? 'requests' : 'sessions';
+}
+
+function describeLoad(result: BenchmarkResult): string {
+  const { load } = result;
   if (load.mode === 'closed') {
     return `${load.connections} connections${load.pipelining > 1 ? ` × ${load.pipelining} pipelined` : ''}`;
   }
-  return `${formatCount(load.rate)} requests/s due${load.workers > 1 ? ` from ${load.workers} workers` : ''}`;
+  return `${formatCount(load.rate)} ${arrivalsOf(result)}/s due${load.workers > 1 ? ` from ${load.workers} workers` : ''}`;
 }
 
 function row(name: string, value: string, note: string): string {

@@ -120,6 +120,10 @@ test('results measured here become history at the service, once each, and are re
   const { code, stdout } = await runCli(['history', url, 'shop page'], { env });
   expect(stdout).toMatch(/^shop page: 2 runs\n/);
   expect(code).toBe(0);
+  await openHistory(url).assertWritable();
+  await expect(openHistory('http://127.0.0.1:1').assertWritable()).rejects.toMatchObject({
+    code: 'ERR_WEIR_BENCH_SERVICE',
+  });
   await expect(openHistory(url).append(first)).rejects.toMatchObject({ code: 'ERR_WEIR_BENCH_SERVICE' });
 });
 
