@@ -46,7 +46,7 @@ const latency = (name: keyof LatencySummary, succeeded: number, answered: number
 
 const metrics: Readonly<Record<string, Metric>> = {
   min: latency('min', 0),
-  // One unanswered request could have taken any time; of quick refusals a few do not change it.
+  // One unanswered request makes the mean and the maximum unknown; a few quick refusals do not.
   mean: latency('mean', 0.99, 1),
   p50: latency('p50', 0.5),
   p90: latency('p90', 0.9),

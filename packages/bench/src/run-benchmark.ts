@@ -84,7 +84,7 @@ interface Run extends Required<Pick<RunBenchmarkOptions, 'signal' | 'allowTarget
   readonly onProgress: RunBenchmarkOptions['onProgress'];
 }
 
-/** Whatever was measured of a target that ended is a measurement of its absence, so it is no result. */
+/** A target that ends makes the run an error: the figures would describe a server that was not there. */
 async function measureStarted(run: Run, started: StartedTarget): Promise<BenchmarkResult> {
   const stop = new AbortController();
   void started.ended.then(() => stop.abort());
@@ -95,7 +95,7 @@ async function measureStarted(run: Run, started: StartedTarget): Promise<Benchma
     await setImmediate();
     if (run.signal.aborted || !started.hasEnded()) return result;
   } catch (error) {
-    // It cannot be reached, where it has just ended.
+    // The target is unreachable because it has just ended.
     if (!started.hasEnded()) throw error;
   }
   throw new TargetEndedError(run.scenario.target, await started.ended, run.now() - beganMs);

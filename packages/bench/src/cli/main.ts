@@ -79,7 +79,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     interrupt.abort();
   });
 }
-// Who reads may be gone (a closed terminal, `| head`); a write that fails must not keep anything from being cleaned up.
+// The reader may be gone (a closed terminal, `| head`). A failed write must not prevent the clean-up.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {});
 process.exitCode = await main(process.argv.slice(2), {
   stdout: process.stdout,

@@ -90,7 +90,7 @@ async function assertSameDependencies({ source, commit, root, worktree }: Checko
       readDependencies(join(worktree, file)),
       readDependencies(join(root, file)),
     ]);
-    // What the working directory has beside it is in nobody's way.
+    // Further packages that are installed do no harm.
     if ([...own].some(([name, range]) => installed.get(name) !== range)) refuse(file);
   }
 }

@@ -120,7 +120,7 @@ export async function compareBuilds(options: CompareOptions): Promise<CompareRes
   };
 }
 
-/** One crash decides: nothing that further pairs show could make up for it. */
+/** One crash makes the comparison invalid, so no further pair is measured. */
 function hasEnded(pair: PairSample | undefined): boolean {
   return pair?.base.ended !== undefined || pair?.head.ended !== undefined;
 }

@@ -136,7 +136,7 @@ function watchEnd(child: ChildProcessByStdio<null, Readable, Readable>): EndWatc
       const line = lastLine(tail);
       resolve(line === undefined ? reason : `${reason}; its last words: ${line.trim()}`);
     };
-    // What it wrote last may still be in the pipe, which a child of its own may keep open.
+    // Its last output may still be in the pipe, and a child of it may keep the pipe open.
     const timer = setTimeout(tell, lastWordsMs);
     child.once('close', tell);
   });

@@ -140,7 +140,7 @@ test.each<[string, Record<string, string>, Record<string, string>, string | unde
     'package.json',
   ],
   ['one less', { 'package.json': dependencies('1.0.0') }, { 'package.json': '{}' }, 'package.json'],
-  // What is installed beside it is in nobody's way.
+  // Further packages that are installed do no harm.
   ['one more', { 'package.json': '{}' }, { 'package.json': dependencies('1.0.0') }, undefined],
   [
     'a new script',
