@@ -61,20 +61,30 @@ const metrics: Readonly<Record<string, Metric>> = {
     kind: 'share',
     read: ({ checks }) => checks && share(checks.passed, checks.passed + checks.failed),
   },
-  rate: { kind: 'rate', read: ({ requests }) => requests.perSecond },
+  rate: { kind: 'rate', read: successRate },
 };
 
 /**
- * Share of the requests that succeeded: answered with a status below 400, or in flows as their checks ask. What fails quickly is no
- * quick answer, and what was never answered has no latency at all.
+ * Answers with a status below 400, or in flows those that passed their checks. What fails quickly is no quick answer, and what was never
+ * answered has no latency at all.
  */
-function succeededShare({ requests, statusCodes, checks }: BenchmarkResult): number {
-  if (checks !== undefined) return share(checks.passed, checks.passed + checks.failed) ?? 0;
-  const refusals = Object.entries(statusCodes).reduce(
-    (sum, [status, count]) => sum + (Number(status) >= 400 ? count : 0),
-    0,
-  );
-  return 1 - (share(requests.errors + refusals, requests.total) ?? 1);
+function countSuccesses({ requests, statusCodes, checks }: BenchmarkResult): number {
+  if (checks !== undefined) return checks.passed;
+  const refusals = Object.entries(statusCodes).filter(([status]) => Number(status) >= 400);
+  return requests.ok + requests.non2xx - refusals.reduce((sum, [, count]) => sum + count, 0);
+}
+
+/** Of all requests; in flows also of those that could not be sent. */
+function succeededShare(result: BenchmarkResult): number {
+  const { requests, checks } = result;
+  const all = checks === undefined ? requests.total : checks.passed + checks.failed;
+  return share(countSuccesses(result), all) ?? 0;
+}
+
+/** Successful answers per second. */
+function successRate(result: BenchmarkResult): number {
+  const { requests } = result;
+  return requests.perSecond * (share(countSuccesses(result), requests.ok + requests.non2xx) ?? 0);
 }
 
 const units: Readonly<Record<Kind, Readonly<Record<string, number>>>> = {
@@ -91,7 +101,7 @@ export function explainObjective(expression: string): string | undefined {
 
 /**
  * Reads `<metric> <operator> <value><unit>`. Metrics: `min`, `mean`, `p50`, `p90`, `p95`, `p99`, `p99.9`, `max` in us, ms or s; `errors` (whatever
- * was not answered with 2xx), `timeouts`, `achievedRate` (open loop), `checks` in %; `rate` (answers of any status) in /s. Operators: `<`, `<=`, `>`, `>=`.
+ * was not answered with 2xx), `timeouts`, `achievedRate` (open loop), `checks` in %; `rate` (successful answers) in /s. Operators: `<`, `<=`, `>`, `>=`.
  *
  * @throws {@link ScenarioError}
  */

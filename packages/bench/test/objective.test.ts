@@ -120,6 +120,19 @@ test.each<[string, Parameters<typeof runOf>[0], readonly string[]]>([
   }
 });
 
+test.each<[Parameters<typeof runOf>[0], number]>([
+  [{ statusCodes: { 200: 1_000 } }, 1_000],
+  [{ statusCodes: { 200: 600, 302: 400 }, failures: { cut: 500 } }, 1_000],
+  [{ statusCodes: { 200: 600, 503: 400 } }, 600],
+  [{ statusCodes: { 500: 1_000 } }, 0],
+  [{ statusCodes: { 200: 600, 404: 400 }, checks: { passed: 1_000, failed: 0 } }, 1_000],
+  [{ statusCodes: { 200: 1_000 }, failures: { timeout: 100 }, checks: { passed: 700, failed: 400 } }, 700],
+  [{ failures: { refused: 1_000 } }, 0],
+])('the objective `rate` counts successful answers: %j', (counts, perSecond) => {
+  const { actual } = checkObjective(parseObjective('rate > 0/s'), runOf(counts));
+  expect(actual).toBeCloseTo(perSecond, 6);
+});
+
 test('a latency that misses its bound is told, however many requests failed', () => {
   const run = runOf({ statusCodes: { 200: 500 }, failures: { timeout: 500 } });
   expect(checkObjective(parseObjective('p99 < 500us'), run)).toMatchObject({ met: false, actual: 1 });
