@@ -3,7 +3,7 @@ import type { Config, TargetConfig } from './config/config.ts';
 import { FileDiscovery } from './discovery/file-discovery.ts';
 import { HttpDiscovery } from './discovery/http-discovery.ts';
 import type { TargetRegistry } from './discovery/target-registry.ts';
-import type { GuardedClient } from './network/guarded-request.ts';
+import type { GuardedClient } from './network/guarded-client.ts';
 import type { SelfMetrics } from './own-metrics/self-metrics.ts';
 import type { RemoteWriter } from './remote/remote-writer.ts';
 import type { RuleScheduler } from './rules/rule-scheduler.ts';

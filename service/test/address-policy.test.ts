@@ -1,9 +1,12 @@
 import { type AddressInfo, createServer } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
-import { assertLiteralAllowed, guardedLookup, isForbidden } from '../src/network/address-policy.ts';
-import { AllowList } from '../src/network/allow-list.ts';
-import { GuardedClient } from '../src/network/guarded-request.ts';
-import { resolveAllowed } from '../src/network/resolve-allowed.ts';
+import { AllowList, isForbidden } from '../src/network/address-policy.ts';
+import {
+  assertLiteralAllowed,
+  GuardedClient,
+  guardedLookup,
+  resolveAllowed,
+} from '../src/network/guarded-client.ts';
 import { startFakeTarget } from './support/fake-target.ts';
 
 test.each([

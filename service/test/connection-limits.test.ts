@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { createToken } from '../src/auth/tokens.ts';
-import { connectionLimits, serverLimits } from '../src/http/connection-limits.ts';
+import { connectionLimits, serverLimits } from '../src/http/create-app.ts';
 import { openRaw } from './support/raw-request.ts';
 import { startTestService } from './support/test-service.ts';
 

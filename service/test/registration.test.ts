@@ -4,7 +4,7 @@ import { createManualClock } from '@weir/test-kit';
 import { expect, test } from 'vitest';
 import { createToken } from '../src/auth/tokens.ts';
 import { TargetRegistry } from '../src/discovery/target-registry.ts';
-import { AllowList, explainAllowEntry } from '../src/network/allow-list.ts';
+import { AllowList, explainAllowEntry } from '../src/network/address-policy.ts';
 import { startFakeTarget } from './support/fake-target.ts';
 import { eventually, getJson, instant } from './support/service-process.ts';
 import { temporaryDirectory } from './support/temporary-directory.ts';

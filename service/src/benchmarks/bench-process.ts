@@ -1,8 +1,8 @@
 import { type BenchmarkProgress, type BenchmarkResult, loadScenario, runBenchmark } from '@weir/bench';
 import type { BenchmarkProfileConfig } from '../config/config.ts';
 import { messageOf } from '../errors.ts';
-import { AllowList } from '../network/allow-list.ts';
-import { resolveAllowed } from '../network/resolve-allowed.ts';
+import { AllowList } from '../network/address-policy.ts';
+import { resolveAllowed } from '../network/guarded-client.ts';
 import { identifyLoad } from './identify-load.ts';
 import { assertWithinLimits, type LoadLimits, pinLookups } from './load-policy.ts';
 import { profileArtefacts } from './profile-artefacts.ts';

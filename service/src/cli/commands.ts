@@ -1,6 +1,5 @@
 import { Labels } from '@weir/promql';
-import { type Role, roles } from '../auth/roles.ts';
-import { createToken } from '../auth/tokens.ts';
+import { createToken, type Role, roles } from '../auth/tokens.ts';
 import { loadConfig } from '../config/load-config.ts';
 import { ServiceError } from '../errors.ts';
 import { askService, type ServiceAddress } from './ask-service.ts';

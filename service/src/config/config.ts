@@ -1,5 +1,5 @@
 import type { TokenEntry } from '../auth/tokens.ts';
-import type { AllowList } from '../network/allow-list.ts';
+import type { AllowList } from '../network/address-policy.ts';
 import type { RuleGroup } from '../rules/rule-group.ts';
 
 /** The configuration with defaults filled in, durations in milliseconds and paths absolute. Frozen. */

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Ajv, type ErrorObject } from 'ajv';
 import { messageOf, ServiceError } from '../errors.ts';
-import { AllowList } from '../network/allow-list.ts';
+import { AllowList } from '../network/address-policy.ts';
 import { buildConfig } from './build-config.ts';
 import type { Config } from './config.ts';
 import type { ConfigFile } from './config-file.ts';

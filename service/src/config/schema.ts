@@ -1,4 +1,4 @@
-import { roles } from '../auth/roles.ts';
+import { roles } from '../auth/tokens.ts';
 import { durationPattern, sizePattern } from './duration.ts';
 
 const duration = (description: string, fallback?: string): object => ({

@@ -2,8 +2,7 @@ import { isIP } from 'node:net';
 import type { HttpDiscoveryConfig, TargetConfig } from '../config/config.ts';
 import { messageOf, ServiceError } from '../errors.ts';
 import { isForbidden } from '../network/address-policy.ts';
-import type { GuardedClient } from '../network/guarded-request.ts';
-import { hostOf } from '../network/resolve-allowed.ts';
+import { type GuardedClient, hostOf } from '../network/guarded-client.ts';
 import { readTargetGroups } from './target-groups.ts';
 
 export interface HttpDiscoveryOptions {

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { TargetConfig } from '../config/config.ts';
-import type { AllowList } from '../network/allow-list.ts';
+import type { AllowList } from '../network/address-policy.ts';
 
 /** A target that announced itself, as the API shows it. */
 export interface Registration {

@@ -3,8 +3,7 @@ import type { FastifyInstance, FastifyReply } from 'fastify';
 import type { BenchmarkRunner } from '../benchmarks/benchmark-runner.ts';
 import type { Run, RunStore } from '../benchmarks/run-store.ts';
 import type { BenchmarkConfig } from '../config/config.ts';
-import { openEventStream } from './event-stream.ts';
-import { sendProblem } from './problem.ts';
+import { openEventStream, sendProblem } from './answers.ts';
 
 type Named = { Params: { name: string } };
 type OneRun = { Params: { name: string; id: string } };

@@ -1,8 +1,7 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { fastifyMetrics } from '@weir/metrics/fastify';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
-import { auditChanges } from '../auth/audit-changes.ts';
 import type { AuditLog } from '../auth/audit-log.ts';
-import { guardRequests, originForm } from '../auth/guard-requests.ts';
 import type { BenchmarkRunner } from '../benchmarks/benchmark-runner.ts';
 import type { RunStore } from '../benchmarks/run-store.ts';
 import type { TargetRegistry } from '../discovery/target-registry.ts';
@@ -10,18 +9,16 @@ import { messageOf } from '../errors.ts';
 import type { SelfMetrics } from '../own-metrics/self-metrics.ts';
 import type { PushedJobs } from '../push/pushed-jobs.ts';
 import { sqliteCode } from '../store/database.ts';
-import { addBenchmarkHistoryRoutes } from './benchmark-history-routes.ts';
-import { addBenchmarkResultRoutes } from './benchmark-result-routes.ts';
+import { sendProblem } from './answers.ts';
+import { addBenchmarkHistoryRoutes, addBenchmarkResultRoutes } from './benchmark-result-routes.ts';
 import { addBenchmarkRoutes } from './benchmark-routes.ts';
-import { type ConnectionLimits, closeUnread, connectionLimits, serverLimits } from './connection-limits.ts';
-import { describeDiscovery } from './describe-targets.ts';
+import { auditChanges, guardRequests, originForm } from './guard-requests.ts';
 import { openApiDocument, openApiPage } from './openapi.ts';
 import { addPageRoutes } from './page-routes.ts';
-import { sendProblem } from './problem.ts';
 import { addPrometheusRoutes, type PrometheusRoutesOptions } from './prometheus-routes.ts';
 import { addPushRoutes } from './push-routes.ts';
 import { addRegistrationRoutes } from './registration-routes.ts';
-import { addSecurityHeaders } from './security-headers.ts';
+import { describeDiscovery } from './status-routes.ts';
 
 export interface AppOptions extends Omit<PrometheusRoutesOptions, 'observeQuery'> {
   readonly registry: TargetRegistry;
@@ -103,4 +100,74 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   app.get('/sd/targets', async () => describeDiscovery(options.targets.states));
   await addPageRoutes(app, options.webRoot, options.config);
   return app;
+}
+
+/** How long a client may take, in milliseconds. */
+export interface ConnectionLimits {
+  /** From the first byte of a connection or request to the end of its head. */
+  readonly headMs: number;
+  /** From the first byte of a request to the last of its body. */
+  readonly requestMs: number;
+  /** For the rest of a body whose request has been answered already: the client may still be sending it. */
+  readonly unreadMs: number;
+  /** Without a byte in either direction, while a request is answered. Event streams send one every 15 s. */
+  readonly idleMs: number;
+}
+
+export const connectionLimits: ConnectionLimits = {
+  headMs: 15_000,
+  requestMs: 60_000,
+  unreadMs: 5_000,
+  idleMs: 180_000,
+};
+
+/** The limits as options of Fastify and of Node's server, which closes what exceeds them. */
+export function serverLimits({ headMs, requestMs, idleMs }: ConnectionLimits): {
+  readonly requestTimeout: number;
+  readonly connectionTimeout: number;
+  readonly http: { readonly headersTimeout: number; readonly connectionsCheckingInterval: number };
+} {
+  return {
+    requestTimeout: requestMs,
+    connectionTimeout: idleMs,
+    http: { headersTimeout: headMs, connectionsCheckingInterval: Math.min(5_000, Math.ceil(headMs / 4)) },
+  };
+}
+
+/**
+ * Answers whose request has a body that is still under way leave the connection open: closed at once, a client that is still
+ * sending would not get its answer. The rest of the body is discarded, and where it does not end soon the connection is closed.
+ */
+export function closeUnread(app: FastifyInstance, { unreadMs }: ConnectionLimits): void {
+  app.addHook('onSend', async (request, reply) => {
+    // Fastify closes after every body that it refuses.
+    if (!request.raw.complete) reply.removeHeader('connection');
+  });
+  app.server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+    response.once('finish', () => {
+      if (request.complete) return;
+      request.resume();
+      const timer = setTimeout(() => {
+        if (!request.complete) request.socket.destroy();
+      }, unreadMs).unref();
+      request.once('close', () => clearTimeout(timer));
+    });
+  });
+}
+
+const headers = {
+  'content-security-policy':
+    "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+  'x-content-type-options': 'nosniff',
+  'x-frame-options': 'DENY',
+  'referrer-policy': 'no-referrer',
+  'cross-origin-opener-policy': 'same-origin',
+  'cross-origin-resource-policy': 'same-origin',
+} as const;
+
+/** Sets the headers on every answer. */
+export function addSecurityHeaders(app: FastifyInstance): void {
+  app.addHook('onRequest', async (_request, reply) => {
+    reply.headers(headers);
+  });
 }

@@ -1,4 +1,4 @@
-import type { Role } from '../auth/roles.ts';
+import type { Role } from '../auth/tokens.ts';
 
 /** One route of the service's own. */
 export interface Operation {

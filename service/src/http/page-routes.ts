@@ -5,7 +5,7 @@ import fastifyStatic from '@fastify/static';
 import { dashboards } from '@weir/dashboards';
 import type { FastifyInstance } from 'fastify';
 import type { Config } from '../config/config.ts';
-import { sendProblem } from './problem.ts';
+import { sendProblem } from './answers.ts';
 
 /** `/dashboards`, `/page-settings`, and the web page from its build output in `webRoot`. */
 export async function addPageRoutes(

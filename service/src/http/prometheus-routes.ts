@@ -3,17 +3,15 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Config } from '../config/config.ts';
 import type { EngineClient } from '../engine/engine-client.ts';
 import type { ApiData, SelectorQuery } from '../engine/engine-protocol.ts';
-import type { GuardedClient } from '../network/guarded-request.ts';
+import type { GuardedClient } from '../network/guarded-client.ts';
 import { proxyToBackend } from '../remote/backend-proxy.ts';
 import { backendRequest } from '../remote/backend-request.ts';
 import { mergeWithBackend } from '../remote/merge-backend.ts';
 import type { RuleQuery } from '../rules/rule-filter.ts';
 import type { TargetPool } from '../scrape/target-pool.ts';
-import { ApiParameters } from './api-parameters.ts';
-import { describeTargets } from './describe-targets.ts';
-import { badData, sendData, sendError, sendValue } from './envelope.ts';
-import { unescapeLabelName } from './label-name.ts';
-import { addStatusRoutes } from './status-routes.ts';
+import { badData, sendData, sendError, sendValue } from './answers.ts';
+import { ApiParameters, unescapeLabelName } from './prometheus-parameters.ts';
+import { addStatusRoutes, describeTargets } from './status-routes.ts';
 
 export interface PrometheusRoutesOptions {
   readonly engine: EngineClient;

@@ -5,7 +5,7 @@ import type { Config } from '../config/config.ts';
 import type { EngineClient } from '../engine/engine-client.ts';
 import { messageOf, ServiceError } from '../errors.ts';
 import type { PushedJobs } from '../push/pushed-jobs.ts';
-import { sendProblem } from './problem.ts';
+import { sendProblem } from './answers.ts';
 
 export interface PushRoutesOptions {
   readonly engine: EngineClient;

@@ -4,9 +4,9 @@ import type { Config, TargetConfig } from '../config/config.ts';
 import { parseDuration } from '../config/duration.ts';
 import { type Registration, registrationId, type TargetRegistry } from '../discovery/target-registry.ts';
 import { messageOf } from '../errors.ts';
-import { type ResolveOptions, resolveAllowed } from '../network/resolve-allowed.ts';
+import { type ResolveOptions, resolveAllowed } from '../network/guarded-client.ts';
 import type { TargetPool } from '../scrape/target-pool.ts';
-import { sendProblem } from './problem.ts';
+import { sendProblem } from './answers.ts';
 import { jobName } from './push-routes.ts';
 
 export interface RegistrationRoutesOptions {

@@ -1,6 +1,4 @@
-import { type LookupAddress, type LookupOptions, lookup as systemLookup } from 'node:dns';
-import { BlockList, isIP, type LookupFunction } from 'node:net';
-import { ServiceError } from '../errors.ts';
+import { BlockList, isIP } from 'node:net';
 
 /**
  * Addresses that nothing of ours may be sent to, whatever a configuration or a name server says: link-local, where cloud
@@ -101,48 +99,64 @@ function expandIpv6(address: string): number[] {
   return [...left, ...new Array<number>(8 - left.length - right.length).fill(0), ...right];
 }
 
-type Resolve = (
-  hostname: string,
-  options: LookupOptions & { all: true },
-  callback: (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void,
-) => void;
+const network = /^(.+)\/(\d{1,3})(?::(\d{1,5}))?$/;
+const named = /^([^/\s@?#]+?|\[[^\]]+\])(?::(\d{1,5}))?$/;
 
 /**
- * A `lookup` for sockets that resolves once, refuses the name when any of its addresses is forbidden, and hands the
- * socket the addresses it checked: what was checked is what is connected to, so a second answer of the name server is
- * never asked for.
+ * Where requests of ours may go, as a configuration names it: `host`, `host:port`, a network such as `10.0.0.0/8`, or a
+ * network with `:port`. A name allows whatever addresses it has; a network allows addresses, whatever their names.
  */
-export function guardedLookup(
-  isAllowed: (address: string) => boolean = (address) => !isForbidden(address),
-  resolve: Resolve = systemLookup,
-): LookupFunction {
-  return (hostname, options, callback) => {
-    resolve(hostname, { ...options, all: true }, (error, addresses) => {
-      if (error !== null) return callback(error, '', 4);
-      const refused = addresses.find(({ address }) => !isAllowed(address));
-      if (refused !== undefined) return callback(refusal(hostname, refused.address), '', 4);
-      const [first] = addresses;
-      if (first === undefined) return callback(refusal(hostname, 'no address'), '', 4);
-      if (options.all === true) return callback(null, addresses);
-      return callback(null, first.address, first.family);
-    });
-  };
+export class AllowList {
+  readonly #entries: readonly string[];
+
+  constructor(entries: readonly string[]) {
+    this.#entries = entries.map((entry) => entry.toLowerCase());
+  }
+
+  get isEmpty(): boolean {
+    return this.#entries.length === 0;
+  }
+
+  /** Whether the host may be asked at this port when it resolves to this address. */
+  allows(host: string, port: string, address: string): boolean {
+    return this.#entries.some(
+      (entry) =>
+        entry === host ||
+        entry === `${host}:${port}` ||
+        entry === `[${host}]:${port}` ||
+        isInNetwork(entry, port, address),
+    );
+  }
+
+  toString(): string {
+    return this.#entries.join(', ');
+  }
 }
 
-/** @throws ServiceError `ERR_WEIR_SERVICE_ADDRESS_REFUSED` when the URL's host is itself an address that is not allowed. */
-export function assertLiteralAllowed(
-  url: URL,
-  isAllowed: (address: string) => boolean = (address) => !isForbidden(address),
-): void {
-  const host = url.hostname.replace(/^\[|\]$/g, '');
-  if (isIP(host) !== 0 && !isAllowed(host)) throw refusal(host, host);
+/** Why an entry allows nothing, or `undefined`. */
+export function explainAllowEntry(entry: string): string | undefined {
+  const match = network.exec(entry);
+  if (match !== null) {
+    const family = isIP(bare(match[1] as string));
+    if (family === 0) return 'expected an address before the slash, such as "10.0.0.0/8".';
+    const bits = family === 4 ? 32 : 128;
+    return Number(match[2]) <= bits ? undefined : `expected at most ${bits} after the slash.`;
+  }
+  if (isIP(entry) === 6 || named.test(entry)) return undefined;
+  return 'expected `host`, `host:port`, `10.0.0.0/8` or `10.0.0.0/8:8080`, without a scheme.';
 }
 
-function refusal(host: string, address: string): ServiceError {
-  return new ServiceError(
-    'ERR_WEIR_SERVICE_ADDRESS_REFUSED',
-    isForbidden(address)
-      ? `refused to connect to ${host}: ${address} is link-local, a metadata service or no unicast address.`
-      : `refused to connect to ${host}: ${address} is on no allow-list.`,
-  );
+function isInNetwork(entry: string, port: string, address: string): boolean {
+  const match = network.exec(entry);
+  if (match === null || (match[3] !== undefined && match[3] !== port)) return false;
+  const base = bare(match[1] as string);
+  const family = isIP(base);
+  if (family === 0 || Number(match[2]) > (family === 4 ? 32 : 128)) return false;
+  const list = new BlockList();
+  list.addSubnet(base, Number(match[2]), family === 4 ? 'ipv4' : 'ipv6');
+  return list.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4');
+}
+
+function bare(text: string): string {
+  return text.replace(/^\[|\]$/g, '');
 }

@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { EndpointConfig } from '../config/config.ts';
 import { messageOf } from '../errors.ts';
-import type { GuardedClient } from '../network/guarded-request.ts';
+import type { GuardedClient } from '../network/guarded-client.ts';
 import type { BackendRequest } from './backend-request.ts';
 
 const timeoutMs = 120_000;

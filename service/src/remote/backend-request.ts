@@ -1,5 +1,5 @@
+import { PromqlError } from '@weir/promql';
 import type { FastifyRequest } from 'fastify';
-import { badData } from '../http/envelope.ts';
 
 /** What every reader of series may ask with. */
 const selection = ['match[]', 'start', 'end', 'limit'];
@@ -75,7 +75,7 @@ export function backendRequest(backend: URL, request: FastifyRequest): BackendRe
  * (`U__`), so that no server on the way takes a part of one for a separator.
  */
 function labelSegment(name: string): string {
-  if (name === '') throw badData('invalid label name: ""');
+  if (name === '') throw new PromqlError('bad_data', 'invalid label name: ""');
   if (/^[\w:.-]*[\w:-][\w:.-]*$/.test(name)) return name;
   const escaped = Array.from(name.toWellFormed(), (char) => {
     if (char === '_') return '__';

@@ -1,7 +1,7 @@
 import type { EndpointConfig } from '../config/config.ts';
 import type { ApiData } from '../engine/engine-protocol.ts';
 import { messageOf } from '../errors.ts';
-import type { GuardedClient } from '../network/guarded-request.ts';
+import type { GuardedClient } from '../network/guarded-client.ts';
 import type { BackendRequest } from './backend-request.ts';
 
 /** What the service's own alerts may wait for a backend that does not answer. */

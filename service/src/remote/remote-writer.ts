@@ -4,7 +4,7 @@ import { compress } from 'snappyjs';
 import type { EndpointConfig } from '../config/config.ts';
 import type { EngineClient } from '../engine/engine-client.ts';
 import { messageOf } from '../errors.ts';
-import { DeliveryError, type GuardedClient } from '../network/guarded-request.ts';
+import { DeliveryError, type GuardedClient } from '../network/guarded-client.ts';
 
 export interface RemoteWriterOptions {
   readonly engine: EngineClient;

@@ -2,8 +2,8 @@ import type { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import { messageOf, ServiceError } from '../errors.ts';
-import type { AllowList } from '../network/allow-list.ts';
-import type { GuardedClient } from '../network/guarded-request.ts';
+import type { AllowList } from '../network/address-policy.ts';
+import type { GuardedClient } from '../network/guarded-client.ts';
 
 export interface FetchOptions {
   readonly timeoutMs: number;

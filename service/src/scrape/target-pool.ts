@@ -1,9 +1,8 @@
 import type { ScrapeConfig, TargetConfig } from '../config/config.ts';
 import type { EngineClient } from '../engine/engine-client.ts';
 import { messageOf } from '../errors.ts';
-import type { GuardedClient } from '../network/guarded-request.ts';
-import type { Exposition } from './fetch-exposition.ts';
-import { fetchExposition } from './fetch-exposition.ts';
+import type { GuardedClient } from '../network/guarded-client.ts';
+import { type Exposition, fetchExposition } from './fetch-exposition.ts';
 import { ScrapeLoop } from './scrape-loop.ts';
 
 /** A target as `/api/v1/targets` shows it. */

@@ -3,7 +3,7 @@ import { explainResult } from '../../src/benchmarks/result-check.ts';
 import { parseConfig } from '../../src/config/load-config.ts';
 import { readTargetGroups } from '../../src/discovery/target-groups.ts';
 import { ServiceError } from '../../src/errors.ts';
-import { ApiParameters } from '../../src/http/api-parameters.ts';
+import { ApiParameters } from '../../src/http/prometheus-parameters.ts';
 import { exportMetricsRequest } from '../../src/push/otlp-messages.ts';
 import { readMessage } from '../../src/push/protobuf.ts';
 import { translateOtlp } from '../../src/push/translate-otlp.ts';

@@ -3,6 +3,21 @@ import type { FastifyReply } from 'fastify';
 import type { ApiData } from '../engine/engine-protocol.ts';
 import { messageOf, ServiceError } from '../errors.ts';
 
+/** Answers with RFC 9457 problem details. `detail` names the repair where there is one. */
+export function sendProblem(
+  reply: FastifyReply,
+  status: number,
+  title: string,
+  detail?: string,
+): FastifyReply {
+  return reply
+    .code(status)
+    .type('application/problem+json')
+    .send(
+      JSON.stringify({ type: 'about:blank', title, status, ...(detail === undefined ? {} : { detail }) }),
+    );
+}
+
 type ErrorType = PromqlErrorType | 'not_found' | 'unavailable';
 
 // As Prometheus' web/api/v1 answers them.
@@ -50,4 +65,43 @@ function typeOf(thrown: unknown): ErrorType {
   const status = (thrown as { statusCode?: unknown }).statusCode;
   if (status === 404) return 'not_found';
   return typeof status === 'number' && status < 500 ? 'bad_data' : 'internal';
+}
+
+const heartbeatMs = 15_000;
+
+export interface EventStream {
+  send(event: string, data: unknown): void;
+  /** Ends the answer. */
+  close(): void;
+  /** Called once, whichever side ended the stream. */
+  onClose(listener: () => void): void;
+}
+
+/**
+ * Turns the answer into server-sent events (WHATWG HTML §9.2). A comment goes out every 15 s, so that proxies keep the
+ * connection and a vanished reader is noticed. A reader that does not read is dropped rather than buffered for.
+ */
+export function openEventStream(reply: FastifyReply): EventStream {
+  reply.hijack();
+  const { raw } = reply;
+  raw.writeHead(200, {
+    ...(reply.getHeaders() as Record<string, string>),
+    'content-type': 'text/event-stream; charset=utf-8',
+    'cache-control': 'no-store',
+    'x-accel-buffering': 'no',
+    connection: 'close',
+  });
+  raw.write(': open\n\n');
+  const write = (text: string): void => {
+    if (raw.writableLength > 1_048_576) raw.destroy();
+    else raw.write(text);
+  };
+  const timer = setInterval(() => write(': alive\n\n'), heartbeatMs);
+  raw.on('close', () => clearInterval(timer));
+  raw.on('error', () => {});
+  return {
+    send: (event, data) => write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`),
+    close: () => raw.end(),
+    onClose: (listener) => raw.once('close', listener),
+  };
 }

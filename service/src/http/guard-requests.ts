@@ -1,18 +1,22 @@
 import { isIP } from 'node:net';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { AuditLog } from '../auth/audit-log.ts';
+import { allows, findToken, type Role, tokenOf } from '../auth/tokens.ts';
 import type { Config } from '../config/config.ts';
-import { sendProblem } from '../http/problem.ts';
-import { allows, type Role } from './roles.ts';
-import { findToken, tokenOf } from './tokens.ts';
+import { sendProblem } from './answers.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
     /** Role that the route wants [`read`]; `public` for routes that answer everyone. */
     role?: Role | 'public';
+    /** What the audit log calls the change, such as `push`. Every route that changes something has one. */
+    action?: string;
   }
   interface FastifyRequest {
     /** Name of the token that was used, `anonymous`, or `local` where no tokens are configured. For the audit log. */
     caller: string;
+    /** What the handler knows better than its route. `null` leaves the line out: the request changed nothing. */
+    audited: { readonly subject?: string; readonly outcome?: string } | null | undefined;
   }
 }
 
@@ -127,4 +131,34 @@ function isCrossSite(request: FastifyRequest, host: string): boolean {
   if (site !== undefined && site !== 'same-origin' && site !== 'none') return true;
   const { origin } = request.headers;
   return origin !== undefined && URL.parse(origin)?.host !== host;
+}
+
+/**
+ * Writes a line for every request that changes something, or tries to, before it is answered: also where the route, the
+ * role or the body was wrong. Callers without a token leave none, so that strangers cannot fill the log.
+ */
+export function auditChanges(app: FastifyInstance, audit: AuditLog): void {
+  app.decorateRequest('audited', undefined);
+  app.addHook('onSend', async (request, reply) => {
+    const { audited, caller, ip } = request;
+    if (audited === null || caller === 'anonymous' || !isChange(request)) return;
+    audit.write({
+      caller,
+      address: ip,
+      action: request.routeOptions.config.action ?? `${request.method} unknown`,
+      subject: audited?.subject ?? subjectOf(request),
+      outcome: audited?.outcome ?? outcomeOf(reply.statusCode),
+    });
+  });
+}
+
+function subjectOf(request: FastifyRequest): string {
+  const parameters = request.is404 ? '' : Object.values(request.params as Record<string, string>).join(' ');
+  // Without the query, which may hold secrets.
+  return parameters || (request.url.split('?')[0] as string);
+}
+
+function outcomeOf(status: number): string {
+  if (status < 400) return 'done';
+  return status < 500 ? `refused (${status})` : `failed (${status})`;
 }
