@@ -2,7 +2,7 @@ import { appendFileSync, mkdirSync, renameSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { messageOf } from '../errors.ts';
 
-export interface AuditEntry {
+interface AuditEntry {
   /** Name of the token, `anonymous` or `local`. */
   readonly caller: string;
   readonly address: string;
@@ -13,7 +13,7 @@ export interface AuditEntry {
   readonly outcome: string;
 }
 
-export interface AuditLogOptions {
+interface AuditLogOptions {
   readonly path: string;
   readonly now: () => number;
   /** Size at which the file is renamed to `<path>.1` and a new one begins, in bytes [16 MiB]. */

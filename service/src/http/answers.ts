@@ -69,7 +69,7 @@ function typeOf(thrown: unknown): ErrorType {
 
 const heartbeatMs = 15_000;
 
-export interface EventStream {
+interface EventStream {
   send(event: string, data: unknown): void;
   /** Ends the answer. */
   close(): void;

@@ -12,7 +12,7 @@ import { explainResult } from '../benchmarks/result-check.ts';
 import type { Run, RunStore } from '../benchmarks/run-store.ts';
 import { sendProblem } from './answers.ts';
 
-export interface BenchmarkResultRoutesOptions {
+interface BenchmarkResultRoutesOptions {
   readonly runs: RunStore;
   readonly now: () => number;
 }

@@ -8,7 +8,7 @@ import { openEventStream, sendProblem } from './answers.ts';
 type Named = { Params: { name: string } };
 type OneRun = { Params: { name: string; id: string } };
 
-export interface BenchmarkRoutesOptions {
+interface BenchmarkRoutesOptions {
   readonly runner: BenchmarkRunner;
   readonly runs: RunStore;
 }

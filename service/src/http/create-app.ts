@@ -20,7 +20,7 @@ import { addPushRoutes } from './push-routes.ts';
 import { addRegistrationRoutes } from './registration-routes.ts';
 import { describeDiscovery } from './status-routes.ts';
 
-export interface AppOptions extends Omit<PrometheusRoutesOptions, 'observeQuery'> {
+interface AppOptions extends Omit<PrometheusRoutesOptions, 'observeQuery'> {
   readonly registry: TargetRegistry;
   readonly runner: BenchmarkRunner;
   readonly runs: RunStore;
@@ -138,7 +138,7 @@ export function serverLimits({ headMs, requestMs, idleMs }: ConnectionLimits): {
  * Answers whose request has a body that is still under way leave the connection open: closed at once, a client that is still
  * sending would not get its answer. The rest of the body is discarded, and where it does not end soon the connection is closed.
  */
-export function closeUnread(app: FastifyInstance, { unreadMs }: ConnectionLimits): void {
+function closeUnread(app: FastifyInstance, { unreadMs }: ConnectionLimits): void {
   app.addHook('onSend', async (request, reply) => {
     // Fastify closes after every body that it refuses.
     if (!request.raw.complete) reply.removeHeader('connection');
@@ -166,7 +166,7 @@ const headers = {
 } as const;
 
 /** Sets the headers on every answer. */
-export function addSecurityHeaders(app: FastifyInstance): void {
+function addSecurityHeaders(app: FastifyInstance): void {
   app.addHook('onRequest', async (_request, reply) => {
     reply.headers(headers);
   });

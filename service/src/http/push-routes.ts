@@ -7,7 +7,7 @@ import { messageOf, ServiceError } from '../errors.ts';
 import type { PushedJobs } from '../push/pushed-jobs.ts';
 import { sendProblem } from './answers.ts';
 
-export interface PushRoutesOptions {
+interface PushRoutesOptions {
   readonly engine: EngineClient;
   readonly pushed: PushedJobs;
   readonly config: () => Config;

@@ -9,7 +9,7 @@ import type { TargetPool } from '../scrape/target-pool.ts';
 import { sendProblem } from './answers.ts';
 import { jobName } from './push-routes.ts';
 
-export interface RegistrationRoutesOptions {
+interface RegistrationRoutesOptions {
   readonly registry: TargetRegistry;
   readonly targets: TargetPool;
   readonly config: () => Config;

@@ -12,7 +12,7 @@ import { ServiceError } from '../errors.ts';
 import { version } from '../version.ts';
 import { type AllowList, isForbidden, isLoopback } from './address-policy.ts';
 
-export interface GuardedRequestOptions {
+interface GuardedRequestOptions {
   readonly method?: string;
   readonly headers?: OutgoingHttpHeaders;
   readonly body?: string | Uint8Array | Readable;
@@ -140,7 +140,7 @@ export interface ResolveOptions {
   readonly resolve?: (host: string) => Promise<LookupAddress[]>;
 }
 
-export interface ResolvedHost {
+interface ResolvedHost {
   readonly host: string;
   readonly port: string;
   readonly addresses: readonly LookupAddress[];
