@@ -8,21 +8,17 @@ import { type QueryOptions, QueryRecorder } from './db/query-recorder.ts';
 import { metricsError } from './errors.ts';
 import { negotiate } from './exposition/negotiate.ts';
 import type { PromRegistry } from './exposition/prom-bridge.ts';
-import { createHealth, type Health, type HealthOptions } from './health/health.ts';
-import { type Slo, type SloOptions, SloRecorder } from './health/slo.ts';
+import { createHealth, type Health, type HealthOptions } from './http/health.ts';
 import { HttpRecorder } from './http/recorder.ts';
+import { type Slo, type SloOptions, SloRecorder } from './http/slo.ts';
 import { stateProbe } from './http/track-response.ts';
-import type { Counter } from './instruments/counter.ts';
+import type { Counter, Gauge } from './instruments/counter-gauge.ts';
 import { DEFAULT_MAX_SERIES } from './instruments/family.ts';
-import type { Gauge } from './instruments/gauge.ts';
 import type { Histogram } from './instruments/histogram.ts';
 import { type FamilyOptions, MetricRegistry } from './registry.ts';
-import { startEventLoopMetrics } from './runtime/event-loop.ts';
-import { startGcMetrics } from './runtime/gc.ts';
-import { startProcessMetrics } from './runtime/process.ts';
 import { startCacheMetrics } from './sources/cache.ts';
-import { startOverloadMetrics } from './sources/overload.ts';
-import { startRateLimitMetrics } from './sources/ratelimit.ts';
+import { startOverloadMetrics, startRateLimitMetrics } from './sources/ratelimit.ts';
+import { startRuntimeMetrics } from './sources/runtime.ts';
 
 /** Options of {@link createMetrics}. */
 export interface MetricsOptions {
@@ -143,9 +139,8 @@ function startRecorders(registry: MetricRegistry, options: MetricsOptions, now: 
     const queries = new QueryRecorder(registry, { now, http, options: { ...options.db } });
     const pools = new PoolRecorder(registry);
     const sources = [startCacheMetrics, startRateLimitMetrics, startOverloadMetrics];
-    const runtime = [startEventLoopMetrics, startGcMetrics, startProcessMetrics];
-    for (const start of options.runtime === false ? sources : [...sources, ...runtime])
-      stops.push(start(registry));
+    if (options.runtime !== false) sources.push(startRuntimeMetrics);
+    for (const start of sources) stops.push(start(registry));
     followOverflow(registry);
     return { http, queries, pools, stop };
   } catch (error) {

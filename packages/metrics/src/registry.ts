@@ -7,11 +7,9 @@ import {
   type PromRegistry,
   renderForeign,
 } from './exposition/prom-bridge.ts';
-import { ProtoWriter } from './exposition/proto-writer.ts';
-import { writeFamily, writeForeign } from './exposition/protobuf.ts';
+import { ProtoWriter, writeFamily, writeForeign } from './exposition/protobuf.ts';
 import { type AnyFamily, renderFamily, type TextFormat } from './exposition/text.ts';
-import { Counter } from './instruments/counter.ts';
-import { Gauge } from './instruments/gauge.ts';
+import { Counter, Gauge } from './instruments/counter-gauge.ts';
 import { Histogram } from './instruments/histogram.ts';
 
 /** Brings gauges and totals that are kept elsewhere up to date; runs synchronously right before a scrape. */

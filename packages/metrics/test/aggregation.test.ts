@@ -5,8 +5,8 @@ import { Worker } from 'node:worker_threads';
 import { createAggregator } from '@weir/metrics/aggregation';
 import client from 'prom-client';
 import { expect, test } from 'vitest';
-import { mergeSnapshots, takeSnapshot } from '../src/aggregation/snapshot.ts';
 import { createMetrics, type GaugeAggregator } from '../src/index.ts';
+import { mergeSnapshots, takeSnapshot } from '../src/push/snapshot.ts';
 import { parseSamples } from './samples.ts';
 
 test('a cluster is scraped as one, and what a killed worker counted stays while its gauges go', async () => {
@@ -45,7 +45,7 @@ test('worker threads are gathered with the main thread’s own metrics', async (
     .inc();
   const source = `
     import { createMetrics } from '${new URL('../src/index.ts', import.meta.url).href}';
-    import { publishMetrics } from '${new URL('../src/aggregation/index.ts', import.meta.url).href}';
+    import { publishMetrics } from '${new URL('../src/push/aggregation.ts', import.meta.url).href}';
     const metrics = createMetrics({ service: 'thread', runtime: false });
     metrics.counter({ name: 'jobs_total', help: 'Jobs', labels: ['kind'] }).labels('mail').inc(5);
     publishMetrics({ metrics })();`;

@@ -1,7 +1,7 @@
 import { expressMetrics } from '@weir/metrics/express';
 import express, { type Express } from 'express';
 import { expect, test } from 'vitest';
-import { type Layer, mountTemplate } from '../src/adapters/express-mounts.ts';
+import { type Layer, mountTemplate } from '../src/adapters/express.ts';
 import { createMetrics } from '../src/index.ts';
 import { listen } from './otlp-receiver.ts';
 import { samplesOf } from './samples.ts';

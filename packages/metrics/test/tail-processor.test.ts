@@ -7,8 +7,7 @@ import {
 } from '@opentelemetry/sdk-trace';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { recordUnsampled } from '../src/tracing/sampler.ts';
-import { TailProcessor } from '../src/tracing/tail-processor.ts';
+import { recordUnsampled, TailProcessor } from '../src/tracing/tail-processor.ts';
 
 // A Unix time: smaller numbers are taken for times of `performance.now`.
 const EPOCH = 1e12;

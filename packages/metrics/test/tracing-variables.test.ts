@@ -3,7 +3,7 @@ import { ConsoleSpanExporter, SamplingDecision } from '@opentelemetry/sdk-trace'
 import { startTracing } from '@weir/metrics/tracing';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { createMetrics } from '../src/index.ts';
-import { createSampler } from '../src/tracing/sampler.ts';
+import { createSampler } from '../src/tracing/environment.ts';
 import { startOtlpReceiver } from './otlp-receiver.ts';
 
 let warnings: string[];

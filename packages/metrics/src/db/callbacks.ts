@@ -3,7 +3,7 @@
  * counted, and the first of each is shown as a process warning.
  */
 import { definitionOf } from '../catalogue.ts';
-import type { Counter } from '../instruments/counter.ts';
+import type { Counter } from '../instruments/counter-gauge.ts';
 import type { MetricRegistry } from '../registry.ts';
 
 /** Options of query timing that are called with an event. */

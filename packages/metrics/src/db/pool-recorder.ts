@@ -1,6 +1,6 @@
 /** Use of connection pools: what is open, lent and waited for. */
 import { definitionOf } from '../catalogue.ts';
-import type { Gauge } from '../instruments/gauge.ts';
+import type { Gauge } from '../instruments/counter-gauge.ts';
 import type { Histogram, HistogramSeries } from '../instruments/histogram.ts';
 import type { MetricRegistry } from '../registry.ts';
 

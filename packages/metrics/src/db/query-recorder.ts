@@ -2,7 +2,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { definitionOf, UNMATCHED_ROUTE } from '../catalogue.ts';
 import type { HttpExchange, HttpRecorder } from '../http/recorder.ts';
-import type { Counter } from '../instruments/counter.ts';
+import type { Counter } from '../instruments/counter-gauge.ts';
 import type { MetricRegistry } from '../registry.ts';
 import { globalTracing, type QuerySpan } from '../tracing/hooks.ts';
 import { callSite } from './call-site.ts';

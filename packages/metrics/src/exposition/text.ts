@@ -3,11 +3,9 @@
  * scrape only formats numbers.
  */
 import type { MetricDefinition } from '../catalogue.ts';
-import type { Counter, CounterSeries } from '../instruments/counter.ts';
+import type { Counter, CounterSeries, Gauge, GaugeSeries } from '../instruments/counter-gauge.ts';
 import type { Series } from '../instruments/family.ts';
-import type { Gauge, GaugeSeries } from '../instruments/gauge.ts';
-import type { Exemplar, HistogramSeries } from '../instruments/histogram.ts';
-import { Histogram } from '../instruments/histogram.ts';
+import { type Exemplar, Histogram, type HistogramSeries } from '../instruments/histogram.ts';
 
 /** The text formats a scrape can have. */
 export type TextFormat = 'text' | 'openmetrics';

@@ -5,7 +5,7 @@
 import type { AsyncLocalStorage } from 'node:async_hooks';
 import { definitionOf, labelCatalogue, OVERFLOW, UNMATCHED_ROUTE } from '../catalogue.ts';
 import type { StatementRepetition } from '../db/n-plus-one.ts';
-import type { Gauge, GaugeSeries } from '../instruments/gauge.ts';
+import type { Gauge, GaugeSeries } from '../instruments/counter-gauge.ts';
 import type { Histogram, HistogramSeries } from '../instruments/histogram.ts';
 import type { MetricRegistry } from '../registry.ts';
 import { globalTracing, type RequestSpan, type TracingHooks } from '../tracing/hooks.ts';

@@ -2,7 +2,7 @@
 import { channel, subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { definitionOf } from '../catalogue.ts';
 import type { MetricRegistry } from '../registry.ts';
-import { InstanceTotals, type Reading } from './totals.ts';
+import { InstanceTotals, type Reading } from './instance-totals.ts';
 
 /** What a cache announces of itself (docs/contracts.md). */
 export interface AnnouncedCache {

@@ -9,12 +9,10 @@ import {
   type SpanProcessor,
 } from '@opentelemetry/sdk-trace';
 import { metricsError } from '../errors.ts';
-import { startChannelSpans } from './channel-spans.ts';
+import { createSampler, exporterNames } from './environment.ts';
 import { globalTracing, setGlobalTracing, type TraceIds } from './hooks.ts';
-import { createSampler, recordUnsampled } from './sampler.ts';
-import { createHooks } from './span-hooks.ts';
-import { TailProcessor } from './tail-processor.ts';
-import { exporterNames } from './variables.ts';
+import { createHooks, startChannelSpans } from './spans.ts';
+import { recordUnsampled, TailProcessor } from './tail-processor.ts';
 
 /** Options of {@link startTracing}; the standard OTEL_* variables stand where one is not given. */
 export interface TracingOptions {

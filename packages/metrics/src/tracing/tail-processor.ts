@@ -1,15 +1,36 @@
 /**
- * Keeps what matters of the traces that the sampler passed over. Spans that are recorded but not sampled wait under their local root, such as the
- * request's server span, until it ends; where it was slow, or anything under it failed, all of them are exported, and else they are dropped. Requests
- * of one trace are decided each by itself. A span that ends after its root follows the root's decision, or is kept for its own failure.
+ * Keeps slow and failed ones of the traces that the sampler passed over.
  *
- * Bounded: past `MAX_ROOTS` roots the oldest is dropped, past `MAX_SPANS` spans a root keeps its first ones.
+ * Spans that are recorded but not sampled wait under their local root, such as the request's server span, until it ends. If the root was slow, or
+ * any span under it failed, all of them are exported; otherwise they are dropped. Requests of one trace are decided separately. A span that ends
+ * after its root follows the root's decision, or is kept for its own failure.
+ *
+ * Bounded: past `maxRoots` roots the oldest is dropped; of a root's spans the first `maxSpans` are kept.
  */
 import { type Context, SpanStatusCode, TraceFlags, trace } from '@opentelemetry/api';
-import type { ReadableSpan, Span, SpanProcessor } from '@opentelemetry/sdk-trace';
+import {
+  type ReadableSpan,
+  type Sampler,
+  SamplingDecision,
+  type Span,
+  type SpanProcessor,
+} from '@opentelemetry/sdk-trace';
 
-const MAX_ROOTS = 1_000;
-const MAX_SPANS = 500;
+const maxRoots = 1_000;
+const maxSpans = 500;
+
+/** Records, unsampled, what `sampler` passes over, for {@link TailProcessor} to decide. Other services still see the trace as unsampled. */
+export function recordUnsampled(sampler: Sampler): Sampler {
+  return {
+    shouldSample(...args) {
+      const result = sampler.shouldSample(...args);
+      return result.decision === SamplingDecision.NOT_RECORD
+        ? { ...result, decision: SamplingDecision.RECORD }
+        : result;
+    },
+    toString: () => `RecordUnsampled{${sampler.toString()}}`,
+  };
+}
 
 /** What makes an unsampled trace worth keeping. */
 export interface KeepOptions {
@@ -27,21 +48,11 @@ interface Group {
   state: 'waiting' | 'kept' | 'dropped';
 }
 
-function durationMs({ duration: [seconds, nanos] }: ReadableSpan): number {
-  return seconds * 1_000 + nanos / 1e6;
-}
-
-// Exporters skip spans without the flag; the original is left alone, as others may hold it.
-function asSampled(span: ReadableSpan): ReadableSpan {
-  const context = { ...span.spanContext(), traceFlags: TraceFlags.SAMPLED };
-  return Object.create(span, { spanContext: { value: () => context } }) as ReadableSpan;
-}
-
-/** Stands before the exporting processor. */
+/** Passes sampled spans on to `next`, and of the unsampled ones those worth keeping. */
 export class TailProcessor implements SpanProcessor {
   readonly #next: SpanProcessor;
   readonly #options: KeepOptions;
-  /** The group of every span that something still holds. */
+  /** The group of every live span. */
   readonly #groups = new WeakMap<object, Group>();
   readonly #waiting = new Set<Group>();
 
@@ -56,14 +67,14 @@ export class TailProcessor implements SpanProcessor {
       return;
     }
     const parent = trace.getSpan(context);
-    // A remote parent is no span of this process and has no group.
+    // A remote parent belongs to another process and has no group.
     const known = parent === undefined ? undefined : this.#groups.get(parent);
     if (known !== undefined && span.parentSpanContext !== undefined) {
       this.#groups.set(span, known);
       return;
     }
     const [oldest] = this.#waiting;
-    if (oldest !== undefined && this.#waiting.size >= MAX_ROOTS) this.#close(oldest, 'dropped');
+    if (oldest !== undefined && this.#waiting.size >= maxRoots) this.#close(oldest, 'dropped');
     const group: Group = { root: span, spans: [], failed: false, state: 'waiting' };
     this.#groups.set(span, group);
     this.#waiting.add(group);
@@ -83,7 +94,7 @@ export class TailProcessor implements SpanProcessor {
     }
     group.failed ||= failed;
     if (group.root !== span) {
-      if (group.spans.length < MAX_SPANS) group.spans.push(span);
+      if (group.spans.length < maxSpans) group.spans.push(span);
       return;
     }
     const isKept = this.#isWorthKeeping(span, group.failed);
@@ -109,4 +120,14 @@ export class TailProcessor implements SpanProcessor {
     group.spans.length = 0;
     this.#waiting.delete(group);
   }
+}
+
+function durationMs({ duration: [seconds, nanos] }: ReadableSpan): number {
+  return seconds * 1_000 + nanos / 1e6;
+}
+
+// Exporters skip spans without the flag. The original stays as it is: others may hold it.
+function asSampled(span: ReadableSpan): ReadableSpan {
+  const context = { ...span.spanContext(), traceFlags: TraceFlags.SAMPLED };
+  return Object.create(span, { spanContext: { value: () => context } }) as ReadableSpan;
 }

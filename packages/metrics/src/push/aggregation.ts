@@ -3,14 +3,12 @@
  * and a member that hangs or dies takes nothing with it: its counters stay in the totals, as of at most one interval before.
  */
 import cluster, { type Worker as ClusterWorker } from 'node:cluster';
-import type { Worker as Thread } from 'node:worker_threads';
-import { parentPort } from 'node:worker_threads';
+import { parentPort, type Worker as Thread } from 'node:worker_threads';
 import type { Metrics } from '../create-metrics.ts';
 import { metricsError } from '../errors.ts';
 import { negotiate } from '../exposition/negotiate.ts';
 import { renderFamily } from '../exposition/text.ts';
-import { Counter } from '../instruments/counter.ts';
-import { Gauge } from '../instruments/gauge.ts';
+import { Counter, Gauge } from '../instruments/counter-gauge.ts';
 import { Histogram } from '../instruments/histogram.ts';
 import { type FamilySnapshot, lasting, mergeSnapshots, takeSnapshot } from './snapshot.ts';
 

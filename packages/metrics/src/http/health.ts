@@ -5,8 +5,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { definitionOf } from '../catalogue.ts';
 import { metricsError } from '../errors.ts';
-import { stateProbe } from '../http/track-response.ts';
 import type { MetricRegistry } from '../registry.ts';
+import { stateProbe } from './track-response.ts';
 
 /** Asks one dependency; rejects, or throws, where it does not work. `signal` ends with the timeout. */
 export type HealthCheck = (context: { readonly signal: AbortSignal }) => unknown;

@@ -5,11 +5,9 @@
  */
 import { definitionOf } from '../catalogue.ts';
 import { metricsError } from '../errors.ts';
-import type { HttpRecorder } from '../http/recorder.ts';
-import { CLIENT_CLOSED } from '../http/recorder.ts';
-import type { Counter } from '../instruments/counter.ts';
-import type { Gauge } from '../instruments/gauge.ts';
+import type { Counter, Gauge } from '../instruments/counter-gauge.ts';
 import type { MetricRegistry } from '../registry.ts';
+import { CLIENT_CLOSED, type HttpRecorder } from './recorder.ts';
 
 /** Options of one objective. */
 export interface SloOptions {
