@@ -67,9 +67,13 @@ test('a result measured elsewhere is history, compared, and judged in metrics', 
   expect(await compare(first, last)).toMatchObject({ verdict: 'worse' });
   expect(await compare(last, first)).toMatchObject({ verdict: 'better' });
   const metric = (name: string) => instant(service, `weir_bench_${name}{benchmark="ci"}`);
+  // The service collects its own metrics once a second: the last run may be judged before all are counted.
   await eventually(
-    () => instant(service, 'weir_bench_verdict{benchmark="ci",verdict="worse"}'),
-    (answer) => answer[0]?.[1] === '1',
+    async () => [
+      await instant(service, 'weir_bench_verdict{benchmark="ci",verdict="worse"}'),
+      await instant(service, 'weir_bench_runs_total{benchmark="ci",outcome="finished"}'),
+    ],
+    ([verdict, finished]) => verdict?.[0]?.[1] === '1' && finished?.[0]?.[1] === '7',
   );
   expect((await metric('passed'))[0]?.[1]).toBe('0');
   expect((await metric('doubts'))[0]?.[1]).toBe('0');

@@ -34,6 +34,8 @@ const gauges = [
   'current_requests_per_second',
 ] as const;
 
+const outcomes = ['finished', 'failed', 'cancelled'] as const;
+
 /** Runs before the last one that it is judged by. */
 const judgedBy = 30;
 
@@ -42,6 +44,7 @@ export class BenchmarkMetrics {
   readonly #options: BenchmarkMetricsOptions;
   readonly #ended: Counter;
   readonly #gauges: Readonly<Record<(typeof gauges)[number], Gauge>>;
+  readonly #counted = new Set<string>();
   #seen = '';
 
   constructor(registry: MetricRegistry, options: BenchmarkMetricsOptions) {
@@ -72,11 +75,17 @@ export class BenchmarkMetrics {
 
   #collectEnded(names: readonly string[]): void {
     const { runs } = this.#options;
-    this.#ended.reset();
+    // A counter is not reset, which would start its totals anew: benchmarks that are gone are removed.
+    for (const name of this.#counted) {
+      if (names.includes(name)) continue;
+      this.#counted.delete(name);
+      for (const outcome of outcomes) this.#ended.remove(name, outcome);
+    }
     for (const gauge of Object.values(this.#gauges)) gauge.reset();
     for (const name of names) {
       const counts = runs.counts(name);
-      for (const outcome of ['finished', 'failed', 'cancelled'] as const) {
+      this.#counted.add(name);
+      for (const outcome of outcomes) {
         const found = counts.find(({ status }) => status === outcome);
         this.#ended.labels(name, outcome).setTotal(found?.count ?? 0);
       }
