@@ -17,6 +17,7 @@ export interface RedisCallsOptions {
   /**
    * What a call does while the client has no connection. `wait`: it waits within its deadline and is sent when the client
    * is ready. `reject`: it rejects at once if the connection was lost; before the first connection it is given to the client.
+   * A client that connects by its first command gets the call either way.
    */
   readonly withoutConnection: 'wait' | 'reject';
   /** Hears how every call ended; `error` is what it rejected with. */
@@ -135,9 +136,14 @@ export class RedisCalls {
     const ends: (() => void)[] = [];
     const call: Call = { node, startedAt, onEnd: (callback) => void ends.push(callback) };
     this.#running += 1;
-    const work = mustWait ? this.#whenReady(call).then(() => send(call)) : send(call);
+    let sent: Promise<T> | undefined;
+    const start = (): Promise<T> => {
+      sent = send(call);
+      return sent;
+    };
+    const work = mustWait ? this.#whenReady(call).then(start) : start();
     return this.within(until, operation, work, (outcome, error) => {
-      if (outcome === 'timeout') this.#expect(node, work);
+      if (outcome === 'timeout' && sent !== undefined) this.#expect(node, sent);
       for (const end of ends) end();
       this.#settle(node, operation, startedAt, outcome, error);
     });
@@ -191,7 +197,7 @@ export class RedisCalls {
   // starts would fail its first calls. A client that has lost its connection may not: its queue would grow.
   #canSend(): boolean {
     const state = this.link.state();
-    if (state === 'ready' || state === 'unknown') return true;
+    if (state === 'ready' || state === 'unknown' || state === 'idle') return true;
     return state === 'connecting' && this.#options.withoutConnection === 'reject';
   }
 

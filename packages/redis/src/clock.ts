@@ -3,13 +3,16 @@ export interface Clock {
   now(): number;
 }
 
-/** How long an observation bounds the difference of two clocks: they may drift apart, or one of them be set. */
+/** How long an observation counts as recent: later, somebody may have set one of the clocks. */
 const validMs = 10_000;
+/** How fast two clocks may drift apart: 500 ppm, as fast as NTP slews a clock. */
+const maxDrift = 0.0005;
 
 /**
  * What the server's own clock shows, known from its replies: a reply's moment lies between the sending of its command and
- * its arrival, so every reply bounds the difference of the two clocks, and the bounds of several are intersected. A reply
- * that contradicts the bounds replaces them: somebody has set a clock, or another server has taken over.
+ * its arrival, so every reply bounds the difference of the two clocks. The bounds of several replies are intersected; older
+ * ones widen as the clocks may drift, so that one slow reply after a pause does not lose what earlier ones have shown. A
+ * reply that contradicts the bounds replaces them: somebody has set a clock, or another server has taken over.
  */
 export class ServerClock {
   /** The difference, server minus local, is at least this. */
@@ -27,9 +30,13 @@ export class ServerClock {
   observe(serverMs: number, sentAt: number, arrivedAt: number): void {
     const low = serverMs - arrivedAt;
     const high = serverMs - sentAt;
-    const isConsistent = this.isKnown(arrivedAt) && low <= this.#high && high >= this.#low;
-    this.#low = isConsistent ? Math.max(low, this.#low) : low;
-    this.#high = isConsistent ? Math.min(high, this.#high) : high;
+    const drift = Math.max(0, arrivedAt - this.#observedAt) * maxDrift;
+    const earlierLow = this.#low - drift;
+    const earlierHigh = this.#high + drift;
+    // Before the first reply both are NaN, which no comparison fits.
+    const isConsistent = low <= earlierHigh && high >= earlierLow;
+    this.#low = isConsistent ? Math.max(low, earlierLow) : low;
+    this.#high = isConsistent ? Math.min(high, earlierHigh) : high;
     this.#observedAt = arrivedAt;
   }
 

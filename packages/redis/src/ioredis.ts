@@ -85,6 +85,7 @@ export class IoredisLink implements RedisLink {
       return 'ready';
     }
     if (status === 'end') return 'closed';
+    if (status === 'wait') return 'idle';
     return this.#wasReady ? 'lost' : 'connecting';
   }
 

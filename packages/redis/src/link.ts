@@ -19,10 +19,11 @@ export function createScript(name: string, source: string): LuaScript {
 }
 
 /**
- * What is known of the client's connection. `connecting`: not ready yet, for the first time. `lost`: was ready before, and
- * reconnects. `closed`: the caller closed the client, or has not connected it. `unknown`: the client does not tell (GLIDE).
+ * What is known of the client's connection. `idle`: the first command connects it (ioredis with `lazyConnect`).
+ * `connecting`: not ready yet, for the first time. `lost`: was ready before, and reconnects. `closed`: the caller closed
+ * the client, or has not connected it. `unknown`: the client does not tell (GLIDE).
  */
-export type ConnectionState = 'connecting' | 'ready' | 'lost' | 'closed' | 'unknown';
+export type ConnectionState = 'idle' | 'connecting' | 'ready' | 'lost' | 'closed' | 'unknown';
 
 /** What a subscription reports. */
 export interface SubscriptionEvents {

@@ -1,11 +1,13 @@
 import { type RedisServer, startRedis, startRedisCluster } from '@weir/test-kit';
 import fc from 'fast-check';
+import { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import {
   Breaker,
   type CallOutcome,
   createScript,
   Deadlines,
+  linkOf,
   RedisCalls,
   type RedisCallsOptions,
   type RedisError,
@@ -94,6 +96,27 @@ describe.each(kinds)('calls through $name', (kind: ClientKind) => {
   );
 
   it.runIf(kind.library !== 'valkey-glide')(
+    'come back after an outage in which many calls waited for the connection in vain',
+    async () => {
+      const { calls } = createCalls(client.link, { withoutConnection: 'wait', deadlineMs: 100 });
+      const lost = new Promise<void>((resolve) => {
+        client.link.watch((now) => now === 'lost' && resolve());
+      });
+      await server.kill();
+      await lost;
+      const waited = Array.from({ length: 40 }, () => codeOf(calls.command('read', 'GET', ['k'])));
+      expect(await Promise.all(waited)).toEqual(Array(40).fill('ERR_WEIR_REDIS_TIMEOUT'));
+      const again = await startRedis({ port: server.port });
+      try {
+        const read = () => codeOf(calls.command('read', 'GET', ['k']));
+        await expect.poll(read, { timeout: 5_000 }).toBe('ok');
+      } finally {
+        await again.stop();
+      }
+    },
+  );
+
+  it.runIf(kind.library !== 'valkey-glide')(
     'a ticket voided by a lost connection acts on no server',
     async () => {
       const { link } = client;
@@ -153,6 +176,23 @@ describe.each(kinds.filter(({ library }) => library !== 'valkey-glide'))(
   },
 );
 
+it.each(['wait', 'reject'] as const)(
+  'a client that connects by its first command gets it: %s',
+  async (withoutConnection) => {
+    const server = await startRedis();
+    const client = new Redis(server.port, '127.0.0.1', { lazyConnect: true });
+    try {
+      const { calls } = createCalls(linkOf(client), { withoutConnection, deadlineMs: 10_000 });
+      expect(calls.link.state()).toBe('idle');
+      expect(await codeOf(calls.command('write', 'SET', ['k'], ['v']))).toBe('ok');
+      expect(calls.link.state()).toBe('ready');
+    } finally {
+      client.disconnect();
+      await server.stop();
+    }
+  },
+);
+
 it('a lost connection ends at once what waits for it', async () => {
   let isLost = false;
   const deadlines = new Deadlines(1, () => isLost);
@@ -190,6 +230,16 @@ it('what is known of the clock of the server bounds it on both sides, whatever t
       expect(serverClock.isKnown(now + 10_000)).toBe(false);
     }),
   );
+});
+
+it('a slow reply after a long pause leaves what is known of the clock of the server, but for the drift', () => {
+  const serverClock = new ServerClock();
+  serverClock.observe(500_001, 0, 2);
+  serverClock.observe(560_090, 60_000, 60_180);
+  expect(serverClock.toServer(60_000)).toBeCloseTo(559_969, 0);
+  // A clock that was set is another matter.
+  serverClock.observe(10_001, 70_000, 70_002);
+  expect(serverClock.toServer(70_000)).toBe(9_999);
 });
 
 it('a breaker opens after failures in a row, and lets one probe through at a time', () => {
