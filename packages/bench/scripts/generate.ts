@@ -1,6 +1,5 @@
-import { comparisonJsonSchema } from '../src/compare/comparison-schema.ts';
-import { resultJsonSchema } from '../src/result-schema.ts';
-import { scenarioJsonSchema } from '../src/scenario-schema.ts';
+import { comparisonJsonSchema, resultJsonSchema } from '../src/result/result-schema.ts';
+import { scenarioJsonSchema } from '../src/scenario/scenario-schema.ts';
 
 /** The published JSON schemas. */
 export async function generate(): Promise<Map<string, string>> {

@@ -4,7 +4,7 @@
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describeEnvironment } from '../src/environment.ts';
+import { describeEnvironment } from '../src/result/result.ts';
 import { judgeCulprits, measureCulprits } from './prove/culprit-data.ts';
 
 const minutes = Number(process.argv[2] ?? 60);

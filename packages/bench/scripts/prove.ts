@@ -4,7 +4,7 @@
  */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describeEnvironment } from '../src/environment.ts';
+import { describeEnvironment } from '../src/result/result.ts';
 import { evaluate, evaluateStoredBaseline } from './prove/evaluate.ts';
 import { measureRows, wanted } from './prove/pair-data.ts';
 

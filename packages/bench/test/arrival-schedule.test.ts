@@ -1,8 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { createArrivalSchedule } from '../src/arrival-schedule.ts';
-import { batchOutcomes, replayOutcomes } from '../src/outcome-batch.ts';
-import { startPacer } from '../src/pacer.ts';
+import { createArrivalSchedule, startPacer } from '../src/load/open-loop.ts';
+import { batchOutcomes, replayOutcomes } from '../src/load/shared-open-loop.ts';
 
 const stage = fc.record({
   durationMs: fc.integer({ min: 10, max: 2_000 }),

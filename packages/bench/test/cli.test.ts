@@ -5,14 +5,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort } from '@weir/test-kit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { Command } from '../src/cli/command.ts';
+import { type Command, exitCodeOf, exitCodeOfVerdict } from '../src/cli/command.ts';
 import { compareCommand } from '../src/cli/compare-command.ts';
-import { exitCodeOf, exitCodeOfVerdict } from '../src/cli/exit-code.ts';
 import { profileCommand } from '../src/cli/profile-command.ts';
 import { runCommand } from '../src/cli/run-command.ts';
-import { explainComparison } from '../src/compare/comparison-schema.ts';
 import { liveProgress } from '../src/report/live.ts';
-import { explainResult } from '../src/result-schema.ts';
+import { explainComparison, explainResult } from '../src/result/result-schema.ts';
 import { runCli } from './run-cli.ts';
 import { plainAnswer, type ScriptedServer, startScriptedServer } from './scripted-server.ts';
 

@@ -6,11 +6,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { Dispatcher } from '../src/dispatcher.ts';
-import { compileFlows } from '../src/flow/compile-flows.ts';
-import { parseCsv, readFeed } from '../src/flow/feed.ts';
-import { compileTemplate, explainTemplate } from '../src/flow/template.ts';
-import { toWire } from '../src/http/request-bytes.ts';
 import {
   type Auth,
   type FlowStep,
@@ -20,6 +15,10 @@ import {
   type Scenario,
   type ScenarioRequest,
 } from '../src/index.ts';
+import { compileFlows, parseCsv, readFeed } from '../src/load/compile-flows.ts';
+import { toWire } from '../src/load/connection.ts';
+import { Dispatcher } from '../src/load/dispatcher.ts';
+import { compileTemplate, explainTemplate } from '../src/scenario/template.ts';
 
 let directory: string;
 beforeAll(async () => {

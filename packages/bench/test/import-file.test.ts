@@ -50,7 +50,7 @@ beforeAll(async () => {
     await writeFile(place, text);
   }
   const script = `
-    import { loadScenario } from ${JSON.stringify(join(import.meta.dirname, '../src/load-scenario.ts'))};
+    import { loadScenario } from ${JSON.stringify(join(import.meta.dirname, '../src/scenario/scenario.ts'))};
     const said = [];
     for (const place of ${JSON.stringify(places)})
       said.push(await loadScenario(place).then(({ name }) => 'loaded ' + name, ({ message }) => message));

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { LatencyHistogram } from '../src/latency-histogram.ts';
-import { Measurement } from '../src/measurement.ts';
+import { LatencyHistogram } from '../src/load/histogram.ts';
+import { Measurement } from '../src/load/measurement.ts';
 
 test('percentiles are within 0.1 % of the exact ones, merged or not', () => {
   fc.assert(

@@ -2,9 +2,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { calibrate, findDetectable } from '../src/calibrate/calibrate.ts';
+import { calibrate, findDetectable } from '../src/compare/calibrate.ts';
 import { compareMicro, defineMicro } from '../src/index.ts';
-import { slicesPlan } from '../src/stats/sequential.ts';
+import { slicesPlan } from '../src/stats/verdict.ts';
 
 let directory: string;
 beforeAll(async () => {

@@ -1,7 +1,12 @@
 import { expect, test } from 'vitest';
-import { doubtRun } from '../src/conditions.ts';
 import type { BenchmarkResult } from '../src/index.ts';
-import { checkObjective, describeObjective, explainObjective, parseObjective } from '../src/objective.ts';
+import {
+  checkObjective,
+  describeObjective,
+  explainObjective,
+  parseObjective,
+} from '../src/result/check-objective.ts';
+import { doubtRun } from '../src/result/doubts.ts';
 
 const result = {
   requests: { total: 1_000, ok: 990, non2xx: 5, errors: 5, timeouts: 2, perSecond: 500 },

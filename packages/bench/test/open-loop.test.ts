@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
 import { runBenchmark, type Scenario } from '../src/index.ts';
-import { explainResult } from '../src/result-schema.ts';
+import { explainResult } from '../src/result/result-schema.ts';
 import { plainAnswer, type Script, type ScriptedServer, startScriptedServer } from './scripted-server.ts';
 
 let server: ScriptedServer | undefined;

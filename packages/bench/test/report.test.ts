@@ -12,10 +12,10 @@ import {
   readHistory,
   renderReport,
 } from '../src/index.ts';
-import { niceTicks } from '../src/report/chart.ts';
-import { attemptAll } from '../src/report/output-files.ts';
+import { attemptAll } from '../src/process/output-files.ts';
+import { niceTicks } from '../src/report/html.ts';
 import { parseReport, reportTasks } from '../src/report/write-reports.ts';
-import { explainResult } from '../src/result-schema.ts';
+import { explainResult } from '../src/result/result-schema.ts';
 
 let directory: string;
 beforeAll(async () => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { ResponseParser } from '../src/http/response-parser.ts';
+import { ResponseParser } from '../src/load/response-parser.ts';
 
 interface Parsed {
   readonly status: number;

@@ -3,8 +3,8 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { planPinning } from '../src/compare/duet-plan.ts';
 import { type Arm, type BenchmarkResult, compareBuilds } from '../src/index.ts';
-import { planPinning } from '../src/process/cpu-pinning.ts';
 import { runCli } from './run-cli.ts';
 import { plainAnswer, type ScriptedServer, startScriptedServer } from './scripted-server.ts';
 

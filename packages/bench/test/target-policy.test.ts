@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { runBenchmark } from '../src/index.ts';
-import { assertTargetAllowed } from '../src/target-policy.ts';
+import { assertTargetAllowed } from '../src/scenario/target.ts';
 
 test.each([
   'http://127.0.0.1:4041',

@@ -1,8 +1,8 @@
 import { gatedMetrics } from '../../src/compare/compare-builds.ts';
-import { doubtComparison } from '../../src/compare/distrust.ts';
+import { doubtComparison } from '../../src/compare/doubts.ts';
 import type { PairSample } from '../../src/index.ts';
-import { mulberry32 } from '../../src/stats/mulberry32.ts';
-import { look, lookSizes } from '../../src/stats/sequential.ts';
+import { mulberry32 } from '../../src/stats/sign-flip.ts';
+import { look, lookSizes } from '../../src/stats/verdict.ts';
 
 /** How comparisons of one kind ended, as shares of the trials. */
 export interface Outcomes {

@@ -2,11 +2,10 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { appendFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { duetDefaults } from '../../src/compare/compare-builds.ts';
+import { planPinning } from '../../src/compare/duet-plan.ts';
 import { type Arm, measurePair } from '../../src/compare/measure-pair.ts';
-import type { PairSample } from '../../src/index.ts';
-import { parseScenario } from '../../src/index.ts';
-import { planPinning } from '../../src/process/cpu-pinning.ts';
-import { mulberry32 } from '../../src/stats/mulberry32.ts';
+import { type PairSample, parseScenario } from '../../src/index.ts';
+import { mulberry32 } from '../../src/stats/sign-flip.ts';
 
 /** A row of the proof's data. */
 export interface PairRow {

@@ -1,9 +1,6 @@
 import { parseArgs } from 'node:util';
-import { calibrate } from '../calibrate/calibrate.ts';
-import type { Command, CommandContext } from './command.ts';
-import { exitCode } from './exit-code.ts';
-import { numberOption } from './number-option.ts';
-import { UsageError } from './usage-error.ts';
+import { calibrate } from '../compare/calibrate.ts';
+import { type Command, type CommandContext, exitCode, numberOption, UsageError } from './command.ts';
 
 const usage = `weir-bench calibrate [--pairs <n>] [--json]
 

@@ -1,22 +1,24 @@
 import { parseArgs } from 'node:util';
-import { type PreparedArm, prepareArm } from '../compare/arm.ts';
 import { compareBuilds, type DuetLoad } from '../compare/compare-builds.ts';
-import type { CompareDesign } from '../compare/duet-plan.ts';
+import { type CompareDesign, chooseDesign } from '../compare/duet-plan.ts';
 import type { Arm } from '../compare/measure-pair.ts';
+import { type PreparedArm, prepareArm } from '../compare/prepare-arm.ts';
 import { BenchError } from '../errors.ts';
-import { loadScenario } from '../load-scenario.ts';
-import { chooseDesign } from '../process/cpu-pinning.ts';
+import { assertDirectory, assertWritable, attemptAll, writeOutput } from '../process/output-files.ts';
 import type { ProfileResult } from '../profile/profile-builds.ts';
-import { signed } from '../report/compare-table.ts';
-import { assertDirectory, assertWritable, attemptAll, writeOutput } from '../report/output-files.ts';
+import { signed } from '../report/table.ts';
 import { parseReport, renderReport, reportTasks } from '../report/write-reports.ts';
-import type { Scenario } from '../scenario.ts';
-import { type SequentialPlan, sequentialDefaults, slicesPlan } from '../stats/sequential.ts';
-import type { Command, CommandContext } from './command.ts';
-import { exitCode, exitCodeOfVerdict } from './exit-code.ts';
-import { numberOption } from './number-option.ts';
+import { loadScenario, type Scenario } from '../scenario/scenario.ts';
+import { type SequentialPlan, sequentialDefaults, slicesPlan } from '../stats/verdict.ts';
+import {
+  type Command,
+  type CommandContext,
+  exitCode,
+  exitCodeOfVerdict,
+  numberOption,
+  UsageError,
+} from './command.ts';
 import { profileInto } from './profile-command.ts';
-import { UsageError } from './usage-error.ts';
 
 const usage = `weir-bench compare <file> --base <build> [--head <build>] [options]
 

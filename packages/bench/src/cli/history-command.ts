@@ -1,12 +1,9 @@
 import { parseArgs } from 'node:util';
-import { findHistoryChanges } from '../history/history-changes.ts';
+import { findHistoryChanges } from '../history/history.ts';
 import { openHistory } from '../history/open-history.ts';
-import { formatCount, formatLatency } from '../report/format.ts';
 import { sparkline } from '../report/live.ts';
-import type { Command, CommandContext } from './command.ts';
-import { exitCode } from './exit-code.ts';
-import { numberOption } from './number-option.ts';
-import { UsageError } from './usage-error.ts';
+import { formatCount, formatLatency } from '../result/format.ts';
+import { type Command, type CommandContext, exitCode, numberOption, UsageError } from './command.ts';
 
 const usage = `weir-bench history <place> <name> [options]
 

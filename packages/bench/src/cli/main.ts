@@ -1,8 +1,6 @@
 #!/usr/bin/env node
 import { createRequire } from 'node:module';
-import type { Command, CommandContext } from './command.ts';
-import { exitCode, exitCodeOf } from './exit-code.ts';
-import { UsageError } from './usage-error.ts';
+import { type Command, type CommandContext, exitCode, exitCodeOf, UsageError } from './command.ts';
 
 /** Loaded when called: a wrong argument should not wait for the load generator to be parsed. */
 const commands: Readonly<Record<string, () => Promise<Command>>> = {

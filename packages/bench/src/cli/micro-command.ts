@@ -1,10 +1,8 @@
 import { parseArgs } from 'node:util';
-import { compareMicro } from '../micro/compare-micro.ts';
-import { signed } from '../report/compare-table.ts';
-import { formatLatency } from '../report/format.ts';
-import type { Command, CommandContext } from './command.ts';
-import { exitCode, exitCodeOfVerdict } from './exit-code.ts';
-import { UsageError } from './usage-error.ts';
+import { compareMicro } from '../compare/compare-micro.ts';
+import { signed } from '../report/table.ts';
+import { formatLatency } from '../result/format.ts';
+import { type Command, type CommandContext, exitCode, exitCodeOfVerdict, UsageError } from './command.ts';
 
 const usage = `weir-bench micro <file> [--json]
 

@@ -1,20 +1,16 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { type PreparedArm, prepareArm } from '../compare/arm.ts';
 import type { DuetLoad } from '../compare/compare-builds.ts';
 import type { Arm } from '../compare/measure-pair.ts';
-import { loadScenario } from '../load-scenario.ts';
+import { type PreparedArm, prepareArm } from '../compare/prepare-arm.ts';
+import { assertDirectory } from '../process/output-files.ts';
 import { type ClinicTool, runClinic } from '../profile/clinic.ts';
 import { renderFlameGraph, renderSpeedscope } from '../profile/flame-graph.ts';
 import { type ProfileResult, profileBuilds } from '../profile/profile-builds.ts';
-import { renderCulprits } from '../report/culprit-table.ts';
-import { assertDirectory } from '../report/output-files.ts';
-import type { Scenario } from '../scenario.ts';
-import type { Command, CommandContext } from './command.ts';
-import { exitCode } from './exit-code.ts';
-import { numberOption } from './number-option.ts';
-import { UsageError } from './usage-error.ts';
+import { renderCulprits } from '../report/table.ts';
+import { loadScenario, type Scenario } from '../scenario/scenario.ts';
+import { type Command, type CommandContext, exitCode, numberOption, UsageError } from './command.ts';
 
 const usage = `weir-bench profile <file> --base <build> [--head <build>] [options]
 weir-bench profile <file> --tool clinic-doctor|clinic-flame|clinic-heapprofiler [--head <build>] [options]

@@ -1,18 +1,14 @@
 import { parseArgs } from 'node:util';
 import { ServiceError } from '../errors.ts';
 import { openHistory } from '../history/open-history.ts';
-import { loadScenario } from '../load-scenario.ts';
+import { runAtService, type ServiceAddress } from '../load/run-at-service.ts';
+import { runBenchmark } from '../load/run-benchmark.ts';
+import { assertWritable, attemptAll, writeOutput } from '../process/output-files.ts';
 import { liveProgress } from '../report/live.ts';
-import { assertWritable, attemptAll, writeOutput } from '../report/output-files.ts';
 import { parseReport, renderReport, reportTasks } from '../report/write-reports.ts';
-import type { BenchmarkResult } from '../result.ts';
-import { runBenchmark } from '../run-benchmark.ts';
-import { parseScenario } from '../scenario.ts';
-import { runAtService } from '../service/run-at-service.ts';
-import type { ServiceAddress } from '../service/service-client.ts';
-import type { Command, CommandContext } from './command.ts';
-import { exitCode } from './exit-code.ts';
-import { UsageError } from './usage-error.ts';
+import type { BenchmarkResult } from '../result/result.ts';
+import { loadScenario, parseScenario } from '../scenario/scenario.ts';
+import { type Command, type CommandContext, exitCode, UsageError } from './command.ts';
 
 const usage = `weir-bench run <file> [options]
 weir-bench run <name> --service <url> [options]

@@ -1,15 +1,26 @@
-import { describeEnvironment } from '../environment.ts';
 import { OptionError } from '../errors.ts';
-import { authorise } from '../flow/auth.ts';
-import { compileFlows } from '../flow/compile-flows.ts';
-import { type CpuPinning, chooseDesign, planPinning } from '../process/cpu-pinning.ts';
-import type { BenchmarkEnvironment } from '../result.ts';
-import { parseScenario, type ResolvedScenario, type Scenario, stagesOf } from '../scenario.ts';
-import { look, type SequentialPlan, slicesPlan } from '../stats/sequential.ts';
-import type { JudgeOptions, MetricVerdict, PairedMetric, Verdict } from '../stats/verdict.ts';
-import { readTrust, type TlsTrust } from '../tls-trust.ts';
-import { type DistrustLimits, type Doubt, doubtComparison } from './distrust.ts';
-import type { ArmSample, CompareDesign, PairSample } from './duet-plan.ts';
+import { authorise, compileFlows } from '../load/compile-flows.ts';
+import { type BenchmarkEnvironment, describeEnvironment } from '../result/result.ts';
+import { parseScenario, type ResolvedScenario, type Scenario, stagesOf } from '../scenario/scenario.ts';
+import { readTrust, type TlsTrust } from '../scenario/target.ts';
+import {
+  type JudgeOptions,
+  look,
+  type MetricVerdict,
+  type PairedMetric,
+  type SequentialPlan,
+  slicesPlan,
+  type Verdict,
+} from '../stats/verdict.ts';
+import { type DistrustLimits, type Doubt, doubtComparison } from './doubts.ts';
+import {
+  type ArmSample,
+  type CompareDesign,
+  type CpuPinning,
+  chooseDesign,
+  type PairSample,
+  planPinning,
+} from './duet-plan.ts';
 import { type Arm, measurePair } from './measure-pair.ts';
 
 /** Options of {@link compareBuilds}. */

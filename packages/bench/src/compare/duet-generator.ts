@@ -1,8 +1,8 @@
-import { runClosedLoop } from '../closed-loop.ts';
-import { Measurement } from '../measurement.ts';
-import { readCpuTime, readSteal, readTreeCpuTime } from '../process/cpu-time.ts';
+import { runClosedLoop } from '../load/closed-loop.ts';
+import { Measurement } from '../load/measurement.ts';
+import type { FlowLoad } from '../load/run-flows.ts';
+import { readCpuTime, readSteal, readTreeCpuTime } from '../process/cpu.ts';
 import type { ArmSample, DuetPlan, PairSample } from './duet-plan.ts';
-import type { FlowLoad } from './flow-load.ts';
 import { startTurns, type Turns } from './slice-turns.ts';
 
 const sliceMs = 100;
@@ -55,7 +55,7 @@ async function prepareFlows({ arms }: DuetPlan): Promise<ReadonlyMap<string, Flo
   const withFlows = arms.filter(({ scenario }) => scenario.flows !== undefined);
   if (withFlows.length === 0) return new Map();
   // Loaded only where it is needed: the generator of plain requests stays as small as it is.
-  const { prepareFlowLoad } = await import('./flow-load.ts');
+  const { prepareFlowLoad } = await import('../load/run-flows.ts');
   return new Map(withFlows.map(({ name, scenario }) => [name, prepareFlowLoad(scenario)]));
 }
 

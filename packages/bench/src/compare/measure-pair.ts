@@ -3,7 +3,6 @@ import { extname } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { GeneratorError } from '../errors.ts';
-import { type CpuPinning, pinned } from '../process/cpu-pinning.ts';
 import {
   reservePort,
   type StartedTarget,
@@ -11,9 +10,16 @@ import {
   startTarget,
   steadyHook,
 } from '../process/start-target.ts';
-import type { ResolvedScenario, StartSpec } from '../scenario.ts';
-import type { TlsTrust } from '../tls-trust.ts';
-import type { ArmName, CompareDesign, DuetPlan, PairSample } from './duet-plan.ts';
+import type { ResolvedScenario, StartSpec } from '../scenario/scenario.ts';
+import type { TlsTrust } from '../scenario/target.ts';
+import {
+  type ArmName,
+  type CompareDesign,
+  type CpuPinning,
+  type DuetPlan,
+  type PairSample,
+  pinned,
+} from './duet-plan.ts';
 
 /** A build that can be started. */
 export interface Arm {

@@ -1,4 +1,4 @@
-import type { LoadGate } from '../closed-loop.ts';
+import type { LoadGate } from '../load/closed-loop.ts';
 
 /** Options of {@link startTurns}. */
 export interface TurnOptions {

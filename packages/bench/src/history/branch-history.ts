@@ -1,7 +1,7 @@
 import { HistoryBranchError } from '../errors.ts';
 import { git } from '../process/git.ts';
-import { formatCount, formatLatency } from '../report/format.ts';
-import type { BenchmarkResult } from '../result.ts';
+import { formatCount, formatLatency } from '../result/format.ts';
+import type { BenchmarkResult } from '../result/result.ts';
 import { historyFileName, parseHistory, withLine } from './history.ts';
 import type { HistoryStore } from './open-history.ts';
 

@@ -5,11 +5,10 @@ import { connect as connectTcp, createServer } from 'node:net';
 import { extname } from 'node:path';
 import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
-import { connectTarget, hostOf, portOf } from '../connect-target.ts';
+import { pinned } from '../compare/duet-plan.ts';
 import { StartError, TargetPortTakenError } from '../errors.ts';
-import type { StartSpec } from '../scenario.ts';
-import type { TlsTrust } from '../tls-trust.ts';
-import { pinned } from './cpu-pinning.ts';
+import type { StartSpec } from '../scenario/scenario.ts';
+import { connectTarget, hostOf, portOf, type TlsTrust } from '../scenario/target.ts';
 import { guardGroup, killGroup, stopGroup } from './process-group.ts';
 
 /** A server that we started, ready for load. */

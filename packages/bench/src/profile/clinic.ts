@@ -4,10 +4,10 @@ import { delimiter, join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Arm, originOf } from '../compare/measure-pair.ts';
 import { ProfileError } from '../errors.ts';
+import { runBenchmark } from '../load/run-benchmark.ts';
 import { reservePort, startTarget } from '../process/start-target.ts';
-import { runBenchmark } from '../run-benchmark.ts';
-import type { Scenario } from '../scenario.ts';
-import { readTrust } from '../tls-trust.ts';
+import type { Scenario } from '../scenario/scenario.ts';
+import { readTrust } from '../scenario/target.ts';
 
 /** The tools of clinic that work; its bubbleprof does not end on Node 20 and later. */
 export type ClinicTool = 'doctor' | 'flame' | 'heapprofiler';

@@ -1,4 +1,4 @@
-import type { StackTimes } from './cpu-profile.ts';
+import type { StackTimes } from './stack-times.ts';
 
 /** A function or a line whose time a request changed between two builds. */
 export interface Culprit {

@@ -1,4 +1,4 @@
-import { escapeMarkup } from '../report/escape-markup.ts';
+import { escapeMarkup } from '../result/format.ts';
 import type { ProfiledArm, ProfiledPair } from './culprits.ts';
 
 interface Frame {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { extname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type DuetLoad, prepareDuet } from '../compare/compare-builds.ts';
-import type { ArmName, CompareDesign } from '../compare/duet-plan.ts';
+import { type ArmName, type CompareDesign, chooseDesign, planPinning } from '../compare/duet-plan.ts';
 import {
   type Arm,
   generate,
@@ -13,13 +13,11 @@ import {
   withEnds,
 } from '../compare/measure-pair.ts';
 import { ProfileError } from '../errors.ts';
-import { chooseDesign, planPinning } from '../process/cpu-pinning.ts';
 import { steadyHook } from '../process/start-target.ts';
-import type { ResolvedScenario, Scenario } from '../scenario.ts';
-import type { TlsTrust } from '../tls-trust.ts';
-import { readStackTimes, type StackTimes } from './cpu-profile.ts';
+import type { ResolvedScenario, Scenario } from '../scenario/scenario.ts';
+import type { TlsTrust } from '../scenario/target.ts';
 import { findCulprits, type ProfileDifference, type ProfiledPair } from './culprits.ts';
-import { readHeapStacks } from './heap-profile.ts';
+import { readHeapStacks, readStackTimes, type StackTimes } from './stack-times.ts';
 
 /** Options of {@link profileBuilds}. */
 export interface ProfileOptions {

@@ -5,7 +5,7 @@
 import { writeFileSync } from 'node:fs';
 import { Session } from 'node:inspector/promises';
 import { join } from 'node:path';
-import { samplingBytes } from './heap-profile.ts';
+import { samplingBytes } from './stack-times.ts';
 
 const directory = process.env.WEIR_BENCH_PROFILE;
 const kind = process.env.WEIR_BENCH_PROFILE_KIND ?? 'cpu';

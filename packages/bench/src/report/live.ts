@@ -1,5 +1,5 @@
-import type { BenchmarkProgress } from '../result.ts';
-import { formatCount, formatLatency } from './format.ts';
+import { formatCount, formatLatency } from '../result/format.ts';
+import type { BenchmarkProgress } from '../result/result.ts';
 
 /** The part of a TTY or plain stream that progress needs. */
 export interface ProgressStream {

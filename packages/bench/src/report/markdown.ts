@@ -1,10 +1,9 @@
 import type { CompareResult } from '../compare/compare-builds.ts';
-import { describeObjective } from '../objective.ts';
 import type { Culprit } from '../profile/culprits.ts';
-import type { BenchmarkResult } from '../result.ts';
-import { headline, labelOf, medianOf, signed } from './compare-table.ts';
-import { added, namedCulprits, type ProfileSummary } from './culprit-table.ts';
-import { formatCount, formatLatency } from './format.ts';
+import { describeObjective } from '../result/check-objective.ts';
+import { formatCount, formatLatency } from '../result/format.ts';
+import type { BenchmarkResult } from '../result/result.ts';
+import { added, headline, labelOf, medianOf, namedCulprits, type ProfileSummary, signed } from './table.ts';
 
 const marks = { faster: '🟢', same: '🟢', slower: '🔴', inconclusive: '🟡', invalid: '⚪' } as const;
 

@@ -1,17 +1,13 @@
 import { appendFile } from 'node:fs/promises';
 import type { CompareResult } from '../compare/compare-builds.ts';
 import { OptionError } from '../errors.ts';
-import type { BenchmarkResult } from '../result.ts';
-import { renderComparison } from './compare-table.ts';
-import { renderComparisonCsv, renderRunCsv } from './csv.ts';
-import { type ProfileSummary, renderCulprits } from './culprit-table.ts';
-import { comparisonAnnotations, runAnnotations } from './github.ts';
+import { writeOutput } from '../process/output-files.ts';
+import type { BenchmarkResult } from '../result/result.ts';
+import { comparisonAnnotations, renderComparisonJunit, renderRunJunit, runAnnotations } from './ci.ts';
+import { renderComparisonCsv, renderPrometheus, renderRunCsv } from './data.ts';
 import { renderComparisonHtml, renderRunHtml } from './html.ts';
-import { renderComparisonJunit, renderRunJunit } from './junit.ts';
 import { renderComparisonMarkdown, renderRunMarkdown } from './markdown.ts';
-import { writeOutput } from './output-files.ts';
-import { renderPrometheus } from './prometheus.ts';
-import { renderTable } from './table.ts';
+import { type ProfileSummary, renderComparison, renderCulprits, renderTable } from './table.ts';
 
 /** Kinds of report. `text` is what the terminal shows, `github` the workflow commands that annotate a pull request. */
 export type ReportKind = 'text' | 'html' | 'markdown' | 'junit' | 'csv' | 'prometheus' | 'json' | 'github';

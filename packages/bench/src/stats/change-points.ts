@@ -1,4 +1,4 @@
-import { mulberry32 } from './mulberry32.ts';
+import { mulberry32 } from './sign-flip.ts';
 
 /**
  * E-divisive (Matteson & James 2014): for a split of a series into X (n values) and Y (m values) the statistic is

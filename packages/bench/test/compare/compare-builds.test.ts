@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { seededRandom } from '@weir/test-kit';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { explainComparison } from '../../src/compare/comparison-schema.ts';
 import { measurePair } from '../../src/compare/measure-pair.ts';
 import { type Arm, compareBuilds, parseScenario, prepareArm } from '../../src/index.ts';
+import { explainComparison } from '../../src/result/result-schema.ts';
 
 const server = join(import.meta.dirname, 'busy-server.mjs');
 const scenario = { name: 'busy', target: 'http://127.0.0.1:1', requests: [{ path: '/' }] };

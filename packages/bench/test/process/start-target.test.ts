@@ -6,7 +6,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort } from '@weir/test-kit';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { explainComparison } from '../../src/compare/comparison-schema.ts';
 import {
   type Arm,
   compareBuilds,
@@ -15,6 +14,7 @@ import {
   runBenchmark,
   type Scenario,
 } from '../../src/index.ts';
+import { explainComparison } from '../../src/result/result-schema.ts';
 import { selfSigned } from '../certificate.ts';
 
 let directory: string;

@@ -1,9 +1,8 @@
 import { seededRandom } from '@weir/test-kit';
 import { expect, test } from 'vitest';
-import { type CpuProfile, readStackTimes } from '../../src/profile/cpu-profile.ts';
 import { findCulprits, type ProfiledPair } from '../../src/profile/culprits.ts';
 import { renderFlameGraph, renderSpeedscope } from '../../src/profile/flame-graph.ts';
-import { readHeapStacks } from '../../src/profile/heap-profile.ts';
+import { type CpuProfile, readHeapStacks, readStackTimes } from '../../src/profile/stack-times.ts';
 
 const frame = (functionName: string, url = '', lineNumber = 0) => ({ functionName, url, lineNumber });
 const profile: CpuProfile = {

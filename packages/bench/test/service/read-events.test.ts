@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { readEvents, type ServerEvent } from '../../src/service/read-events.ts';
+import { readEvents, type ServerEvent } from '../../src/load/run-at-service.ts';
 
 async function read(chunks: readonly Uint8Array[]): Promise<ServerEvent[]> {
   async function* stream() {

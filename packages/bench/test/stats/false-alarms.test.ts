@@ -1,7 +1,13 @@
 import { seededRandom } from '@weir/test-kit';
 import { expect, test } from 'vitest';
-import { type Look, look, lookSizes, slicesPlan } from '../../src/stats/sequential.ts';
-import type { JudgeOptions, PairedMetric } from '../../src/stats/verdict.ts';
+import {
+  type JudgeOptions,
+  type Look,
+  look,
+  lookSizes,
+  type PairedMetric,
+  slicesPlan,
+} from '../../src/stats/verdict.ts';
 
 type Noise = (random: () => number) => number;
 

@@ -1,8 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { hodgesLehmann, median } from '../../src/stats/hodges-lehmann.ts';
-import { type SignFlip, signFlipTest } from '../../src/stats/sign-flip.ts';
-import { doubledRanks } from '../../src/stats/signed-rank.ts';
+import { doubledRanks, type SignFlip, signFlipTest } from '../../src/stats/sign-flip.ts';
+import { hodgesLehmann, median } from '../../src/stats/verdict.ts';
 
 // Hollander, Wolfe, Chicken, table 3.1: Hamilton depression scale factor before and after tranquilliser therapy.
 const before = [1.83, 0.5, 1.62, 2.48, 1.68, 1.88, 1.55, 3.06, 1.3];

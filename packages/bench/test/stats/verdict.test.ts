@@ -1,7 +1,6 @@
 import { seededRandom } from '@weir/test-kit';
 import { expect, test } from 'vitest';
-import { look, lookSizes } from '../../src/stats/sequential.ts';
-import { judge, overallVerdict, type PairedMetric } from '../../src/stats/verdict.ts';
+import { judge, look, lookSizes, overallVerdict, type PairedMetric } from '../../src/stats/verdict.ts';
 
 /** Pairs whose log ratio is normal around `effect` (positive: head is worse) with standard deviation `sd`. */
 function simulate(random: () => number, pairs: number, effect: number, sd: number): PairedMetric[] {

@@ -1,0 +1,172 @@
+import type { ResolvedRequest } from '../scenario/scenario.ts';
+import type { TlsTrust } from '../scenario/target.ts';
+import { toWire, type WireRequest } from './connection.ts';
+import { Dispatcher, type Outcomes } from './dispatcher.ts';
+
+/** A request that the generator has begun later than this after it was due counts as late. */
+export const lateMs = 1;
+
+/** A share of an open loop: what one thread does. Plain data, so that it can be sent to a worker. */
+export interface OpenLoopPlan {
+  readonly target: string;
+  readonly requests: readonly ResolvedRequest[];
+  readonly stages: readonly RateStage[];
+  readonly maxConnections: number;
+  readonly timeoutMs: number;
+  readonly trust?: TlsTrust;
+  /** This thread sends every arrival whose index is `share` modulo `shares`, so that together they stay even. */
+  readonly share: number;
+  readonly shares: number;
+}
+
+/**
+ * Sends each request when it is due, whether or not earlier ones were answered, and resolves when the last has its outcome.
+ *
+ * @param beginMs when the schedule begins, on the clock of `now`
+ */
+export function runOpenLoop(
+  plan: OpenLoopPlan,
+  beginMs: number,
+  outcomes: Outcomes,
+  now: () => number,
+  signal: AbortSignal,
+): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  const target = new URL(plan.target);
+  const wires = plan.requests.map((request) => toWire(request, target.host));
+  const schedule = createArrivalSchedule(plan.stages);
+  return new Promise((resolve) => {
+    let sending = true;
+    const finish = (): void => {
+      stopPacer();
+      dispatcher.close();
+      signal.removeEventListener('abort', finish);
+      resolve();
+    };
+    const dispatcher = new Dispatcher({
+      target,
+      trust: plan.trust,
+      maxConnections: plan.maxConnections,
+      timeoutMs: plan.timeoutMs,
+      now,
+      outcomes,
+      onIdle: () => {
+        if (!sending) finish();
+      },
+    });
+    signal.addEventListener('abort', finish, { once: true });
+    const globalIndex = (index: number): number => index * plan.shares + plan.share;
+    const stopPacer = startPacer({
+      now,
+      dueMs: (index) => beginMs + schedule.dueMs(globalIndex(index)),
+      onDue: (index, dueMs) => {
+        const request = wires[globalIndex(index) % wires.length] as WireRequest;
+        dispatcher.begin({ dueMs, request });
+        // Asked when its bytes are with the kernel: what held the process up in between is told too.
+        const byMs = now() - dueMs;
+        if (byMs > lateMs) outcomes.late(dueMs, byMs);
+      },
+      onEnd: () => {
+        sending = false;
+        if (dispatcher.pending === 0) finish();
+      },
+    });
+  });
+}
+
+/**
+ * When an open loop's requests are due. With N(t) = ∫ rate dt, arrival k is due where N(t) = k: evenly spaced at a constant
+ * rate, and along a ramp from a to b in T: t = 2n / (a + √(a² + 2sn)), s = (b − a) / T, n = k − N(stage begin).
+ */
+
+/** A stretch of the load with a constant rate or a linear ramp. */
+export interface RateStage {
+  readonly durationMs: number;
+  /** Requests per second; reached at the stage's end when it ramps. */
+  readonly rate: number;
+  /** Ramps from this rate. Without it the stage is constant. */
+  readonly from?: number;
+}
+
+/** Arrival times in milliseconds since the load began, for indices that only grow. */
+export interface ArrivalSchedule {
+  readonly durationMs: number;
+  /** `Infinity` past the last arrival. */
+  dueMs(index: number): number;
+}
+
+/** Stages follow one another without a gap. */
+export function createArrivalSchedule(stages: readonly RateStage[]): ArrivalSchedule {
+  let beginMs = 0;
+  let beginCount = 0;
+  const parts = stages.map(({ durationMs, rate, from = rate }) => {
+    const part = { beginMs, beginCount, from: from / 1_000, slope: (rate - from) / 1_000 / durationMs };
+    beginMs += durationMs;
+    beginCount += ((from + rate) / 2_000) * durationMs;
+    return { ...part, endCount: beginCount };
+  });
+  const durationMs = beginMs;
+  let current = 0;
+  return {
+    durationMs,
+    dueMs(index) {
+      // The tolerance keeps the sum of many stages' fractions from adding a last arrival at the very end.
+      while (current < parts.length && index >= (parts[current]?.endCount ?? 0) - 1e-9) current += 1;
+      const part = parts[current];
+      if (part === undefined) return Number.POSITIVE_INFINITY;
+      const count = index - part.beginCount;
+      if (count <= 0) return part.beginMs;
+      const root = Math.sqrt(Math.max(part.from * part.from + 2 * part.slope * count, 0));
+      return part.beginMs + (2 * count) / (part.from + root);
+    },
+  };
+}
+
+/** Options of {@link startPacer}. */
+export interface PacerOptions {
+  /** When event `index` (0, 1, 2 …) is due on the clock of `now`; `Infinity` past the last. */
+  readonly dueMs: (index: number) => number;
+  /** Called for each event, in order, never before it is due. */
+  readonly onDue: (index: number, dueMs: number) => void;
+  readonly onEnd: () => void;
+  readonly now: () => number;
+}
+
+// Timers are good to about a millisecond, and late rather than early.
+const spinMs = 2;
+
+/**
+ * Calls back at times a fraction of a millisecond apart. Near a due time it polls the event loop without sleeping, which keeps
+ * one core busy at more than about 500 events a second; further from it it sleeps on a timer.
+ *
+ * @returns stops it
+ */
+export function startPacer({ dueMs, onDue, onEnd, now }: PacerOptions): () => void {
+  let index = 0;
+  let nextMs = dueMs(0);
+  let stopped = false;
+  let timer: NodeJS.Timeout | undefined;
+
+  const tick = (): void => {
+    if (stopped) return;
+    // A bounded batch: after a stall, answers are read between the late sends.
+    for (let batch = 0; batch < 64 && nextMs <= now(); batch += 1) {
+      onDue(index, nextMs);
+      if (stopped) return;
+      index += 1;
+      nextMs = dueMs(index);
+    }
+    if (nextMs === Number.POSITIVE_INFINITY) {
+      onEnd();
+      return;
+    }
+    const waitMs = nextMs - now();
+    if (waitMs > spinMs) timer = setTimeout(tick, Math.min(waitMs - spinMs, 1_000));
+    else setImmediate(tick);
+  };
+  tick();
+  return () => {
+    stopped = true;
+    clearTimeout(timer);
+  };
+}

@@ -1,0 +1,179 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { ServiceError } from '../errors.ts';
+import type { BenchmarkProgress, BenchmarkResult } from '../result/result.ts';
+
+/** A run as the service shows it. */
+export interface ServiceRun {
+  readonly id: string;
+  readonly benchmark: string;
+  readonly status: 'queued' | 'running' | 'finished' | 'failed' | 'cancelled';
+  readonly result: BenchmarkResult | null;
+  readonly error: string | null;
+}
+
+/** Options of {@link runAtService}. */
+export interface RunAtServiceOptions {
+  readonly service: ServiceAddress;
+  /** Of the service's configuration. */
+  readonly benchmark: string;
+  /** Cancels the run; the promise then resolves with what the service had measured. */
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: BenchmarkProgress) => void;
+  /** Called with the run as it is when the stream begins, and when a queued one begins. */
+  readonly onRun?: (run: ServiceRun) => void;
+}
+
+const reconnects = 5;
+const reconnectMs = 1_000;
+
+/**
+ * Runs a benchmark where the service is, and follows it to its end. A stream that breaks is asked for again.
+ *
+ * @throws {@link ServiceError} when the service refuses, or is lost
+ */
+export async function runAtService(options: RunAtServiceOptions): Promise<ServiceRun> {
+  const { service, benchmark, signal } = options;
+  const started = await askService(service, `/benchmarks/${encodeURIComponent(benchmark)}/runs`, {
+    method: 'POST',
+  });
+  const location = started.headers.get('location');
+  await started.body?.cancel();
+  if (location === null)
+    throw new ServiceError(service.url, 'told no place of the run; is it a Weir service?');
+  // A cancelled run still has an end to be read.
+  const cancel = (): void => {
+    askService(service, location, { method: 'DELETE' }).then(
+      (response) => response.body?.cancel(),
+      () => undefined,
+    );
+  };
+  signal?.addEventListener('abort', cancel, { once: true });
+  if (signal?.aborted === true) cancel();
+  try {
+    for (let attempt = 0; ; attempt += 1) {
+      const end = await followOnce(options, location);
+      if (end !== undefined) return end;
+      if (attempt === reconnects) throw new ServiceError(service.url, 'lost the run’s event stream');
+      await delay(reconnectMs);
+    }
+  } finally {
+    signal?.removeEventListener('abort', cancel);
+  }
+}
+
+/** @returns the run that ended, or `undefined` when the stream broke before */
+async function followOnce(options: RunAtServiceOptions, location: string): Promise<ServiceRun | undefined> {
+  const { service, onProgress, onRun } = options;
+  const closed = new AbortController();
+  const response = await askService(service, `${location}/events`, { signal: closed.signal });
+  try {
+    for await (const { name, data } of readEvents(response.body ?? new ReadableStream())) {
+      if (name === 'progress') onProgress?.(JSON.parse(data) as BenchmarkProgress);
+      else if (name === 'run') onRun?.(JSON.parse(data) as ServiceRun);
+      else if (name === 'end') return JSON.parse(data) as ServiceRun;
+    }
+  } catch {
+    // The connection broke; the caller asks again.
+  } finally {
+    closed.abort();
+  }
+  return undefined;
+}
+
+/** One server-sent event (WHATWG HTML, section 9.2). */
+export interface ServerEvent {
+  readonly name: string;
+  readonly data: string;
+}
+
+const longest = 16_777_216;
+
+/** The events of a stream, until it ends. Comments, ids and retry times are left out. @throws when one is over 16 MiB */
+export async function* readEvents(body: AsyncIterable<Uint8Array>): AsyncGenerator<ServerEvent> {
+  const decoder = new TextDecoder();
+  let held = '';
+  let name = 'message';
+  let data: string[] = [];
+  for await (const chunk of body) {
+    held += decoder.decode(chunk, { stream: true });
+    if (held.length > longest) throw new Error('an event is longer than 16 MiB');
+    // A carriage return at the very end may be half of a line's end.
+    const lines = held.split(/\r\n|\n|\r(?!$)/);
+    held = lines.pop() ?? '';
+    for (const line of lines) {
+      if (line === '') {
+        if (data.length > 0) yield { name, data: data.join('\n') };
+        name = 'message';
+        data = [];
+        continue;
+      }
+      const colon = line.indexOf(':');
+      const field = colon < 0 ? line : line.slice(0, colon);
+      const value = colon < 0 ? '' : line.slice(colon + 1).replace(/^ /, '');
+      if (field === 'event') name = value;
+      else if (field === 'data') data.push(value);
+    }
+  }
+}
+
+/** Where a Weir service is, and how we may use it. */
+export interface ServiceAddress {
+  /** e.g. `http://127.0.0.1:4040`. */
+  readonly url: string;
+  /** Needs the role `bench` for starting runs and pushing results. */
+  readonly token?: string;
+}
+
+/** What a request to the service may carry. */
+export interface ServiceRequest {
+  readonly method?: 'GET' | 'POST' | 'DELETE';
+  readonly body?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly signal?: AbortSignal;
+}
+
+const answerMs = 30_000;
+
+/**
+ * Asks the service.
+ *
+ * @returns the answer, its status in the 200s; its body must be read or cancelled
+ * @throws {@link ServiceError} with the problem that the service tells (RFC 9457), or with why it could not be asked
+ */
+export async function askService(
+  { url, token }: ServiceAddress,
+  path: string,
+  { method = 'GET', body, headers = {}, signal = AbortSignal.timeout(answerMs) }: ServiceRequest = {},
+): Promise<Response> {
+  const target = URL.parse(path, url);
+  if (target === null || !/^https?:$/.test(target.protocol))
+    throw new ServiceError(url, 'is no http or https address');
+  let response: Response;
+  try {
+    response = await fetch(target, {
+      method,
+      // A token must not travel to where a redirect points.
+      redirect: 'manual',
+      signal,
+      headers: {
+        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...headers,
+      },
+      ...(body === undefined ? {} : { body }),
+    });
+  } catch (cause) {
+    const { cause: inner, message } = cause as Error & { cause?: Error & { code?: string } };
+    throw new ServiceError(url, `cannot be asked (${inner?.code ?? inner?.message ?? message})`, { cause });
+  }
+  if (response.ok) return response;
+  const problem = (await response.json().catch(() => ({}))) as { title?: string; detail?: string };
+  const detail = [problem.title, problem.detail].filter(Boolean).join(': ');
+  const hint = response.status === 401 ? ' Set WEIR_TOKEN.' : '';
+  throw new ServiceError(url, `answered ${response.status}${detail === '' ? '' : ` ${detail}`}${hint}`);
+}
+
+/** A benchmark's name as the service takes it: letters, digits, `.`, `_` and `-`. */
+export function serviceName(name: string): string {
+  return name.replace(/[^A-Za-z0-9._-]+/g, '-').slice(0, 100);
+}

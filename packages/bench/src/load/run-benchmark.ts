@@ -1,0 +1,216 @@
+import { setImmediate } from 'node:timers/promises';
+import { TargetEndedError } from '../errors.ts';
+import { type StartedTarget, startTarget } from '../process/start-target.ts';
+import { checkObjective, parseObjective } from '../result/check-objective.ts';
+import { doubtRun, type RunConditions, watchConditions } from '../result/doubts.ts';
+import {
+  type ArrivalCounts,
+  type BenchmarkEnvironment,
+  type BenchmarkLoad,
+  type BenchmarkProgress,
+  type BenchmarkResult,
+  describeEnvironment,
+  type RequestCounts,
+} from '../result/result.ts';
+import { parseScenario, type ResolvedScenario, type Scenario, stagesOf } from '../scenario/scenario.ts';
+import {
+  assertTargetAllowed,
+  portOf,
+  probeTarget,
+  readTrust,
+  type TlsTrust,
+  watchRedirects,
+} from '../scenario/target.ts';
+import { runClosedLoop } from './closed-loop.ts';
+import { authorise, compileFlows, type FlowMix } from './compile-flows.ts';
+import { Measurement, type ReadyLoad } from './measurement.ts';
+import type { RateStage } from './open-loop.ts';
+import { FlowReport, runFlows } from './run-flows.ts';
+import { prepareOpenLoop } from './shared-open-loop.ts';
+
+/** Options of {@link runBenchmark}. */
+export interface RunBenchmarkOptions {
+  /** Ends the run early; the promise then resolves with `partial: true`. */
+  readonly signal?: AbortSignal;
+  /** Called about twice a second and once at the end. Keep it quick: it runs on the generator's thread. */
+  readonly onProgress?: (progress: BenchmarkProgress) => void;
+  /** Hosts that may be loaded besides loopback: `host`, `host:port` or `*.domain`. @defaultValue `[]` */
+  readonly allowTargets?: readonly string[];
+  /** Monotonic milliseconds. @defaultValue `performance.now` */
+  readonly now?: () => number;
+}
+
+const progressMs = 500;
+
+/**
+ * Runs a scenario against its target from this process and resolves with what was measured. The generator takes up to
+ * one core; run it in a process of its own when this one has other work.
+ *
+ * @throws {@link ScenarioError}, {@link ScenarioFileError}, {@link TargetRefusedError} or {@link StartError} before the target is
+ * started, {@link StartError} or {@link TargetUnreachableError} before any load; {@link TargetEndedError} when the target that `start`
+ * began ends during the run, {@link RedirectRefusedError} when it redirects to where no load is allowed: both end the run
+ */
+export async function runBenchmark(
+  given: Scenario,
+  options: RunBenchmarkOptions = {},
+): Promise<BenchmarkResult> {
+  const scenario = authorise(parseScenario(given));
+  const { onProgress, allowTargets = [], now = () => performance.now() } = options;
+  const signal = options.signal ?? new AbortController().signal;
+  assertTargetAllowed(scenario.target, allowTargets);
+  const trust = await readTrust(scenario.tls?.ca);
+  const mix = scenario.flows === undefined ? undefined : compileFlows(scenario);
+  const run = { scenario, trust, mix, allowTargets, now, signal, onProgress };
+  const { start } = scenario;
+  if (start === undefined) return measure(run);
+  const started = await startTarget({
+    start,
+    directory: process.cwd(),
+    port: portOf(new URL(scenario.target)),
+    origin: scenario.target,
+    trust,
+    signal,
+  });
+  try {
+    return await measureStarted(run, started);
+  } finally {
+    await started.stop();
+  }
+}
+
+interface Run extends Required<Pick<RunBenchmarkOptions, 'signal' | 'allowTargets' | 'now'>> {
+  /** With its credentials. */
+  readonly scenario: ResolvedScenario;
+  readonly trust: TlsTrust | undefined;
+  readonly mix: FlowMix | undefined;
+  readonly onProgress: RunBenchmarkOptions['onProgress'];
+}
+
+/** A target that ends makes the run an error: the figures would describe a server that was not there. */
+async function measureStarted(run: Run, started: StartedTarget): Promise<BenchmarkResult> {
+  const stop = new AbortController();
+  void started.ended.then(() => stop.abort());
+  const beganMs = run.now();
+  try {
+    const result = await measure({ ...run, signal: AbortSignal.any([run.signal, stop.signal]) });
+    // The event of its end may still be waiting.
+    await setImmediate();
+    if (run.signal.aborted || !started.hasEnded()) return result;
+  } catch (error) {
+    // The target is unreachable because it has just ended.
+    if (!started.hasEnded()) throw error;
+  }
+  throw new TargetEndedError(run.scenario.target, await started.ended, run.now() - beganMs);
+}
+
+/** What a load needs before the clock may start. */
+async function prepareLoad({ scenario, trust, mix, signal }: Run, report: FlowReport): Promise<ReadyLoad> {
+  if (mix !== undefined) return (options) => runFlows({ ...options, mix, report });
+  return stagesOf(scenario) === undefined ? runClosedLoop : prepareOpenLoop(scenario, trust, signal);
+}
+
+async function measure(run: Run): Promise<BenchmarkResult> {
+  const { scenario, trust, signal, onProgress, now } = run;
+  const environment = await describeEnvironment();
+  await probeTarget(new URL(scenario.target), trust, scenario.timeoutMs, signal);
+  const report = new FlowReport();
+  const load = await prepareLoad(run, report);
+
+  const measurement = new Measurement(now(), scenario.warmupMs, scenario.durationMs);
+  const startedAt = new Date(Date.now() + scenario.warmupMs).toISOString();
+  const watch = watchConditions(now);
+  const redirects = watchRedirects(scenario.target, run.allowTargets);
+  const stop = AbortSignal.any([signal, redirects.refused]);
+  const end = (): void => measurement.end(now());
+  if (stop.aborted) end();
+  stop.addEventListener('abort', end, { once: true });
+  const ticker = setInterval(() => onProgress?.(measurement.progress(now())), progressMs);
+  const warm = setTimeout(() => watch.begin(), scenario.warmupMs);
+  try {
+    await load({ scenario, trust, measurement, now, signal: stop, redirected: redirects.check });
+  } finally {
+    clearInterval(ticker);
+    clearTimeout(warm);
+    stop.removeEventListener('abort', end);
+  }
+  redirects.refused.throwIfAborted();
+  onProgress?.(measurement.progress(now()));
+  const conditions = watch.end();
+  return summarise(scenario, measurement, { startedAt, environment, conditions, report });
+}
+
+interface Surroundings {
+  readonly startedAt: string;
+  readonly environment: BenchmarkEnvironment;
+  readonly conditions: RunConditions;
+  readonly report: FlowReport;
+}
+
+function summarise(
+  scenario: ResolvedScenario,
+  measurement: Measurement,
+  around: Surroundings,
+): BenchmarkResult {
+  const { startedAt, environment, conditions, report } = around;
+  const requests = measurement.counts();
+  const failures = measurement.failures();
+  const stages = stagesOf(scenario);
+  const sessions = scenario.flows === undefined ? undefined : report.sessions();
+  const arrivals =
+    stages === undefined
+      ? undefined
+      : {
+          ...(sessions === undefined ? countRequests(requests) : countSessions(sessions)),
+          ...measurement.lateness(),
+          dropped: failures.dropped ?? 0,
+        };
+  const result: BenchmarkResult = {
+    schemaVersion: 1,
+    name: scenario.name,
+    target: scenario.target,
+    startedAt,
+    durationMs: measurement.durationMs,
+    partial: measurement.partial,
+    load: describeLoad(scenario, stages),
+    requests,
+    latencyMs: measurement.latency(),
+    statusCodes: measurement.statusCodes(),
+    failures,
+    ...(arrivals === undefined ? {} : { arrivals }),
+    ...(scenario.flows === undefined ? {} : { checks: report.checks(), steps: report.steps() }),
+    objectives: [],
+    doubts: doubtRun(conditions, arrivals),
+    conditions,
+    bytesPerSecond: measurement.bytesPerSecond(),
+    timeline: measurement.timeline(),
+    environment,
+  };
+  const objectives = scenario.objectives.map((text) => checkObjective(parseObjective(text), result));
+  return { ...result, objectives };
+}
+
+function describeLoad(scenario: ResolvedScenario, stages: readonly RateStage[] | undefined): BenchmarkLoad {
+  const { connections, pipelining, workers } = scenario;
+  if (stages === undefined) return { mode: 'closed', connections, pipelining };
+  const due = stages.reduce(
+    (sum, { from, rate, durationMs }) => sum + (((from ?? rate) + rate) / 2) * durationMs,
+    0,
+  );
+  return {
+    mode: 'open',
+    rate: Math.round((due / scenario.durationMs) * 100) / 100,
+    stages,
+    connections,
+    workers,
+  };
+}
+
+type Achieved = Pick<ArrivalCounts, 'intended' | 'achieved'>;
+
+function countRequests({ total, errors }: RequestCounts): Achieved {
+  return { intended: total, achieved: total === 0 ? 0 : 1 - errors / total };
+}
+
+function countSessions({ begun, broken }: ReturnType<FlowReport['sessions']>): Achieved {
+  return { intended: begun, achieved: begun === 0 ? 0 : 1 - broken / begun };
+}

@@ -1,0 +1,243 @@
+import { readFile } from 'node:fs/promises';
+import { dirname, extname, resolve } from 'node:path';
+import { ScenarioError, ScenarioFileError } from '../errors.ts';
+import type { RateStage } from '../load/open-loop.ts';
+import { importFile } from './import-file.ts';
+import { checkScenario } from './scenario-schema.ts';
+
+/** One request of a scenario. Each connection sends the list in order, then begins again. */
+export interface ScenarioRequest {
+  /** Upper case. @defaultValue `'GET'` */
+  readonly method?: string;
+  /** Path and query, beginning with `/`. */
+  readonly path: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Sent as UTF-8 with its `Content-Length`. */
+  readonly body?: string;
+}
+
+/** How to start the server under test. It must listen on 127.0.0.1 at the port in `PORT`. */
+export interface StartOptions {
+  /** Run by `sh`. */
+  readonly command: string;
+  /** Relative to the arm's directory. @defaultValue the directory itself */
+  readonly cwd?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  /** Run once in a fresh checkout before it is started, e.g. `npm ci && npm run build`. */
+  readonly setup?: string;
+  /** Path that answers below 500 when the server is ready. @defaultValue `'/'` */
+  readonly ready?: string;
+  /** @defaultValue 30_000 */
+  readonly readyTimeoutMs?: number;
+}
+
+/** Start options with their defaults. */
+export type StartSpec = StartOptions & Required<Pick<StartOptions, 'ready' | 'readyTimeoutMs'>>;
+
+/** What to load and how hard. A `.json` file holds one; a `.ts` or `.js` file exports one by default. */
+export interface Scenario {
+  readonly name: string;
+  /** Origin only, e.g. `http://127.0.0.1:4041`. */
+  readonly target: string;
+  /** Sent in order by each connection, then again. Either these or `flows`. */
+  readonly requests?: readonly ScenarioRequest[];
+  /** Sessions of several steps with values of their own. */
+  readonly flows?: readonly Flow[];
+  /** CSV or JSON files; each session gets the next row of each, under the feed's name. */
+  readonly feeds?: Readonly<Record<string, string>>;
+  /** Sent with every request. */
+  readonly auth?: Auth;
+  /** `ca`: a PEM file with an authority that is trusted beside Node's own; relative to the scenario's file. */
+  readonly tls?: { readonly ca: string };
+  /** What must hold, e.g. `p99 < 250ms`; a missed one makes `weir-bench run` exit with 1. @defaultValue `[]` */
+  readonly objectives?: readonly string[];
+  /** Requests per second, evenly spaced, whether or not earlier ones were answered. Makes the load an open loop. */
+  readonly rate?: number;
+  /** An open loop whose rate changes. Their durations make up the measured time, so `durationMs` is left out. */
+  readonly stages?: readonly RateStage[];
+  /** Threads that share an open loop's rate. @defaultValue 1 */
+  readonly workers?: number;
+  /** Starts the target before a run and stops it afterwards; `PORT` is the target's. A comparison needs it. */
+  readonly start?: StartOptions;
+  /**
+   * Keep-alive connections. Closed loop: each sends its next request when an answer arrives. Open loop: at most so many at once.
+   *
+   * @defaultValue 10, in an open loop 500
+   */
+  readonly connections?: number;
+  /** Requests in flight on each connection of a closed loop. @defaultValue 1 */
+  readonly pipelining?: number;
+  /** Measured time, after the warm-up. @defaultValue 10_000 */
+  readonly durationMs?: number;
+  /** Load before measuring; nothing of it is counted. @defaultValue 2_000 */
+  readonly warmupMs?: number;
+  /** From sending a request to the end of its answer. @defaultValue 10_000 */
+  readonly timeoutMs?: number;
+}
+
+/** A scenario with every default filled in, validated and frozen. */
+export type ResolvedScenario = Required<Omit<Scenario, 'requests' | OptionalKey>> &
+  Pick<Scenario, 'rate' | 'stages' | 'flows' | 'feeds' | 'auth' | 'tls'> & {
+    /** Empty when there are flows. */
+    readonly requests: readonly ResolvedRequest[];
+    readonly start?: StartSpec;
+  };
+
+type OptionalKey = 'rate' | 'stages' | 'start' | 'flows' | 'feeds' | 'auth' | 'tls';
+
+/** A request with its defaults filled in. */
+export interface ResolvedRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string;
+}
+
+/**
+ * Checks a value of unknown origin (a parsed JSON file, a request body) and fills in the defaults.
+ * Every mistake is reported at once, unknown keys among them.
+ *
+ * @param source names the file in the error's message
+ * @throws {@link ScenarioError}
+ */
+export function parseScenario(value: unknown, source?: string): ResolvedScenario {
+  const checked = checkScenario(value);
+  if ('issues' in checked) throw new ScenarioError(checked.issues, source);
+  return freezeDeep(checked.scenario) as ResolvedScenario;
+}
+
+/**
+ * Types a scenario in a `.ts` or `.js` file and checks it where it is written.
+ *
+ * @throws {@link ScenarioError}
+ */
+export function defineBench(scenario: Scenario): ResolvedScenario {
+  return parseScenario(scenario);
+}
+
+/** The stages of an open loop, a constant rate among them; `undefined` for a closed loop. */
+export function stagesOf(scenario: ResolvedScenario): readonly RateStage[] | undefined {
+  if (scenario.stages !== undefined) return scenario.stages;
+  return scenario.rate === undefined ? undefined : [{ durationMs: scenario.durationMs, rate: scenario.rate }];
+}
+
+/** What arrives when, the warm-up at the first stage's rate before it; `undefined` for a closed loop. */
+export function arrivalStages(scenario: ResolvedScenario): readonly RateStage[] | undefined {
+  const stages = stagesOf(scenario);
+  const first = stages?.[0];
+  if (stages === undefined || first === undefined || scenario.warmupMs === 0) return stages;
+  return [{ durationMs: scenario.warmupMs, rate: first.from ?? first.rate }, ...stages];
+}
+
+function freezeDeep(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value;
+  for (const entry of Object.values(value)) freezeDeep(entry);
+  return Object.freeze(value);
+}
+
+const modules = new Set(['.js', '.mjs', '.cjs', '.ts', '.mts', '.cts']);
+
+/**
+ * Reads a scenario from a `.json` file, or imports the default export of a `.ts` or `.js` file.
+ * Importing runs the file: load only scenarios whose author you trust as much as your own code.
+ * TypeScript needs Node ≥ 22.18, which strips types itself.
+ *
+ * @throws {@link ScenarioFileError} when the file is missing, unparsable or of another kind
+ * @throws `ScenarioError` when its content has mistakes
+ */
+export async function loadScenario(file: string): Promise<ResolvedScenario> {
+  const extension = extname(file);
+  if (extension === '.json') return beside(file, parseScenario(await readJson(file), file));
+  if (modules.has(extension)) return beside(file, parseScenario(await importDefault(file), file));
+  throw new ScenarioFileError(
+    `${file}: expected a .json, .ts or .js file, got \`${extension || 'no extension'}\`.`,
+  );
+}
+
+/** Feeds and the authority are named relative to the scenario's file. */
+function beside(file: string, scenario: ResolvedScenario): ResolvedScenario {
+  const { feeds, tls } = scenario;
+  const place = (path: string): string => resolve(dirname(file), path);
+  return Object.freeze({
+    ...scenario,
+    ...(tls === undefined ? {} : { tls: Object.freeze({ ca: place(tls.ca) }) }),
+    ...(feeds === undefined
+      ? {}
+      : {
+          feeds: Object.freeze(
+            Object.fromEntries(Object.entries(feeds).map(([name, feed]) => [name, place(feed)])),
+          ),
+        }),
+  });
+}
+
+async function readJson(file: string): Promise<unknown> {
+  const text = await readFile(file, 'utf8').catch((cause: Error) => {
+    throw new ScenarioFileError(`${file}: cannot be read (${reason(cause)}). Check the path.`, { cause });
+  });
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new ScenarioFileError(`${file}: is not JSON: ${firstLine((cause as Error).message)}`, { cause });
+  }
+}
+
+async function importDefault(file: string): Promise<unknown> {
+  const module = await importFile(file);
+  if (module.default === undefined) {
+    throw new ScenarioFileError(
+      `${file}: has no default export. Write \`export default defineBench({ … })\`.`,
+    );
+  }
+  return module.default;
+}
+
+const reason = (error: Error & { code?: string }): string => error.code ?? firstLine(error.message);
+const firstLine = (text: string): string => text.split('\n', 1)[0] ?? text;
+
+/** What an answer must be; a step whose check fails ends its session. */
+export interface StepCheck {
+  /** One of these. @defaultValue any of 200–399 */
+  readonly status?: number | readonly number[];
+  /** Text that the body holds. */
+  readonly contains?: string;
+  /** Values by their path in a JSON body: `{ "items[0].id": 7 }`. */
+  readonly json?: Readonly<Record<string, string | number | boolean | null>>;
+  /** Longest time the step may take. */
+  readonly maxMs?: number;
+}
+
+/** Where a saved value comes from. */
+export type SaveSource =
+  | { /** Path in a JSON body. */ readonly json: string }
+  | { /** Name of a header. */ readonly header: string }
+  | { /** Its first group, or all of the match. */ readonly regex: string };
+
+/** One request of a session. Path, header values and body may hold `{{name}}`. */
+export interface FlowStep {
+  /** For reports. @defaultValue method and path as written */
+  readonly name?: string;
+  /** @defaultValue `'GET'` */
+  readonly method?: string;
+  readonly path: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+  readonly check?: StepCheck;
+  /** Values that later steps of the session name. A value that is not there fails the step. */
+  readonly save?: Readonly<Record<string, SaveSource>>;
+  /** Pause before the next step. @defaultValue 0 */
+  readonly thinkMs?: number;
+}
+
+/** A session: steps in order, with values of its own. */
+export interface Flow {
+  readonly name: string;
+  /** Sessions of this flow for each `weight` of all, evenly mixed. @defaultValue 1 */
+  readonly weight?: number;
+  readonly steps: readonly FlowStep[];
+}
+
+/** Credentials sent with every request; `{{env.NAME}}` reads the environment, so that no secret stands in a file. */
+export type Auth =
+  | { readonly bearer: string }
+  | { readonly basic: { readonly user: string; readonly password: string } };
