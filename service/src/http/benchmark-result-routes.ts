@@ -1,16 +1,12 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { type BenchmarkResult, findHistoryChanges, renderReport } from '@weir/bench';
+import type { BenchmarkResult } from '@weir/bench';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { artefactTypes, maxArtefactBytes } from '../benchmarks/artefact-types.ts';
-import {
-  type Comparison,
-  compareRuns,
-  comparisonDoubts,
-  overallVerdict,
-} from '../benchmarks/compare-runs.ts';
 import { explainResult } from '../benchmarks/result-check.ts';
 import type { Run, RunStore } from '../benchmarks/run-store.ts';
 import { sendProblem } from './answers.ts';
+import { runParameters } from './benchmark-routes.ts';
+import { empty, json, objectSchema, pathParameters, problem } from './describe-routes.ts';
 
 interface BenchmarkResultRoutesOptions {
   readonly runs: RunStore;
@@ -26,46 +22,113 @@ type Named = { Params: { name: string } };
 type OneRun = { Params: { name: string; id: string } };
 type OneFile = { Params: { name: string; id: string; file: string } };
 
+/** A file kept with a run, as the list of them names it. */
+export type ArtefactEntry = ReturnType<RunStore['artefacts']>[number];
+
+const artefactSchema = objectSchema<ArtefactEntry>({
+  name: { type: 'string' },
+  type: { type: 'string', description: 'Media type' },
+  bytes: { type: 'integer' },
+});
+
+const artefactContent = Object.fromEntries(
+  [...new Set(Object.values(artefactTypes))].map((type) => [type, { schema: {} }]),
+);
+
+const fileParameters = pathParameters({
+  name: 'Name of the benchmark',
+  id: 'Id of the run',
+  file: `One of ${Object.keys(artefactTypes).join(', ')}`,
+});
+
 /** Results measured elsewhere, such as in CI, and the files kept with runs. */
 export function addBenchmarkResultRoutes(
   app: FastifyInstance,
   { runs, now }: BenchmarkResultRoutesOptions,
 ): void {
+  const tags = ['Benchmarks'];
+  const read = { role: 'read' } as const;
   const bench = (action: string) => ({ role: 'bench', action }) as const;
+  const aRun = { $ref: 'Run#' };
   const unknownRun = (reply: FastifyReply): FastifyReply =>
     sendProblem(reply, 404, 'Unknown run', 'GET /benchmarks/:name/runs lists the runs.');
 
-  const named = {
-    params: { type: 'object', properties: { name: { type: 'string', pattern: benchmarkName } } },
-  };
-  app.post<Named & { Body: unknown }>(
-    '/benchmarks/:name/results',
-    { config: bench('benchmark.push'), bodyLimit: maxResultBytes, schema: named },
-    async (request, reply) => {
-      const { name } = request.params;
-      const wrong = explainResult(request.body);
-      if (wrong !== undefined) return sendProblem(reply, 400, 'No benchmark result', wrong);
-      const id = runId(name, request.headers['idempotency-key']);
-      const known = runs.get(name, id);
-      const location = `/benchmarks/${name}/runs/${id}`;
-      if (known !== undefined) request.audited = { subject: `${name} ${id}`, outcome: 'known' };
-      if (known !== undefined) return reply.code(200).header('location', location).send(known);
-      const names = runs.names();
-      if (!names.includes(name) && names.length >= maxNames)
-        return sendProblem(reply, 409, 'Too many benchmarks', `The history has ${maxNames} names already.`);
-      const run = pushedRun(name, id, request.body as BenchmarkResult, now());
-      runs.push(run);
-      request.audited = { subject: `${name} ${id}`, outcome: 'taken' };
-      return reply.code(201).header('location', location).send(run);
+  const push = {
+    config: bench('benchmark.push'),
+    bodyLimit: maxResultBytes,
+    schema: {
+      tags,
+      summary: 'Add a result that was measured elsewhere to the history',
+      params: pathParameters({ name: 'Name of the benchmark' }, benchmarkName),
+      headers: {
+        type: 'object',
+        properties: {
+          'Idempotency-Key': { type: 'string', description: 'Requests with the same key add one run' },
+        },
+      },
+      body: {
+        content: {
+          'application/json': {
+            schema: { type: 'object', description: 'As in `@weir/bench/schema/result.schema.json`' },
+          },
+        },
+      },
+      response: {
+        200: json('The run that was added with this key before', aRun),
+        201: json('The new run', aRun),
+        400: problem('The body is no benchmark result'),
+        409: problem(`The history has ${maxNames} benchmarks already`),
+      },
     },
-  );
+  };
+  app.post<Named & { Body: unknown }>('/benchmarks/:name/results', push, async (request, reply) => {
+    const { name } = request.params;
+    const wrong = explainResult(request.body);
+    if (wrong !== undefined) return sendProblem(reply, 400, 'No benchmark result', wrong);
+    const id = runId(name, request.headers['idempotency-key']);
+    const known = runs.get(name, id);
+    const location = `/benchmarks/${name}/runs/${id}`;
+    if (known !== undefined) request.audited = { subject: `${name} ${id}`, outcome: 'known' };
+    if (known !== undefined) return reply.code(200).header('location', location).send(known);
+    const names = runs.names();
+    if (!names.includes(name) && names.length >= maxNames)
+      return sendProblem(reply, 409, 'Too many benchmarks', `The history has ${maxNames} names already.`);
+    const run = pushedRun(name, id, request.body as BenchmarkResult, now());
+    runs.push(run);
+    request.audited = { subject: `${name} ${id}`, outcome: 'taken' };
+    return reply.code(201).header('location', location).send(run);
+  });
 
-  app.get<OneRun>('/benchmarks/:name/runs/:id/artefacts', async (request, reply) => {
+  const listing = {
+    config: read,
+    schema: {
+      tags,
+      summary: 'List the files kept with a run',
+      params: runParameters,
+      response: {
+        200: json('The files', { type: 'array', items: artefactSchema }),
+        404: problem('The run is unknown'),
+      },
+    },
+  };
+  app.get<OneRun>('/benchmarks/:name/runs/:id/artefacts', listing, async (request, reply) => {
     const { name, id } = request.params;
     return runs.get(name, id) === undefined ? unknownRun(reply) : runs.artefacts(id);
   });
 
-  app.get<OneFile>('/benchmarks/:name/runs/:id/artefacts/:file', async (request, reply) => {
+  const oneFile = {
+    config: read,
+    schema: {
+      tags,
+      summary: 'Get a file kept with a run',
+      params: fileParameters,
+      response: {
+        200: { description: 'The file', content: artefactContent },
+        404: problem('The run or the file is unknown'),
+      },
+    },
+  };
+  app.get<OneFile>('/benchmarks/:name/runs/:id/artefacts/:file', oneFile, async (request, reply) => {
     const { name, id, file } = request.params;
     const artefact = runs.get(name, id) === undefined ? undefined : runs.artefact(id, file);
     if (artefact === undefined)
@@ -84,9 +147,25 @@ export function addBenchmarkResultRoutes(
   app.register((api, _options, done) => {
     api.removeAllContentTypeParsers();
     api.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, parsed) => parsed(null, body));
+    const keep = {
+      config: bench('benchmark.artefact'),
+      bodyLimit: maxArtefactBytes,
+      schema: {
+        tags,
+        summary: 'Keep a file with a run that has ended',
+        params: fileParameters,
+        body: { content: artefactContent },
+        response: {
+          204: empty('The file is kept'),
+          400: problem('The name is none of the known ones, or the body is missing'),
+          404: problem('The run is unknown'),
+          409: problem('The run has not ended'),
+        },
+      },
+    };
     api.put<OneFile & { Body: Buffer | undefined }>(
       '/benchmarks/:name/runs/:id/artefacts/:file',
-      { config: bench('benchmark.artefact'), bodyLimit: maxArtefactBytes },
+      keep,
       async (request, reply) => {
         const { name, id, file } = request.params;
         const run = runs.get(name, id);
@@ -132,66 +211,4 @@ function pushedRun(benchmark: string, id: string, result: BenchmarkResult, nowMs
     error: null,
     artefacts: [],
   };
-}
-
-const historyLength = 200;
-
-/** What is read from finished runs: a report of one, the comparison of two, the change points of all. */
-export function addBenchmarkHistoryRoutes(app: FastifyInstance, store: RunStore): void {
-  app.get<{ Params: { name: string; id: string } }>(
-    '/benchmarks/:name/runs/:id/report',
-    async (request, reply) => {
-      const { name, id } = request.params;
-      const result = store.get(name, id)?.result;
-      if (result === undefined || result === null)
-        return sendProblem(reply, 404, 'No report', 'The run is unknown or has no result.');
-      // The report is a document of its own: styles within, no script from elsewhere, no access to this origin.
-      return reply
-        .header(
-          'content-security-policy',
-          "sandbox allow-scripts; default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:",
-        )
-        .type('text/html; charset=utf-8')
-        .send(renderReport({ kind: 'run', result }, 'html'));
-    },
-  );
-
-  const compare = (reply: FastifyReply, before: Run | undefined, after: Run | undefined) => {
-    if (before?.result == null || after?.result == null)
-      return sendProblem(
-        reply,
-        404,
-        'Nothing to compare',
-        'Name two runs with results as `base` and `head`.',
-      );
-    const others = store
-      .list(before.benchmark, historyLength)
-      .filter(({ id }) => id !== before.id && id !== after.id);
-    const metrics = compareRuns(before.result, after.result, others);
-    const answer: Comparison = {
-      base: before,
-      head: after,
-      metrics,
-      verdict: overallVerdict(metrics),
-      doubts: comparisonDoubts(before.result, after.result),
-    };
-    return answer;
-  };
-  app.get<{ Querystring: { base?: string; head?: string } }>(
-    '/benchmarks/comparison',
-    async ({ query: { base = '', head = '' } }, reply) => compare(reply, store.find(base), store.find(head)),
-  );
-  app.get<{ Params: { name: string }; Querystring: { base?: string; head?: string } }>(
-    '/benchmarks/:name/comparison',
-    async ({ params: { name }, query: { base = '', head = '' } }, reply) =>
-      compare(reply, store.get(name, base), store.get(name, head)),
-  );
-
-  app.get<{ Params: { name: string } }>('/benchmarks/:name/changes', async (request) => {
-    const results = store
-      .list(request.params.name, historyLength)
-      .reverse()
-      .flatMap(({ result }) => result ?? []);
-    return findHistoryChanges(results);
-  });
 }

@@ -4,6 +4,7 @@ import type { BenchmarkRunner } from '../benchmarks/benchmark-runner.ts';
 import type { Run, RunStore } from '../benchmarks/run-store.ts';
 import type { BenchmarkConfig } from '../config/config.ts';
 import { openEventStream, sendProblem } from './answers.ts';
+import { content, json, objectSchema, pathParameters, problem, type Schema } from './describe-routes.ts';
 
 type Named = { Params: { name: string } };
 type OneRun = { Params: { name: string; id: string } };
@@ -12,6 +13,47 @@ interface BenchmarkRoutesOptions {
   readonly runner: BenchmarkRunner;
   readonly runs: RunStore;
 }
+
+/** A benchmark in the list: its last run that ended, and the one under way. */
+export interface BenchmarkEntry {
+  readonly name: string;
+  /** Name of the scenario's file; `null` when all results come from elsewhere. */
+  readonly scenario: string | null;
+  readonly lastRun: Run | null;
+  readonly running: Run | null;
+}
+
+const runSchema = {
+  $id: 'Run',
+  description: 'A run of a benchmark',
+  ...objectSchema<Run>({
+    id: { type: 'string' },
+    benchmark: { type: 'string' },
+    status: { enum: ['queued', 'running', 'finished', 'failed', 'cancelled'] },
+    origin: { enum: ['service', 'pushed'], description: '`pushed` if the result was measured elsewhere' },
+    startedAt: { type: 'string', format: 'date-time' },
+    endedAt: { type: ['string', 'null'], format: 'date-time' },
+    result: { type: ['object', 'null'], description: 'As in `@weir/bench/schema/result.schema.json`' },
+    error: { type: ['string', 'null'] },
+    artefacts: {
+      type: 'array',
+      items: { type: 'string' },
+      description: 'Names of the files kept with the run',
+    },
+  }),
+};
+
+const maybeRun = { oneOf: [{ $ref: 'Run#' }, { type: 'null' }] };
+
+const entrySchema = objectSchema<BenchmarkEntry>({
+  name: { type: 'string' },
+  scenario: { type: ['string', 'null'], description: 'Null when all results come from elsewhere' },
+  lastRun: maybeRun,
+  running: maybeRun,
+});
+
+/** The path of one run. */
+export const runParameters: Schema = pathParameters({ name: 'Name of the benchmark', id: 'Id of the run' });
 
 /** `/benchmarks`: the list, runs on demand, their history and live progress. */
 export function addBenchmarkRoutes(
@@ -30,7 +72,25 @@ export function addBenchmarkRoutes(
   const unknownRun = (reply: FastifyReply, name: string): FastifyReply =>
     sendProblem(reply, 404, 'Unknown run', `GET /benchmarks/${name}/runs lists the runs.`);
 
-  app.get('/benchmarks', async () => {
+  app.addSchema(runSchema);
+  const tags = ['Benchmarks'];
+  const read = { role: 'read' } as const;
+  const named = pathParameters({ name: 'Name of the benchmark' });
+  const aRun = { $ref: 'Run#' };
+  const listing = {
+    config: read,
+    schema: {
+      tags,
+      summary: 'List benchmarks with their last run',
+      response: {
+        200: json('The configured benchmarks, then those with pushed results', {
+          type: 'array',
+          items: entrySchema,
+        }),
+      },
+    },
+  };
+  app.get('/benchmarks', listing, async (): Promise<BenchmarkEntry[]> => {
     const configured = runner.benchmarks.map(({ name }) => name);
     const pushed = store.names().filter((name) => !configured.includes(name));
     return [...configured, ...pushed].map((name) => {
@@ -44,15 +104,27 @@ export function addBenchmarkRoutes(
     });
   });
 
-  const bench = (action: string) => ({ config: { role: 'bench', action } }) as const;
-  const schema = {
-    body: {
-      type: ['object', 'null'],
-      additionalProperties: false,
-      properties: { profile: { type: 'boolean' } },
+  const bench = (action: string) => ({ role: 'bench', action }) as const;
+  const start = {
+    config: bench('benchmark.start'),
+    schema: {
+      tags,
+      summary: 'Start a run, or queue it behind the run of another benchmark',
+      params: named,
+      body: {
+        type: ['object', 'null'],
+        additionalProperties: false,
+        properties: { profile: { type: 'boolean', description: 'Profile the builds after the run' } },
+      },
+      response: {
+        202: json('The run', aRun),
+        400: problem('The body is malformed, or the benchmark names no builds to profile'),
+        403: problem('`load.enabled` is not set'),
+        404: problem('The benchmark is unknown'),
+        409: problem('A run of the benchmark is under way'),
+      },
     },
   };
-  const start = { ...bench('benchmark.start'), schema };
   app.post<Named & { Body: { profile?: boolean } | null }>(
     '/benchmarks/:name/runs',
     start,
@@ -84,27 +156,78 @@ export function addBenchmarkRoutes(
     },
   );
 
-  app.get<Named & { Querystring: { limit?: string } }>('/benchmarks/:name/runs', async (request, reply) => {
-    const { name } = request.params;
-    if (find(name) === undefined && store.list(name, 1).length === 0) return unknownBenchmark(reply, name);
-    const { limit = '100' } = request.query;
-    if (!/^[1-9]\d{0,3}$/.test(limit)) {
-      return sendProblem(
-        reply,
-        400,
-        'Bad limit',
-        `Expected \`limit\` to be a number from 1 to 9999, got ${JSON.stringify(limit)}.`,
-      );
-    }
-    return store.list(name, Number(limit));
-  });
+  const runs = {
+    config: read,
+    schema: {
+      tags,
+      summary: 'List the runs of a benchmark, newest first',
+      params: named,
+      querystring: {
+        type: 'object',
+        properties: {
+          limit: {
+            type: 'integer',
+            minimum: 1,
+            maximum: 9_999,
+            default: 100,
+            description: 'Most runs to list',
+          },
+        },
+      },
+      response: {
+        200: json('The runs', { type: 'array', items: aRun }),
+        400: problem('`limit` is no number from 1 to 9999'),
+        404: problem('The benchmark is unknown'),
+      },
+    },
+  };
+  app.get<Named & { Querystring: { limit?: string } }>(
+    '/benchmarks/:name/runs',
+    runs,
+    async (request, reply) => {
+      const { name } = request.params;
+      if (find(name) === undefined && store.list(name, 1).length === 0) return unknownBenchmark(reply, name);
+      const { limit = '100' } = request.query;
+      if (!/^[1-9]\d{0,3}$/.test(limit)) {
+        return sendProblem(
+          reply,
+          400,
+          'Bad limit',
+          `Expected \`limit\` to be a number from 1 to 9999, got ${JSON.stringify(limit)}.`,
+        );
+      }
+      return store.list(name, Number(limit));
+    },
+  );
 
-  app.get<OneRun>('/benchmarks/:name/runs/:id', async (request, reply) => {
+  const oneRun = {
+    config: read,
+    schema: {
+      tags,
+      summary: 'Get a run',
+      params: runParameters,
+      response: { 200: json('The run', aRun), 404: problem('The run is unknown') },
+    },
+  };
+  app.get<OneRun>('/benchmarks/:name/runs/:id', oneRun, async (request, reply) => {
     const { name, id } = request.params;
     return store.get(name, id) ?? unknownRun(reply, name);
   });
 
-  app.delete<OneRun>('/benchmarks/:name/runs/:id', bench('benchmark.cancel'), async (request, reply) => {
+  const cancel = {
+    config: bench('benchmark.cancel'),
+    schema: {
+      tags,
+      summary: 'Cancel a run',
+      params: runParameters,
+      response: {
+        202: json('The run as it was', aRun),
+        404: problem('The run is unknown'),
+        409: problem('The run has ended'),
+      },
+    },
+  };
+  app.delete<OneRun>('/benchmarks/:name/runs/:id', cancel, async (request, reply) => {
     const { name, id } = request.params;
     const run = store.get(name, id);
     if (run === undefined) return unknownRun(reply, name);
@@ -120,13 +243,42 @@ export function addBenchmarkRoutes(
     return reply.code(202).send(run);
   });
 
-  app.delete('/benchmarks/runs', bench('benchmark.cancel'), async (request) => {
+  const cancelAll = {
+    config: bench('benchmark.cancel'),
+    schema: {
+      tags,
+      summary: 'Cancel every run',
+      response: {
+        200: json(
+          'How many runs were cancelled',
+          objectSchema<{ cancelled: number }>({ cancelled: { type: 'integer' } }),
+        ),
+      },
+    },
+  };
+  app.delete('/benchmarks/runs', cancelAll, async (request) => {
     const cancelled = runner.cancelAll();
     request.audited = { subject: 'all', outcome: String(cancelled) };
     return { cancelled };
   });
 
-  app.get<OneRun>('/benchmarks/:name/runs/:id/events', async (request, reply) => {
+  const events = {
+    config: read,
+    schema: {
+      tags,
+      summary: 'Follow a run as server-sent events',
+      params: runParameters,
+      response: {
+        200: content(
+          '`run` when the run is queued or begins, `progress` about twice a second, then one `end`',
+          'text/event-stream',
+          { type: 'string' },
+        ),
+        404: problem('The run is unknown'),
+      },
+    },
+  };
+  app.get<OneRun>('/benchmarks/:name/runs/:id/events', events, async (request, reply) => {
     const { name, id } = request.params;
     const run = store.get(name, id);
     if (run === undefined) return unknownRun(reply, name);

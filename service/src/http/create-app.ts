@@ -10,15 +10,16 @@ import type { SelfMetrics } from '../own-metrics/self-metrics.ts';
 import type { PushedJobs } from '../push/pushed-jobs.ts';
 import { sqliteCode } from '../store/database.ts';
 import { sendProblem } from './answers.ts';
-import { addBenchmarkHistoryRoutes, addBenchmarkResultRoutes } from './benchmark-result-routes.ts';
+import { addBenchmarkHistoryRoutes } from './benchmark-history-routes.ts';
+import { addBenchmarkResultRoutes } from './benchmark-result-routes.ts';
 import { addBenchmarkRoutes } from './benchmark-routes.ts';
+import { describeRoutes } from './describe-routes.ts';
 import { auditChanges, guardRequests, originForm } from './guard-requests.ts';
-import { openApiDocument, openApiPage } from './openapi.ts';
 import { addPageRoutes } from './page-routes.ts';
 import { addPrometheusRoutes, type PrometheusRoutesOptions } from './prometheus-routes.ts';
 import { addPushRoutes } from './push-routes.ts';
 import { addRegistrationRoutes } from './registration-routes.ts';
-import { describeDiscovery } from './status-routes.ts';
+import { addServiceRoutes } from './status-routes.ts';
 
 interface AppOptions extends Omit<PrometheusRoutesOptions, 'observeQuery'> {
   readonly registry: TargetRegistry;
@@ -37,7 +38,7 @@ interface AppOptions extends Omit<PrometheusRoutesOptions, 'observeQuery'> {
 
 /** The HTTP side of the service, not yet listening. */
 export async function createApp(options: AppOptions): Promise<FastifyInstance> {
-  const { engine, metrics, runner, runs } = options;
+  const { metrics, runner, runs } = options;
   const limits = { ...connectionLimits, ...options.limits };
   const app = Fastify({
     ...serverLimits(limits),
@@ -68,16 +69,8 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     sendProblem(reply, 404, 'Not found', `No route for ${request.method} ${request.url.split('?')[0]}.`),
   );
 
-  app.get('/healthz', { config: { role: 'public' } }, async () => ({ status: 'ok' }));
-  app.get('/readyz', { config: { role: 'public' } }, async (_request, reply) =>
-    engine.isReady
-      ? { status: 'ready' }
-      : sendProblem(reply, 503, 'Not ready', 'The store is not open. Ask again in a moment.'),
-  );
-  app.get('/metrics', async (request, reply) => {
-    const { contentType, body } = await metrics.render(request.headers.accept);
-    return reply.type(contentType).send(body);
-  });
+  await describeRoutes(app);
+  addServiceRoutes(app, options);
   await app.register(
     (api, _options, done) => {
       const observeQuery = (endpoint: string, seconds: number): void =>
@@ -95,9 +88,6 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     ...options,
     observeRegistration: (outcome) => metrics.observeRegistration(outcome),
   });
-  app.get('/openapi.json', async () => openApiDocument());
-  app.get('/docs/api', async (_request, reply) => reply.type('text/html; charset=utf-8').send(openApiPage()));
-  app.get('/sd/targets', async () => describeDiscovery(options.targets.states));
   await addPageRoutes(app, options.webRoot, options.config);
   return app;
 }

@@ -1,5 +1,5 @@
 import { format, parse } from '@weir/promql';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest, FastifySchema } from 'fastify';
 import type { Config } from '../config/config.ts';
 import type { EngineClient } from '../engine/engine-client.ts';
 import type { ApiData, SelectorQuery } from '../engine/engine-protocol.ts';
@@ -10,8 +10,9 @@ import { mergeWithBackend } from '../remote/merge-backend.ts';
 import type { RuleQuery } from '../rules/rule-filter.ts';
 import type { TargetPool } from '../scrape/target-pool.ts';
 import { badData, sendData, sendError, sendValue } from './answers.ts';
+import { objectSchema, pathParameters, prometheusSchema, type Schema } from './describe-routes.ts';
 import { ApiParameters, unescapeLabelName } from './prometheus-parameters.ts';
-import { addStatusRoutes, describeTargets } from './status-routes.ts';
+import { addStatusRoutes, describeTargets, targetListSchema } from './status-routes.ts';
 
 export interface PrometheusRoutesOptions {
   readonly engine: EngineClient;
@@ -31,6 +32,23 @@ const mergedLists: Readonly<Record<string, 'groups' | 'alerts'>> = {
   '/api/v1/rules': 'groups',
   '/api/v1/alerts': 'alerts',
 };
+
+const moment = (description: string): Schema => ({
+  type: 'string',
+  description: `${description}; Unix seconds or RFC 3339`,
+});
+const start = moment('Start of the range');
+const end = moment('End of the range');
+const expression = { type: 'string', description: 'A PromQL expression' };
+const timeout = { type: 'string', description: 'Seconds or a duration' };
+const limit = { type: 'integer', minimum: 0, description: 'Most entries of the answer, 0 for all' };
+const names = { type: 'array', items: { type: 'string' } };
+const list = { type: 'array', items: { type: 'object' } };
+const matchers = { ...names, description: 'Series selectors' };
+const resultSchema = objectSchema<{ resultType: string; result: unknown }>({
+  resultType: { enum: ['vector', 'matrix', 'scalar', 'string'] },
+  result: { type: 'array' },
+});
 
 /** Routes below `/api/v1`, as Prometheus 3 answers them. */
 export function addPrometheusRoutes(app: FastifyInstance, options: PrometheusRoutesOptions): void {
@@ -73,7 +91,6 @@ export function addPrometheusRoutes(app: FastifyInstance, options: PrometheusRou
     if (backend === undefined || field === undefined || forwarded === undefined) return own;
     return mergeWithBackend(own, field, backend, forwarded, options.client, gone);
   };
-  const getAndPost = ['GET', 'POST'];
   app.addHook('preHandler', async (request, reply) => {
     const { backend } = options.config();
     const forwarded = backend === undefined ? undefined : backendRequest(backend.url, request);
@@ -82,10 +99,32 @@ export function addPrometheusRoutes(app: FastifyInstance, options: PrometheusRou
     return proxyToBackend(backend, forwarded, options.client, request, reply);
   });
 
-  app.route({
-    method: getAndPost,
-    url: '/query',
-    handler: query('query', (parameters, _request, signal) => {
+  const read = { role: 'read' } as const;
+  type Handler = (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply>;
+  const get = (url: string, schema: FastifySchema, handler: Handler): void => {
+    app.get(url, { config: read, schema }, handler);
+  };
+  /** By POST, the parameters are a form, so that an expression may be longer than a URL. */
+  const getAndPost = (url: string, schema: FastifySchema, handler: Handler): void => {
+    get(url, schema, handler);
+    const { querystring, ...rest } = schema;
+    const { properties } = querystring as { properties: object };
+    const form = {
+      type: ['object', 'null'],
+      description: 'Parameters of the URL count as well',
+      properties,
+    };
+    const body = { content: { 'application/x-www-form-urlencoded': { schema: form } } };
+    app.post(url, { config: read, schema: { ...rest, body } }, handler);
+  };
+
+  getAndPost(
+    '/query',
+    prometheusSchema('Evaluate an expression at one moment', resultSchema, {
+      required: ['query'],
+      properties: { query: expression, time: moment('Time to evaluate at, now if absent'), timeout, limit },
+    }),
+    query('query', (parameters, _request, signal) => {
       const request = {
         query: parameters.required('query'),
         timeMs: parameters.timeMs('time') ?? now(),
@@ -94,11 +133,24 @@ export function addPrometheusRoutes(app: FastifyInstance, options: PrometheusRou
       };
       return engine.query({ kind: 'instant', request }, signal);
     }),
-  });
-  app.route({
-    method: getAndPost,
-    url: '/query_range',
-    handler: query('query_range', (parameters, _request, signal) => {
+  );
+  getAndPost(
+    '/query_range',
+    prometheusSchema('Evaluate an expression over a range of time', resultSchema, {
+      required: ['query', 'start', 'end', 'step'],
+      properties: {
+        query: expression,
+        start,
+        end,
+        step: {
+          type: 'string',
+          description: 'Seconds or a duration between two points, at most 11,000 points',
+        },
+        timeout,
+        limit,
+      },
+    }),
+    query('query_range', (parameters, _request, signal) => {
       const request = {
         query: parameters.required('query'),
         ...parameters.range(),
@@ -107,32 +159,53 @@ export function addPrometheusRoutes(app: FastifyInstance, options: PrometheusRou
       };
       return engine.query({ kind: 'range', request }, signal);
     }),
-  });
-  app.route({
-    method: getAndPost,
-    url: '/labels',
-    handler: query('labels', (parameters, _request, signal) =>
+  );
+  const selection = { 'match[]': matchers, start, end, limit };
+  getAndPost(
+    '/labels',
+    prometheusSchema('List label names', names, { properties: selection }),
+    query('labels', (parameters, _request, signal) =>
       engine.read('labelNames', selectorQuery(parameters), signal),
     ),
-  });
-  app.get<{ Params: { name: string } }>(
+  );
+  const name = 'Label name; `U__` and the escaped name for characters that a path cannot hold';
+  get(
     '/label/:name/values',
+    {
+      ...prometheusSchema('List the values of a label', names, { properties: selection }),
+      params: pathParameters({ name }),
+    },
     query('label_values', (parameters, request, signal) => {
       const name = unescapeLabelName((request.params as { name: string }).name);
       if (name === '') throw badData('invalid label name: ""');
       return engine.read('labelValues', { ...selectorQuery(parameters), name }, signal);
     }),
   );
-  app.route({
-    method: getAndPost,
-    url: '/series',
-    handler: query('series', (parameters, _request, signal) => {
+  getAndPost(
+    '/series',
+    prometheusSchema('List series', list, { required: ['match[]'], properties: selection }),
+    query('series', (parameters, _request, signal) => {
       if (parameters.all('match[]').length === 0) throw badData('no match[] parameter provided');
       return engine.read('series', selectorQuery(parameters), signal);
     }),
-  });
-  app.get(
+  );
+  get(
     '/metadata',
+    prometheusSchema(
+      'Get types, units and help texts of metrics',
+      { type: 'object' },
+      {
+        properties: {
+          metric: { type: 'string', description: 'Name of one metric, all if absent' },
+          limit,
+          limit_per_metric: {
+            type: 'integer',
+            minimum: 0,
+            description: 'Most entries for one metric, 0 for all',
+          },
+        },
+      },
+    ),
     query('metadata', (parameters, _request, signal) => {
       const request = {
         metric: parameters.text('metric'),
@@ -142,20 +215,32 @@ export function addPrometheusRoutes(app: FastifyInstance, options: PrometheusRou
       return engine.read('metadata', request, signal);
     }),
   );
-  app.get('/targets', async (request, reply) => {
-    const parameters = new ApiParameters(request.url, undefined);
-    return sendValue(
-      reply,
-      describeTargets(options.targets, options.config().scrape, {
-        state: parameters.text('state') ?? 'any',
-        scrapePool: parameters.text('scrapePool') || undefined,
-      }),
-    );
-  });
-  app.route({
-    method: getAndPost,
-    url: '/query_exemplars',
-    handler: query('query_exemplars', (parameters, _request, signal) => {
+  get(
+    '/targets',
+    prometheusSchema('List the scraped targets', targetListSchema, {
+      properties: {
+        state: { enum: ['active', 'dropped', 'any'], default: 'any' },
+        scrapePool: { type: 'string', description: 'Job of the targets, all if absent' },
+      },
+    }),
+    async (request, reply) => {
+      const parameters = new ApiParameters(request.url, undefined);
+      return sendValue(
+        reply,
+        describeTargets(options.targets, options.config().scrape, {
+          state: parameters.text('state') ?? 'any',
+          scrapePool: parameters.text('scrapePool') || undefined,
+        }),
+      );
+    },
+  );
+  getAndPost(
+    '/query_exemplars',
+    prometheusSchema('List the exemplars of series', list, {
+      required: ['query'],
+      properties: { query: expression, start, end },
+    }),
+    query('query_exemplars', (parameters, _request, signal) => {
       const request = {
         query: parameters.required('query'),
         startMs: parameters.timeMs('start') ?? Number.MIN_SAFE_INTEGER,
@@ -163,29 +248,48 @@ export function addPrometheusRoutes(app: FastifyInstance, options: PrometheusRou
       };
       return engine.read('exemplars', request, signal);
     }),
-  });
-  app.get(
+  );
+  get(
     '/status/tsdb',
+    prometheusSchema('Get the cardinality of the store', { type: 'object' }, { properties: { limit } }),
     query('status_tsdb', (parameters, _request, signal) =>
       engine.read('tsdbStatus', { limit: parameters.limit() }, signal),
     ),
   );
-  app.get(
+  get(
     '/rules',
+    prometheusSchema('List rules with their state', objectSchema<{ groups: unknown }>({ groups: list }), {
+      properties: {
+        type: { enum: ['alert', 'record'], description: 'Kind of the rules, both if absent' },
+        'rule_name[]': names,
+        'rule_group[]': names,
+        'file[]': names,
+        'match[]': matchers,
+        exclude_alerts: { type: 'boolean', default: false, description: 'Leave the alerts of each rule out' },
+      },
+    }),
     query('rules', async (parameters, request, signal) =>
       withBackend(await engine.read('rules', ruleQuery(parameters), signal), request, signal),
     ),
   );
-  app.get(
+  get(
     '/alerts',
+    prometheusSchema('List pending and firing alerts', objectSchema<{ alerts: unknown }>({ alerts: list })),
     query('alerts', async (_parameters, request, signal) =>
       withBackend(await engine.read('alerts', undefined, signal), request, signal),
     ),
   );
-  app.route({
-    method: getAndPost,
-    url: '/format_query',
-    handler: async (request, reply) => {
+  getAndPost(
+    '/format_query',
+    prometheusSchema(
+      'Format an expression',
+      { type: 'string' },
+      {
+        required: ['query'],
+        properties: { query: expression },
+      },
+    ),
+    async (request, reply) => {
       try {
         const text = new ApiParameters(request.url, request.body).required('query');
         return sendValue(reply, format(parse(text)));
@@ -193,7 +297,7 @@ export function addPrometheusRoutes(app: FastifyInstance, options: PrometheusRou
         return sendError(reply, thrown);
       }
     },
-  });
+  );
   addStatusRoutes(app, options.config, options.startedMs, options.version);
   app.setNotFoundHandler((_request, reply) =>
     sendError(reply, Object.assign(new Error('no such endpoint'), { statusCode: 404 })),

@@ -6,6 +6,7 @@ import type { EngineClient } from '../engine/engine-client.ts';
 import { messageOf, ServiceError } from '../errors.ts';
 import type { PushedJobs } from '../push/pushed-jobs.ts';
 import { sendProblem } from './answers.ts';
+import { empty, pathParameters, problem } from './describe-routes.ts';
 
 interface PushRoutesOptions {
   readonly engine: EngineClient;
@@ -50,8 +51,33 @@ export function addPushRoutes(app: FastifyInstance, options: PushRoutesOptions):
 }
 
 function addOtlp(api: FastifyInstance, { engine, config, now }: PushRoutesOptions): void {
+  const message = { type: 'object', description: 'ExportMetricsServiceRequest' };
+  const answer = { type: 'object', description: 'ExportMetricsServiceResponse' };
+  const schema = {
+    tags: ['Push'],
+    summary: 'Push metrics by OTLP',
+    body: {
+      content: {
+        'application/x-protobuf': { schema: { description: message.description } },
+        'application/json': { schema: message },
+      },
+    },
+    response: {
+      200: {
+        description: 'The samples are durable; `partialSuccess` counts those that were rejected',
+        content: {
+          'application/x-protobuf': { schema: { description: answer.description } },
+          'application/json': { schema: answer },
+        },
+      },
+      400: problem('The body is no export request or too large; nothing is kept'),
+      403: problem('`push.enabled` is not set'),
+      415: problem('The body is neither protobuf nor JSON'),
+      503: problem('The service is starting, or the store refuses'),
+    },
+  };
   for (const url of ['/v1/metrics', '/api/v1/otlp/v1/metrics'])
-    api.post(url, { config: { role: 'push', action: 'otlp' } }, async (request, reply) => {
+    api.post(url, { config: { role: 'push', action: 'otlp' }, schema }, async (request, reply) => {
       const type = request.headers['content-type']?.split(';')[0]?.trim();
       if (type !== 'application/x-protobuf' && type !== 'application/json')
         return sendProblem(
@@ -80,20 +106,51 @@ function addOtlp(api: FastifyInstance, { engine, config, now }: PushRoutesOption
 }
 
 function addJobs(api: FastifyInstance, { pushed }: PushRoutesOptions): void {
-  const schema = {
-    params: {
-      type: 'object',
-      properties: {
-        job: { type: 'string', pattern: jobName },
-        instance: { type: 'string', pattern: jobName },
-      },
-    },
+  const job = 'Name of the job';
+  const instance = 'Name of the instance';
+  const exposition = { type: ['string', 'null'] };
+  const common = {
+    403: problem('`push.enabled` is not set'),
+    503: problem('The service is starting, or the store refuses'),
   };
-  for (const url of ['/push/:job', '/push/:job/:instance']) {
+  const one = { url: '/push/:job', params: pathParameters({ job }, jobName), what: 'job' };
+  const ofInstance = {
+    url: '/push/:job/:instance',
+    params: pathParameters({ job, instance }, jobName),
+    what: 'instance of a job',
+  };
+  for (const { url, params, what } of [one, ofInstance]) {
+    const push = {
+      tags: ['Push'],
+      summary: what === 'job' ? 'Push metrics of a short-lived job' : 'Push metrics of one instance of a job',
+      params,
+      body: {
+        content: {
+          'text/plain': { schema: exposition },
+          'application/openmetrics-text': { schema: exposition },
+        },
+      },
+      response: {
+        204: empty('The samples are durable and replace those of the push before'),
+        400: problem('The body is no exposition, too large, or has a refused time; nothing is kept'),
+        ...common,
+      },
+    };
+    const remove = {
+      tags: ['Push'],
+      summary: `Delete a pushed ${what}`,
+      params,
+      response: {
+        204: empty('Its series have ended'),
+        400: problem('The name is malformed'),
+        404: problem('No series of it are shown'),
+        ...common,
+      },
+    };
     api.route<{ Params: { job: string; instance?: string } }>({
       method: ['POST', 'PUT'],
       url,
-      schema,
+      schema: push,
       config: { role: 'push', action: 'push' },
       handler: async (request, reply) => {
         const { job, instance = '' } = request.params;
@@ -105,7 +162,7 @@ function addJobs(api: FastifyInstance, { pushed }: PushRoutesOptions): void {
     });
     api.delete<{ Params: { job: string; instance?: string } }>(
       url,
-      { schema, config: { role: 'push', action: 'push.delete' } },
+      { schema: remove, config: { role: 'push', action: 'push.delete' } },
       async (request, reply) => {
         const { job, instance = '' } = request.params;
         const found = await pushed.delete(job, instance);

@@ -1,9 +1,92 @@
 import { formatDuration } from '@weir/promql';
 import type { FastifyInstance } from 'fastify';
 import type { Config, ScrapeConfig } from '../config/config.ts';
+import type { EngineClient } from '../engine/engine-client.ts';
+import type { SelfMetrics } from '../own-metrics/self-metrics.ts';
 import type { TargetPool } from '../scrape/target-pool.ts';
 import { prometheusVersion } from '../version.ts';
-import { sendValue } from './answers.ts';
+import { sendProblem, sendValue } from './answers.ts';
+import { json, objectSchema, problem, prometheusSchema, type Schema } from './describe-routes.ts';
+
+interface ServiceRoutesOptions {
+  readonly engine: EngineClient;
+  readonly metrics: SelfMetrics;
+  readonly targets: TargetPool;
+}
+
+/** Targets of one job for the HTTP service discovery of Prometheus. */
+interface DiscoveredTargets {
+  readonly targets: readonly string[];
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+const text = { type: 'string' };
+const labelSet = { type: 'object', additionalProperties: text };
+
+/** `/healthz`, `/readyz`, `/metrics` and `/sd/targets`: what other programs ask of a service. */
+export function addServiceRoutes(
+  app: FastifyInstance,
+  { engine, metrics, targets }: ServiceRoutesOptions,
+): void {
+  const tags = ['Service'];
+  const state = (value: string): Schema => objectSchema<{ status: string }>({ status: { const: value } });
+  const health = {
+    config: { role: 'public' },
+    schema: {
+      tags,
+      summary: 'Check whether the process answers',
+      response: { 200: json('The process answers', state('ok')) },
+    },
+  } as const;
+  app.get('/healthz', health, async () => ({ status: 'ok' }));
+  const readiness = {
+    config: { role: 'public' },
+    schema: {
+      tags,
+      summary: 'Check whether the store is open',
+      response: { 200: json('The store is open', state('ready')), 503: problem('The store is not open yet') },
+    },
+  } as const;
+  app.get('/readyz', readiness, async (_request, reply) =>
+    engine.isReady
+      ? { status: 'ready' }
+      : sendProblem(reply, 503, 'Not ready', 'The store is not open. Ask again in a moment.'),
+  );
+  const ownMetrics = {
+    config: { role: 'read' },
+    schema: {
+      tags,
+      summary: 'Get the metrics of the service itself',
+      response: {
+        200: {
+          description: 'In the format that `Accept` names: OpenMetrics, or the text format',
+          content: { 'text/plain': { schema: text }, 'application/openmetrics-text': { schema: text } },
+        },
+      },
+    },
+  } as const;
+  app.get('/metrics', ownMetrics, async (request, reply) => {
+    const { contentType, body } = await metrics.render(request.headers.accept);
+    return reply.type(contentType).send(body);
+  });
+  const discovery = {
+    config: { role: 'read' },
+    schema: {
+      tags,
+      summary: 'List the scraped targets for the HTTP service discovery of Prometheus',
+      response: {
+        200: json('The targets', {
+          type: 'array',
+          items: objectSchema<DiscoveredTargets>({
+            targets: { type: 'array', items: text },
+            labels: labelSet,
+          }),
+        }),
+      },
+    },
+  } as const;
+  app.get('/sd/targets', discovery, async () => describeDiscovery(targets.states));
+}
 
 /** `/api/v1/status/*` below the API's prefix, except `tsdb`: what the service is and runs with. */
 export function addStatusRoutes(
@@ -12,17 +95,25 @@ export function addStatusRoutes(
   startedMs: number,
   version: string,
 ): void {
-  app.get('/status/buildinfo', async (_request, reply) =>
-    sendValue(reply, {
-      version: prometheusVersion,
-      revision: `weir-${version}`,
-      branch: 'weir',
-      buildUser: '',
-      buildDate: '',
-      goVersion: '',
-    }),
+  const describe = (summary: string, data: string) => ({
+    config: { role: 'read' as const },
+    schema: prometheusSchema(summary, { type: 'object', description: data }),
+  });
+  app.get(
+    '/status/buildinfo',
+    describe('Get the version', 'As of a Prometheus server'),
+    async (_request, reply) =>
+      sendValue(reply, {
+        version: prometheusVersion,
+        revision: `weir-${version}`,
+        branch: 'weir',
+        buildUser: '',
+        buildDate: '',
+        goVersion: '',
+      }),
   );
-  app.get('/status/runtimeinfo', async (_request, reply) => {
+  const runtime = describe('Get the state of the process', 'Fields of the Go runtime are empty');
+  app.get('/status/runtimeinfo', runtime, async (_request, reply) => {
     const { store } = config();
     return sendValue(reply, {
       startTime: new Date(startedMs).toISOString(),
@@ -38,7 +129,8 @@ export function addStatusRoutes(
       storageRetention: formatDuration(store.retentionMs),
     });
   });
-  app.get('/status/flags', async (_request, reply) => {
+  const flags = describe('Get the settings as flags of Prometheus', 'The value of each flag');
+  app.get('/status/flags', flags, async (_request, reply) => {
     const { listen, store } = config();
     return sendValue(reply, {
       'web.listen-address': `${listen.host}:${listen.port}`,
@@ -48,7 +140,10 @@ export function addStatusRoutes(
       'query.timeout': '30s',
     });
   });
-  app.get('/status/config', async (_request, reply) => sendValue(reply, { yaml: describeConfig(config()) }));
+  const inForce = describe('Get the configuration in force', '`yaml`, without secrets');
+  app.get('/status/config', inForce, async (_request, reply) =>
+    sendValue(reply, { yaml: describeConfig(config()) }),
+  );
 }
 
 // JSON is YAML too. Only what is no secret: the file itself may hold tokens and credentials in URLs.
@@ -71,18 +166,69 @@ function describeConfig({ scrape, store, targets }: Config): string {
 
 const never = '0001-01-01T00:00:00Z';
 
+/** A scraped target, with the fields of Prometheus. */
+export interface ActiveTarget {
+  readonly discoveredLabels: Readonly<Record<string, string>>;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly scrapePool: string;
+  readonly scrapeUrl: string;
+  readonly globalUrl: string;
+  readonly lastError: string;
+  /** RFC 3339; year 1 before the first scrape. */
+  readonly lastScrape: string;
+  /** Seconds. */
+  readonly lastScrapeDuration: number;
+  readonly health: 'up' | 'down' | 'unknown';
+  /** A Prometheus duration, as `scrapeTimeout` is. */
+  readonly scrapeInterval: string;
+  readonly scrapeTimeout: string;
+}
+
+/** The answer of `/api/v1/targets`. */
+export interface TargetList {
+  readonly activeTargets: readonly ActiveTarget[];
+  /** Always empty: the service drops no targets. */
+  readonly droppedTargets: readonly [];
+  readonly droppedTargetCounts?: object | null;
+}
+
+/** Schema of a {@link TargetList}. */
+export const targetListSchema: Schema = objectSchema<TargetList>(
+  {
+    activeTargets: {
+      type: 'array',
+      items: objectSchema<ActiveTarget>({
+        discoveredLabels: labelSet,
+        labels: labelSet,
+        scrapePool: text,
+        scrapeUrl: text,
+        globalUrl: text,
+        lastError: text,
+        lastScrape: { type: 'string', format: 'date-time', description: 'Year 1 before the first scrape' },
+        lastScrapeDuration: { type: 'number', description: 'Seconds' },
+        health: { enum: ['up', 'down', 'unknown'] },
+        scrapeInterval: text,
+        scrapeTimeout: text,
+      }),
+    },
+    droppedTargets: { type: 'array', description: 'Always empty: the service drops no targets' },
+    droppedTargetCounts: { type: ['object', 'null'] },
+  },
+  ['droppedTargetCounts'],
+);
+
 /** The answer of `/api/v1/targets`, field by field as Prometheus names them. */
 export function describeTargets(
   targets: TargetPool,
   scrape: ScrapeConfig,
   filter: { readonly state: string; readonly scrapePool: string | undefined },
-): object {
+): TargetList {
   const scrapeInterval = formatDuration(scrape.intervalMs);
   const scrapeTimeout = formatDuration(scrape.timeoutMs);
   const { state: wanted, scrapePool } = filter;
   if (wanted === 'dropped') return { activeTargets: [], droppedTargets: [] };
   const kept = targets.states.filter(({ job }) => scrapePool === undefined || job === scrapePool);
-  const activeTargets = kept.map((state) => {
+  const activeTargets = kept.map((state): ActiveTarget => {
     const url = new URL(state.url);
     const { instance: _, ...discovered } = state.labels;
     return {
@@ -119,7 +265,7 @@ function withoutSecrets(url: URL): string {
 }
 
 /** The scraped targets as Prometheus' `http_sd` reads them, so that another server can take them over. */
-export function describeDiscovery(states: TargetPool['states']): object[] {
+function describeDiscovery(states: TargetPool['states']): DiscoveredTargets[] {
   return states.map(({ job, url, labels }) => {
     const { host, protocol, pathname } = new URL(url);
     const { instance: _, ...own } = labels;
