@@ -1,6 +1,6 @@
 /**
- * One scrape for many processes or threads. Members push their state to the aggregator at an interval, so that a scrape waits for nobody
- * and a member that hangs or dies takes nothing with it: its counters stay in the totals, as of at most one interval before.
+ * One scrape for many processes or threads. Each worker pushes its state to the aggregator at an interval, so a scrape waits for no worker.
+ * The counters of a worker that hangs or dies stay in the totals, at most one interval old.
  */
 import cluster, { type Worker as ClusterWorker } from 'node:cluster';
 import { parentPort, type Worker as Thread } from 'node:worker_threads';
@@ -26,11 +26,14 @@ function isMessage(message: unknown): message is Message {
 /** Options of {@link publishMetrics}. */
 export interface PublishOptions {
   readonly metrics: Metrics;
-  /** Default 1,000. What a member that is killed counted since its last push is lost. */
+  /**
+   * Time from one push to the next, above 0. A killed worker loses what it counted since its last push.
+   * @defaultValue 1,000
+   */
   readonly intervalMs?: number;
 }
 
-/** Pushes this worker's metrics, of `node:cluster` or `node:worker_threads`, to its parent. Call the result to push a last time and stop. */
+/** Pushes the metrics of this `node:cluster` or `node:worker_threads` worker to its parent. Call the result to push a last time and stop. */
 export function publishMetrics({ metrics, intervalMs = 1_000 }: PublishOptions): () => void {
   if (!(intervalMs > 0)) throw metricsError('ERR_WEIR_METRICS_OPTION', 'intervalMs', 'above 0', intervalMs);
   const push = (): void => {
@@ -47,12 +50,13 @@ export function publishMetrics({ metrics, intervalMs = 1_000 }: PublishOptions):
   };
 }
 
-/** Gathers the metrics of workers. */
+/** Merges the metrics of workers. */
 export interface Aggregator {
-  /** Follows a worker thread; workers of `node:cluster` are followed by themselves. */
+  /** Includes a worker thread. Workers of `node:cluster` are included without a call. */
   add(thread: Thread): void;
-  /** One scrape of all members, living and dead, and of `own`, if given. Text and OpenMetrics. */
+  /** One scrape of all workers, living and dead, and of `own`, in the better accepted format of text and OpenMetrics. */
   scrape(accept?: string): Promise<{ readonly contentType: string; readonly body: string }>;
+  /** Stops listening to `node:cluster`. */
   close(): void;
 }
 
@@ -77,21 +81,21 @@ function toFamily({ definition, rows }: FamilySnapshot): Counter | Gauge | Histo
   return histogram;
 }
 
-/** Starts gathering; in a cluster call it in the primary. `own` adds the metrics of this process itself. */
+/** Starts an aggregator; in a cluster call it in the primary. `own` adds the metrics of this process. */
 export function createAggregator({ own }: { readonly own?: Metrics } = {}): Aggregator {
   const latest = new Map<object, readonly FamilySnapshot[]>();
   let retired: readonly FamilySnapshot[] = [];
-  const receive = (member: object, message: unknown): void => {
-    if (isMessage(message)) latest.set(member, message.snapshot);
+  const receive = (worker: object, message: unknown): void => {
+    if (isMessage(message)) latest.set(worker, message.snapshot);
   };
-  const retire = (member: object): void => {
-    const snapshot = latest.get(member);
+  const retire = (worker: object): void => {
+    const snapshot = latest.get(worker);
     if (snapshot === undefined) return;
-    latest.delete(member);
+    latest.delete(worker);
     retired = mergeSnapshots([retired, lasting(snapshot)]);
   };
   const onMessage = (worker: ClusterWorker, message: unknown): void => receive(worker, message);
-  // 'disconnect' and not 'exit': a last push may still be on its way when the process is gone.
+  // 'disconnect', not 'exit': a last push may still arrive after the process has exited.
   const onDisconnect = (worker: ClusterWorker): void => retire(worker);
   cluster.on('message', onMessage);
   cluster.on('disconnect', onDisconnect);

@@ -1,9 +1,9 @@
-/** The whole state of a registry as plain data: what one process or thread tells another. */
+/** The whole state of a registry as plain data, as one process or thread sends it to another. */
 import { aggregatorOf, type GaugeAggregator, type MetricDefinition } from '../catalogue.ts';
 import type { AnyFamily } from '../exposition/text.ts';
 import type { MetricRegistry } from '../registry.ts';
 
-/** One family: a row a series. A histogram's row is its buckets, +Inf last, and then its sum. */
+/** One family, one row per series. A histogram's row holds its bucket counts, +Inf last, then its sum. */
 export interface FamilySnapshot {
   readonly definition: MetricDefinition;
   readonly rows: readonly { readonly labels: readonly string[]; readonly values: readonly number[] }[];
@@ -15,7 +15,7 @@ function valuesOf(series: AnyFamily['series'][number]): number[] {
   return [...counts, series.sum];
 }
 
-/** Takes a snapshot, brought up to date first. Exemplars and native buckets stay behind. */
+/** Takes a snapshot after running the collectors. Exemplars and native buckets are left out. */
 export function takeSnapshot(registry: MetricRegistry): FamilySnapshot[] {
   registry.collect();
   return [...registry.families()].map((family) => ({
@@ -35,7 +35,10 @@ interface MergedFamily {
   readonly rows: Map<string, { readonly labels: readonly string[]; values: number[] }>;
 }
 
-/** Makes one snapshot of several, series by series: counters and histograms add up, gauges by their aggregator. Families of one name and another shape are left out. */
+/**
+ * Merges snapshots series by series: counters and histograms add up, gauges combine by their aggregator. Of families with one name and different
+ * labels only the first is kept.
+ */
 export function mergeSnapshots(snapshots: Iterable<readonly FamilySnapshot[]>): FamilySnapshot[] {
   const merged = new Map<string, MergedFamily>();
   for (const snapshot of snapshots) {
@@ -56,7 +59,7 @@ export function mergeSnapshots(snapshots: Iterable<readonly FamilySnapshot[]>): 
   return [...merged.values()].map(({ definition, rows }) => ({ definition, rows: [...rows.values()] }));
 }
 
-/** What of a snapshot outlives its process: counters and histograms, which must never go down; gauges end with it. */
+/** The part of a snapshot that outlives its process: counters and histograms, which must never go down. */
 export function lasting(snapshot: readonly FamilySnapshot[]): FamilySnapshot[] {
   return snapshot.filter(({ definition }) => definition.type !== 'gauge');
 }

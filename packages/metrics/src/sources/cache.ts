@@ -1,16 +1,16 @@
-/** Metrics of every `@weir/cache` in the process: counters are read at scrape time, slow paths arrive on channels. */
+/** Metrics of every `@weir/cache` in this process. Counters are read at scrape time; loads and Redis operations arrive on diagnostics channels. */
 import { channel, subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { definitionOf } from '../catalogue.ts';
 import type { MetricRegistry } from '../registry.ts';
 import { InstanceTotals, type Reading } from './instance-totals.ts';
 
-/** What a cache announces of itself (docs/contracts.md). */
+/** How a cache announces itself (docs/contracts.md). */
 export interface AnnouncedCache {
   readonly name: string;
   stats(): CacheCounters;
 }
 
-/** The counters of a cache, as its contract has them. */
+/** The counters of a cache, as its contract defines them. */
 export interface CacheCounters {
   readonly l1Hits: number;
   readonly l2Hits: number;
@@ -25,7 +25,7 @@ export interface CacheCounters {
   readonly entries: number;
 }
 
-const READS = {
+const readResults = {
   l1Hits: 'l1_hit',
   l2Hits: 'l2_hit',
   staleHits: 'stale',
@@ -36,8 +36,8 @@ const READS = {
 function read(cache: AnnouncedCache): Reading {
   const stats = cache.stats();
   return new Map<string, number>([
-    ...Object.entries(READS).map(
-      ([field, result]) => [`read ${result}`, stats[field as keyof typeof READS]] as const,
+    ...Object.entries(readResults).map(
+      ([field, result]) => [`read ${result}`, stats[field as keyof typeof readResults]] as const,
     ),
     ['load ok', stats.loads - stats.loadErrors],
     ['load error', stats.loadErrors],

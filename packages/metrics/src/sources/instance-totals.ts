@@ -1,6 +1,6 @@
 /**
- * Totals over all instances of one name, past and present. What an instance counted stays in the total after it closes or is
- * collected as garbage, so that a counter never goes down.
+ * Totals over all instances of one name, past and present. The counts of an instance stay in the total after it is closed or garbage-collected,
+ * so that a counter never goes down.
  */
 
 /** Counters of one instance at one moment, by series. */
@@ -47,7 +47,7 @@ export class InstanceTotals<T extends object> {
     return found;
   }
 
-  /** The totals of every name now. */
+  /** The current totals of every name. */
   totals(): ReadonlyMap<string, ReadonlyMap<string, number>> {
     for (const entry of [...this.#instances.values()]) {
       const instance = entry.ref.deref();

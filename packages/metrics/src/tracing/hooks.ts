@@ -1,18 +1,18 @@
 /**
- * The seam between metrics and tracing. Metrics know only these hooks, and OpenTelemetry is loaded by `@weir/metrics/tracing` alone:
- * without tracing nothing of it is in the process.
+ * The interface between metrics and tracing. Metrics use only these hooks; `@weir/metrics/tracing` alone loads OpenTelemetry, so a process
+ * without tracing loads none of it.
  */
 import type { Statement } from '../db/statements.ts';
 
-/** Ids of a span that is sampled, as exemplars and logs carry them. */
+/** Ids of a sampled span, as exemplars and logs carry them. */
 export interface TraceIds {
   readonly traceId: string;
   readonly spanId: string;
 }
 
-/** A span of ours in the making. */
+/** A span that has not ended. */
 export interface OpenSpan {
-  /** The ids, where the span is sampled. */
+  /** The ids if the span is sampled. */
   readonly ids: TraceIds | undefined;
   /** Runs `next` with the span as the current one. */
   run<T>(next: () => T): T;
@@ -32,29 +32,29 @@ export interface QuerySpan extends OpenSpan {
   end(outcome: { readonly failed: boolean; readonly rows: number | undefined }): void;
 }
 
-/** What tracing does for metrics. */
+/** The calls of metrics into tracing. */
 export interface TracingHooks {
   startRequest(method: string, headers: Readonly<Record<string, string | string[] | undefined>>): RequestSpan;
   startQuery(system: string, statement: Statement): QuerySpan;
-  /** Ids of the current span where it is sampled. */
+  /** Ids of the current span if it is sampled. */
   current(): TraceIds | undefined;
-  /** Binds a callback to the trace context of now. */
+  /** Binds a callback to the current trace context. */
   bind<A extends unknown[]>(callback: (...args: A) => void): (...args: A) => void;
 }
 
-const KEY = Symbol.for('weir.metrics.tracing');
+const key = Symbol.for('weir.metrics.tracing');
 
-// One holder a process, however often this package is loaded: reading a field of it costs less than looking at the global object.
-const shared = globalThis as { [KEY]?: { hooks: TracingHooks | undefined } };
-shared[KEY] ??= { hooks: undefined };
-const holder = shared[KEY];
+// All copies of this package in a process share one holder. Reading its field costs less than reading the global object.
+const shared = globalThis as { [key]?: { hooks: TracingHooks | undefined } };
+shared[key] ??= { hooks: undefined };
+const holder = shared[key];
 
-/** The hooks of the process's tracing, whoever started it. */
+/** The hooks of this process's tracing; `undefined` while none runs. */
 export function globalTracing(): TracingHooks | undefined {
   return holder.hooks;
 }
 
-/** Makes `hooks` those of the process, or none. */
+/** Sets the hooks of this process; `undefined` removes them. */
 export function setGlobalTracing(hooks: TracingHooks | undefined): void {
   holder.hooks = hooks;
 }

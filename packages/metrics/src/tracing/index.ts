@@ -1,4 +1,4 @@
-/** Tracing that starts in one call and ends well. Importing this loads OpenTelemetry's SDK; nothing else of this package does. */
+/** Starts and ends OpenTelemetry tracing in one call each. Only this entry of the package loads OpenTelemetry's SDK. */
 import { trace } from '@opentelemetry/api';
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto';
 import { NodeSDK } from '@opentelemetry/sdk-node';
@@ -14,33 +14,55 @@ import { globalTracing, setGlobalTracing, type TraceIds } from './hooks.ts';
 import { createHooks, startChannelSpans } from './spans.ts';
 import { recordUnsampled, TailProcessor } from './tail-processor.ts';
 
-/** Options of {@link startTracing}; the standard OTEL_* variables stand where one is not given. */
+/** Options of {@link startTracing}. For an option that is absent the standard OTEL_* variables apply. */
 export interface TracingOptions {
+  /**
+   * Name of the service.
+   * @defaultValue OTEL_SERVICE_NAME
+   */
   readonly service?: string;
-  /** Share of new traces that are sampled, 0…1; a parent's decision goes before. Default: OTEL_TRACES_SAMPLER, else 1. */
+  /**
+   * Share of new traces that are sampled, 0…1. A parent's decision overrides it.
+   * @defaultValue OTEL_TRACES_SAMPLER, else 1
+   */
   readonly ratio?: number;
-  /** Unsampled traces that last longer are kept all the same. Default 1,000; `Infinity` for none. */
+  /**
+   * Unsampled requests that last longer are exported all the same; `Infinity` for none.
+   * @defaultValue 1,000
+   */
   readonly keepSlowMs?: number;
-  /** Unsampled traces that fail are kept all the same. Default `true`. */
+  /**
+   * Whether unsampled requests that fail are exported all the same.
+   * @defaultValue `true`
+   */
   readonly keepErrors?: boolean;
-  /** By when after a shutdown began, or SIGTERM came, nothing waits for the collector any more. Default 2,000. */
+  /**
+   * Longest wait for the collector after a shutdown began or SIGTERM arrived, above 0.
+   * @defaultValue 2,000
+   */
   readonly deadlineMs?: number;
-  /** Whether SIGTERM flushes. Default `true`. */
+  /**
+   * Whether SIGTERM flushes.
+   * @defaultValue `true`
+   */
   readonly handleSigterm?: boolean;
-  /** Default: those that OTEL_TRACES_EXPORTER lists (`otlp`, `console`, or `none`), else OTLP over HTTP. */
+  /**
+   * Receives the spans.
+   * @defaultValue those that OTEL_TRACES_EXPORTER lists (`otlp`, `console`, or `none`), else OTLP over HTTP
+   */
   readonly exporter?: SpanExporter;
 }
 
-/** Tracing that runs. */
+/** Running tracing. */
 export interface Tracing {
-  /** Exports what has ended, waiting `deadlineMs` at most; `false` where the collector took longer. Never rejects. */
+  /** Exports the ended spans within `deadlineMs`; `false` if the collector took longer or failed. Never rejects. */
   flush(): Promise<boolean>;
-  /** Flushes by the deadline and stops. Never rejects. */
+  /** Flushes within `deadlineMs` and stops; `false` as for `flush`. Never rejects. */
   shutdown(): Promise<boolean>;
 }
 
-// The rest of a deadline is for timers that come late and for the end of the process itself.
-const WAITING_SHARE = 0.95;
+// The rest of a deadline covers late timers and the exit of the process.
+const waitingShare = 0.95;
 
 function validate({ ratio, keepSlowMs, deadlineMs }: TracingOptions): void {
   if (ratio !== undefined && !(ratio >= 0 && ratio <= 1))
@@ -60,7 +82,7 @@ function exportersOf(options: TracingOptions): readonly SpanExporter[] {
   );
 }
 
-// A queue for each exporter: one that is slow holds up no other.
+// Each exporter has its own queue, so a slow one delays no other.
 function batched(exporters: readonly SpanExporter[], exportTimeoutMillis: number): SpanProcessor {
   const batches = exporters.map((exporter) => new BatchSpanProcessor({ exporter, exportTimeoutMillis }));
   return {
@@ -82,7 +104,7 @@ function batched(exporters: readonly SpanExporter[], exportTimeoutMillis: number
 async function within(deadlineMs: number, work: Promise<unknown>): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;
   const deadline = new Promise<boolean>((resolve) => {
-    timer = setTimeout(resolve, deadlineMs * WAITING_SHARE, false);
+    timer = setTimeout(resolve, deadlineMs * waitingShare, false);
   });
   const finished = work.then(
     () => true,
@@ -93,7 +115,10 @@ async function within(deadlineMs: number, work: Promise<unknown>): Promise<boole
   return result;
 }
 
-/** Starts tracing for the process: HTTP servers with an adapter, instrumented databases, outgoing requests, caches and limiters. */
+/**
+ * Starts tracing in this process: HTTP servers with an adapter, instrumented databases, outgoing requests, caches and limiters. Throws
+ * ERR_WEIR_METRICS_OPTION for an invalid option and ERR_WEIR_METRICS_TRACING if tracing runs already.
+ */
 export function startTracing(options: TracingOptions = {}): Tracing {
   validate(options);
   if (globalTracing() !== undefined) throw metricsError('ERR_WEIR_METRICS_TRACING');
@@ -105,7 +130,7 @@ export function startTracing(options: TracingOptions = {}): Tracing {
     exporters.length === 0
       ? undefined
       : new TailProcessor(batched(exporters, deadlineMs), { keepSlowMs, keepErrors });
-  // No metrics and no logs by the SDK: unset variables would start exporters of both.
+  // Without empty lists here, the SDK would start exporters of metrics and logs too.
   const sdk = new NodeSDK({
     ...(service === undefined ? {} : { serviceName: service }),
     sampler: keepsSome ? recordUnsampled(sampler) : sampler,
@@ -133,7 +158,7 @@ export function startTracing(options: TracingOptions = {}): Tracing {
       return stopped;
     },
   });
-  // With a listener of ours Node no longer ends by itself: where we are the only one, we end it as the signal would have.
+  // A listener keeps Node from ending by itself. If ours is the only one, it raises the signal again after the flush.
   const onSigterm = (): void => {
     const isOnly = process.listenerCount('SIGTERM') === 1;
     void (isOnly ? tracing.shutdown() : tracing.flush()).then(() => {
@@ -150,7 +175,7 @@ export function startTracing(options: TracingOptions = {}): Tracing {
   return tracing;
 }
 
-/** Trace and span id of now under the names that log tools look for: `pino({ mixin: traceMixin })`. Empty where nothing is sampled. */
+/** Ids of the current sampled span, named as log tools expect: `pino({ mixin: traceMixin })`. Empty without a sampled span. */
 export function traceMixin(): { readonly trace_id?: string; readonly span_id?: string } {
   const ids: TraceIds | undefined = globalTracing()?.current();
   return ids === undefined ? {} : { trace_id: ids.traceId, span_id: ids.spanId };

@@ -17,7 +17,7 @@ import {
 } from '@opentelemetry/api';
 import type { OpenSpan, QuerySpan, RequestSpan, TraceIds, TracingHooks } from './hooks.ts';
 
-/** The hooks that metrics call. */
+/** The hooks that metrics call, named and attributed by the stable semantic conventions. */
 export function createHooks(tracer: Tracer): TracingHooks {
   return Object.freeze<TracingHooks>({
     startRequest: (method, headers) => startRequest(tracer, method, headers),
@@ -88,7 +88,7 @@ function idsOf(span: Span | undefined): TraceIds | undefined {
   return { traceId: own.traceId, spanId: own.spanId };
 }
 
-/** Starts all of them; call the result to stop. */
+/** Starts spans from diagnostics channels; call the result to stop. */
 export function startChannelSpans(tracer: Tracer): () => void {
   const listeners: Record<string, Listener> = {
     ...clientListeners(tracer),
@@ -154,7 +154,7 @@ interface UndiciRequest {
   addHeader(name: string, value: string): void;
 }
 
-// What sends the spans away must not make spans of its own: its requests have no current span, and none is started without one.
+// Without a current span none is started: requests of the span exporter must not make spans themselves.
 function startClient(
   tracer: Tracer,
   method: string,
