@@ -4,7 +4,8 @@ import { performance } from 'node:perf_hooks';
 import { definitionOf, type GaugeAggregator, type MetricDefinition } from './catalogue.ts';
 import { instrument } from './db/instrument.ts';
 import { PoolRecorder } from './db/pool-recorder.ts';
-import { type QueryOptions, QueryRecorder } from './db/query-recorder.ts';
+import type { QueryOptions } from './db/query-events.ts';
+import { QueryRecorder } from './db/query-recorder.ts';
 import { metricsError } from './errors.ts';
 import { negotiate } from './exposition/negotiate.ts';
 import type { PromRegistry } from './exposition/prom-bridge.ts';
@@ -15,7 +16,7 @@ import { stateProbe } from './http/track-response.ts';
 import type { Counter, Gauge } from './instruments/counter-gauge.ts';
 import { DEFAULT_MAX_SERIES } from './instruments/family.ts';
 import type { Histogram } from './instruments/histogram.ts';
-import { type FamilyOptions, MetricRegistry } from './registry.ts';
+import { type Clock, type FamilyOptions, MetricRegistry } from './registry.ts';
 import { startCacheMetrics } from './sources/cache.ts';
 import { startOverloadMetrics, startRateLimitMetrics } from './sources/ratelimit.ts';
 import { startRuntimeMetrics } from './sources/runtime.ts';
@@ -35,8 +36,11 @@ export interface MetricsOptions {
   readonly maxSeries?: number;
   /** Gives every histogram native buckets beside its classic ones; scraped by protobuf only. Default `false`. */
   readonly nativeHistograms?: boolean;
-  /** Monotonic milliseconds. Default `performance.now`. */
-  readonly now?: () => number;
+  /**
+   * Where time comes from: monotonic milliseconds, which may be fractional.
+   * @defaultValue `performance.now`
+   */
+  readonly clock?: Clock;
 }
 
 /** A family of your own: its definition without what has a default. */
@@ -124,7 +128,7 @@ interface Recorders {
 }
 
 // Where a name is taken, nothing of what was started and registered before stays.
-function startRecorders(registry: MetricRegistry, options: MetricsOptions, now: () => number): Recorders {
+function startRecorders(registry: MetricRegistry, options: MetricsOptions): Recorders {
   const maxSeries = options.http?.maxSeries ?? options.maxSeries ?? DEFAULT_MAX_SERIES;
   const stops = [() => registry.close()];
   const stop = (): void => {
@@ -135,8 +139,8 @@ function startRecorders(registry: MetricRegistry, options: MetricsOptions, now: 
       .gauge(definitionOf('target_info'))
       .labels(options.service, options.version ?? '')
       .set(1);
-    const http = new HttpRecorder(registry, { now, maxSeries });
-    const queries = new QueryRecorder(registry, { now, http, options: { ...options.db } });
+    const http = new HttpRecorder(registry, maxSeries);
+    const queries = new QueryRecorder(registry, http, { ...options.db });
     const pools = new PoolRecorder(registry);
     const sources = [startCacheMetrics, startRateLimitMetrics, startOverloadMetrics];
     if (options.runtime !== false) sources.push(startRuntimeMetrics);
@@ -149,12 +153,14 @@ function startRecorders(registry: MetricRegistry, options: MetricsOptions, now: 
   }
 }
 
+const monotonicClock: Clock = { now: () => performance.now() };
+
 /** Starts collecting. One a process is usual; each has its own registry. Where it throws, nothing stays behind. */
 export function createMetrics(options: MetricsOptions): Metrics {
   validate(options);
-  const { now = () => performance.now(), maxSeries = DEFAULT_MAX_SERIES, registries = [] } = options;
-  const registry = new MetricRegistry({ maxSeries, registries, native: options.nativeHistograms });
-  const { http, queries, pools, stop } = startRecorders(registry, options, now);
+  const { clock = monotonicClock, maxSeries = DEFAULT_MAX_SERIES, registries = [] } = options;
+  const registry = new MetricRegistry({ clock, maxSeries, registries, native: options.nativeHistograms });
+  const { http, queries, pools, stop } = startRecorders(registry, options);
   let slos: SloRecorder | undefined;
 
   const scrape: Metrics['scrape'] = async (accept) => {
@@ -185,11 +191,11 @@ export function createMetrics(options: MetricsOptions): Metrics {
     },
     instrument: <T extends object>(client: T, { name = 'default' }: { readonly name?: string } = {}): T => {
       queries.enable();
-      instrument(client, { name, queries, pools, now });
+      instrument(client, { name, queries, pools, clock });
       return client;
     },
     health: (healthOptions: HealthOptions) =>
-      registry.atomically(() => createHealth(registry, healthOptions, now)),
+      registry.atomically(() => createHealth(registry, healthOptions)),
     slo: (sloOptions: SloOptions) => {
       slos ??= registry.atomically(() => new SloRecorder(registry, http));
       return slos.create(sloOptions);

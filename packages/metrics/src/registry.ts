@@ -12,6 +12,11 @@ import { type AnyFamily, renderFamily, type TextFormat } from './exposition/text
 import { Counter, Gauge } from './instruments/counter-gauge.ts';
 import { Histogram } from './instruments/histogram.ts';
 
+/** Where time comes from. `now` is in milliseconds, may be fractional, and must never step back. */
+export interface Clock {
+  now(): number;
+}
+
 /** Brings gauges and totals that are kept elsewhere up to date; runs synchronously right before a scrape. */
 export type Collector = () => void;
 
@@ -25,6 +30,7 @@ export interface FamilyOptions {
 
 /** Holds families by name and renders them all as one scrape. */
 export class MetricRegistry {
+  readonly clock: Clock;
   readonly #maxSeries: number;
   readonly #native: boolean;
   readonly #families = new Map<string, AnyFamily>();
@@ -35,10 +41,12 @@ export class MetricRegistry {
   #ownScrape = false;
 
   constructor(options: {
+    readonly clock: Clock;
     readonly maxSeries: number;
     readonly registries: readonly PromRegistry[];
     readonly native?: boolean | undefined;
   }) {
+    this.clock = options.clock;
     this.#native = options.native ?? false;
     this.#maxSeries = options.maxSeries;
     this.#registries = [...new Set(options.registries)];

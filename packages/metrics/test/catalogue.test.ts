@@ -1,4 +1,4 @@
-import { promtool } from '@weir/test-kit';
+import { createManualClock, promtool } from '@weir/test-kit';
 import { expect, test } from 'vitest';
 import { metricCatalogue } from '../src/index.ts';
 import { MetricRegistry } from '../src/registry.ts';
@@ -6,7 +6,7 @@ import { MetricRegistry } from '../src/registry.ts';
 test.each(['text', 'openmetrics'] as const)(
   'every family of the catalogue passes the naming rules of Prometheus but for one name that the semantic conventions give, as %s',
   async (format) => {
-    const registry = new MetricRegistry({ maxSeries: 10, registries: [] });
+    const registry = new MetricRegistry({ clock: createManualClock(), maxSeries: 10, registries: [] });
     for (const definition of metricCatalogue) {
       const labels = definition.labels.map(() => 'x');
       if (definition.type === 'histogram')

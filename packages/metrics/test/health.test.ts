@@ -14,7 +14,7 @@ const quiet = { service: 'test', runtime: false } as const;
 
 test('readiness follows its checks, hides their messages, and is kept for a moment', async () => {
   const clock = createManualClock();
-  const metrics = createMetrics({ ...quiet, now: () => clock.now() });
+  const metrics = createMetrics({ ...quiet, clock });
   let works = true;
   let runs = 0;
   const health = metrics.health({
@@ -72,7 +72,7 @@ test('a check that hangs fails by its timeout, with its signal told', async () =
 
 test('an objective counts good events and Apdex zones of its routes alone', async () => {
   const clock = createManualClock();
-  const metrics = createMetrics({ ...quiet, now: () => clock.now() });
+  const metrics = createMetrics({ ...quiet, clock });
   metrics.slo({ name: 'shop', objective: 0.99, thresholdMs: 100, routes: ['/buy', '/cart/*'] });
   const jobs = metrics.slo({ name: 'jobs', objective: 0.9, thresholdMs: 1_000, routes: false });
   const serve = (route: string | undefined, durationMs: number, statusCode: number): void => {

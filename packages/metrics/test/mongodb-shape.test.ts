@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events';
 import { expect, test } from 'vitest';
-import { shapeOf } from '../src/db/mongodb-shape.ts';
+import { shapeOf } from '../src/db/mongodb.ts';
 import { createMetrics, type SlowQueryEvent } from '../src/index.ts';
 
 const SECRET = 'guest@example.com';

@@ -12,7 +12,7 @@ function setUp() {
   const metrics = createMetrics({
     service: 'test',
     runtime: false,
-    now: () => clock.now(),
+    clock,
     db: { maxStatements: BUDGET },
   });
   let takesMs = 0;

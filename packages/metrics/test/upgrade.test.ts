@@ -66,7 +66,7 @@ test.each(matrix)(
   'with %s an upgrade whose handler %s counts once, by its answer and for its handshake alone',
   async (framework, name) => {
     const clock = createManualClock();
-    const metrics = createMetrics({ service: 'test', runtime: false, now: () => clock.now() });
+    const metrics = createMetrics({ service: 'test', runtime: false, clock });
     metrics.slo({ name: 'all', objective: 0.99, thresholdMs: 100 });
     const { answer, status } = answers[name] as { answer: Answer; status: number };
     const listener = await (frameworks[framework] as NonNullable<(typeof frameworks)[string]>)(

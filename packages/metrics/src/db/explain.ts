@@ -1,46 +1,45 @@
 /**
- * Plans of slow reads, guarded: on a pool of their own, one at a time, each statement once an interval, read-only, with timeouts, never
- * ANALYZE (so nothing of the statement runs), and never for texts that hold more than one statement.
+ * Plans of slow PostgreSQL reads, and the indexes they lack. Guarded: on a separate pool, one plan at a time, each statement once per interval,
+ * read-only, with timeouts, never with ANALYZE (so the statement does not run), and never for a text with more than one statement.
  */
-import type { Callbacks } from './callbacks.ts';
+import type { Clock } from '../registry.ts';
 import { dialects } from './dialect.ts';
-import { createIndexStatement, findScans, type PlanNode } from './index-hint.ts';
+import { normalize } from './normalize.ts';
 import type { Statement } from './statements.ts';
 import { tokenize } from './tokenizer.ts';
 
-/** What is used of the pool for plans: one of `pg`, not the one the program's queries go through. */
+/** Options of plans of slow reads. */
+export interface ExplainOptions {
+  /** A pool of `pg` for plans alone, not the one that the program's queries use. */
+  readonly pool: ExplainPool;
+  /** Called with each plan. Its errors are handled like those of `onSlowQuery`. */
+  readonly onPlan: (event: PlanEvent) => void;
+  /**
+   * Shortest time between two plans of one statement.
+   * @defaultValue 600,000
+   */
+  readonly intervalMs?: number;
+  /**
+   * Statement and lock timeout of each plan on the server.
+   * @defaultValue 1,000
+   */
+  readonly timeoutMs?: number;
+  /**
+   * Tables with fewer rows get no hint.
+   * @defaultValue 1,000
+   */
+  readonly minTableRows?: number;
+}
+
+/** The members of the pool that are used. */
 export interface ExplainPool {
   connect(): Promise<ExplainClient>;
 }
 
-/** What is used of that pool's clients. */
+/** The members of its clients that are used. */
 export interface ExplainClient {
   query(text: string, values?: unknown[]): Promise<{ readonly rows: unknown[] }>;
   release(destroy?: boolean): void;
-}
-
-/** Options of plans. */
-export interface ExplainOptions {
-  readonly pool: ExplainPool;
-  /** Its errors are kept from the program, as those of `onSlowQuery` are. */
-  readonly onPlan: (event: PlanEvent) => void;
-  /** Each statement's plan is asked for at most once in this time. Default 600,000. */
-  readonly intervalMs?: number;
-  /** Bound of each plan on the server. Default 1,000. */
-  readonly timeoutMs?: number;
-  /** Tables with fewer rows get no hint. Default 1,000. */
-  readonly minTableRows?: number;
-}
-
-/** A missing index, with what speaks for it. */
-export interface IndexHint {
-  readonly table: string;
-  /** The condition without literals. */
-  readonly filter: string;
-  /** Rows the scan reads and returns, as PostgreSQL estimates. */
-  readonly rowsRead: number;
-  readonly rowsReturned: number;
-  readonly createIndex: string;
 }
 
 /** The plan of a slow read. Holds no literal. */
@@ -54,34 +53,45 @@ export interface PlanEvent {
   readonly hints: readonly IndexHint[];
 }
 
+/** A missing index and the evidence for it. */
+export interface IndexHint {
+  readonly table: string;
+  /** The condition without literals. */
+  readonly filter: string;
+  /** Rows that the scan reads and returns, as PostgreSQL estimates. */
+  readonly rowsRead: number;
+  readonly rowsReturned: number;
+  readonly createIndex: string;
+}
+
 const MAX_REMEMBERED = 1_000;
-// Above this share of the table a sequential scan is the right plan.
+// Above this share of the table's rows a sequential scan is the right plan.
 const SELECTIVE = 0.2;
 
-/** Asks for plans of what it is told was slow. */
+/** Requests plans of slow statements. */
 export class Explainer {
   readonly #options: Required<ExplainOptions>;
-  readonly #now: () => number;
-  readonly #callbacks: Callbacks;
+  readonly #clock: Clock;
+  readonly #onPlan: (event: PlanEvent) => void;
   readonly #asked = new Map<string, number>();
   #running: Promise<void> | undefined;
 
-  constructor(options: ExplainOptions, now: () => number, callbacks: Callbacks) {
-    this.#callbacks = callbacks;
+  constructor(options: ExplainOptions, clock: Clock, onPlan: (event: PlanEvent) => void) {
     this.#options = { intervalMs: 600_000, timeoutMs: 1_000, minTableRows: 1_000, ...options };
-    this.#now = now;
+    this.#clock = clock;
+    this.#onPlan = onPlan;
   }
 
-  /** Resolves when no plan is being asked for. */
+  /** Resolves when no plan is being requested. */
   async idle(): Promise<void> {
     await this.#running;
   }
 
-  /** Considers a slow statement; does nothing where a guard says no. Failures stay inside: a plan is never worth an error. */
+  /** Requests the plan of a slow statement if every guard permits. Errors are dropped: a plan is optional. */
   consider(text: string, statement: Statement): void {
     if (this.#running !== undefined || !statement.isRead) return;
     const asked = this.#asked.get(statement.fingerprint);
-    const nowMs = this.#now();
+    const nowMs = this.#clock.now();
     if (asked !== undefined && nowMs - asked < this.#options.intervalMs) return;
     if (!isSingle(text)) return;
     if (this.#asked.size >= MAX_REMEMBERED) this.#asked.delete(this.#asked.keys().next().value as string);
@@ -103,7 +113,7 @@ export class Explainer {
       failed = false;
       const { summary, fingerprint, text: statementText } = statement;
       const nodes = nodesOf(plan);
-      this.#callbacks.call('onPlan', this.#options.onPlan, {
+      this.#onPlan({
         summary,
         fingerprint,
         statement: statementText,
@@ -112,7 +122,7 @@ export class Explainer {
         hints,
       });
     } finally {
-      // A connection in an unknown state is not lent again.
+      // A connection in an unknown state is destroyed.
       client.release(failed);
     }
   }
@@ -151,14 +161,71 @@ export class Explainer {
   }
 }
 
+function isSingle(text: string): boolean {
+  const tokens = tokenize(text, dialects.postgresql);
+  // The hidden rest of a text may hold another statement.
+  return !tokens.slice(0, -1).some(({ text }) => text === ';') && tokens.at(-1)?.kind !== 'hidden';
+}
+
 function nodesOf(node: PlanNode): string[] {
   const relation = node['Relation Name'];
   const own = relation === undefined ? node['Node Type'] : `${node['Node Type']} on ${relation}`;
   return [own, ...(node.Plans ?? []).flatMap(nodesOf)];
 }
 
-function isSingle(text: string): boolean {
-  const tokens = tokenize(text, dialects.postgresql);
-  // What was not read may hold anything.
-  return !tokens.slice(0, -1).some(({ text }) => text === ';') && tokens.at(-1)?.kind !== 'hidden';
+/** The members of a node of `EXPLAIN (FORMAT JSON)` that are read. */
+interface PlanNode {
+  readonly 'Node Type': string;
+  readonly 'Plan Rows': number;
+  readonly 'Total Cost': number;
+  readonly Schema?: string;
+  readonly 'Relation Name'?: string;
+  readonly Filter?: string;
+  readonly Plans?: readonly PlanNode[];
+}
+
+/** A table that is read whole to return a part of it. */
+interface ScanFinding {
+  readonly schema: string | undefined;
+  readonly table: string;
+  /** The scan's condition without literals. */
+  readonly filter: string;
+  readonly rowsReturned: number;
+  /** Columns an index could serve, those compared for equality first. */
+  readonly columns: readonly string[];
+}
+
+/** Sequential scans whose filter an index could serve, in the order of the plan. Filters lose their literals before they are read. */
+function findScans(node: PlanNode): ScanFinding[] {
+  const found = (node.Plans ?? []).flatMap(findScans);
+  const table = node['Relation Name'];
+  if (node['Node Type'] !== 'Seq Scan' || table === undefined || node.Filter === undefined) return found;
+  const filter = normalize(tokenize(node.Filter, dialects.postgresql));
+  const columns = columnsOf(filter);
+  if (columns.length > 0)
+    found.unshift({ schema: node.Schema, table, filter, rowsReturned: node['Plan Rows'], columns });
+  return found;
+}
+
+const COMPARISON =
+  /(?:^|[\s(])(?:(?:"(?:[^"]|"")+"|[a-z_][\w$]*)\.)?("(?:[^"]|"")+"|[a-z_][\w$]*)\)*(?:::[\w ]+?)? (=|<|>|<=|>=) (?:any )?\(*(?:\?|array)/g;
+
+function columnsOf(filter: string): string[] {
+  const equal: string[] = [];
+  const ranged: string[] = [];
+  for (const [, column, operator] of filter.matchAll(COMPARISON))
+    (operator === '=' ? equal : ranged).push(column as string);
+  // An index serves equalities and, after them, one range.
+  return [...new Set([...equal, ...ranged.slice(0, 1)])];
+}
+
+/** The statement that creates the index; CONCURRENTLY blocks no writer. */
+function createIndexStatement({ schema, table, columns }: ScanFinding): string {
+  const relation =
+    schema === undefined || schema === 'public' ? quote(table) : `${quote(schema)}.${quote(table)}`;
+  return `CREATE INDEX CONCURRENTLY ON ${relation} (${columns.join(', ')})`;
+}
+
+function quote(name: string): string {
+  return /^[a-z_][a-z0-9_$]*$/.test(name) ? name : `"${name.replaceAll('"', '""')}"`;
 }

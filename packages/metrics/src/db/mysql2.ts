@@ -4,10 +4,18 @@
  * connection back. Contexts are captured at the pool instead.
  */
 
-import type { InstrumentContext, Queries } from './client-owner.ts';
 import { type Dialect, dialects, sessions } from './dialect.ts';
-import { type AnyFunction, claim, wrapMethod } from './instrumented.ts';
-import { callAs, onAcquired, type PoolContext, takeExecution } from './pool-calls.ts';
+import {
+  type AnyFunction,
+  callAs,
+  claim,
+  type InstrumentContext,
+  type Lending,
+  onAcquired,
+  type Queries,
+  takeExecution,
+  wrapMethod,
+} from './driver.ts';
 import type { QueryExecution } from './query-recorder.ts';
 
 type Callback = (error: unknown, ...rest: unknown[]) => void;
@@ -73,9 +81,9 @@ function valuesOf([first, second]: readonly unknown[]): unknown {
 }
 
 /** Wraps a pool: its waits, and every connection it opens. */
-export function instrumentMysqlPool(pool: MysqlPool, { name, queries, pools, now }: InstrumentContext): void {
+export function instrumentMysqlPool(pool: MysqlPool, context: InstrumentContext): void {
   if (!claim(pool)) return;
-  const wait = pools.add(name, pool, ({ config, _allConnections, _freeConnections, _connectionQueue }) => {
+  const wait = context.followPool(pool, ({ config, _allConnections, _freeConnections, _connectionQueue }) => {
     const idle = _freeConnections?.length ?? 0;
     return {
       idle,
@@ -88,19 +96,19 @@ export function instrumentMysqlPool(pool: MysqlPool, { name, queries, pools, now
   let dialect: Dialect = dialects.mysql;
   const adopt = (connection: object): void => {
     dialect = dialectOf(connection, flagsOf(connection));
-    instrumentMysqlConnection(connection, queries);
+    instrumentMysqlConnection(connection, context);
   };
-  const context: PoolContext = { queries, wait, now, adopt };
+  const lending: Lending = { context, wait, adopt };
   pool.on('connection', adopt);
   wrapMethod(
     pool,
     'getConnection',
-    (original) => (callback) => original(onAcquired(context, callback as Callback)),
+    (original) => (callback) => original(onAcquired(lending, callback as Callback)),
   );
   for (const method of ['query', 'execute']) {
     wrapMethod(pool, method, (original) => (...args) => {
       const text = textOf(args[0]);
-      const execution = text === undefined ? undefined : queries.prepare(dialect, text, valuesOf(args));
+      const execution = text === undefined ? undefined : context.prepare(dialect, text, valuesOf(args));
       return callAs(execution, () => original(...args));
     });
   }
@@ -122,7 +130,7 @@ export function instrumentMysqlConnection(connection: object, queries: Queries):
     const text = textOf(sql);
     if (text === undefined || typeof callback !== 'function') return prepare(sql, callback);
     return prepare(sql, (error: unknown, statement?: object) => {
-      if (error) queries.fail(queries.prepare(session.dialect, text));
+      if (error) queries.prepare(session.dialect, text).fail();
       if (statement !== undefined) instrumentStatement(statement, text, session, queries);
       (callback as Callback)(error, statement);
     });
@@ -184,8 +192,8 @@ class Session {
   }
 
   /** Sends a command by the driver's own method and follows it to its end. */
-  run(prepared: QueryExecution, send: AnyFunction, args: unknown[]): unknown {
-    const execution = this.#queries.start(prepared, this.dialect);
+  run(execution: QueryExecution, send: AnyFunction, args: unknown[]): unknown {
+    execution.start(this.dialect);
     if (execution.known.changesStrings) {
       this.#changes += 1;
       this.forget();
@@ -207,7 +215,7 @@ class Session {
     const bound = this.#queries.bind(callback);
     return (error, ...rest) => {
       this.#ended(execution, rest[0]);
-      this.#queries.end(execution, { failed: Boolean(error), rows: rowsOf(rest[0]) });
+      execution.end({ failed: Boolean(error), rows: rowsOf(rest[0]) });
       bound(error, ...rest);
     };
   }
@@ -221,7 +229,7 @@ class Session {
       if (!ended && (event === 'end' || event === 'error')) {
         ended = true;
         this.#ended(execution, last);
-        this.#queries.end(execution, { failed: event === 'error' });
+        execution.end({ failed: event === 'error' });
       }
       return emit(event, ...rest);
     });

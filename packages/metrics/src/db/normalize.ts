@@ -1,35 +1,49 @@
 /**
- * The statement without its literals, one text for all its executions: values read `?`, keywords and bare identifiers are lower case, white
- * space is one space. `true`, `false` and `null` are values too, save after IS, NOT and DEFAULT.
+ * A statement without its literals, one text for all its executions: values read `?`, keywords and bare identifiers are lower case, white space
+ * is one space. `true`, `false` and `null` are values too, except after IS, NOT and DEFAULT.
  *
- * A list's length is data. Lists of values after IN, in rows of VALUES and in ARRAY read `(...)` or `[...]`; of equal rows, or equal elements
- * that are more than a value, one is left. A list that the end of what was read cuts off reads like a whole one.
+ * The length of a list is data. Lists of values after IN, in rows of VALUES and in ARRAY read `(...)` or `[...]`. Of equal rows, and of equal
+ * elements that are more than a value, one is kept. A list cut by the end of what was read reads like a whole one.
  */
-import type { Token } from './tokenizer.ts';
+import { type Token, VALUE } from './tokenizer.ts';
+
+/** Renders the tokens of a text without literals. */
+export function normalize(tokens: readonly Token[]): string {
+  const writer = new Writer();
+  let before = '';
+  for (const { kind, text } of tokens) {
+    if (kind === 'hidden') writer.cut();
+    else if (kind !== 'word') writer.add(text, kind === 'value');
+    else if (CONSTANT.test(text) && !KEEPS_CONSTANT.test(before)) writer.add('?', true);
+    else writer.add(text.toLowerCase(), text.length === 7 && /^default$/i.test(text));
+    before = text;
+  }
+  return render(writer.texts);
+}
 
 const CONSTANT = /^(?:true|false|null)$/i;
 const KEEPS_CONSTANT = /^(?:is|not|default|set|nulls)$/i;
 
-/** A list or row that is open. */
+/** An open parenthesis. */
 interface Open {
-  /** Where its parenthesis, and its element of now, begin in what is written. */
+  /** Index of its parenthesis, and of its current element, in the written texts. */
   readonly start: number;
   element: number;
   /** A list of IN or ARRAY, one of the rows of VALUES, or any other parenthesis. */
   readonly kind: 'list' | 'row' | 'other';
   /** Whether all elements were bare values. */
   isPlain: boolean;
-  /** The element before, written out. */
+  /** The previous element as text. */
   previous: string | undefined;
 }
 
 class Writer {
   readonly texts: string[] = [];
   readonly #open: Open[] = [];
-  /** Where the last row of VALUES began and ended. */
+  /** Start and end of the last row of VALUES. */
   #row = { start: -1, end: -1 };
 
-  /** Writes one text; `isValue` where an element of a list may consist of it. */
+  /** Writes one text; `isValue` if it can be a whole element of a list. */
   add(text: string, isValue: boolean): void {
     const { texts } = this;
     const open = this.#open[this.#open.length - 1];
@@ -55,7 +69,7 @@ class Writer {
     }
   }
 
-  /** Ends where the rest is not known. */
+  /** Ends the text where its rest is hidden. */
   cut(): void {
     const list = this.#open.find(({ kind }) => kind !== 'other');
     if (list === undefined) {
@@ -85,7 +99,7 @@ class Writer {
     return texts[lead] === 'values' || (texts[lead] === ',' && this.#row.end === lead) ? 'row' : 'other';
   }
 
-  // An element that says the same as the one before says nothing.
+  // An element equal to the previous one is dropped.
   #endElement(open: Open): void {
     if (open.kind !== 'list') return;
     const { texts } = this;
@@ -121,23 +135,9 @@ class Writer {
   }
 }
 
-/** Where a row begins whose parenthesis is at `open`: MySQL writes `VALUES ROW(1, 2), ROW(3, 4)` too. */
+/** The start of a row whose parenthesis is at `open`: MySQL also allows `VALUES ROW(1, 2), ROW(3, 4)`. */
 function rowStart(texts: readonly string[], open: number): number {
   return texts[open - 1] === 'row' ? open - 1 : open;
-}
-
-/** Renders the tokens of a text without literals. */
-export function normalize(tokens: readonly Token[]): string {
-  const writer = new Writer();
-  let before = '';
-  for (const { kind, text } of tokens) {
-    if (kind === 'hidden') writer.cut();
-    else if (kind !== 'word') writer.add(text, kind === 'value');
-    else if (CONSTANT.test(text) && !KEEPS_CONSTANT.test(before)) writer.add('?', true);
-    else writer.add(text.toLowerCase(), text.length === 7 && /^default$/i.test(text));
-    before = text;
-  }
-  return render(writer.texts);
 }
 
 function render(texts: string[]): string {
@@ -164,3 +164,99 @@ function render(texts: string[]): string {
   }
   return result;
 }
+
+/**
+ * Makes values of words that are data though nothing quotes them: values of settings, and names that a program makes anew for each use, such as
+ * savepoints, cursors, prepared statements and channels. `pg_stat_statements` groups those too.
+ */
+export function maskData(tokens: readonly Token[]): readonly Token[] {
+  let masked: Token[] | undefined;
+  for (let start = 0, end = 0; start < tokens.length; start = end + 1) {
+    end = start;
+    while (end < tokens.length && tokens[end]?.text !== ';') end += 1;
+    const rule = rules.get(tokens[start]?.text.toLowerCase() as string);
+    if (rule === undefined) continue;
+    const words = tokens
+      .slice(start, end)
+      .map(({ kind, text }) =>
+        kind === 'word' || kind === 'operator' || kind === 'punctuation' ? text.toLowerCase() : '',
+      );
+    for (let index = 1; index < words.length; index += 1) {
+      const { kind } = tokens[start + index] as Token;
+      if ((kind !== 'word' && kind !== 'quoted') || !rule(words, index)) continue;
+      masked ??= [...tokens];
+      masked[start + index] = VALUE;
+    }
+  }
+  return masked ?? tokens;
+}
+
+/** Whether the word at `index` of a statement is data. Words are lower case; literals are `''`. */
+type Rule = (words: readonly string[], index: number) => boolean;
+
+const TRANSACTION =
+  /^(?:to|savepoint|transaction|tran|work|and|no|chain|release|prepared|isolation|level|read|write|only|repeatable|committed|uncommitted|serializable|deferrable|not|with|mark|consistent|snapshot)$/;
+const CURSOR = /^(?:next|prior|first|last|absolute|relative|all|forward|backward|from|in)$/;
+const HAS_SETTINGS = /^(?:role|user|group|database|system|function|procedure|routine|session)$/;
+const NAMED_SETTING = /^(?:role|authorization|zone|names)$/;
+// In SQLite, any other bare word after DEFAULT is a text.
+const DEFAULT =
+  /^(?:null|true|false|current_time|current_date|current_timestamp|privileges|charset|character|collate)$/;
+
+/** Beyond this many words every word counts as following the sign, so that time stays linear. */
+const MAX_WORDS = 1_000;
+
+const second: Rule = (_words, index) => index === 1;
+const allBut =
+  (kept: RegExp): Rule =>
+  (words, index) =>
+    !kept.test(words[index] as string);
+const after =
+  (...signs: readonly string[]): Rule =>
+  (words, index) =>
+    index > MAX_WORDS || signs.some((sign) => words.lastIndexOf(sign, index - 1) > 0);
+
+const isSetting: Rule = (words, index) =>
+  after('=', 'to', ':=')(words, index) ||
+  NAMED_SETTING.test(words[index - 1] as string) ||
+  (words[index - 2] === 'character' && words[index - 1] === 'set');
+
+const isCursor: Rule = (words, index) => words[index - 1] === 'of' && words[index - 2] === 'current';
+
+const inDefinition: Rule = (words, index) => {
+  const before = words[index - 1] as string;
+  if (before === 'by') return words[index - 2] === 'identified';
+  if (before === 'default') return words[index + 1] !== '(' && !DEFAULT.test(words[index] as string);
+  return (
+    HAS_SETTINGS.test(words[1] ?? '') && words.lastIndexOf('set', index - 2) > 0 && isSetting(words, index)
+  );
+};
+
+const rules: ReadonlyMap<string, Rule> = new Map<string, Rule>([
+  ['set', isSetting],
+  ['create', inDefinition],
+  ['alter', inDefinition],
+  ['grant', inDefinition],
+  ['savepoint', second],
+  ['release', allBut(/^savepoint$/)],
+  ['save', allBut(TRANSACTION)],
+  ['rollback', allBut(TRANSACTION)],
+  ['commit', allBut(TRANSACTION)],
+  ['prepare', (words, index) => index === 1 && words[1] !== 'transaction'],
+  ['execute', (words, index) => index === 1 && words[1] !== 'immediate'],
+  ['deallocate', allBut(/^(?:prepare|all)$/)],
+  ['drop', (words, index) => index === 2 && words[1] === 'prepare'],
+  ['declare', second],
+  ['fetch', allBut(CURSOR)],
+  ['move', allBut(CURSOR)],
+  ['close', allBut(/^all$/)],
+  ['update', isCursor],
+  ['delete', isCursor],
+  ['listen', second],
+  ['unlisten', second],
+  ['notify', second],
+  ['pragma', after('=', '(')],
+  ['attach', allBut(/^(?:database|as|key)$/)],
+  ['detach', allBut(/^database$/)],
+  ['vacuum', after('into')],
+]);

@@ -1,38 +1,19 @@
-/** Query timing for node-postgres. Pool and Client are wrapped as instances, never as prototypes, so nothing else in the process changes. */
-
-import type { InstrumentContext, Queries } from './client-owner.ts';
+/**
+ * Query timing for node-postgres. Pool and Client are wrapped as instances, never as prototypes, so nothing else in the process changes.
+ */
+import { subscribe } from 'node:diagnostics_channel';
 import { type Dialect, dialects, sessions } from './dialect.ts';
-import { type AnyFunction, claim } from './instrumented.ts';
-import { createPublisher, enterDriver, leaveDriver } from './pg-channel.ts';
-import { callAs, onAcquired, type PoolContext, takeExecution } from './pool-calls.ts';
-import type { QueryExecution } from './query-recorder.ts';
-
-type Callback = (error: unknown, result?: unknown) => void;
-
-/** What is used of a pg Client. */
-export interface PgClient {
-  query: AnyFunction;
-  connect: AnyFunction;
-  /** The driver's own connection, which hears what the server says of the session. */
-  readonly connection?: {
-    on?(event: 'parameterStatus', listener: (message: ParameterStatus) => void): unknown;
-  };
-}
-
-interface ParameterStatus {
-  readonly parameterName: string;
-  readonly parameterValue: string;
-}
-
-/** What is used of a pg Pool. */
-export interface PgPool extends PgClient {
-  on(event: 'connect', listener: (client: PgClient) => void): unknown;
-  readonly totalCount: number;
-  readonly idleCount: number;
-  readonly waitingCount: number;
-  readonly options: { readonly max?: number };
-  Client?: new (...args: never[]) => PgClient;
-}
+import {
+  type AnyFunction,
+  callAs,
+  claim,
+  type InstrumentContext,
+  type Lending,
+  onAcquired,
+  type Queries,
+  takeExecution,
+} from './driver.ts';
+import type { QueryExecution, QueryOutcome } from './query-recorder.ts';
 
 /** Whether `client` looks like a pg Pool. */
 export function isPgPool(client: object): client is PgPool {
@@ -44,40 +25,65 @@ export function isPgClient(client: object): client is PgClient {
   return 'connectionParameters' in client && typeof (client as { query?: unknown }).query === 'function';
 }
 
-/** Wraps a pool: its waits, and every client it opens. Wrapping twice does nothing. */
-export function instrumentPgPool(pool: PgPool, { name, queries, pools, now }: InstrumentContext): void {
+/** The members of a pg Client that are used. */
+interface PgClient {
+  query: AnyFunction;
+  connect: AnyFunction;
+  /** The driver's own connection, which receives the session's settings from the server. */
+  readonly connection?: {
+    on?(event: 'parameterStatus', listener: (message: ParameterStatus) => void): unknown;
+  };
+}
+
+interface ParameterStatus {
+  readonly parameterName: string;
+  readonly parameterValue: string;
+}
+
+/** The members of a pg Pool that are used. */
+interface PgPool extends PgClient {
+  on(event: 'connect', listener: (client: PgClient) => void): unknown;
+  readonly totalCount: number;
+  readonly idleCount: number;
+  readonly waitingCount: number;
+  readonly options: { readonly max?: number };
+  Client?: new (...args: never[]) => PgClient;
+}
+
+/** Wraps a pool: its queries, its waits, and every client it opens. A second time is a no-op. */
+export function instrumentPgPool(pool: PgPool, context: InstrumentContext): void {
   if (!claim(pool)) return;
-  const wait = pools.add(name, pool, ({ totalCount, idleCount, waitingCount, options }) => ({
+  const wait = context.followPool(pool, ({ totalCount, idleCount, waitingCount, options }) => ({
     idle: idleCount,
     used: totalCount - idleCount,
     max: options.max ?? 10,
     pending: waitingCount,
   }));
-  // That of the client which said so last; each client corrects it for its own queries.
+  // The dialect that a client reported last; each client corrects it for its own queries.
   let dialect: Dialect = dialects.postgresql;
   const adopt = (client: object): void =>
-    instrumentPgClient(client as PgClient, queries, (told) => {
-      dialect = told;
+    instrumentPgClient(client as PgClient, context, (reported) => {
+      dialect = reported;
     });
-  const context: PoolContext = { queries, wait, now, adopt };
-  // 'connect' comes before the new client is handed out. Clients opened before now are wrapped when they are next lent.
+  const lending: Lending = { context, wait, adopt };
+  // 'connect' comes before the new client is handed out. Clients opened earlier are wrapped when they are next lent.
   pool.on('connect', adopt);
   adoptNewClients(pool, adopt);
   const { connect, query } = pool;
   pool.query = (config: unknown, values?: unknown, callback?: unknown): unknown => {
     const text = textOf(config);
     if (text === undefined) return query.call(pool, config, values, callback);
-    const execution = queries.prepare(dialect, text, valuesOf(config, values));
-    // The pool's own callback gets the result in the connection's context, and so would the caller's.
-    const own = typeof callback === 'function' ? queries.bind(callback as Callback) : callback;
-    const second = typeof values === 'function' ? queries.bind(values as Callback) : values;
+    const execution = context.prepare(dialect, text, valuesOf(config, values));
+    // Without `bind` the caller's callback would run in the connection's context.
+    const own = typeof callback === 'function' ? context.bind(callback as Callback) : callback;
+    const second = typeof values === 'function' ? context.bind(values as Callback) : values;
     return callAs(execution, () => query.call(pool, config, second, own));
   };
   pool.connect = (callback?: unknown): unknown => {
-    if (typeof callback === 'function') return connect.call(pool, onAcquired(context, callback as Callback));
-    const startMs = now();
+    if (typeof callback === 'function') return connect.call(pool, onAcquired(lending, callback as Callback));
+    const startMs = context.clock.now();
     const acquired = (client?: unknown): void => {
-      wait.observe((now() - startMs) / 1_000);
+      wait.observe((context.clock.now() - startMs) / 1_000);
       if (client !== undefined) adopt(client as object);
     };
     return (connect.call(pool) as Promise<unknown>).then(
@@ -93,7 +99,7 @@ export function instrumentPgPool(pool: PgPool, { name, queries, pools, now }: In
   };
 }
 
-// The server tells a new client how it reads strings before the client is connected.
+// The server reports how it reads strings before a new client is connected, so a client is wrapped as it is constructed.
 function adoptNewClients(pool: PgPool, adopt: (client: object) => void): void {
   const { Client } = pool;
   if (typeof Client !== 'function') return;
@@ -106,7 +112,7 @@ function adoptNewClients(pool: PgPool, adopt: (client: object) => void): void {
   });
 }
 
-/** Wraps one client. Wrapping twice does nothing. `onDialect` gets how the session reads strings, whenever the server tells. */
+/** Wraps one client; a second time is a no-op. `onDialect` is called whenever the server reports how the session reads strings. */
 export function instrumentPgClient(
   client: PgClient,
   queries: Queries,
@@ -133,17 +139,15 @@ export function instrumentPgClient(
     const pooled = takeExecution();
     const text = pooled?.text ?? textOf(config);
     if (text === undefined) return query.call(client, config, values, callback);
-    const execution = queries.start(
-      pooled ?? queries.prepare(dialect, text, valuesOf(config, values)),
-      dialect,
-    );
-    // Until the server has told.
+    const execution = pooled ?? queries.prepare(dialect, text, valuesOf(config, values));
+    execution.start(dialect);
+    // Unknown again until the server reports the setting.
     if (execution.known.changesStrings) dialect = dialects.postgresql;
-    // What a pool's caller gets was bound where the pool was called; the pool's own callback needs no context.
+    // A pool's caller has been bound where the pool was called; the pool's own callback needs no context.
     const own = <T>(given: T): T =>
       pooled === undefined && typeof given === 'function' ? (queries.bind(given as never) as T) : given;
     if (publisher.publishes && !isSubmittable(config)) {
-      enterDriver(publisher, (outcome) => queries.end(execution, outcome));
+      enterDriver(publisher, (outcome) => execution.end(outcome));
       try {
         return query.call(client, config, own(values), own(callback));
       } finally {
@@ -151,23 +155,32 @@ export function instrumentPgClient(
       }
     }
     if (isSubmittable(config)) {
-      followSubmittable(config, execution, queries);
+      followSubmittable(config, execution);
       return send(config, values, callback);
     }
     if (typeof callback === 'function')
-      return send(config, values, timed(own(callback) as Callback, execution, queries));
+      return send(config, values, timed(own(callback) as Callback, execution));
     if (typeof values === 'function')
-      return send(config, timed(own(values) as Callback, execution, queries), undefined);
+      return send(config, timed(own(values) as Callback, execution), undefined);
     const inner = (config as { readonly callback?: unknown }).callback;
     if (typeof inner === 'function') {
-      // The caller's object stays as it is.
+      // The caller's object stays unchanged.
       const copy = Object.create(Object.getPrototypeOf(config) as object) as object;
-      const ended = timed(own(inner) as Callback, execution, queries);
+      const ended = timed(own(inner) as Callback, execution);
       return send(Object.assign(copy, config, { callback: ended }), values, callback);
     }
     const pending = send(config, values, callback);
     if (typeof (pending as Promise<unknown> | undefined)?.then !== 'function') return pending;
-    return queries.follow(execution, pending as Promise<unknown>, rowsOf);
+    return execution.follow(pending as Promise<unknown>, rowsOf);
+  };
+}
+
+type Callback = (error: unknown, result?: unknown) => void;
+
+function timed(callback: Callback, execution: QueryExecution): Callback {
+  return (error, result) => {
+    execution.end({ failed: Boolean(error), rows: rowsOf(result) });
+    callback(error, result);
   };
 }
 
@@ -186,13 +199,6 @@ function valuesOf(config: unknown, values: unknown): readonly unknown[] | undefi
   return Array.isArray(own) ? (own as readonly unknown[]) : undefined;
 }
 
-function timed(callback: Callback, execution: QueryExecution, queries: Queries): Callback {
-  return (error, result) => {
-    queries.end(execution, { failed: Boolean(error), rows: rowsOf(result) });
-    callback(error, result);
-  };
-}
-
 function rowsOf(result: unknown): number | undefined {
   const count = (result as { rowCount?: unknown } | undefined)?.rowCount;
   return typeof count === 'number' ? count : undefined;
@@ -209,17 +215,83 @@ function isSubmittable(config: unknown): config is Submittable {
 }
 
 // Cursors and streams end when the connection is ready for the next query, or with an error.
-function followSubmittable(query: Submittable, execution: QueryExecution, queries: Queries): void {
+function followSubmittable(query: Submittable, execution: QueryExecution): void {
   let ended = false;
   const follow = (method: 'handleReadyForQuery' | 'handleError', failed: boolean): void => {
     const original = query[method];
     if (typeof original !== 'function') return;
     query[method] = function (this: unknown, ...args: unknown[]): unknown {
-      if (!ended) queries.end(execution, { failed });
+      if (!ended) execution.end({ failed });
       ended = true;
       return original.apply(this, args);
     };
   };
   follow('handleReadyForQuery', false);
   follow('handleError', true);
+}
+
+/*
+ * node-postgres plans to publish its queries on the tracing channel `pg:query`. A client that is seen to publish is no longer timed by wrapped
+ * callbacks: the channel reports the end of each query, and none counts twice. Only a message's identity, error and row count are read.
+ */
+const channelName = 'tracing:pg:query';
+
+/** Whether one client's driver publishes its queries. */
+interface PgPublisher {
+  publishes: boolean;
+}
+
+type EndQuery = (outcome: QueryOutcome) => void;
+
+interface Message {
+  readonly error?: unknown;
+  readonly result?: { readonly rowCount?: unknown };
+}
+
+let calling: PgPublisher | undefined;
+let waiting: EndQuery | undefined;
+const ends = new WeakMap<object, EndQuery>();
+let subscribed = false;
+
+function onStart(message: unknown): void {
+  if (calling === undefined) return;
+  calling.publishes = true;
+  if (waiting !== undefined) ends.set(message as object, waiting);
+  waiting = undefined;
+}
+
+function finish(message: unknown): void {
+  const end = ends.get(message as object);
+  if (end === undefined) return;
+  ends.delete(message as object);
+  const { error, result } = message as Message;
+  const rows = typeof result?.rowCount === 'number' ? result.rowCount : undefined;
+  end({ failed: error !== undefined, rows });
+}
+
+/** Subscribes to the channel, once per process. */
+function createPublisher(): PgPublisher {
+  if (!subscribed) {
+    subscribed = true;
+    subscribe(`${channelName}:start`, onStart);
+    subscribe(`${channelName}:asyncStart`, finish);
+    // A call that throws synchronously has no asynchronous end.
+    subscribe(`${channelName}:end`, (message) => {
+      if ((message as Message).error !== undefined) finish(message);
+    });
+  }
+  return { publishes: false };
+}
+
+/** Call it right before the driver's own method; with `end`, the channel is relied on to report the end of the query. */
+function enterDriver(publisher: PgPublisher, end?: EndQuery): void {
+  calling = publisher;
+  waiting = end;
+}
+
+/** Call it right after that. A driver that was relied on and did not publish is timed by callbacks again. */
+function leaveDriver(): void {
+  if (waiting !== undefined && calling !== undefined) calling.publishes = false;
+  calling = undefined;
+  waiting = undefined;
 }

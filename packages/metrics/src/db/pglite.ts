@@ -1,8 +1,7 @@
 /** Query timing for PGlite, transactions included. */
 
-import type { Queries } from './client-owner.ts';
 import { dialects } from './dialect.ts';
-import { type AnyFunction, claim, wrapMethod } from './instrumented.ts';
+import { type AnyFunction, claim, type Queries, wrapMethod } from './driver.ts';
 
 /** What is used of a PGlite database. */
 export interface PgliteDatabase {
@@ -34,11 +33,11 @@ function wrapQueries(target: object, queries: Queries): void {
       String(text),
       Array.isArray(values) ? values : undefined,
     );
-    return queries.follow(execution, query(text, values, ...rest) as Promise<unknown>, rowsOf);
+    return execution.follow(query(text, values, ...rest) as Promise<unknown>, rowsOf);
   });
   wrapMethod(target, 'exec', (exec) => (text, ...rest) => {
     const execution = queries.begin(dialects.postgresql, String(text));
-    return queries.follow(execution, exec(text, ...rest) as Promise<unknown>);
+    return execution.follow(exec(text, ...rest) as Promise<unknown>);
   });
 }
 

@@ -1,183 +1,82 @@
-/** What every driver's instrumentation shares: times, the slow-query log, N+1 detection. */
+/**
+ * Records one query from its caller's call to the end of its result: which statement it is, when it is sent, how it ends. Every driver's
+ * instrumentation records through here.
+ */
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { definitionOf, UNMATCHED_ROUTE } from '../catalogue.ts';
+import { definitionOf } from '../catalogue.ts';
 import type { HttpExchange, HttpRecorder } from '../http/recorder.ts';
 import type { Counter } from '../instruments/counter-gauge.ts';
-import type { MetricRegistry } from '../registry.ts';
+import type { Clock, MetricRegistry } from '../registry.ts';
 import { globalTracing, type QuerySpan } from '../tracing/hooks.ts';
 import { callSite } from './call-site.ts';
-import { Callbacks } from './callbacks.ts';
 import type { Dialect } from './dialect.ts';
-import { Explainer, type ExplainOptions } from './explain.ts';
-import { NPlusOneDetector, type NPlusOneEvent, type Read } from './n-plus-one.ts';
-import { type Selection, selectionOf } from './selection.ts';
+import { type Read, type Selection, selectionOf } from './n-plus-one.ts';
+import { QueryEvents, type QueryOptions } from './query-events.ts';
 import { StatementSeries, type TrackedStatement } from './statement-series.ts';
 import { analyze, type Statement, StatementCache } from './statements.ts';
 
-/** One slow statement, given to `onSlowQuery`. Holds no literal. */
-export interface SlowQueryEvent {
-  readonly system: string;
-  readonly summary: string;
-  readonly fingerprint: string;
-  /** The statement without literals. */
-  readonly statement: string;
-  readonly durationMs: number;
-  /** Rows returned or touched, where the driver says. */
-  readonly rows: number | undefined;
-  /** Whether it failed. */
-  readonly failed: boolean;
-  readonly route: string | undefined;
-  /** The caller's line; known from the second slow execution of a statement on. */
-  readonly callSite: string | undefined;
-  readonly traceId: string | undefined;
-  readonly spanId: string | undefined;
-}
-
-/** Options of query timing, all optional. */
-export interface QueryOptions {
-  /** Statements that take longer count as slow. Default 100; `Infinity` for none. */
-  readonly slowQueryMs?: number;
-  /** Executions of one read in one request that make an N+1. Default 10; `Infinity` turns detection off. */
-  readonly nPlusOneThreshold?: number;
-  /** Statements with series of their own, those that take the most time; the rest share the overflow series. Default 500. */
-  readonly maxStatements?: number;
-  /** Plans of slow reads of PostgreSQL, with a hint where an index is missing. Off by default. */
-  readonly explain?: ExplainOptions;
-  /** What it throws, or rejects with, never reaches the query: it counts in `weir_metrics_callback_errors_total`. */
-  readonly onSlowQuery?: (event: SlowQueryEvent) => void;
-  /** Its errors are kept from the query likewise. */
-  readonly onNPlusOne?: (event: NPlusOneEvent) => void;
-}
-
-/** What a statement's text was read as. */
-interface Source {
-  readonly dialect: Dialect;
-  readonly text: string;
-}
-
-/** A statement text, or a command, of one system. */
-class KnownStatement implements Read {
-  readonly system: string;
-  readonly statement: Statement;
-  /** None of a command that is no SQL. */
-  readonly source: Source | undefined;
-  /** Whether the session may read strings in another way from here on. */
-  readonly changesStrings: boolean;
-  tracked: TrackedStatement;
-  #selection: Selection | undefined;
-
-  constructor(statement: Statement, tracked: TrackedStatement, source: Source | undefined) {
-    this.system = tracked.system;
-    this.statement = statement;
-    this.source = source;
-    this.changesStrings = source !== undefined && STRING_SETTING.test(source.text);
-    this.tracked = tracked;
-  }
-
-  get selection(): Selection {
-    const { source } = this;
-    this.#selection ??= source === undefined ? NOTHING : selectionOf(source.text, source.dialect);
-    return this.#selection;
-  }
-}
-
-const STRING_SETTING = /sql_mode|standard_conforming/i;
-const NOTHING: Selection = { listLength: 0, literals: '', paging: new Set() };
-
-/** One query: taken down at its caller's call, started when it is sent. */
-export class QueryExecution {
-  /** Who began it, and ends it. */
-  readonly recorder: QueryRecorder;
-  known: KnownStatement;
-  /** The statement as sent; stays inside the process. */
-  readonly text: string | undefined;
-  readonly exchange: HttpExchange | undefined;
-  readonly callSite: string | undefined;
-  /** Monotonic; below 0 until it has started. */
-  startMs = -1;
-  span: QuerySpan | undefined = undefined;
-
-  constructor(
-    recorder: QueryRecorder,
-    known: KnownStatement,
-    text: string | undefined,
-    exchange: HttpExchange | undefined,
-    site: string | undefined,
-  ) {
-    this.recorder = recorder;
-    this.known = known;
-    this.text = text;
-    this.exchange = exchange;
-    this.callSite = site;
-  }
-}
-
-/** How an execution ended. */
-export interface QueryOutcome {
-  readonly failed: boolean;
-  readonly rows?: number | undefined;
-}
-
-/** Records queries of all drivers of one `createMetrics`. */
+/** Records the queries of all drivers of one `createMetrics`. */
 export class QueryRecorder {
-  readonly #now: () => number;
+  readonly #clock: Clock;
   readonly #http: HttpRecorder;
-  readonly #options: Required<Pick<QueryOptions, 'slowQueryMs' | 'nPlusOneThreshold'>> & QueryOptions;
   readonly #series: StatementSeries;
-  readonly #slow: Counter;
   readonly #failed: Counter;
-  readonly #callbacks: Callbacks;
-  readonly #nPlusOne: Counter;
-  readonly #detector: NPlusOneDetector | undefined;
-  readonly #explainer: Explainer | undefined;
+  readonly #events: QueryEvents;
   readonly #caches = new Map<Dialect, StatementCache<KnownStatement>>();
   readonly #commands = new WeakMap<Statement, KnownStatement>();
   #closed = false;
 
-  constructor(
-    registry: MetricRegistry,
-    dependencies: { readonly now: () => number; readonly http: HttpRecorder; readonly options: QueryOptions },
-  ) {
-    const { now, http, options } = dependencies;
-    const { slowQueryMs = 100, nPlusOneThreshold = 10, maxStatements = 500 } = options;
-    this.#now = now;
+  constructor(registry: MetricRegistry, http: HttpRecorder, options: QueryOptions = {}) {
+    const maxSeries = options.maxStatements ?? 500;
+    this.#clock = registry.clock;
     this.#http = http;
-    this.#callbacks = new Callbacks(registry);
-    this.#explainer =
-      options.explain === undefined ? undefined : new Explainer(options.explain, now, this.#callbacks);
-    this.#options = { ...options, slowQueryMs, nPlusOneThreshold };
-    const duration = registry.histogram(definitionOf('db_client_operation_duration_seconds'), {
-      maxSeries: maxStatements,
-    });
-    this.#series = new StatementSeries(duration, now);
+    const duration = registry.histogram(definitionOf('db_client_operation_duration_seconds'), { maxSeries });
+    this.#series = new StatementSeries(duration, registry.clock);
     registry.onCollect(() => this.#series.rebalance());
-    this.#slow = registry.counter(definitionOf('weir_db_slow_queries_total'), { maxSeries: maxStatements });
-    this.#failed = registry.counter(definitionOf('weir_db_failed_queries_total'), {
-      maxSeries: maxStatements,
-    });
-    this.#nPlusOne = registry.counter(definitionOf('weir_db_n_plus_one_total'));
-    const report = (event: NPlusOneEvent): void => {
-      this.#nPlusOne.labels(event.route ?? UNMATCHED_ROUTE, event.summary).inc();
-      this.#callbacks.call('onNPlusOne', options.onNPlusOne, event);
-    };
-    this.#detector =
-      nPlusOneThreshold < Infinity ? new NPlusOneDetector(nPlusOneThreshold, report) : undefined;
+    this.#failed = registry.counter(definitionOf('weir_db_failed_queries_total'), { maxSeries });
+    this.#events = new QueryEvents(registry, options, maxSeries);
   }
 
-  /** Counts and reports nothing from now on; resolves when nothing is under way any more. */
-  async close(): Promise<void> {
-    this.#closed = true;
-    await this.#explainer?.idle();
-  }
-
-  /** Makes requests known to their queries; called once a client is instrumented. */
+  /** Lets queries see their request; called once a client is instrumented. */
   enable(): void {
     this.#http.contexts ??= new AsyncLocalStorage<HttpExchange>();
   }
 
+  /** Counts and reports nothing from now on; resolves when no plan is being requested. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#events.idle();
+  }
+
   /**
-   * Gives `callback` the request, and the trace, of its caller back, whoever calls it. Only these, and only where they differ: a copy of
-   * the whole async context by `AsyncResource.bind` costs 4 µs, more than all else here together.
+   * Records the query in the caller's own stack and context, where N+1 is detected. A driver that queues queries calls this at the caller's
+   * call, and `start` of the result when it sends.
+   */
+  prepare(dialect: Dialect, text: string, values?: unknown): QueryExecution {
+    const known = this.#knownOf(dialect, text);
+    const exchange = this.#http.contexts?.getStore();
+    if (exchange !== undefined && !this.#closed) this.#events.observe(exchange, known, values);
+    return new QueryExecution(this, known, text, exchange, known.tracked.wasSlow ? callSite() : undefined);
+  }
+
+  /** Prepares and starts a query at once. */
+  begin(dialect: Dialect, text: string, values?: unknown): QueryExecution {
+    return this.start(this.prepare(dialect, text, values));
+  }
+
+  /** Begins a command that is not SQL. Its driver's instrumentation has made the statement free of literals. */
+  beginStatement(system: string, statement: Statement): QueryExecution {
+    let known = this.#commands.get(statement);
+    if (known === undefined) {
+      known = new KnownStatement(statement, this.#series.track(system, statement), undefined);
+      this.#commands.set(statement, known);
+    }
+    return this.start(new QueryExecution(this, known, undefined, this.#http.contexts?.getStore(), undefined));
+  }
+
+  /**
+   * Restores the caller's request and trace when `callback` is called, from wherever that is. Only these two, and only if they differ: copying
+   * the whole async context by `AsyncResource.bind` costs 4 µs, more than the rest of a query's recording.
    */
   bind<A extends unknown[]>(callback: (...args: A) => void): (...args: A) => void {
     const traced = globalTracing()?.bind(callback) ?? callback;
@@ -190,101 +89,58 @@ export class QueryRecorder {
     };
   }
 
-  /**
-   * Takes a query down where its caller's own stack and context still stand; N+1 is looked for here. Drivers that queue a query before they
-   * send it call this at the caller's call, and `start` when it is sent.
-   */
-  prepare(dialect: Dialect, text: string, values?: unknown): QueryExecution {
-    const known = this.#knownOf(dialect, text);
-    const exchange = this.#http.contexts?.getStore();
-    if (exchange !== undefined && !this.#closed) this.#detector?.observe(exchange, known, values);
-    return new QueryExecution(this, known, text, exchange, known.tracked.wasSlow ? callSite() : undefined);
-  }
-
-  /** Starts an execution, at `startMs` where it says so already; `sure` is the dialect where it was a guess before. */
-  start(execution: QueryExecution, sure?: Dialect): QueryExecution {
-    if (execution.startMs < 0) execution.startMs = this.#now();
-    if (sure !== undefined && sure !== execution.known.source?.dialect)
-      execution.known = this.#knownOf(sure, execution.text ?? '');
+  /** See {@link QueryExecution.start}. */
+  start(execution: QueryExecution, dialect?: Dialect): QueryExecution {
+    if (execution.startMs < 0) execution.startMs = this.#clock.now();
+    if (dialect !== undefined && dialect !== execution.known.source?.dialect)
+      execution.known = this.#knownOf(dialect, execution.text ?? '');
     const { system, statement } = execution.known;
     execution.span = globalTracing()?.startQuery(system, statement);
     return execution;
   }
 
-  /** Takes down and starts at once. */
-  begin(dialect: Dialect, text: string, values?: unknown): QueryExecution {
-    return this.start(this.prepare(dialect, text, values));
-  }
-
-  /** Begins an execution of what is no SQL: its statement was made literal-free by its driver's instrumentation. */
-  beginStatement(system: string, statement: Statement): QueryExecution {
-    let known = this.#commands.get(statement);
-    if (known === undefined) {
-      known = new KnownStatement(statement, this.#series.track(system, statement), undefined);
-      this.#commands.set(statement, known);
-    }
-    return this.start(new QueryExecution(this, known, undefined, this.#http.contexts?.getStore(), undefined));
-  }
-
-  /** Ends an execution when `pending` settles, and gives on what it gives. */
-  async follow<T>(
-    execution: QueryExecution,
-    pending: PromiseLike<T>,
-    rowsOf?: (result: T) => number | undefined,
-  ): Promise<T> {
-    try {
-      const result = await pending;
-      this.end(execution, { failed: false, rows: rowsOf?.(result) });
-      return result;
-    } catch (error) {
-      this.end(execution, { failed: true });
-      throw error;
-    }
-  }
-
-  /** Ends an execution. */
-  end(execution: QueryExecution, outcome: QueryOutcome): void {
+  /** See {@link QueryExecution.end}. */
+  end(execution: QueryExecution, { failed, rows }: QueryOutcome): void {
     const { known, span } = execution;
     if (this.#closed) {
-      span?.end({ failed: outcome.failed, rows: outcome.rows });
+      span?.end({ failed, rows });
       return;
     }
-    const durationMs = this.#now() - execution.startMs;
+    const durationMs = this.#clock.now() - execution.startMs;
     const series = this.#series.observe(known.tracked, durationMs / 1_000);
     if (span !== undefined) {
-      span.end({ failed: outcome.failed, rows: outcome.rows });
+      span.end({ failed, rows });
       if (span.ids !== undefined)
         series.setExemplar({ ...span.ids, value: durationMs / 1_000, timestamp: Date.now() / 1_000 });
     }
-    if (outcome.failed) this.fail(execution);
-    if (durationMs > this.#options.slowQueryMs && !known.statement.waits)
-      this.#tellSlow(execution, durationMs, outcome);
+    if (failed) this.fail(execution);
+    if (durationMs > this.#events.slowQueryMs && !known.statement.waits)
+      this.#reportSlow(execution, durationMs, { failed, rows });
   }
 
-  /** Counts a failure. `end` does so itself; this is for what was never sent: for want of a connection, or because it could not be prepared. */
+  /** See {@link QueryExecution.fail}. */
   fail({ known }: QueryExecution): void {
     if (!this.#closed) this.#failed.labels(known.system, known.statement.summary).inc();
   }
 
-  #tellSlow(execution: QueryExecution, durationMs: number, outcome: QueryOutcome): void {
-    const { known, span, text, exchange } = execution;
+  #reportSlow(execution: QueryExecution, durationMs: number, { failed, rows }: QueryOutcome): void {
+    const { known, span, text, exchange, callSite } = execution;
     const { system, statement } = known;
-    this.#slow.labels(system, statement.summary).inc();
     known.tracked.wasSlow = true;
-    if (system === 'postgresql' && text !== undefined) this.#explainer?.consider(text, statement);
-    this.#callbacks.call('onSlowQuery', this.#options.onSlowQuery, {
+    const event = {
       system,
       summary: statement.summary,
       fingerprint: statement.fingerprint,
       statement: statement.text,
       durationMs,
-      rows: outcome.rows,
-      failed: outcome.failed,
+      rows,
+      failed,
       route: exchange?.template,
-      callSite: execution.callSite,
+      callSite,
       traceId: span?.ids?.traceId,
       spanId: span?.ids?.spanId,
-    });
+    };
+    this.#events.slow(event, statement, text);
   }
 
   #knownOf(dialect: Dialect, text: string): KnownStatement {
@@ -302,3 +158,95 @@ export class QueryRecorder {
     return known;
   }
 }
+
+/** How an execution ended. */
+export interface QueryOutcome {
+  readonly failed: boolean;
+  /** Rows returned or affected, if the driver reports them. */
+  readonly rows?: number | undefined;
+}
+
+/** One query: prepared at its caller's call, started when it is sent, ended once. */
+export class QueryExecution {
+  known: KnownStatement;
+  /** The text as sent, with literals; stays in the process. */
+  readonly text: string | undefined;
+  readonly exchange: HttpExchange | undefined;
+  readonly callSite: string | undefined;
+  /** Monotonic; below 0 until it has started. */
+  startMs = -1;
+  span: QuerySpan | undefined = undefined;
+  /** The recorder that prepared it, and ends it. */
+  readonly #recorder: QueryRecorder;
+
+  constructor(
+    recorder: QueryRecorder,
+    known: KnownStatement,
+    text: string | undefined,
+    exchange: HttpExchange | undefined,
+    site: string | undefined,
+  ) {
+    this.#recorder = recorder;
+    this.known = known;
+    this.text = text;
+    this.exchange = exchange;
+    this.callSite = site;
+  }
+
+  /** Starts its time, unless `startMs` is set already. `dialect` replaces the one of `prepare` if that was a guess. */
+  start(dialect: Dialect): this {
+    this.#recorder.start(this, dialect);
+    return this;
+  }
+
+  /** Ends and counts it. */
+  end(outcome: QueryOutcome): void {
+    this.#recorder.end(this, outcome);
+  }
+
+  /** Counts the failure of a query that was never sent: no connection was available, or it could not be prepared. */
+  fail(): void {
+    this.#recorder.fail(this);
+  }
+
+  /** Ends it when `pending` settles; settles likewise. */
+  async follow<T>(pending: PromiseLike<T>, rowsOf?: (result: T) => number | undefined): Promise<T> {
+    try {
+      const result = await pending;
+      this.end({ failed: false, rows: rowsOf?.(result) });
+      return result;
+    } catch (error) {
+      this.end({ failed: true });
+      throw error;
+    }
+  }
+}
+
+/** A statement text, or a command, of one system. */
+class KnownStatement implements Read {
+  readonly system: string;
+  readonly statement: Statement;
+  /** The text and the dialect it was read in; `undefined` for a command that is not SQL. */
+  readonly source: { readonly dialect: Dialect; readonly text: string } | undefined;
+  /** Whether the session may read strings differently after it. */
+  readonly changesStrings: boolean;
+  tracked: TrackedStatement;
+  #selection: Selection | undefined;
+
+  constructor(statement: Statement, tracked: TrackedStatement, source: KnownStatement['source']) {
+    this.system = tracked.system;
+    this.statement = statement;
+    this.source = source;
+    this.changesStrings = source !== undefined && stringSetting.test(source.text);
+    this.tracked = tracked;
+  }
+
+  get selection(): Selection {
+    const { source } = this;
+    this.#selection ??= source === undefined ? noSelection : selectionOf(source.text, source.dialect);
+    return this.#selection;
+  }
+}
+
+const stringSetting = /sql_mode|standard_conforming/i;
+const noSelection: Selection = { listLength: 0, literals: '', paging: new Set() };

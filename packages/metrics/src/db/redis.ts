@@ -3,8 +3,7 @@
  * The clients' diagnostics channels are not used: they serve the whole process at once and hand out keys.
  */
 
-import type { Queries } from './client-owner.ts';
-import { type AnyFunction, claim, wrapMethod } from './instrumented.ts';
+import { type AnyFunction, claim, type Queries, wrapMethod } from './driver.ts';
 import type { QueryExecution } from './query-recorder.ts';
 import { namedStatement, type Statement } from './statements.ts';
 
@@ -61,10 +60,10 @@ function isGreeting({ name, args }: IoredisCommand): boolean {
 }
 
 // Whoever sent the command handles its failure; this branch of the promise must not report it again.
-function settle(execution: QueryExecution, pending: unknown, queries: Queries): void {
+function settle(execution: QueryExecution, pending: unknown): void {
   void Promise.resolve(pending).then(
-    () => queries.end(execution, { failed: false }),
-    () => queries.end(execution, { failed: true }),
+    () => execution.end({ failed: false }),
+    () => execution.end({ failed: true }),
   );
 }
 
@@ -79,13 +78,13 @@ export function instrumentRedis(client: RedisClient, queries: Queries): void {
       if (sent.has(command) || isGreeting(command as IoredisCommand)) return send(...args);
       sent.add(command);
       const execution = queries.beginStatement('redis', statementOf(command.name, command.args));
-      settle(execution, command.promise, queries);
+      settle(execution, command.promise);
       return send(...args);
     }
     const words = args.find(Array.isArray) as readonly unknown[] | undefined;
     const execution = queries.beginStatement('redis', statementOf(String(words?.[0]), words, 1));
     const pending = send(...args);
-    settle(execution, pending, queries);
+    settle(execution, pending);
     return pending;
   });
   instrumentNodeRedis(client, queries);
@@ -98,7 +97,7 @@ function instrumentNodeRedis(client: RedisClient, queries: Queries): void {
   const follow = (words: readonly unknown[], run: () => unknown): unknown => {
     const execution = queries.beginStatement('redis', statementOf(String(words[0]), words, 1));
     const pending = run();
-    settle(execution, pending, queries);
+    settle(execution, pending);
     return pending;
   };
   wrapMethod(inner, '_executeCommand', (execute) => (...args) => {

@@ -1,8 +1,7 @@
 /** Query timing for node:sqlite and better-sqlite3, whose synchronous interfaces are alike. */
 
-import type { Queries } from './client-owner.ts';
 import { type Dialect, dialects, sqliteWithNames } from './dialect.ts';
-import { type AnyFunction, claim, wrapMethod } from './instrumented.ts';
+import { type AnyFunction, claim, type Queries, wrapMethod } from './driver.ts';
 
 /** What is used of a synchronous SQLite database. */
 export interface SqliteDatabase {
@@ -34,10 +33,10 @@ function timed<T>({ queries, dialect, text }: Recorded, values: readonly unknown
   try {
     result = run();
   } catch (error) {
-    queries.end(execution, { failed: true });
+    execution.end({ failed: true });
     throw error;
   }
-  queries.end(execution, { failed: false, rows: Array.isArray(result) ? result.length : undefined });
+  execution.end({ failed: false, rows: Array.isArray(result) ? result.length : undefined });
   return result;
 }
 
@@ -65,7 +64,7 @@ function* timedRows(
       if (!failed) iterator.return?.();
     }
   } finally {
-    queries.end(execution, { failed, rows });
+    execution.end({ failed, rows });
   }
 }
 
@@ -98,7 +97,7 @@ export function instrumentSqlite(database: SqliteDatabase, queries: Queries): vo
     try {
       statement = prepare(text, ...rest) as object;
     } catch (error) {
-      queries.fail(queries.prepare(dialects.sqlite, String(text)));
+      queries.prepare(dialects.sqlite, String(text)).fail();
       throw error;
     }
     hasNames ??= readsNames(database, prepare);

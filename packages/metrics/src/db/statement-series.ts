@@ -10,6 +10,7 @@
  * at least once in that time, and sums of rates stay right.
  */
 import type { Histogram, HistogramSeries } from '../instruments/histogram.ts';
+import type { Clock } from '../registry.ts';
 import type { Statement } from './statements.ts';
 
 const HALF_LIFE_MS = 300_000;
@@ -51,17 +52,17 @@ export class TrackedStatement {
 /** Gives statements their series. */
 export class StatementSeries {
   readonly #family: Histogram;
-  readonly #now: () => number;
+  readonly #clock: Clock;
   readonly #byKey = new Map<string, TrackedStatement>();
   readonly #owners = new Set<TrackedStatement>();
   readonly #candidates = new Set<TrackedStatement>();
   readonly #retired = new Set<TrackedStatement>();
   #rebalancedMs: number;
 
-  constructor(family: Histogram, now: () => number) {
+  constructor(family: Histogram, clock: Clock) {
     this.#family = family;
-    this.#now = now;
-    this.#rebalancedMs = now();
+    this.#clock = clock;
+    this.#rebalancedMs = clock.now();
   }
 
   /** What is followed of a statement; it is followed from its first observation on. */
@@ -81,7 +82,7 @@ export class StatementSeries {
 
   /** Lets the heaviest candidates have what the lightest owners had; call it before each scrape. */
   rebalance(): void {
-    const nowMs = this.#now();
+    const nowMs = this.#clock.now();
     const elapsedMs = nowMs - this.#rebalancedMs;
     if (elapsedMs < REBALANCE_MS) return;
     this.#rebalancedMs = nowMs;

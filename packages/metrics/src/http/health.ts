@@ -5,7 +5,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { definitionOf } from '../catalogue.ts';
 import { metricsError } from '../errors.ts';
-import type { MetricRegistry } from '../registry.ts';
+import type { Clock, MetricRegistry } from '../registry.ts';
 import { stateProbe } from './track-response.ts';
 
 /** Asks one dependency; rejects, or throws, where it does not work. `signal` ends with the timeout. */
@@ -56,23 +56,24 @@ async function runCheck(
   name: string,
   check: HealthCheck,
   timeoutMs: number,
-  now: () => number,
+  clock: Clock,
 ): Promise<CheckResult> {
-  const startMs = now();
+  const startMs = clock.now();
   const signal = AbortSignal.timeout(timeoutMs);
   const expired = new Promise<never>((_resolve, reject) => {
     signal.addEventListener('abort', () => reject(signal.reason), { once: true });
   });
   try {
     await Promise.race([(async () => check({ signal }))(), expired]);
-    return { name, ok: true, durationMs: now() - startMs, error: undefined };
+    return { name, ok: true, durationMs: clock.now() - startMs, error: undefined };
   } catch (error) {
-    return { name, ok: false, durationMs: now() - startMs, error };
+    return { name, ok: false, durationMs: clock.now() - startMs, error };
   }
 }
 
 /** Makes health on a registry: each check's state and time are metrics too. */
-export function createHealth(registry: MetricRegistry, options: HealthOptions, now: () => number): Health {
+export function createHealth(registry: MetricRegistry, options: HealthOptions): Health {
+  const { clock } = registry;
   const { checks, timeoutMs = 1_000, keepMs = 1_000 } = options;
   if (!(timeoutMs > 0)) throw metricsError('ERR_WEIR_METRICS_OPTION', 'timeoutMs', 'above 0', timeoutMs);
   const up = registry.gauge(definitionOf('weir_health_check_up'));
@@ -83,18 +84,18 @@ export function createHealth(registry: MetricRegistry, options: HealthOptions, n
 
   const run = async (): Promise<Readiness> => {
     const results = await Promise.all(
-      Object.entries(checks).map(([name, check]) => runCheck(name, check, timeoutMs, now)),
+      Object.entries(checks).map(([name, check]) => runCheck(name, check, timeoutMs, clock)),
     );
     for (const { name, ok, durationMs } of results) {
       up.labels(name).set(ok ? 1 : 0);
       seconds.labels(name).observe(durationMs / 1_000);
     }
-    last = { atMs: now(), result: { ready: results.every(({ ok }) => ok), checks: results } };
+    last = { atMs: clock.now(), result: { ready: results.every(({ ok }) => ok), checks: results } };
     running = undefined;
     return last.result;
   };
   const check = async (): Promise<Readiness> => {
-    if (last === undefined || now() - last.atMs >= keepMs) running ??= run();
+    if (last === undefined || clock.now() - last.atMs >= keepMs) running ??= run();
     const result = running === undefined ? (last as { result: Readiness }).result : await running;
     return draining ? { ...result, ready: false } : result;
   };

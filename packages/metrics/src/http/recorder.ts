@@ -4,10 +4,9 @@
  */
 import type { AsyncLocalStorage } from 'node:async_hooks';
 import { definitionOf, labelCatalogue, OVERFLOW, UNMATCHED_ROUTE } from '../catalogue.ts';
-import type { StatementRepetition } from '../db/n-plus-one.ts';
 import type { Gauge, GaugeSeries } from '../instruments/counter-gauge.ts';
 import type { Histogram, HistogramSeries } from '../instruments/histogram.ts';
-import type { MetricRegistry } from '../registry.ts';
+import type { Clock, MetricRegistry } from '../registry.ts';
 import { globalTracing, type RequestSpan, type TracingHooks } from '../tracing/hooks.ts';
 
 /** Status code of a request whose client left before the response ended; no server sends it. */
@@ -46,8 +45,8 @@ export class HttpExchange {
   isProbe = false;
   /** The exchange of another `createMetrics` on the same response. */
   other: HttpExchange | undefined = undefined;
-  /** What this request asked of databases, for N+1 detection. */
-  statements: Map<string, StatementRepetition> | undefined = undefined;
+  /** The reads of this request so far; N+1 detection (db/n-plus-one) owns them. */
+  repetitions: unknown = undefined;
   /** The server span, where tracing runs. */
   readonly span: RequestSpan | undefined;
 
@@ -81,7 +80,7 @@ export type EndListener = (exchange: HttpExchange, outcome: HttpOutcome, duratio
 
 /** Records HTTP metrics for any server framework. */
 export class HttpRecorder {
-  readonly #now: () => number;
+  readonly #clock: Clock;
   readonly #duration: Histogram;
   readonly #requestSize: Histogram;
   readonly #responseSize: Histogram;
@@ -91,9 +90,8 @@ export class HttpRecorder {
   /** Carries the exchange to the queries of its request; set once something needs it. */
   contexts: AsyncLocalStorage<HttpExchange> | undefined;
 
-  constructor(registry: MetricRegistry, options: { readonly now: () => number; readonly maxSeries: number }) {
-    const { now, maxSeries } = options;
-    this.#now = now;
+  constructor(registry: MetricRegistry, maxSeries: number) {
+    this.#clock = registry.clock;
     this.#duration = registry.histogram(definitionOf('http_server_request_duration_seconds'), { maxSeries });
     this.#active = registry.gauge(definitionOf('http_server_active_requests'), { maxSeries });
     this.#requestSize = registry.histogram(definitionOf('http_server_request_body_size_bytes'), {
@@ -109,7 +107,7 @@ export class HttpRecorder {
     const slot = this.#slots.get(method) ?? this.#slotOf(METHODS.has(method) ? method : OVERFLOW);
     slot.active.inc();
     const span = globalTracing()?.startRequest(slot.method, headers ?? {});
-    return new HttpExchange(this, slot, this.#now(), span);
+    return new HttpExchange(this, slot, this.#clock.now(), span);
   }
 
   /** Ends an exchange; only the first end of an exchange counts. */
@@ -117,7 +115,7 @@ export class HttpRecorder {
     if (exchange.ended) return;
     exchange.ended = true;
     exchange.slot.active.dec();
-    const seconds = (this.#now() - exchange.startMs) / 1_000;
+    const seconds = (this.#clock.now() - exchange.startMs) / 1_000;
     const { statusCode, requestBytes, responseBytes } = outcome;
     const route = exchange.template ?? UNMATCHED_ROUTE;
     const bound =

@@ -2,8 +2,6 @@
  * The interface between metrics and tracing. Metrics use only these hooks; `@weir/metrics/tracing` alone loads OpenTelemetry, so a process
  * without tracing loads none of it.
  */
-import type { Statement } from '../db/statements.ts';
-
 /** Ids of a sampled span, as exemplars and logs carry them. */
 export interface TraceIds {
   readonly traceId: string;
@@ -35,7 +33,8 @@ export interface QuerySpan extends OpenSpan {
 /** The calls of metrics into tracing. */
 export interface TracingHooks {
   startRequest(method: string, headers: Readonly<Record<string, string | string[] | undefined>>): RequestSpan;
-  startQuery(system: string, statement: Statement): QuerySpan;
+  /** `statement` must hold no literal. */
+  startQuery(system: string, statement: { readonly summary: string; readonly text: string }): QuerySpan;
   /** Ids of the current span if it is sampled. */
   current(): TraceIds | undefined;
   /** Binds a callback to the current trace context. */
