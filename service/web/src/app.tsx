@@ -4,7 +4,7 @@ import { AlertsPage } from './pages/alerts-page.tsx';
 import { BenchmarksPage } from './pages/benchmarks-page.tsx';
 import { ComparisonPage } from './pages/comparison-page.tsx';
 import { ConnectPage } from './pages/connect-page.tsx';
-import { DashboardPage } from './pages/dashboard-page.tsx';
+import { DashboardPage } from './pages/dashboard-view.tsx';
 import { ExplorePage } from './pages/explore-page.tsx';
 import { HomePage } from './pages/home-page.tsx';
 import { RunPage } from './pages/run-page.tsx';

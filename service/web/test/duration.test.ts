@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { formatAge, formatDuration, parseDuration } from '../src/time/duration.ts';
+import { formatAge, formatDuration, parseDuration } from '../src/model/time-range.ts';
 
 test('durations of Prometheus are read in milliseconds', () => {
   expect(parseDuration('5s')).toBe(5000);

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { thin } from '../src/panels/exemplars.ts';
+import { thin } from '../src/panels/panel-data.ts';
 
 const exemplar = (timestamp: number, value: string, id?: string) => ({
   labels: id === undefined ? ({} as Record<string, string>) : { trace_id: id },

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { formatCount, formatValue } from '../src/format/format-value.ts';
+import { formatCount, formatValue } from '../src/model/format-value.ts';
 
 test.each([
   [0.0124, 's', '12.4 ms'],

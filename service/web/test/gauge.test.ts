@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { gaugeArcs } from '../src/model/gauge.ts';
+import { gaugeArcs } from '../src/model/display.ts';
 
 const steps = [
   { value: null, color: 'green' },

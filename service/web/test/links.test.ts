@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { resolveLink } from '../src/model/links.ts';
+import { resolveLink } from '../src/model/dashboard.ts';
 
 const range = { fromMs: 1000, toMs: 2000 };
 

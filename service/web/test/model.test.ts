@@ -1,11 +1,12 @@
 import { expect, test } from 'vitest';
-import { fieldConfigFor } from '../src/model/field-config.ts';
-import { alignValues, stackValues, timeline } from '../src/model/frame.ts';
-import { placeInSection, sections } from '../src/model/layout.ts';
-import { legendName } from '../src/model/legend.ts';
-import { reduce } from '../src/model/reduce.ts';
-import { assignSeriesColors, seriesColorCount } from '../src/model/series-colors.ts';
-import { thresholdColor } from '../src/model/thresholds.ts';
+import { placeInSection, sections } from '../src/model/dashboard.ts';
+import {
+  assignSeriesColors,
+  fieldConfigFor,
+  seriesColorCount,
+  thresholdColor,
+} from '../src/model/display.ts';
+import { alignValues, legendName, reduce, stackValues, timeline } from '../src/model/frame.ts';
 
 test('overrides match by name, pattern and query, and later ones win', () => {
   const source = {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { describeRange, fitRange, parseMoment, resolveRange } from '../src/time/range.ts';
+import { describeRange, fitRange, parseMoment, resolveRange } from '../src/model/time-range.ts';
 
 const now = 1_700_000_000_000;
 const quarter = { from: 'now-15m', to: 'now' };

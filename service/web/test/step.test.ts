@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { alignRange, rateIntervalFor, stepFor } from '../src/time/step.ts';
+import { alignRange, rateIntervalFor, stepFor } from '../src/model/time-range.ts';
 
 const lastQuarter = { fromMs: 0, toMs: 900_000 };
 

@@ -1,7 +1,6 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { interpolate, variablesIn } from '../src/variables/interpolate.ts';
-import { naturalOrder, parseLabelValues } from '../src/variables/label-values.ts';
+import { interpolate, naturalOrder, parseLabelValues, variablesIn } from '../src/model/variables.ts';
 
 test('all three ways of writing a variable are replaced', () => {
   const scope = { job: 'shop' };

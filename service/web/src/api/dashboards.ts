@@ -2,7 +2,7 @@ import type { Dashboard } from '../model/dashboard.ts';
 import { requestJson } from './http.ts';
 
 /** A dashboard's entry in the menu. */
-export interface DashboardEntry {
+interface DashboardEntry {
   readonly uid: string;
   readonly title: string;
   readonly description: string;

@@ -1,5 +1,5 @@
 /** An answer that was no success, in words for the reader. */
-export class RequestError extends Error {
+class RequestError extends Error {
   readonly status: number;
 
   /** @param status HTTP status; 0 if there was no answer */

@@ -1,6 +1,5 @@
-import type { MatrixSeries } from '../model/frame.ts';
-import type { Labels } from '../model/legend.ts';
-import type { TimeRange } from '../time/range.ts';
+import type { Labels, MatrixSeries } from '../model/frame.ts';
+import type { TimeRange } from '../model/time-range.ts';
 import { requestJson } from './http.ts';
 
 interface Envelope<T> {
@@ -35,13 +34,13 @@ export async function queryRange(
 }
 
 /** A series at one moment. */
-export interface InstantSeries {
+interface InstantSeries {
   readonly metric: Labels;
   readonly value: readonly [seconds: number, value: string];
 }
 
 /** The answer of an instant query, by its type. */
-export type InstantResult =
+type InstantResult =
   | { readonly resultType: 'vector'; readonly result: readonly InstantSeries[] }
   | { readonly resultType: 'matrix'; readonly result: readonly MatrixSeries[] }
   | { readonly resultType: 'scalar' | 'string'; readonly result: readonly [number, string] };

@@ -1,7 +1,7 @@
 import { requestJson } from './http.ts';
 
 /** What the configuration tells the page. */
-export interface PageSettings {
+interface PageSettings {
   /** Where a trace is shown, with `{traceId}` in place of its id. */
   readonly traceUrl: string | null;
 }

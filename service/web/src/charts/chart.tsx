@@ -2,13 +2,13 @@ import type { JSX } from 'preact';
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
+import type { ChartModel } from '../model/chart-model.ts';
 import { onThemeChange } from '../ui/theme.ts';
-import type { ChartModel } from './chart-model.ts';
 import { chartData, chartOptions } from './chart-options.ts';
 import { Tooltip } from './tooltip.ts';
 
 /** A chart over time that fills its parent. */
-export interface ChartProps {
+interface ChartProps {
   readonly model: ChartModel;
   /** Bounds of the time axis, Unix seconds. */
   readonly range: readonly [number, number];

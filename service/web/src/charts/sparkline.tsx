@@ -13,7 +13,7 @@ export function Sparkline({ values }: { readonly values: readonly (number | null
 }
 
 /** Points from the ground (100) to the top (8); gaps are bridged. `undefined` with fewer than two points. */
-export function sparklinePath(
+function sparklinePath(
   values: readonly (number | null)[],
 ): { line: string; start: number; end: number } | undefined {
   const points = values.flatMap((value, index) => (value === null ? [] : [{ index, value }]));

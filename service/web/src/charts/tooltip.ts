@@ -1,7 +1,7 @@
 import type uPlot from 'uplot';
-import { formatValue } from '../format/format-value.ts';
-import { formatMoment } from '../time/range.ts';
-import type { ChartModel } from './chart-model.ts';
+import type { ChartModel } from '../model/chart-model.ts';
+import { formatValue } from '../model/format-value.ts';
+import { formatMoment } from '../model/time-range.ts';
 
 const maxRows = 14;
 

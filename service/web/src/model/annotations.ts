@@ -1,8 +1,7 @@
-import type { ChartMark } from '../charts/chart-model.ts';
-import { grafanaColor } from '../charts/colors.ts';
+import type { ChartMark } from './chart-model.ts';
+import { grafanaColor } from './colors.ts';
 import type { Annotation } from './dashboard.ts';
-import { type MatrixSeries, parseSample } from './frame.ts';
-import { legendName } from './legend.ts';
+import { legendName, type MatrixSeries, parseSample } from './frame.ts';
 
 /** More marks than this would hide the chart. */
 const mostMarks = 100;

@@ -1,3 +1,6 @@
+import type { TimeRange } from './time-range.ts';
+import { interpolate, type Scope } from './variables.ts';
+
 /** The part of Grafana's classic dashboard model that the page renders. */
 export interface Dashboard {
   readonly uid: string;
@@ -72,7 +75,7 @@ export interface PanelLink {
   readonly url: string;
 }
 
-export interface PanelOptions {
+interface PanelOptions {
   readonly legend?: { readonly showLegend?: boolean; readonly calcs?: readonly string[] };
   readonly tooltip?: { readonly mode?: string; readonly sort?: string };
   readonly graphMode?: string;
@@ -119,7 +122,7 @@ export interface ValueMapping {
   readonly options: unknown;
 }
 
-export interface CustomConfig {
+interface CustomConfig {
   readonly lineWidth?: number;
   readonly fillOpacity?: number;
   readonly drawStyle?: string;
@@ -132,4 +135,53 @@ export interface CustomConfig {
   readonly axisSoftMax?: number;
   readonly hideFrom?: { readonly viz?: boolean; readonly legend?: boolean };
   readonly [property: string]: unknown;
+}
+
+/**
+ * Where a link of a dashboard leads on this page: `/d/<uid>` becomes the dashboard here, `${__url_time_range}` and
+ * `${name:queryparam}` become parameters. `undefined` for anything but http, https and paths of this page.
+ */
+export function resolveLink(url: string, scope: Scope, range: TimeRange): string | undefined {
+  const text = url
+    .replace(/\$\{__url_time_range\}/g, `from=${Math.round(range.fromMs)}&to=${Math.round(range.toMs)}`)
+    .replace(/\$\{(\w+):queryparam\}/g, (_, name: string) => parameter(name, scope))
+    .replace(/^\/d\/([\w-]+)(\/[\w-]*)?/, '/ui/dashboards/$1');
+  const href = interpolate(text, scope).replace(/&{2,}/g, '&').replace(/\?&/, '?').replace(/[?&]$/, '');
+  return /^(https?:\/\/|\/(?!\/))/.test(href) ? href : undefined;
+}
+
+function parameter(name: string, scope: Scope): string {
+  const value = scope[name];
+  // Raw text is the pattern for "all"; the URL then names nothing.
+  if (value === undefined || typeof value === 'string') return '';
+  return value.map((one) => `var-${name}=${encodeURIComponent(one)}`).join('&');
+}
+
+/** A row of the dashboard with the panels that belong to it; the first may have no heading. */
+export interface Section {
+  readonly row: Panel | undefined;
+  readonly panels: readonly Panel[];
+}
+
+/** Panels under their rows, in reading order. A folded row carries its panels inside; an open one precedes them. */
+export function sections(panels: readonly Panel[]): readonly Section[] {
+  const found: { row: Panel | undefined; panels: Panel[] }[] = [{ row: undefined, panels: [] }];
+  const ordered = [...panels].sort((a, b) => a.gridPos.y - b.gridPos.y || a.gridPos.x - b.gridPos.x);
+  for (const panel of ordered) {
+    if (panel.type === 'row') found.push({ row: panel, panels: [...(panel.panels ?? [])] });
+    else found.at(-1)?.panels.push(panel);
+  }
+  return found.filter(({ row, panels }) => row !== undefined || panels.length > 0);
+}
+
+/**
+ * Where a panel lies in its section's own grid of 24 columns, whose first line is the topmost panel's. As custom
+ * properties: the style sheet heeds them where the window is wide enough.
+ */
+export function placeInSection(gridPos: GridPos, top: number): Readonly<Record<string, string>> {
+  return {
+    '--column': `${gridPos.x + 1} / span ${gridPos.w}`,
+    '--row': `${gridPos.y - top + 1} / span ${gridPos.h}`,
+    '--h': String(gridPos.h),
+  };
 }

@@ -1,5 +1,4 @@
-import type { TimeRange } from '../time/range.ts';
-import type { Labels } from './legend.ts';
+import type { TimeRange } from './time-range.ts';
 
 /** A series as the range API answers it: Unix seconds and the value as text. */
 export interface MatrixSeries {
@@ -49,4 +48,56 @@ export function stackValues(all: readonly (readonly (number | null)[])[]): (numb
       return present[index] ? (sums[index] ?? 0) : null;
     }),
   );
+}
+
+/** Values of one series in time order; `null` is a gap. */
+export type Values = readonly (number | null)[];
+
+/** One number of a series by a calculation of Grafana's; `null` if there is none. Unknown names give the last value. */
+export function reduce(values: Values, calc: string): number | null {
+  const numbers = values.filter((value) => value !== null && !Number.isNaN(value)) as number[];
+  if (numbers.length === 0) return null;
+  switch (calc) {
+    case 'max':
+      return numbers.reduce((a, b) => Math.max(a, b));
+    case 'min':
+      return numbers.reduce((a, b) => Math.min(a, b));
+    case 'sum':
+      return numbers.reduce((a, b) => a + b);
+    case 'mean':
+      return numbers.reduce((a, b) => a + b) / numbers.length;
+    case 'count':
+      return numbers.length;
+    case 'first':
+    case 'firstNotNull':
+      return numbers[0] ?? null;
+    case 'last':
+      return values.at(-1) ?? null;
+    default:
+      return numbers.at(-1) ?? null;
+  }
+}
+
+/** The calculation as a legend writes it. */
+export function calcLabel(calc: string): string {
+  return calc === 'lastNotNull' || calc === 'last' ? 'last' : calc;
+}
+
+/** Labels of a series as the API answers them; `__name__` is the metric. */
+export type Labels = Readonly<Record<string, string>>;
+
+/** The name of a series: the template with `{{label}}` filled in, or without one the series as PromQL writes it. */
+export function legendName(template: string | undefined, labels: Labels): string {
+  if (template === undefined || template === '' || template === '__auto') return seriesName(labels);
+  return (
+    template.replace(/\{\{\s*(.+?)\s*\}\}/g, (_, label: string) => labels[label] ?? '').trim() ||
+    seriesName(labels)
+  );
+}
+
+/** `metric{label="value"}`, as PromQL writes a series; `{}` for one without labels. */
+function seriesName(labels: Labels): string {
+  const { __name__: metric = '', ...rest } = labels;
+  const matchers = Object.entries(rest).map(([label, value]) => `${label}="${value}"`);
+  return matchers.length === 0 && metric !== '' ? metric : `${metric}{${matchers.join(', ')}}`;
 }

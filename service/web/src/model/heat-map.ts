@@ -1,8 +1,7 @@
-import { parseSample } from './frame.ts';
-import type { Labels } from './legend.ts';
+import { type Labels, parseSample } from './frame.ts';
 
 /** One bucket at one moment. */
-export interface HeatMapCell {
+interface HeatMapCell {
   readonly seconds: number;
   readonly low: number;
   readonly high: number;

@@ -1,6 +1,6 @@
 import type { JSX } from 'preact';
 import { type AlertRule, alertRules } from '../api/prometheus.ts';
-import { formatAge } from '../time/duration.ts';
+import { formatAge } from '../model/time-range.ts';
 import { useAsync, useTicks } from '../ui/use-async.ts';
 
 const order: Readonly<Record<AlertRule['state'], number>> = { firing: 0, pending: 1, inactive: 2 };

@@ -1,7 +1,7 @@
 import type { JSX } from 'preact';
 import { listBenchmarks } from '../api/benchmarks.ts';
 import { useAsync } from '../ui/use-async.ts';
-import { BenchmarkCard } from './benchmark-card.tsx';
+import { BenchmarkCard } from './benchmarks-page.tsx';
 
 /** Every benchmark, one below the other. */
 export function Benchmarks(): JSX.Element {

@@ -2,12 +2,12 @@ import type { JSX } from 'preact';
 import { useMemo } from 'preact/hooks';
 import { type Comparison, compareRuns, listRuns, type Run } from '../api/benchmarks.ts';
 import { Chart } from '../charts/chart.tsx';
-import { formatCount, formatValue } from '../format/format-value.ts';
-import { comparedCourse } from '../model/course.ts';
-import { formatMoment } from '../time/range.ts';
+import { formatCount, formatValue } from '../model/format-value.ts';
+import { formatMoment } from '../model/time-range.ts';
+import { ScrollRegion } from '../ui/popover.tsx';
 import { changeSearch, useLocation } from '../ui/router.ts';
-import { ScrollRegion } from '../ui/scroll-region.tsx';
 import { useAsync } from '../ui/use-async.ts';
+import { comparedCourse } from './course.ts';
 
 const offered = 100;
 

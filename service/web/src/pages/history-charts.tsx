@@ -2,7 +2,7 @@ import type { JSX } from 'preact';
 import { useMemo } from 'preact/hooks';
 import { type HistoryChange, listChanges, type Run } from '../api/benchmarks.ts';
 import { Chart } from '../charts/chart.tsx';
-import type { ChartMark, ChartModel } from '../charts/chart-model.ts';
+import type { ChartMark, ChartModel } from '../model/chart-model.ts';
 import { useAsync } from '../ui/use-async.ts';
 import { change } from './benchmark-result.tsx';
 

@@ -3,7 +3,7 @@ import { loadDashboard } from '../api/dashboards.ts';
 import { useAsync } from '../ui/use-async.ts';
 import { Benchmarks } from './benchmarks.tsx';
 import { DashboardView } from './dashboard-view.tsx';
-import { TargetsStrip } from './targets-strip.tsx';
+import { TargetsStrip } from './targets-page.tsx';
 
 /** Targets, the overview dashboard, benchmarks: the state of everything on one page. */
 export function HomePage(): JSX.Element {

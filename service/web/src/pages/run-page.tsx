@@ -9,10 +9,10 @@ import {
   type Run,
 } from '../api/benchmarks.ts';
 import { FlameGraph } from '../charts/flame-graph.tsx';
-import { formatValue } from '../format/format-value.ts';
 import { type FlameFunction, flameTree, type SpeedscopeFile, topFunctions } from '../model/flame.ts';
-import { formatMoment } from '../time/range.ts';
-import { ScrollRegion } from '../ui/scroll-region.tsx';
+import { formatValue } from '../model/format-value.ts';
+import { formatMoment } from '../model/time-range.ts';
+import { ScrollRegion } from '../ui/popover.tsx';
 import { useAsync } from '../ui/use-async.ts';
 import { BenchmarkResult } from './benchmark-result.tsx';
 

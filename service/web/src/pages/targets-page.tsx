@@ -1,9 +1,9 @@
 import type { JSX } from 'preact';
-import { targets } from '../api/prometheus.ts';
-import { formatValue } from '../format/format-value.ts';
-import { ScrollRegion } from '../ui/scroll-region.tsx';
+import { type Target, targets } from '../api/prometheus.ts';
+import { formatValue } from '../model/format-value.ts';
+import { formatAge } from '../model/time-range.ts';
+import { ScrollRegion } from '../ui/popover.tsx';
 import { useAsync, useTicks } from '../ui/use-async.ts';
-import { stateOf } from './targets-strip.tsx';
 
 /** Every target with its labels, last scrape and error. */
 export function TargetsPage(): JSX.Element {
@@ -60,4 +60,47 @@ function otherLabels({ job: _, instance: __, ...others }: Readonly<Record<string
   return Object.entries(others)
     .map(([label, value]) => `${label}=${value}`)
     .join(', ');
+}
+
+/** The targets' state on one line; those that fail come first, with their error. */
+export function TargetsStrip(): JSX.Element {
+  const ticks = useTicks(5000);
+  const { data, error } = useAsync(targets, [ticks]);
+  const ordered = [...(data ?? [])].sort((a, b) => rank(a) - rank(b));
+  return (
+    <section class="targets-strip" aria-label="Targets">
+      <h2 class="strip-title">Targets</h2>
+      {data === undefined && error === undefined && <span class="strip-words">…</span>}
+      {data === undefined && error !== undefined && (
+        <span class="strip-words" role="alert">
+          {error}
+        </span>
+      )}
+      {data?.length === 0 && (
+        <span class="strip-words">None configured. Name them under “targets” in weir.config.json.</span>
+      )}
+      <ul>
+        {ordered.map((target) => (
+          <li key={target.scrapeUrl} class={`target target-${target.health}`}>
+            <span class="target-dot" aria-hidden="true" />
+            <b>{target.labels.job}</b>
+            <span class="target-instance">{target.labels.instance}</span>
+            <span class="target-state">{stateOf(target)}</span>
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}
+
+function rank({ health }: Target): number {
+  return health === 'down' ? 0 : health === 'unknown' ? 1 : 2;
+}
+
+/** `up, 4 s ago`, with the error of the last scrape: why it failed, or why samples of it were not stored. */
+export function stateOf(target: Target, nowMs: number = Date.now()): string {
+  if (target.health === 'unknown' || target.lastScrape.startsWith('0001')) return 'not scraped yet';
+  const age = formatAge(nowMs - Date.parse(target.lastScrape));
+  const error = target.lastError || (target.health === 'up' ? '' : 'no reason given');
+  return `${target.health}, ${age}${error === '' ? '' : `: ${error}`}`;
 }

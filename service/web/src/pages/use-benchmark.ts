@@ -13,7 +13,7 @@ import { messageOf } from '../api/http.ts';
 const historyLength = 20;
 
 /** A benchmark as its card shows it. */
-export interface BenchmarkState {
+interface BenchmarkState {
   /** Ended runs, newest first; `undefined` until known. */
   readonly runs: readonly Run[] | undefined;
   readonly running: Run | undefined;

@@ -1,8 +1,8 @@
 import { createContext } from 'preact';
 import { useContext } from 'preact/hooks';
-import type { ChartMark } from '../charts/chart-model.ts';
-import type { TimeRange } from '../time/range.ts';
-import type { Scope } from '../variables/interpolate.ts';
+import type { ChartMark } from '../model/chart-model.ts';
+import type { TimeRange } from '../model/time-range.ts';
+import type { Scope } from '../model/variables.ts';
 
 /** What all panels of a dashboard share. */
 export interface DashboardContext {

@@ -1,14 +1,11 @@
-import { query, queryRange } from '../api/prometheus.ts';
-import type { ChartExemplar } from '../charts/chart-model.ts';
+import { type ExemplarSeries, query, queryExemplars, queryRange } from '../api/prometheus.ts';
+import type { ChartExemplar } from '../model/chart-model.ts';
 import type { FieldConfig, Panel, Target } from '../model/dashboard.ts';
-import { fieldConfigFor } from '../model/field-config.ts';
-import { alignValues, type MatrixSeries, timeline } from '../model/frame.ts';
-import { type Labels, legendName } from '../model/legend.ts';
-import { formatDuration } from '../time/duration.ts';
-import { alignRange, rateIntervalFor, stepFor } from '../time/step.ts';
-import { interpolate, type Scope } from '../variables/interpolate.ts';
+import { fieldConfigFor } from '../model/display.ts';
+import { alignValues, type Labels, legendName, type MatrixSeries, timeline } from '../model/frame.ts';
+import { alignRange, formatDuration, rateIntervalFor, stepFor, type TimeRange } from '../model/time-range.ts';
+import { interpolate, type Scope } from '../model/variables.ts';
 import type { DashboardContext } from './dashboard-context.ts';
-import { loadExemplars } from './exemplars.ts';
 
 /** A series with all that the panel says about it. */
 export interface PanelSeries {
@@ -74,7 +71,7 @@ async function lastValues(expr: string, timeMs: number, signal: AbortSignal): Pr
 }
 
 /** The dashboard's variables and the intervals that follow from the step. */
-export function panelScope({ scope, range, scrapeIntervalMs }: DashboardContext, stepMs: number): Scope {
+function panelScope({ scope, range, scrapeIntervalMs }: DashboardContext, stepMs: number): Scope {
   const rangeMs = range.toMs - range.fromMs;
   return {
     ...scope,
@@ -85,4 +82,40 @@ export function panelScope({ scope, range, scrapeIntervalMs }: DashboardContext,
     __range_s: String(Math.round(rangeMs / 1000)),
     __range_ms: String(rangeMs),
   };
+}
+
+const traceLabels = ['trace_id', 'traceID', 'traceId'];
+
+/** The exemplars of the panel's queries that ask for them, thinned to the highest of each `stepMs`. */
+async function loadExemplars(
+  panel: Panel,
+  scope: Scope,
+  range: TimeRange,
+  stepMs: number,
+  signal: AbortSignal,
+): Promise<readonly ChartExemplar[]> {
+  const expressions = (panel.targets ?? [])
+    .filter(({ exemplar, hide }) => exemplar === true && hide !== true)
+    .map(({ expr }) => interpolate(expr, scope));
+  // Queries of one panel often select the same series: asked once.
+  const answers = await Promise.all(
+    [...new Set(expressions)].map((expr) => queryExemplars(expr, range, signal)),
+  );
+  return thin(answers.flat(), stepMs);
+}
+
+/** At most one exemplar of a stretch of `stepMs`: the slowest, which is the one worth opening. */
+export function thin(all: readonly ExemplarSeries[], stepMs: number): readonly ChartExemplar[] {
+  const highest = new Map<number, ChartExemplar>();
+  for (const { exemplars } of all) {
+    for (const { labels, value, timestamp } of exemplars) {
+      const traceId = traceLabels.map((name) => labels[name]).find((id) => id !== undefined && id !== '');
+      const exemplar = { at: timestamp, value: Number(value), traceId: traceId ?? '' };
+      if (traceId === undefined || !Number.isFinite(exemplar.value)) continue;
+      const slot = Math.floor((timestamp * 1000) / stepMs);
+      if ((highest.get(slot)?.value ?? Number.NEGATIVE_INFINITY) < exemplar.value)
+        highest.set(slot, exemplar);
+    }
+  }
+  return [...highest.values()].sort((a, b) => a.at - b.at);
 }

@@ -1,19 +1,14 @@
-import type { JSX } from 'preact';
-import { useRef } from 'preact/hooks';
-import type { Panel as PanelModel } from '../model/dashboard.ts';
+import type { ComponentChildren, JSX, RefObject } from 'preact';
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { type Panel as PanelModel, resolveLink } from '../model/dashboard.ts';
+import { interpolate } from '../model/variables.ts';
+import { Popover } from '../ui/popover.tsx';
 import { useAsync } from '../ui/use-async.ts';
-import { interpolate } from '../variables/interpolate.ts';
-import { BarGaugePanel } from './bar-gauge-panel.tsx';
+import { HeatMapPanel, TimeSeriesPanel } from './chart-panels.tsx';
 import { type DashboardContext, useDashboard } from './dashboard-context.ts';
-import { GaugePanel } from './gauge-panel.tsx';
-import { HeatMapPanel } from './heat-map-panel.tsx';
 import { loadPanelData, type PanelData } from './panel-data.ts';
-import { PanelFrame, PanelMessage } from './panel-frame.tsx';
-import { StatPanel } from './stat-panel.tsx';
-import { TablePanel } from './table-panel.tsx';
-import { TextPanel } from './text-panel.tsx';
-import { TimeSeriesPanel } from './time-series-panel.tsx';
-import { useVisible } from './use-visible.ts';
+import { TablePanel, TextPanel } from './text-panels.tsx';
+import { BarGaugePanel, GaugePanel, StatPanel } from './value-panels.tsx';
 
 /** What a kind of panel is given to draw: at least one series with a value. */
 export interface PanelView {
@@ -83,4 +78,82 @@ function Body(props: {
     return <PanelMessage kind="empty">{panel.fieldConfig?.defaults.noValue ?? 'No data'}</PanelMessage>;
   }
   return <View panel={panel} data={data} dashboard={dashboard} />;
+}
+
+/** Title, explanation and body of a panel; the body keeps its size whatever is in it. */
+function PanelFrame(props: {
+  readonly panel: PanelModel;
+  readonly title: string;
+  /** The last refresh failed while older data stay on show. */
+  readonly warning?: string | undefined;
+  readonly dashboard: DashboardContext;
+  readonly children: ComponentChildren;
+}): JSX.Element {
+  const { panel, title, warning, dashboard, children } = props;
+  return (
+    <section class={`panel panel-${panel.type}`} aria-label={title}>
+      <header class="panel-head">
+        <h3>{title}</h3>
+        {warning !== undefined && (
+          <span class="panel-warning" title={warning}>
+            not updated
+          </span>
+        )}
+        {panel.links?.map(({ title: text, url }) => (
+          <PanelLink key={url} text={text} href={resolveLink(url, dashboard.scope, dashboard.range)} />
+        ))}
+        {panel.description && <Explanation title={title} text={panel.description} />}
+      </header>
+      <div class="panel-body">{children}</div>
+    </section>
+  );
+}
+
+/** To the dashboard or page that the panel names; nothing where the page must not lead there. */
+function PanelLink(props: { readonly text: string; readonly href: string | undefined }): JSX.Element | null {
+  const { text, href } = props;
+  if (href === undefined) return null;
+  return (
+    <a class="panel-link" href={href} title={text}>
+      <span class="sr-only">{text}</span>
+      <svg viewBox="0 0 12 12" aria-hidden="true">
+        <path d="M3 9 9 3M4 3h5v5" />
+      </svg>
+    </a>
+  );
+}
+
+/** The panel's description behind a button. */
+function Explanation({ title, text }: { readonly title: string; readonly text: string }): JSX.Element {
+  return (
+    <Popover class="explain" sign="?" label={`What “${title}” shows`}>
+      {text}
+    </Popover>
+  );
+}
+
+/** Words in place of a chart. */
+function PanelMessage(props: { readonly kind: 'empty' | 'error'; readonly children: string }): JSX.Element {
+  return (
+    <p
+      class={`panel-message panel-message-${props.kind}`}
+      role={props.kind === 'error' ? 'alert' : undefined}
+    >
+      {props.children}
+    </p>
+  );
+}
+
+/** Whether the element is on screen or within half a screen of it. Panels out of sight ask for nothing. */
+function useVisible(ref: RefObject<Element | null>): boolean {
+  const [visible, setVisible] = useState(false);
+  useEffect(() => {
+    if (ref.current === null) return;
+    const observer = new IntersectionObserver(([entry]) => setVisible(entry?.isIntersecting === true), {
+      rootMargin: '50% 0px',
+    });
+    observer.observe(ref.current);
+    return () => observer.disconnect();
+  }, [ref]);
+  return visible;
 }

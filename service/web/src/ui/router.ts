@@ -1,7 +1,7 @@
 import { useEffect, useState } from 'preact/hooks';
 
 /** Where the reader is. */
-export interface Location {
+interface Location {
   readonly path: string;
   readonly search: URLSearchParams;
 }

@@ -2,7 +2,7 @@ import { useEffect, useState } from 'preact/hooks';
 import { messageOf } from '../api/http.ts';
 
 /** What is known of something asked for: earlier data stay while newer are fetched or failed. */
-export interface AsyncState<T> {
+interface AsyncState<T> {
   readonly data: T | undefined;
   readonly error: string | undefined;
 }

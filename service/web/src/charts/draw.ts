@@ -1,10 +1,12 @@
-import { formatValue } from '../format/format-value.ts';
+import uPlot from 'uplot';
+import type { ChartExemplar, ChartMark } from '../model/chart-model.ts';
+import { resolveColor } from '../model/colors.ts';
+import { formatValue } from '../model/format-value.ts';
 import type { HeatMapCells } from '../model/heat-map.ts';
 import { canvasFont, cssColor } from '../ui/theme.ts';
-import { resolveColor } from './colors.ts';
 
 /** Space for the labels of the axes in CSS pixels; the style sheet leaves the same to the plot. */
-export const heatMapMargin = { left: 58, bottom: 22, top: 8, right: 8 } as const;
+const heatMapMargin = { left: 58, bottom: 22, top: 8, right: 8 } as const;
 
 /** Paints the cells at the canvas's present size. Opacity grows with the root of the count, so that few still show. */
 export function drawHeatMap(canvas: HTMLCanvasElement, cells: HeatMapCells, unit: string | undefined): void {
@@ -67,4 +69,54 @@ function clockMarks(times: readonly number[], most: number): readonly number[] {
   const marks: number[] = [];
   for (let mark = Math.ceil(first / step) * step; mark <= last; mark += step) marks.push(mark);
   return marks;
+}
+
+/** A dashed line down the chart with a flag at its foot for each mark in sight. */
+export function drawMarks(chart: uPlot, marks: readonly ChartMark[]): void {
+  const { ctx, bbox } = chart;
+  const ratio = uPlot.pxRatio;
+  for (const { at, color } of marks) {
+    const x = Math.round(chart.valToPos(at, 'x', true));
+    if (x < bbox.left || x > bbox.left + bbox.width) continue;
+    const foot = bbox.top + bbox.height;
+    ctx.save();
+    ctx.strokeStyle = resolveColor(color, 80);
+    ctx.fillStyle = resolveColor(color);
+    ctx.lineWidth = ratio;
+    ctx.setLineDash([3 * ratio, 3 * ratio]);
+    ctx.beginPath();
+    ctx.moveTo(x, bbox.top);
+    ctx.lineTo(x, foot);
+    ctx.stroke();
+    ctx.beginPath();
+    ctx.moveTo(x - 4 * ratio, foot);
+    ctx.lineTo(x + 4 * ratio, foot);
+    ctx.lineTo(x, foot - 6 * ratio);
+    ctx.fill();
+    ctx.restore();
+  }
+}
+
+/** A diamond for each exemplar within the chart's scales; one beyond the highest value stands at the top. */
+export function drawExemplars(chart: uPlot, exemplars: readonly ChartExemplar[]): void {
+  const { ctx, bbox } = chart;
+  const size = 3.5 * uPlot.pxRatio;
+  ctx.save();
+  ctx.fillStyle = cssColor('--exemplar');
+  ctx.strokeStyle = cssColor('--panel');
+  ctx.lineWidth = uPlot.pxRatio;
+  for (const { at, value } of exemplars) {
+    const x = chart.valToPos(at, 'x', true);
+    const y = Math.max(bbox.top + size, chart.valToPos(value, 'y', true));
+    if (x < bbox.left || x > bbox.left + bbox.width || y > bbox.top + bbox.height) continue;
+    ctx.beginPath();
+    ctx.moveTo(x, y - size);
+    ctx.lineTo(x + size, y);
+    ctx.lineTo(x, y + size);
+    ctx.lineTo(x - size, y);
+    ctx.closePath();
+    ctx.fill();
+    ctx.stroke();
+  }
+  ctx.restore();
 }

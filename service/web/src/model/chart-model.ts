@@ -17,7 +17,7 @@ export interface ChartSeries {
 }
 
 /** A dashed line across the chart. */
-export interface ChartLimit {
+interface ChartLimit {
   readonly value: number;
   readonly color: string;
 }

@@ -1,10 +1,10 @@
 import type { Result, Run } from '../api/benchmarks.ts';
-import type { ChartModel, ChartSeries } from '../charts/chart-model.ts';
+import type { ChartModel, ChartSeries } from '../model/chart-model.ts';
 
 type Point = Result['timeline'][number];
 
 /** A line over the seconds of a run. */
-export interface CourseLine {
+interface CourseLine {
   readonly name: string;
   readonly color: string;
   readonly dash?: readonly number[];

@@ -1,5 +1,3 @@
-import { parseDuration } from './duration.ts';
-
 /** A range as it stands in the URL and in a dashboard: `now-15m` … `now`, or Unix milliseconds as digits. */
 export interface RawRange {
   readonly from: string;
@@ -76,4 +74,72 @@ export function fitRange(wanted: RawRange, oldestMs: number | undefined, nowMs: 
   const fits = quickRanges.find(({ from }) => (parseMoment(from, nowMs) ?? 0) <= oldestMs);
   if (fits === undefined || (parseMoment(fits.from, nowMs) ?? 0) <= fromMs) return wanted;
   return { from: fits.from, to: 'now' };
+}
+
+const units: Readonly<Record<string, number>> = {
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+  w: 604_800_000,
+  y: 31_536_000_000,
+};
+
+/** Milliseconds of a Prometheus duration such as `5s` or `1h30m`; `undefined` if it is none. */
+export function parseDuration(text: string): number | undefined {
+  const parts = [...text.matchAll(/(\d+)(ms|[smhdwy])/g)];
+  if (parts.length === 0 || parts.map(([part]) => part).join('') !== text) return undefined;
+  return parts.reduce((sum, [, count, unit]) => sum + Number(count) * (units[unit ?? ''] ?? 0), 0);
+}
+
+/** The duration as Prometheus writes it in whole units, largest first: 90 000 → `1m30s`. Below 1 ms it is `1ms`. */
+export function formatDuration(ms: number): string {
+  let rest = Math.max(1, Math.round(ms));
+  let text = '';
+  for (const unit of ['d', 'h', 'm', 's', 'ms']) {
+    const size = units[unit] ?? 1;
+    const count = Math.floor(rest / size);
+    if (count > 0) text += `${count}${unit}`;
+    rest -= count * size;
+  }
+  return text;
+}
+
+/** How long ago in words: `4 s ago`, `12 min ago`, `3 h ago`, `2 days ago`. */
+export function formatAge(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1000));
+  if (seconds < 60) return `${seconds} s ago`;
+  if (seconds < 3600) return `${Math.round(seconds / 60)} min ago`;
+  if (seconds < 86_400) return `${Math.round(seconds / 3600)} h ago`;
+  const days = Math.round(seconds / 86_400);
+  return days === 1 ? '1 day ago' : `${days} days ago`;
+}
+
+/** Steps a chart may take, in milliseconds: those that divide minutes, hours and days evenly. */
+const steps = [
+  1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1200, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400,
+].map((seconds) => seconds * 1000);
+
+/**
+ * The step between a chart's points: the range over its pixels, rounded up to a familiar one, never below the
+ * scrape interval, since there is nothing between two scrapes.
+ */
+export function stepFor(range: TimeRange, maxPoints: number, scrapeIntervalMs: number): number {
+  const ideal = Math.max((range.toMs - range.fromMs) / Math.max(1, maxPoints), scrapeIntervalMs);
+  const day = 86_400_000;
+  return steps.find((step) => step >= ideal) ?? Math.ceil(ideal / day) * day;
+}
+
+/** Grafana's `$__rate_interval`: at least four scrapes, so that a lost one leaves no hole. */
+export function rateIntervalFor(stepMs: number, scrapeIntervalMs: number): number {
+  return Math.max(stepMs + scrapeIntervalMs, 4 * scrapeIntervalMs);
+}
+
+/** `range` widened to whole steps, so that points stay where they are from one refresh to the next. */
+export function alignRange(range: TimeRange, stepMs: number): TimeRange {
+  return {
+    fromMs: Math.floor(range.fromMs / stepMs) * stepMs,
+    toMs: Math.floor(range.toMs / stepMs) * stepMs,
+  };
 }
