@@ -1,4 +1,4 @@
-import { resolveSettings } from '../src/customise/settings.ts';
+import { resolveSettings } from '../src/customise.ts';
 import { renderDashboards } from '../src/render/dashboards.ts';
 import { renderGrafanaAlerts } from '../src/render/grafana-alerts.ts';
 import { renderProvider, renderSources } from '../src/render/provisioning.ts';

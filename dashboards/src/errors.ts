@@ -1,6 +1,7 @@
 const messages = {
-  ERR_WEIR_DASHBOARDS_OPTION: (name: string, expected: string) => `Expected ${name} to be ${expected}`,
-  ERR_WEIR_DASHBOARDS_SLO: (place: string, problem: string) => `${place}: ${problem}`,
+  ERR_WEIR_DASHBOARDS_INVALID_OPTION: (name: string, expected: string) =>
+    `Expected ${name} to be ${expected}`,
+  ERR_WEIR_DASHBOARDS_INVALID_SLO: (place: string, problem: string) => `${place}: ${problem}`,
 } as const;
 
 /** What keeps files from being made; each message is one line that carries the repair, and `code` is stable. */
@@ -17,4 +18,9 @@ export class DashboardsError extends Error {
 /** A value as a message shows it. */
 export function shown(value: unknown): string {
   return `\`${typeof value === 'string' ? value : JSON.stringify(value)}\``;
+}
+
+/** Wrong arguments; the message is the one line that the user sees. */
+export class UsageError extends Error {
+  override readonly name: string = 'UsageError';
 }

@@ -4,12 +4,11 @@ import { join } from 'node:path';
 import { promtool } from '@weir/test-kit';
 import { expect, test } from 'vitest';
 import { readRuleFile } from '../../service/src/rules/rule-group.ts';
-import { resolveSettings } from '../src/customise/settings.ts';
+import { resolveSettings } from '../src/customise.ts';
 import { renderRules } from '../src/render/rule-file.ts';
 import { ruleGroups } from '../src/rules/index.ts';
-import { inlineRecordings } from '../src/rules/inline-recordings.ts';
-import type { AlertingRule } from '../src/rules/rule.ts';
-import { parseSlo } from '../src/slo/slo.ts';
+import { type AlertingRule, inlineRecordings } from '../src/rules/rule.ts';
+import { parseSlo } from '../src/slo.ts';
 import { unknownMetrics } from './lint.ts';
 
 const root = join(import.meta.dirname, '../..');

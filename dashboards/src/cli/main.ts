@@ -1,9 +1,8 @@
 #!/usr/bin/env node
 import { createRequire } from 'node:module';
 import { dashboards } from '../dashboards.ts';
-import { DashboardsError } from '../errors.ts';
+import { DashboardsError, UsageError } from '../errors.ts';
 import { usage } from './usage.ts';
-import { UsageError } from './usage-error.ts';
 
 const exitCode = { done: 0, refused: 1, usage: 64 } as const;
 

@@ -2,13 +2,13 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { parse } from 'yaml';
-import { resolveSettings, type Settings, slugOf } from '../customise/settings.ts';
+import { resolveSettings, type Settings, slugOf } from '../customise.ts';
+import { UsageError } from '../errors.ts';
 import { renderDashboards } from '../render/dashboards.ts';
 import { renderGrafanaAlerts } from '../render/grafana-alerts.ts';
 import { renderProvider, renderSources } from '../render/provisioning.ts';
 import { renderRules } from '../render/rule-file.ts';
-import { parseSlo, type Slo } from '../slo/slo.ts';
-import { UsageError } from './usage-error.ts';
+import { parseSlo, type Slo } from '../slo.ts';
 
 const text = { type: 'string' } as const;
 const options = {

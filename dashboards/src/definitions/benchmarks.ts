@@ -2,7 +2,7 @@ import type { DashboardDefinition } from '../grafana/dashboard.ts';
 import { rate, select } from '../grafana/query.ts';
 import { stat } from '../grafana/stat.ts';
 import { timeSeries } from '../grafana/time-series.ts';
-import { instanceLegend, loopUtilisation } from './saturation.ts';
+import { instanceLegend, loopUtilisation } from './vital-signs.ts';
 
 const noRuns = 'No benchmark has been run';
 

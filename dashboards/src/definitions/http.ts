@@ -4,8 +4,7 @@ import type { PanelDefinition } from '../grafana/panel.ts';
 import { quantile, rate, ratio, scope, select } from '../grafana/query.ts';
 import { stat } from '../grafana/stat.ts';
 import { timeSeries } from '../grafana/time-series.ts';
-import { badRatio, eventsOf } from '../slo/events.ts';
-import type { Objective, Slo } from '../slo/slo.ts';
+import { badRatio, eventsOf, type Objective, type Slo } from '../slo.ts';
 
 const requests = 'http_server_request_duration_seconds';
 const count = `${requests}_count`;

@@ -1,5 +1,5 @@
 import type { DashboardDefinition } from '../grafana/dashboard.ts';
-import type { Slo } from '../slo/slo.ts';
+import type { Slo } from '../slo.ts';
 import { benchmarks } from './benchmarks.ts';
 import { cache } from './cache.ts';
 import { database } from './database.ts';

@@ -1,8 +1,7 @@
 import type { DashboardDefinition } from '../grafana/dashboard.ts';
 import { quantile, rate, select } from '../grafana/query.ts';
 import { timeSeries } from '../grafana/time-series.ts';
-import { instanceLegend, loopUtilisation } from './saturation.ts';
-import { vitalSigns } from './vital-signs.ts';
+import { instanceLegend, loopUtilisation, vitalSigns } from './vital-signs.ts';
 
 const requests = 'http_server_request_duration_seconds';
 const loads = 'weir_cache_load_duration_seconds';

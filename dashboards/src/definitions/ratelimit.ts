@@ -3,7 +3,7 @@ import { heatMap } from '../grafana/heat-map.ts';
 import { quantile, rate, ratio, select } from '../grafana/query.ts';
 import { stat } from '../grafana/stat.ts';
 import { timeSeries } from '../grafana/time-series.ts';
-import { instanceLegend, loopUtilisation } from './saturation.ts';
+import { instanceLegend, loopUtilisation } from './vital-signs.ts';
 
 const decisions = 'weir_ratelimit_decisions_total';
 const redis = 'weir_ratelimit_redis_operation_duration_seconds';

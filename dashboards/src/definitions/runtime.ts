@@ -3,7 +3,7 @@ import { heatMap } from '../grafana/heat-map.ts';
 import { quantile, rate, select } from '../grafana/query.ts';
 import { stat } from '../grafana/stat.ts';
 import { timeSeries } from '../grafana/time-series.ts';
-import { instanceLegend, loopUtilisation } from './saturation.ts';
+import { instanceLegend, loopUtilisation } from './vital-signs.ts';
 
 const gc = 'v8js_gc_duration_seconds';
 const delay = 'nodejs_eventloop_delay_seconds';

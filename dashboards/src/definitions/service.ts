@@ -3,7 +3,7 @@ import { heatMap } from '../grafana/heat-map.ts';
 import { quantile, rate, select } from '../grafana/query.ts';
 import { stat } from '../grafana/stat.ts';
 import { timeSeries } from '../grafana/time-series.ts';
-import { instanceLegend } from './saturation.ts';
+import { instanceLegend } from './vital-signs.ts';
 
 const queries = 'weir_query_duration_seconds';
 

@@ -2,7 +2,18 @@ import { barGauge } from '../grafana/bar-gauge.ts';
 import type { PanelDefinition } from '../grafana/panel.ts';
 import { quantile, rate, ratio, select, selectAlerts } from '../grafana/query.ts';
 import { stat } from '../grafana/stat.ts';
-import { loopUtilisation } from './saturation.ts';
+
+/** Names a series by its process. */
+export const instanceLegend = '{{job}} {{instance}}';
+
+const loopTime = 'nodejs_eventloop_time_seconds_total';
+
+/** Share of time (0–1) that event loops were active, apart by `by`. */
+export function loopUtilisation(by: readonly string[]): string {
+  const labels = by.join(', ');
+  const active = rate(loopTime, 'nodejs_eventloop_state="active"');
+  return `sum by (${labels}) (${active}) / sum by (${labels}) (${rate(loopTime)})`;
+}
 
 const requests = 'http_server_request_duration_seconds';
 

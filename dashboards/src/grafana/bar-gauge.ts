@@ -11,7 +11,7 @@ import type { PanelDefinition, PanelSpec, Step } from './panel.ts';
 import { panelOf, thresholds } from './panel.ts';
 
 /** A ranking of values now. */
-export interface BarGaugeSpec extends Omit<PanelSpec, 'height'> {
+interface BarGaugeSpec extends Omit<PanelSpec, 'height'> {
   /** Default 8. */
   readonly height?: number;
   /** Colour below the first step. Default `blue`. */

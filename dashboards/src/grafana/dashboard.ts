@@ -1,19 +1,26 @@
 import type { Builder } from '@grafana/grafana-foundation-sdk/cog';
-import type { Dashboard, DashboardLink } from '@grafana/grafana-foundation-sdk/dashboard';
 import {
+  type Dashboard,
   DashboardBuilder,
   DashboardCursorSync,
+  type DashboardLink,
   DashboardLinkBuilder,
   DashboardLinkType,
+  DatasourceVariableBuilder,
+  QueryVariableBuilder,
   RowBuilder,
   TimePickerBuilder,
+  VariableHide,
+  type VariableModel,
+  VariableRefresh,
+  VariableSort,
 } from '@grafana/grafana-foundation-sdk/dashboard';
 import { annotations } from './annotations.ts';
 import { type PanelDefinition, withoutPlacement } from './panel.ts';
-import { variables } from './variables.ts';
+import { datasource } from './query.ts';
 
 /** A heading and the panels below it. */
-export interface RowDefinition {
+interface RowDefinition {
   readonly title: string;
   readonly panels: readonly PanelDefinition[];
 }
@@ -98,4 +105,40 @@ function placePanels(
     free.fill(y + height, x, x + width);
   });
   return Math.max(...free);
+}
+
+/**
+ * `$datasource`, `$job` and `$instance`, the same on every dashboard, so that links carry them over.
+ *
+ * @param metric the metric whose series name the jobs and instances to choose from
+ */
+export function variables(metric: string): Builder<VariableModel>[] {
+  return [
+    new DatasourceVariableBuilder('datasource')
+      .label('Data source')
+      .description('A Prometheus, or the Weir service, which speaks the same API')
+      .type('prometheus')
+      .hide(VariableHide.DontHide)
+      .regex('')
+      .multi(false)
+      .includeAll(false),
+    choice('job', 'Job', `label_values(${metric}, job)`),
+    choice('instance', 'Instance', `label_values(${metric}{job=~"$job"}, instance)`),
+  ];
+}
+
+function choice(name: string, label: string, query: string): Builder<VariableModel> {
+  return new QueryVariableBuilder(name)
+    .label(label)
+    .datasource(datasource)
+    .query({ query, refId: `${name}-values`, qryType: 1 })
+    .definition(query)
+    .refresh(VariableRefresh.OnTimeRangeChanged)
+    .sort(VariableSort.NaturalAsc)
+    .hide(VariableHide.DontHide)
+    .regex('')
+    .multi(true)
+    .includeAll(true)
+    .allValue('.+')
+    .current({ selected: true, text: ['All'], value: ['$__all'] });
 }

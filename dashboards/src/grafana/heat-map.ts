@@ -12,7 +12,7 @@ import { panelOf } from './panel.ts';
 import { type Query, rate } from './query.ts';
 
 /** The course of a whole distribution. */
-export interface HeatMapSpec extends Omit<PanelSpec, 'height' | 'queries'> {
+interface HeatMapSpec extends Omit<PanelSpec, 'height' | 'queries'> {
   /** Default 8. */
   readonly height?: number;
   /** A classic histogram of the catalogue, without `_bucket`. */

@@ -1,14 +1,16 @@
 import type { Builder } from '@grafana/grafana-foundation-sdk/cog';
-import type { DashboardLink, GridPos, Panel, Threshold } from '@grafana/grafana-foundation-sdk/dashboard';
 import {
+  type DashboardLink,
   DashboardLinkBuilder,
   DashboardLinkType,
+  type GridPos,
+  type Panel,
+  type Threshold,
   ThresholdsConfigBuilder,
   ThresholdsMode,
 } from '@grafana/grafana-foundation-sdk/dashboard';
+import { type TraceFilter, traceLink } from './annotations.ts';
 import { buildQuery, datasource, type Query } from './query.ts';
-import type { TraceFilter } from './trace-link.ts';
-import { traceLink } from './trace-link.ts';
 
 /** What every panel must say of itself; the linter refuses an empty one. */
 export interface PanelSpec {
@@ -31,7 +33,7 @@ export interface PanelSpec {
 }
 
 /** Where the dashboard puts a panel. */
-export interface Place {
+interface Place {
   readonly id: number;
   readonly gridPos: GridPos;
 }

@@ -12,7 +12,7 @@ import type { PanelDefinition, PanelSpec, Step } from './panel.ts';
 import { panelOf, thresholds } from './panel.ts';
 
 /** One number with its recent course. */
-export interface StatSpec extends Omit<PanelSpec, 'height'> {
+interface StatSpec extends Omit<PanelSpec, 'height'> {
   /** Default 4. */
   readonly height?: number;
   /** Colour below the first step. Default `green`; `text` where no value is good or bad. */

@@ -21,7 +21,7 @@ import type { PanelDefinition, PanelSpec, Step } from './panel.ts';
 import { panelOf, thresholds } from './panel.ts';
 
 /** A chart over time. */
-export interface TimeSeriesSpec extends Omit<PanelSpec, 'height'> {
+interface TimeSeriesSpec extends Omit<PanelSpec, 'height'> {
   /** Default 8. */
   readonly height?: number;
   /** Series lie on one another, their sum being the top edge. For parts of a whole only. */

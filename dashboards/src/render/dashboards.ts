@@ -1,9 +1,8 @@
 import type { Dashboard } from '@grafana/grafana-foundation-sdk/dashboard';
-import { relabel } from '../customise/relabel.ts';
-import { type Settings, slugOf } from '../customise/settings.ts';
+import { relabel, type Settings, slugOf } from '../customise.ts';
 import { definitions } from '../definitions/index.ts';
+import { traceSource } from '../grafana/annotations.ts';
 import { buildDashboard } from '../grafana/dashboard.ts';
-import { traceSource } from '../grafana/trace-link.ts';
 
 /** Every dashboard as the settings want it, general to specific. */
 export function renderDashboards(settings: Settings): readonly Dashboard[] {

@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto';
 import { stringify } from 'yaml';
-import { type Settings, slugOf } from '../customise/settings.ts';
+import { type Settings, slugOf } from '../customise.ts';
 import { ruleGroups } from '../rules/index.ts';
-import { inlineRecordings } from '../rules/inline-recordings.ts';
-import type { AlertingRule } from '../rules/rule.ts';
+import { type AlertingRule, inlineRecordings } from '../rules/rule.ts';
 
 /** Grafana evaluates no faster than this. */
 const interval = '1m';

@@ -1,8 +1,8 @@
 import { stringify } from 'yaml';
-import { type Settings, slugOf } from '../customise/settings.ts';
+import { type Settings, slugOf } from '../customise.ts';
 
 /** A data source that speaks Prometheus' API. */
-export interface SourceSpec {
+interface SourceSpec {
   readonly name: string;
   readonly uid: string;
   readonly url: string;

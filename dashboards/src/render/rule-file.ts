@@ -1,5 +1,5 @@
 import { stringify } from 'yaml';
-import type { Settings } from '../customise/settings.ts';
+import type { Settings } from '../customise.ts';
 import { ruleGroups } from '../rules/index.ts';
 
 /** The rules as a file that Prometheus, `promtool` and the service read. */

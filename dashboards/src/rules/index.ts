@@ -1,6 +1,4 @@
-import { relabel } from '../customise/relabel.ts';
-import { scaleDuration, scaleTime } from '../customise/scale-time.ts';
-import { type Settings, slugOf } from '../customise/settings.ts';
+import { relabel, type Settings, scaleDuration, scaleTime, slugOf } from '../customise.ts';
 import { objectives } from './objectives.ts';
 import { packages } from './packages.ts';
 import type { AlertingRule, RecordingRule, RuleGroup } from './rule.ts';

@@ -1,5 +1,4 @@
-import { badRatio, eventsOf } from '../slo/events.ts';
-import type { Objective, Slo } from '../slo/slo.ts';
+import { badRatio, eventsOf, type Objective, type Slo } from '../slo.ts';
 import { type AlertingRule, alert, type RecordingRule, type RuleGroup, type Severity } from './rule.ts';
 
 const windows = ['5m', '30m', '1h', '6h', '3d'] as const;

@@ -1,5 +1,5 @@
 import { ruleGroups } from '../../src/rules/index.ts';
-import { inlineRecordings } from '../../src/rules/inline-recordings.ts';
+import { inlineRecordings } from '../../src/rules/rule.ts';
 import { panelsOf, readDashboards } from '../dashboard-json.ts';
 import type { LiveSystem } from './live-system.ts';
 import { differences, durationSeconds, type Matrix, rangeQuery, youngCounters } from './matrix.ts';

@@ -13,9 +13,9 @@ import {
   startRedis,
   startServerProcess,
 } from '@weir/test-kit';
-import { resolveSettings, type Settings } from '../../src/customise/settings.ts';
+import { resolveSettings, type Settings } from '../../src/customise.ts';
 import { renderRules } from '../../src/render/rule-file.ts';
-import { parseSlo } from '../../src/slo/slo.ts';
+import { parseSlo } from '../../src/slo.ts';
 import { background } from './background.ts';
 import { Replay } from './replay.ts';
 

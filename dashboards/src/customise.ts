@@ -1,6 +1,5 @@
-import { DashboardsError, shown } from '../errors.ts';
-import { defaultSlo } from '../slo/default-slo.ts';
-import type { Slo } from '../slo/slo.ts';
+import { DashboardsError, shown } from './errors.ts';
+import { defaultSlo, type Slo } from './slo.ts';
 
 /** What a team may choose about dashboards and rules; every part has a default. */
 export interface SettingsOptions {
@@ -27,7 +26,7 @@ export type Settings = Readonly<Required<Omit<SettingsOptions, 'datasource'>>> &
   readonly datasource: string | undefined;
 };
 
-/** @throws {DashboardsError} `ERR_WEIR_DASHBOARDS_OPTION` for the first option that makes no sense. */
+/** @throws {DashboardsError} `ERR_WEIR_DASHBOARDS_INVALID_OPTION` for the first option that makes no sense. */
 export function resolveSettings(options: SettingsOptions = {}): Settings {
   const {
     prefix = 'Weir',
@@ -69,5 +68,47 @@ export function slugOf(prefix: string): string {
 }
 
 function wrong(name: string, expected: string, value: unknown): DashboardsError {
-  return new DashboardsError('ERR_WEIR_DASHBOARDS_OPTION', name, `${expected}, got ${shown(value)}.`);
+  return new DashboardsError('ERR_WEIR_DASHBOARDS_INVALID_OPTION', name, `${expected}, got ${shown(value)}.`);
+}
+
+/**
+ * PromQL, a legend or an alert's text with the settings' labels in place of `job` and `instance`. Variables
+ * (`$job`) and names of recorded series (`job:…`) keep their names.
+ */
+export function relabel(
+  text: string,
+  { jobLabel, instanceLabel }: Pick<Settings, 'jobLabel' | 'instanceLabel'>,
+): string {
+  const names: Readonly<Record<string, string>> = { job: jobLabel, instance: instanceLabel };
+  return text
+    .replace(/(?<![$\w:".])(job|instance)(?![\w:"-])/g, (name) => names[name] ?? name)
+    .replace(/(\$labels\.)(job|instance)\b/g, (_, before: string, name: string) => before + names[name]);
+}
+
+const unitsMs = {
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+  w: 604_800_000,
+  y: 31_536_000_000,
+} as const;
+
+/** One PromQL duration times `scale`, to the millisecond and at least 1 ms; `0` units stay `0`. */
+export function scaleDuration(text: string, scale: number): string {
+  const match = /^(\d+)(ms|[smhdwy])$/.exec(text);
+  if (match === null || scale === 1) return text;
+  const ms = Number(match[1]) * unitsMs[match[2] as keyof typeof unitsMs];
+  if (ms === 0) return text;
+  const scaled = Math.max(1, Math.round(ms * scale));
+  return scaled % 1000 === 0 ? `${scaled / 1000}s` : `${scaled}ms`;
+}
+
+/** An expression with every range, subquery step and offset times `scale`. Names of recorded series stay. */
+export function scaleTime(expr: string, scale: number): string {
+  if (scale === 1) return expr;
+  return expr.replace(/(?<=\[|offset |:)\d+(?:ms|[smhdwy])(?=[\]: )]|$)/g, (text) =>
+    scaleDuration(text, scale),
+  );
 }

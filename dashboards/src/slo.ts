@@ -1,4 +1,6 @@
-import { DashboardsError, shown } from '../errors.ts';
+import { readFileSync } from 'node:fs';
+import { parse } from 'yaml';
+import { DashboardsError, shown } from './errors.ts';
 
 /** A share of a job's HTTP requests that shall be good. */
 export interface Objective {
@@ -25,7 +27,7 @@ const secondsOf = { ms: 0.001, s: 1, m: 60 } as const;
 /**
  * The objectives of a parsed SLO file.
  *
- * @throws {DashboardsError} `ERR_WEIR_DASHBOARDS_SLO`, naming the place of the first mistake.
+ * @throws {DashboardsError} `ERR_WEIR_DASHBOARDS_INVALID_SLO`, naming the place of the first mistake.
  */
 export function parseSlo(value: unknown): Slo {
   const file = fields(value, 'the SLO file', ['objectives', 'buckets']);
@@ -97,5 +99,61 @@ function fields(value: unknown, place: string, known?: readonly string[]): Recor
 }
 
 function wrong(place: string, problem: string): DashboardsError {
-  return new DashboardsError('ERR_WEIR_DASHBOARDS_SLO', place, problem);
+  return new DashboardsError('ERR_WEIR_DASHBOARDS_INVALID_SLO', place, problem);
+}
+
+const requests = 'http_server_request_duration_seconds';
+
+/** Selectors of the requests that an objective counts. */
+export interface Events {
+  /** Counter of all its requests. */
+  readonly all: string;
+  /** Counter of the bad ones for availability, of the good ones for latency. */
+  readonly part: string;
+  readonly partIs: 'bad' | 'good';
+}
+
+/** What an objective counts, without a range; `scope` are further matchers, such as the reader's `$job`. */
+export function eventsOf(
+  { withinSeconds, matchers }: Pick<Objective, 'withinSeconds' | 'matchers'>,
+  scope: readonly string[] = [],
+): Events {
+  const own = [
+    ...scope,
+    ...Object.entries(matchers).map(([label, pattern]) => `${label}=~${JSON.stringify(pattern)}`),
+  ];
+  const select = (metric: string, ...more: readonly string[]): string => {
+    const all = [...own, ...more].join(', ');
+    return all === '' ? metric : `${metric}{${all}}`;
+  };
+  const all = select(`${requests}_count`);
+  if (withinSeconds === undefined) {
+    return { all, part: select(`${requests}_count`, 'http_response_status_code=~"5.."'), partIs: 'bad' };
+  }
+  return { all, part: select(`${requests}_bucket`, bound(withinSeconds)), partIs: 'good' };
+}
+
+/** Prometheus 3 writes whole bounds as `1.0`, Prometheus 2 as they are exposed, `1`. */
+function bound(seconds: number): string {
+  return Number.isInteger(seconds) ? `le=~"${seconds}([.]0)?"` : `le="${seconds}"`;
+}
+
+/**
+ * Share of bad requests by job or over all, 0 where none was bad, absent where there was none.
+ *
+ * @param function_ `rate` or `increase`
+ * @param range such as `5m` or `$__rate_interval`
+ * @param aggregate such as `sum by (job)`
+ */
+export function badRatio(events: Events, function_: string, range: string, aggregate: string): string {
+  const all = `${aggregate} (${function_}(${events.all}[${range}]))`;
+  const part = `${aggregate} (${function_}(${events.part}[${range}]))`;
+  // Without a failure there is no 5xx series: the ratio is 0, not absent.
+  if (events.partIs === 'bad') return `(${part} or 0 * ${all}) / (${all} > 0)`;
+  return `1 - ${part} / (${all} > 0)`;
+}
+
+/** The objectives of this package's own `slo.yml`, which also shows the file's form. */
+export function defaultSlo(): Slo {
+  return parseSlo(parse(readFileSync(new URL('../slo.yml', import.meta.url), 'utf8')));
 }
