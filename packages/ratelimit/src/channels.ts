@@ -1,4 +1,5 @@
 import { type Channel, channel } from 'node:diagnostics_channel';
+import { createAnnouncer } from '@weir/redis';
 import type { RateLimiterStats } from './counters.ts';
 import type { DecisionSource } from './decision.ts';
 
@@ -48,36 +49,13 @@ export const deniedChannel: Channel = channel('weir:ratelimit:denied');
 /** Calls to Redis. Publish only when it has subscribers. */
 export const redisChannel: Channel = channel('weir:ratelimit:redis');
 
-/** Announces a limiter on `weir:ratelimit:created` and from now on to every `discover`. Returns how to take it back. */
-export const announce: (limiter: ObservedLimiter) => () => void = announcer('limiter', '');
+/** Announces a limiter on `weir:ratelimit:created` and from now on to every `discover`. Returns how to retract it. */
+export const announce: (limiter: ObservedLimiter) => () => void = createAnnouncer(
+  'limiter',
+  'weir:ratelimit:',
+);
 /** The same for guards against overload, on `weir:ratelimit:guard-created`, `guard-closed` and `guard-discover`. */
-export const announceGuard: (guard: ObservedGuard) => () => void = announcer('guard', 'guard-');
-
-function announcer<Instance extends object>(
-  kind: string,
-  prefix: string,
-): (instance: Instance) => () => void {
-  const createdChannel = channel(`weir:ratelimit:${prefix}created`);
-  const closedChannel = channel(`weir:ratelimit:${prefix}closed`);
-  /** Held weakly: an instance that nobody holds any more may be collected without close(). */
-  const live = new Set<WeakRef<Instance>>();
-  let listening = false;
-  return (instance) => {
-    if (!listening) {
-      listening = true;
-      channel(`weir:ratelimit:${prefix}discover`).subscribe((message) => {
-        for (const reference of live) {
-          const found = reference.deref();
-          if (found === undefined) live.delete(reference);
-          else (message as { announce(instance: Instance): void }).announce(found);
-        }
-      });
-    }
-    const reference = new WeakRef(instance);
-    live.add(reference);
-    if (createdChannel.hasSubscribers) createdChannel.publish({ [kind]: instance });
-    return () => {
-      if (live.delete(reference) && closedChannel.hasSubscribers) closedChannel.publish({ [kind]: instance });
-    };
-  };
-}
+export const announceGuard: (guard: ObservedGuard) => () => void = createAnnouncer(
+  'guard',
+  'weir:ratelimit:guard-',
+);

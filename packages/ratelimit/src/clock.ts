@@ -1,9 +1,7 @@
 import { performance } from 'node:perf_hooks';
+import type { Clock } from '@weir/redis';
 
-/** Where time comes from. `now()` is in milliseconds, may be fractional, and should never step back. */
-export interface Clock {
-  now(): number;
-}
+export type { Clock };
 
 /** The process's monotonic clock: wall-clock steps (NTP, a suspended laptop) do not touch it. */
 export const monotonicClock: Clock = {

@@ -1,3 +1,4 @@
+export type { RedisClient } from '@weir/redis';
 export type { RequestLimit } from './adapters/request-limit.ts';
 export type { AlgorithmName } from './algorithms/index.ts';
 export { MAX_KEY_LENGTH } from './arguments.ts';
@@ -16,4 +17,3 @@ export { type ConsumeOptions, createRateLimiter, type RateLimiter } from './limi
 export type { LoggedDecision, RateLimiterOptions, StoreErrorPolicy } from './options.ts';
 export type { Overrides, PolicyOverride } from './overrides.ts';
 export { type Policy, worstBurst } from './policy.ts';
-export type { RedisLike } from './stores/redis-connection.ts';

@@ -1,3 +1,4 @@
+import { linkOf, type RedisClient, type RedisLink } from '@weir/redis';
 import { AccessList } from './access-list.ts';
 import type { LeaseOptions } from './backends/leases.ts';
 import { type Clock, monotonicClock } from './clock.ts';
@@ -6,7 +7,6 @@ import { RateLimitError, shown } from './errors.ts';
 import { localShare } from './local-share.ts';
 import { compilePlan, type Plan } from './plan.ts';
 import type { Policy } from './policy.ts';
-import type { RedisLike } from './stores/redis-connection.ts';
 
 /**
  * What decides when Redis does not answer in time: `open` allows, `closed` denies, `local` decides in this process on
@@ -20,8 +20,11 @@ export interface RateLimiterOptions {
   readonly name: string;
   /** Decided together: all must allow, else none is debited. 1–16. */
   readonly policies: readonly Policy[];
-  /** Quotas live in Redis where given, else in this process. */
-  readonly redis?: RedisLike;
+  /**
+   * A client of ioredis 5 or 6, node-redis or Valkey GLIDE, single or Cluster: quotas live in Redis where given, else in
+   * this process. The client stays the caller's: it is never configured or closed here.
+   */
+  readonly redis?: RedisClient;
   /** Default `open`. */
   readonly onStoreError?: StoreErrorPolicy;
   /** The longest a decision waits for Redis, in ms. Default 100. */
@@ -69,7 +72,7 @@ export interface ResolvedOptions {
   readonly plan: Plan;
   /** What decides while Redis fails under `onStoreError: { mode: 'local' }`. */
   readonly localPlan: Plan | undefined;
-  readonly redis: RedisLike | undefined;
+  readonly link: RedisLink | undefined;
   readonly onStoreError: StoreErrorPolicy;
   readonly deadlineMs: number;
   readonly shadow: boolean;
@@ -92,8 +95,6 @@ export function resolveOptions(options: RateLimiterOptions): ResolvedOptions {
   const { clock = monotonicClock, random = Math.random } = options;
   if (typeof name !== 'string' || !/^[\w.-]{1,64}$/.test(name))
     throw wrong('name', '1–64 of A–Z a–z 0–9 . _ -', name);
-  if (redis !== undefined && typeof redis?.callBuffer !== 'function')
-    throw wrong('redis', 'an ioredis client', redis);
   if (
     typeof onStoreError === 'object'
       ? onStoreError?.mode !== 'local'
@@ -128,7 +129,7 @@ export function resolveOptions(options: RateLimiterOptions): ResolvedOptions {
       typeof onStoreError === 'object'
         ? compilePlan(localShare(options.policies, onStoreError.share), shadow)
         : undefined,
-    redis,
+    link: redis === undefined ? undefined : linkFor(redis),
     onStoreError: typeof onStoreError === 'object' ? Object.freeze({ ...onStoreError }) : onStoreError,
     deadlineMs: positive('deadlineMs', options.deadlineMs ?? 100, 60_000),
     shadow,
@@ -144,6 +145,18 @@ export function resolveOptions(options: RateLimiterOptions): ResolvedOptions {
     clock,
     random,
   });
+}
+
+function linkFor(redis: RedisClient): RedisLink {
+  try {
+    return linkOf(redis);
+  } catch (cause) {
+    throw new RateLimitError(
+      'ERR_WEIR_RATELIMIT_OPTIONS',
+      `Expected \`redis\` to be a client of ioredis, node-redis or Valkey GLIDE, got ${shown(redis)}. Pass the client itself, not its options or URL.`,
+      { cause },
+    );
+  }
 }
 
 function listOf(

@@ -1,6 +1,7 @@
 import { createServer, type Server } from 'node:net';
 import { createManualClock, freePort, type RedisServer, seededRandom, startRedis } from '@weir/test-kit';
 import { Redis } from 'ioredis';
+import { createClient } from 'redis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { partitionKey, rateLimitHeaders, retryAfterSeconds } from '../src/headers.ts';
 import { createRateLimiter, type Decision, type Policy } from '../src/index.ts';
@@ -79,7 +80,12 @@ describe('records in Redis', () => {
 });
 
 describe('a Redis that is away', () => {
-  test.each(['a refused port', 'a silent socket'])('does not keep a request waiting: %s', async (fault) => {
+  test.each([
+    ['ioredis', 'a refused port'],
+    ['ioredis', 'a silent socket'],
+    ['node-redis', 'a refused port'],
+    ['node-redis', 'a silent socket'],
+  ])('does not keep a request of %s waiting: %s', async (library, fault) => {
     let mute: Server | undefined;
     let port = await freePort();
     if (fault === 'a silent socket') {
@@ -87,8 +93,13 @@ describe('a Redis that is away', () => {
       await new Promise<void>((resolve) => mute?.listen(0, '127.0.0.1', resolve));
       port = (mute.address() as { port: number }).port;
     }
-    const away = new Redis(port, '127.0.0.1', { retryStrategy: () => 50 });
+    const away =
+      library === 'ioredis'
+        ? new Redis(port, '127.0.0.1', { retryStrategy: () => 50 })
+        : createClient({ socket: { host: '127.0.0.1', port } });
     away.on('error', () => {});
+    // It never ends, or ends when the client is closed.
+    if (!(away instanceof Redis)) away.connect().catch(() => {});
     const limiter = createRateLimiter({
       name: 'away',
       redis: away,
@@ -100,7 +111,8 @@ describe('a Redis that is away', () => {
     expect(decisions.map(({ source }) => source)).toEqual(Array(10).fill('local'));
     expect(allowed(decisions)).toBe(4);
     await expect(limiter.peek('k')).rejects.toMatchObject({ code: 'ERR_WEIR_RATELIMIT_STORE' });
-    away.disconnect();
+    if (away instanceof Redis) away.disconnect();
+    else away.destroy();
     mute?.close();
   });
 });

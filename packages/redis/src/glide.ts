@@ -104,6 +104,7 @@ const kinds: Readonly<Record<string, string>> = {
   CrossSlot: 'CROSSSLOT',
   ResponseError: 'ERR',
   NoPermissionError: 'NOPERM',
+  PermissionDenied: 'NOPERM',
   ReadOnly: 'READONLY',
   BusyLoadingError: 'LOADING',
   ClusterDown: 'CLUSTERDOWN',

@@ -121,6 +121,15 @@ describe.each(clientKinds)('$name', (kind) => {
       });
     });
 
+    it.runIf(topology === 'single')('rejects what access rules forbid with their word', async () => {
+      await link.command('ACL', [], ['SETUSER', 'default', '-lastsave']);
+      try {
+        expect(await rejection(link.command('LASTSAVE', []))).toMatchObject({ reply: 'NOPERM' });
+      } finally {
+        await link.command('ACL', [], ['SETUSER', 'default', '+lastsave']);
+      }
+    });
+
     it.runIf(topology === 'cluster')('rejects a script over two slots with a code of its own', async () => {
       expect(await rejection(link.script(echo, ['a', 'b'], ['1', '2']))).toMatchObject({
         code: 'ERR_WEIR_REDIS_CROSSSLOT',

@@ -1,5 +1,5 @@
 import type { ResolvedOptions } from '../options.ts';
-import { RedisScripts } from '../stores/redis-client.ts';
+import { RedisScripts } from '../stores/redis-scripts.ts';
 import { RedisStore } from '../stores/redis-store.ts';
 import type { Backend, Settle } from './backend.ts';
 import { DenyCache } from './deny-cache.ts';
@@ -8,12 +8,12 @@ import { RedisBackend } from './redis-backend.ts';
 
 /** The backend that the options ask for. `onError` hears of every failed call to Redis. */
 export function createBackend(options: ResolvedOptions, settle: Settle, onError: () => void): Backend {
-  const { name, plan, localPlan, redis, onStoreError, deadlineMs, clock, keyPrefix, denyCacheMs } = options;
-  if (redis === undefined) return new MemoryBackend(options, settle);
-  const scripts = new RedisScripts({ redis, limiter: name, deadlineMs, clock, onError });
+  const { name, plan, localPlan, link, onStoreError, deadlineMs, clock, keyPrefix, denyCacheMs } = options;
+  if (link === undefined) return new MemoryBackend(options, settle);
+  const scripts = new RedisScripts({ link, limiter: name, deadlineMs, clock, onError });
   return new RedisBackend({
     plan,
-    store: new RedisStore(scripts, `${keyPrefix}:${name}`),
+    store: new RedisStore(scripts, `${keyPrefix}:${name}`, deadlineMs),
     clock,
     settle,
     denyCache: denyCacheMs > 0 ? new DenyCache(denyCacheMs, clock) : undefined,

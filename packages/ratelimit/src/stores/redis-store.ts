@@ -1,10 +1,10 @@
 import { createVerdict, decide, VERDICT_FIELDS, type Verdict } from '../decide.ts';
+import { RateLimitError } from '../errors.ts';
 import { keyParts } from '../key-parts.ts';
 import type { Plan } from '../plan.ts';
 import { Batch, type Entry, type Load, type Tail, type Waiter } from './redis-batch.ts';
-import type { RedisScripts } from './redis-client.ts';
-import { scriptsFor } from './redis-scripts.ts';
-import type { Adjustment } from './store.ts';
+import { type RedisScripts, scriptsFor } from './redis-scripts.ts';
+import { type Adjustment, CREDIT_MEMORY_MS } from './store.ts';
 
 /** Cells of the widest plan whose answers hold state: 16 policies of 3 cells, each with a record of its own. */
 const MAX_CELLS = 64;
@@ -19,14 +19,17 @@ const MAX_CELLS = 64;
 export class RedisStore {
   readonly #scripts: RedisScripts;
   readonly #prefix: string;
+  /** How long, in ms, the mark of a credit lasts: a try that begins within {@link CREDIT_MEMORY_MS} still finds it. */
+  readonly #markMs: string;
   #batches = new Map<Plan, Batch>();
   #batch: Batch | undefined;
   readonly #cells = new Float64Array(MAX_CELLS);
   readonly #verdicts = new WeakMap<Plan, Verdict>();
 
-  constructor(scripts: RedisScripts, prefix: string) {
+  constructor(scripts: RedisScripts, prefix: string, deadlineMs: number) {
     this.#scripts = scripts;
     this.#prefix = prefix;
+    this.#markMs = String(CREDIT_MEMORY_MS + deadlineMs);
   }
 
   /** Asks for a request of `cost`; `waiter` hears exactly once. `tail` may take more on the same trip. */
@@ -41,19 +44,24 @@ export class RedisStore {
     batch.add(key, cost, waiter, tail);
   }
 
-  /** Reads what a request of `cost` would meet now. Debits nothing. */
+  /** Reads what a request of `cost` would meet now. Debits nothing. Rejects with `ERR_WEIR_RATELIMIT_STORE`. */
   async look<Found>(
     plan: Plan,
     key: string,
     cost: number,
     read: (verdict: Verdict) => Found,
   ): Promise<Found> {
-    const argv = [1, 1, cost, 0, ...plan.argv];
-    const reply = await this.#scripts.run(scriptsFor(plan).decide, this.#records(plan, key), argv);
+    const args = ['1', '1', String(cost), '0', ...plan.argv];
+    const reply = await this.#scripts
+      .run(scriptsFor(plan).decide, this.#records(plan, key), args)
+      .catch(throwStoreError);
     return read(this.#verdictAt(plan, reply, 8, cost, 0));
   }
 
-  /** Changes the records of the parts that the key names. With `shared` also the record that counts all keys. */
+  /**
+   * Changes the records of the parts that the key names. With `shared` also the record that counts all keys. Rejects with
+   * `ERR_WEIR_RATELIMIT_STORE`.
+   */
   async adjust(plan: Plan, key: string, adjustment: Adjustment, shared: boolean): Promise<void> {
     let amount = 0;
     if ('units' in adjustment) amount = adjustment.units;
@@ -66,11 +74,9 @@ export class RedisStore {
         if (typeof own !== 'string' || (plan.keyed && part.name === undefined && !shared)) return;
         const concerned = part.plan.policies.map(({ name }) => (except.includes(name) ? '0' : '1')).join('');
         const record = this.#record(plan, index, own);
-        await this.#scripts.run(
-          scriptsFor(part.plan).adjust,
-          id === undefined ? [record] : [record, `${record}:${id}`],
-          [adjustment.kind, amount, concerned, this.#scripts.memoryMs, ...part.plan.argv],
-        );
+        const records = id === undefined ? [record] : [record, `${record}:${id}`];
+        const args = [adjustment.kind, String(amount), concerned, this.#markMs, ...part.plan.argv];
+        await this.#scripts.run(scriptsFor(part.plan).adjust, records, args).catch(throwStoreError);
       }),
     );
   }
@@ -104,7 +110,7 @@ export class RedisStore {
     }
     const scripts = scriptsFor(plan);
     const script = distinct ? scripts.decide : scripts.decideShared;
-    this.#scripts.run(script, keys, [runs.length / 3, ...runs, ...plan.argv]).then(
+    this.#scripts.run(script, keys, [String(runs.length / 3), ...runs.map(String), ...plan.argv]).then(
       (reply) => this.#share(plan, entries, reply),
       (error: unknown) => {
         for (const { first, tail } of entries) {
@@ -167,4 +173,8 @@ export class RedisStore {
       key.includes('}') || key.includes('%') ? key.replaceAll(/[%}]/g, encodeURIComponent) : key;
     return `${this.#prefix}:${own.layout}:{${escaped}}`;
   }
+}
+
+function throwStoreError(error: Error): never {
+  throw new RateLimitError('ERR_WEIR_RATELIMIT_STORE', error.message, { cause: error });
 }
