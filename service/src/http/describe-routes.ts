@@ -1,6 +1,7 @@
 import fastifySwagger from '@fastify/swagger';
 import type { FastifyInstance, FastifySchema, RouteOptions } from 'fastify';
 import { version } from '../version.ts';
+import type { RouteRole } from './guard-requests.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -179,23 +180,31 @@ const prometheusErrorSchema = {
   }),
 };
 
-/** The description of a route, with the answers that its role brings. */
-function describeRoute(url: string, { config }: RouteOptions): FastifySchema {
-  const { described = {}, role = 'read' } = config ?? {};
-  // The path of a file: OpenAPI has no parameter that spans segments.
+/** The description of a route, with its role and the answers that the role brings. */
+function describeRoute(url: string, { config = {} }: RouteOptions): FastifySchema {
+  // OpenAPI has no path parameter that spans segments, as the path of a file does.
   if (url.includes('*')) return { hide: true };
+  const { described = {}, role = 'read' } = config;
+  const own = { ...(described.response as Readonly<Record<string, Schema>>) };
   const failure = url.startsWith('/api/v1/') ? prometheusError : problem;
-  const response: Record<string, unknown> = { ...(described.response as Record<string, Schema>) };
-  response.default ??= failure('Any other error');
-  if (role === 'public') return { ...described, response, security: [] };
-  const forbidden = [
-    `The token lacks the role \`${role}\``,
-    ...(role === 'read' ? [] : ['the request comes from a page of another site']),
-    ...(response[403] === undefined ? [] : [(response[403] as { description: string }).description]),
-  ];
-  response[401] = failure('The token is missing or unknown');
-  response[403] = failure(forbidden.join('; or: '));
-  return { ...described, response, security: [{ token: [role] }] };
+  const response = { default: failure('Any other error'), ...own, ...refusals(role, failure, own[403]) };
+  return { ...described, response, security: role === 'public' ? [] : [{ token: [role] }] };
+}
+
+/** What the guard of the requests answers to callers that lack the role, beside the refusal of the route's own. */
+function refusals(
+  role: RouteRole,
+  failure: (description: string) => Schema,
+  own: Schema | undefined,
+): Readonly<Record<string, Schema>> {
+  if (role === 'public') return {};
+  const reasons = [`the token lacks the role \`${role}\``];
+  if (role !== 'read') reasons.push('the request comes from a page of another site');
+  if (own !== undefined) reasons.push(String(own.description));
+  return {
+    401: failure('The token is missing or unknown'),
+    403: failure(`Refused because ${reasons.join(', or because ')}`),
+  };
 }
 
 /** Whether a body is described by media type, and validated by its handler. */

@@ -5,10 +5,13 @@ import { allows, findToken, type Role, tokenOf } from '../auth/tokens.ts';
 import type { Config } from '../config/config.ts';
 import { sendProblem } from './answers.ts';
 
+/** The role that a route requires of the token; `public` for routes that answer everyone. */
+export type RouteRole = Role | 'public';
+
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Role that the route wants [`read`]; `public` for routes that answer everyone. */
-    role?: Role | 'public';
+    /** @defaultValue `read` */
+    role?: RouteRole;
     /** What the audit log calls the change, such as `push`. Every route that changes something has one. */
     action?: string;
   }
