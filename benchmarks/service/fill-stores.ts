@@ -2,10 +2,9 @@ import { closeSync, openSync, writeSync } from 'node:fs';
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promtool } from '@weir/test-kit';
-import { parseSeriesText } from '../../service/src/scrape/series-text.ts';
+import { parseSeriesText } from '../../service/src/ingest/series-text.ts';
 import { MetricStore } from '../../service/src/store/metric-store.ts';
-import { SampleBatch } from '../../service/src/store/sample-batch.ts';
-import type { MemorySeries } from '../../service/src/store/series.ts';
+import { type MemorySeries, SampleBatch } from '../../service/src/store/series.ts';
 import { createWorkload, withTarget } from './workload.ts';
 
 const stepMs = 15_000;

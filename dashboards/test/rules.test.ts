@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promtool } from '@weir/test-kit';
 import { expect, test } from 'vitest';
-import { readRuleFile } from '../../service/src/rules/rule-group.ts';
+import { readRuleFile } from '../../service/src/config/rule-file.ts';
 import { resolveSettings } from '../src/customise.ts';
 import { renderRules } from '../src/render/rule-file.ts';
 import { ruleGroups } from '../src/rules/index.ts';

@@ -1,5 +1,5 @@
 /** Every code the service's own errors carry; docs and tests list them from here. */
-export const errorCodes = [
+const errorCodes = [
   'ERR_WEIR_SERVICE_CONFIG_MISSING',
   'ERR_WEIR_SERVICE_CONFIG_INVALID',
   'ERR_WEIR_SERVICE_ARGUMENTS',

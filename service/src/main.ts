@@ -1,10 +1,18 @@
 #!/usr/bin/env node
 import { parseArgs } from 'node:util';
-import type { ServiceAddress } from './cli/ask-service.ts';
-import { checkConfig, newToken, query } from './cli/commands.ts';
-import { serve } from './cli/serve.ts';
-import { addTarget, removeTarget, targets } from './cli/target-commands.ts';
+import { type Logger, pino } from 'pino';
+import {
+  addTarget,
+  checkConfig,
+  newToken,
+  query,
+  removeTarget,
+  type ServiceAddress,
+  targets,
+} from './commands.ts';
+import { loadConfig } from './config/load-config.ts';
 import { messageOf, ServiceError } from './errors.ts';
+import { type Service, startService } from './start-service.ts';
 
 // The command `weir`. Exit codes: 0 done, 1 failed, 2 wrong use or configuration.
 
@@ -16,6 +24,9 @@ const usage = `Usage: weir [serve] [--config weir.config.json]
        weir targets remove <id>
        weir token --name <name> --role push|read|bench|admin
 WEIR_URL and WEIR_TOKEN stand for --url and --token, PORT for listen.port, LOG_LEVEL for the log's level.`;
+
+/** The service ends this long after a signal at the latest, whatever is still under way: the store is durable at every moment. */
+const stopWithinMs = 4_500;
 
 async function main(): Promise<number> {
   const { values, positionals } = readArguments();
@@ -82,6 +93,47 @@ async function targetsCommand(
   if (action !== 'remove' || subject === undefined)
     throw misuse('Expected `list`, `add <url>` or `remove <id>` after `targets`.');
   return removeTarget(address, subject);
+}
+
+/** Runs the service until SIGINT or SIGTERM; SIGHUP reads the configuration again. Resolves with the exit code. */
+async function serve(configPath: string): Promise<number> {
+  const config = loadConfig(configPath, process.env);
+  const logger = pino({ level: process.env.LOG_LEVEL || 'info' }, pino.destination({ dest: 2, sync: true }));
+  // Before anything starts, so that a signal during the start ends what has been started.
+  const stopped = stopSignal();
+  const service = await startService({ config, logger });
+  process.on('SIGHUP', () => reload(service, configPath, logger));
+  process.stdout.write(`Weir is ready on ${service.url}\n`);
+  const isAsked = await Promise.race([stopped.then(() => true), service.engineExited.then(() => false)]);
+  if (!isAsked) throw new Error("The store's thread ended. Restart the service.");
+  await service.close();
+  return 0;
+}
+
+function stopSignal(): Promise<void> {
+  return new Promise((resolve) => {
+    const stop = (): void => {
+      setTimeout(() => process.exit(1), stopWithinMs).unref();
+      resolve();
+    };
+    process.on('SIGINT', stop);
+    process.on('SIGTERM', stop);
+  });
+}
+
+function reload(service: Service, configPath: string, logger: Logger): void {
+  try {
+    const next = loadConfig(configPath, process.env);
+    service.reload(next).then(
+      () => logger.info('configuration reloaded'),
+      (thrown: unknown) => logger.error({ reason: messageOf(thrown) }, 'reload failed'),
+    );
+  } catch (thrown) {
+    logger.error(
+      { reason: messageOf(thrown) },
+      'configuration not taken over; the one before stays in force',
+    );
+  }
 }
 
 function misuse(reason: string): ServiceError {

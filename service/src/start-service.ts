@@ -8,18 +8,18 @@ import { AuditLog } from './auth/audit-log.ts';
 import { BenchmarkRunner } from './benchmarks/benchmark-runner.ts';
 import { RunStore } from './benchmarks/run-store.ts';
 import type { Config } from './config/config.ts';
-import { TargetRegistry } from './discovery/target-registry.ts';
-import { EngineClient } from './engine/engine-client.ts';
 import { messageOf, ServiceError } from './errors.ts';
+import { AlertNotifier } from './exchange/alert-notifier.ts';
+import { PushedJobs } from './exchange/pushed-jobs.ts';
+import { RemoteWriter } from './exchange/remote-writer.ts';
+import { RuleScheduler } from './exchange/rule-scheduler.ts';
+import { ServiceParts } from './exchange/service-parts.ts';
+import { TargetPool } from './exchange/target-pool.ts';
+import { TargetRegistry } from './exchange/target-registry.ts';
 import { type ConnectionLimits, createApp } from './http/create-app.ts';
 import { GuardedClient } from './network/guarded-client.ts';
-import { SelfMetrics } from './own-metrics/self-metrics.ts';
-import { PushedJobs } from './push/pushed-jobs.ts';
-import { RemoteWriter } from './remote/remote-writer.ts';
-import { AlertNotifier } from './rules/alert-notifier.ts';
-import { RuleScheduler } from './rules/rule-scheduler.ts';
-import { TargetPool } from './scrape/target-pool.ts';
-import { ServiceParts } from './service-parts.ts';
+import { SelfMetrics } from './own-metrics.ts';
+import { EngineClient } from './threads/engine-client.ts';
 import { version } from './version.ts';
 
 export interface StartServiceOptions {

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { createManualClock } from '@weir/test-kit';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { AlertNotifier, type FiringAlert, type GroupAlerts } from '../src/rules/alert-notifier.ts';
+import { AlertNotifier } from '../src/exchange/alert-notifier.ts';
+import type { FiringAlert, GroupAlerts } from '../src/rules/rule.ts';
 import { temporaryDirectory } from './support/temporary-directory.ts';
 
 const graceMs = 5_000;

@@ -1,7 +1,6 @@
-import type { BenchmarkResult } from '@weir/bench';
-import { runBenchmark } from '@weir/bench';
+import { type BenchmarkResult, runBenchmark } from '@weir/bench';
 import { expect, test } from 'vitest';
-import { cpuProfileOf } from '../src/benchmarks/cpu-profile.ts';
+import { cpuProfileOf } from '../src/benchmarks/artefacts.ts';
 import type { Run } from '../src/benchmarks/run-store.ts';
 import { startFakeTarget } from './support/fake-target.ts';
 import { eventually, getJson, instant } from './support/service-process.ts';

@@ -1,8 +1,8 @@
 import type { Labels } from '@weir/promql';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type ExpositionFormat, ExpositionParser } from '../src/scrape/exposition-parser.ts';
-import { parseSeriesText } from '../src/scrape/series-text.ts';
+import { type ExpositionFormat, ExpositionParser } from '../src/ingest/exposition-parser.ts';
+import { parseSeriesText } from '../src/ingest/series-text.ts';
 
 function print(labels: Labels): string {
   const pairs = [...labels].filter(([name]) => name !== '__name__');

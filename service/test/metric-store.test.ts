@@ -3,10 +3,9 @@ import { join } from 'node:path';
 import { createMatcher, isStale, Labels } from '@weir/promql';
 import { createManualClock, seededRandom } from '@weir/test-kit';
 import { expect, test } from 'vitest';
-import { EngineHost } from '../src/engine/engine-host.ts';
 import { MetricStore, type MetricStoreOptions } from '../src/store/metric-store.ts';
-import { SampleBatch } from '../src/store/sample-batch.ts';
-import type { MemorySeries } from '../src/store/series.ts';
+import { type MemorySeries, SampleBatch } from '../src/store/series.ts';
+import { StoreMethods } from '../src/threads/store-methods.ts';
 import { temporaryDirectory } from './support/temporary-directory.ts';
 
 const startMs = Date.UTC(2026, 0, 1);
@@ -128,7 +127,7 @@ test('series of a range are those with samples in it, in memory, sealed and afte
 test('the status counts the chunks in memory: two of a series on both sides of the end of a block, one after sealing', () => {
   const clock = createManualClock(startMs);
   const store = openStore({ path: join(temporaryDirectory(), 'metrics.db'), now: clock.now });
-  const host = new EngineHost(store, { store: { path: '', retentionMs: 1, maxSeries: 1 }, query });
+  const host = new StoreMethods(store, { store: { path: '', retentionMs: 1, maxSeries: 1 }, query });
   const counts = (): [number, number] => {
     const text = new TextDecoder().decode(host.tsdbStatus({ limit: 0 }).data);
     const { headStats } = JSON.parse(text) as { headStats: { numSeries: number; chunkCount: number } };

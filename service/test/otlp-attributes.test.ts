@@ -1,8 +1,7 @@
 import { expect, test } from 'vitest';
-import { attributeLabels, attributeText } from '../src/push/otlp-attributes.ts';
-import { exportMetricsRequest } from '../src/push/otlp-messages.ts';
-import { readMessage } from '../src/push/protobuf.ts';
-import { translateOtlp } from '../src/push/translate-otlp.ts';
+import { attributeLabels, attributeText } from '../src/ingest/otlp-labels.ts';
+import { exportMetricsRequest, readMessage } from '../src/ingest/otlp-messages.ts';
+import { translateOtlp } from '../src/ingest/translate-otlp.ts';
 
 const limits = { maxSamples: 1_000, maxLabels: 4, maxLabelValueLength: 50 };
 const listOf = (...values: object[]): object => ({ arrayValue: { values } });

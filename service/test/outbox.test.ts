@@ -4,14 +4,12 @@ import { Labels } from '@weir/promql';
 import { createManualClock, seededRandom } from '@weir/test-kit';
 import fc from 'fast-check';
 import { expect, onTestFinished, test } from 'vitest';
-import { EngineHost } from '../src/engine/engine-host.ts';
-import type { MessageDescription } from '../src/push/protobuf.ts';
-import { readMessage } from '../src/push/protobuf.ts';
-import { Outbox } from '../src/remote/outbox.ts';
+import { type MessageDescription, readMessage } from '../src/ingest/otlp-messages.ts';
 import { encodeRecord } from '../src/store/journal-record.ts';
 import { MetricStore, type MetricStoreOptions } from '../src/store/metric-store.ts';
-import { SampleBatch } from '../src/store/sample-batch.ts';
-import type { MemorySeries } from '../src/store/series.ts';
+import { Outbox } from '../src/store/outbox.ts';
+import { type MemorySeries, SampleBatch } from '../src/store/series.ts';
+import { StoreMethods } from '../src/threads/store-methods.ts';
 import { temporaryDirectory } from './support/temporary-directory.ts';
 
 const startMs = Date.UTC(2026, 0, 1);
@@ -111,7 +109,7 @@ test('requests of whatever size bring every sample once, in the order of its ser
       const clock = createManualClock(startMs);
       const store = openStore({ now: clock.now });
       const query = { timeoutMs: 1_000, maxSamples: 1_000, maxSeries: 1_000 };
-      const host = new EngineHost(store, { store: { path: '', retentionMs: 1 }, query });
+      const host = new StoreMethods(store, { store: { path: '', retentionMs: 1 }, query });
       host.setReceivers([receiver]);
       const wanted: string[] = [];
       for (const names of list) {

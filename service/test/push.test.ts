@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { expect, test } from 'vitest';
-import { OwnedSeries } from '../src/scrape/owned-series.ts';
+import { OwnedSeries } from '../src/ingest/series-admission.ts';
 import { startFakeTarget } from './support/fake-target.ts';
 import { eventually, getJson, instant } from './support/service-process.ts';
 import { temporaryDirectory } from './support/temporary-directory.ts';

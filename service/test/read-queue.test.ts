@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test, vi } from 'vitest';
-import { ReadQueue } from '../src/engine/read-queue.ts';
+import { ReadQueue } from '../src/threads/read-queue.ts';
 
 /** A queue whose reads end when the test says so. */
 function setUp() {

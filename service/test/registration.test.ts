@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { createManualClock } from '@weir/test-kit';
 import { expect, test } from 'vitest';
 import { createToken } from '../src/auth/tokens.ts';
-import { TargetRegistry } from '../src/discovery/target-registry.ts';
+import { TargetRegistry } from '../src/exchange/target-registry.ts';
 import { AllowList, explainAllowEntry } from '../src/network/address-policy.ts';
 import { startFakeTarget } from './support/fake-target.ts';
 import { eventually, getJson, instant } from './support/service-process.ts';

@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { dashboards } from '@weir/dashboards';
 import { expect, test } from 'vitest';
-import { readRuleFile } from '../src/rules/rule-group.ts';
+import { readRuleFile } from '../src/config/rule-file.ts';
 import { startFakeTarget } from './support/fake-target.ts';
 import { eventually, instant } from './support/service-process.ts';
 import { temporaryDirectory } from './support/temporary-directory.ts';

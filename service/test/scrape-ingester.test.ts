@@ -5,7 +5,7 @@ import { createMatcher, isStale } from '@weir/promql';
 import { createManualClock } from '@weir/test-kit';
 import fc from 'fast-check';
 import { expect, onTestFinished, test } from 'vitest';
-import { ScrapeIngester } from '../src/scrape/scrape-ingester.ts';
+import { ScrapeIngester } from '../src/ingest/scrape-ingester.ts';
 import { MetricStore } from '../src/store/metric-store.ts';
 import { temporaryDirectory } from './support/temporary-directory.ts';
 

@@ -4,10 +4,9 @@ import { DatabaseSync } from 'node:sqlite';
 import { createMatcher, Labels } from '@weir/promql';
 import { createManualClock, seededRandom } from '@weir/test-kit';
 import { expect, onTestFinished, test } from 'vitest';
+import { hasLostCommits } from '../src/store/database.ts';
 import { MetricStore } from '../src/store/metric-store.ts';
-import { SampleBatch } from '../src/store/sample-batch.ts';
-import type { MemorySeries } from '../src/store/series.ts';
-import { hasLostCommits } from '../src/store/wal-check.ts';
+import { type MemorySeries, SampleBatch } from '../src/store/series.ts';
 import { startServiceProcess } from './support/service-process.ts';
 import { temporaryDirectory } from './support/temporary-directory.ts';
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { expandTemplate, explainTemplate } from '../src/rules/template/expand-template.ts';
+import { expandTemplate, explainTemplate } from '../src/rules/expand-template.ts';
 
 const data = {
   labels: { job: 'shop', instance: 'a:80' },

@@ -3,9 +3,8 @@ import type { BenchmarkProfileConfig } from '../config/config.ts';
 import { messageOf } from '../errors.ts';
 import { AllowList } from '../network/address-policy.ts';
 import { resolveAllowed } from '../network/guarded-client.ts';
-import { identifyLoad } from './identify-load.ts';
-import { assertWithinLimits, type LoadLimits, pinLookups } from './load-policy.ts';
-import { profileArtefacts } from './profile-artefacts.ts';
+import { profileArtefacts } from './artefacts.ts';
+import { assertWithinLimits, identifyLoad, type LoadLimits, pinLookups } from './load-policy.ts';
 import type { Artefact } from './run-store.ts';
 
 // The process that generates load: one scenario, then it ends. Without its parent it stops at once.

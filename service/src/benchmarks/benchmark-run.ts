@@ -3,7 +3,7 @@ import type { BenchmarkProgress, BenchmarkResult } from '@weir/bench';
 import type { BenchMessage, BenchRequest } from './bench-process.ts';
 import type { Artefact } from './run-store.ts';
 
-export interface BenchmarkRunOptions extends BenchRequest {
+interface BenchmarkRunOptions extends BenchRequest {
   /** Where commands of the scenario run. */
   readonly directory: string;
   readonly onProgress: (progress: BenchmarkProgress) => void;

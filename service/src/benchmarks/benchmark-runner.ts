@@ -6,7 +6,7 @@ import { messageOf } from '../errors.ts';
 import { BenchmarkRun, type RunEnd, type RunLimits } from './benchmark-run.ts';
 import type { Artefact, Run, RunStore } from './run-store.ts';
 
-export interface BenchmarkRunnerOptions {
+interface BenchmarkRunnerOptions {
   readonly store: RunStore;
   readonly now: () => number;
   readonly createId: () => string;
@@ -31,14 +31,14 @@ interface Active {
 }
 
 /** What a reader of a run under way gets. */
-export interface RunListener {
+interface RunListener {
   /** A queued run begins. */
   readonly onBegin: (run: Run) => void;
   readonly onProgress: (progress: BenchmarkProgress) => void;
   readonly onEnd: (run: Run) => void;
 }
 
-export type StartOutcome = { readonly run: Run } | { readonly refused: 'active' | 'load-off' | 'no-profile' };
+type StartOutcome = { readonly run: Run } | { readonly refused: 'active' | 'load-off' | 'no-profile' };
 
 /**
  * Starts and ends benchmark runs, on demand and by schedule: one of each benchmark at a time, and of all only one under

@@ -1,10 +1,12 @@
 import type dns from 'node:dns';
 import type { LookupAddress } from 'node:dns';
 import { createRequire } from 'node:module';
+import type { ResolvedScenario } from '@weir/bench';
 import { ServiceError } from '../errors.ts';
+import { version } from '../version.ts';
 
 /** What of a scenario its limits are about. */
-export interface LoadRequest {
+interface LoadRequest {
   readonly target: string;
   readonly connections: number;
   readonly durationMs: number;
@@ -50,4 +52,21 @@ export function pinLookups(host: string, addresses: readonly LookupAddress[]): v
   }) as unknown as typeof dns.lookup;
   const mutable = createRequire(import.meta.url)('node:dns') as { lookup: typeof dns.lookup };
   mutable.lookup = lookup;
+}
+
+const own = `weir/${version} (benchmark)`;
+
+/** The scenario with a User-Agent that says who makes this load, wherever it names none itself. */
+export function identifyLoad(scenario: ResolvedScenario): ResolvedScenario {
+  const named = <T extends { readonly headers?: Readonly<Record<string, string>> }>(request: T): T =>
+    Object.keys(request.headers ?? {}).some((name) => name.toLowerCase() === 'user-agent')
+      ? request
+      : { ...request, headers: { ...request.headers, 'user-agent': own } };
+  return {
+    ...scenario,
+    requests: scenario.requests.map(named),
+    ...(scenario.flows === undefined
+      ? {}
+      : { flows: scenario.flows.map((flow) => ({ ...flow, steps: flow.steps.map(named) })) }),
+  };
 }

@@ -4,10 +4,17 @@ import { dirname, resolve } from 'node:path';
 import { Cron } from 'croner';
 import { messageOf } from '../errors.ts';
 import { AllowList, explainAllowEntry, isLoopback } from '../network/address-policy.ts';
-import { readRuleFile } from '../rules/rule-group.ts';
-import type { Config, EndpointConfig, ScrapeConfig, TargetConfig } from './config.ts';
-import type { ConfigFile, EndpointEntry, TargetEntry } from './config-file.ts';
+import type {
+  Config,
+  ConfigFile,
+  EndpointConfig,
+  EndpointEntry,
+  ScrapeConfig,
+  TargetConfig,
+  TargetEntry,
+} from './config.ts';
 import { parseDuration, parseSize } from './duration.ts';
+import { readRuleFile } from './rule-file.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 

@@ -4,8 +4,7 @@ import { Ajv, type ErrorObject } from 'ajv';
 import { messageOf, ServiceError } from '../errors.ts';
 import { AllowList } from '../network/address-policy.ts';
 import { buildConfig } from './build-config.ts';
-import type { Config } from './config.ts';
-import type { ConfigFile } from './config-file.ts';
+import type { Config, ConfigFile } from './config.ts';
 import { configSchema } from './schema.ts';
 
 const validate = new Ajv({ allErrors: true, allowUnionTypes: true, verbose: true }).compile<ConfigFile>(

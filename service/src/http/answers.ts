@@ -1,7 +1,7 @@
 import { PromqlError, type PromqlErrorType } from '@weir/promql';
 import type { FastifyReply } from 'fastify';
-import type { ApiData } from '../engine/engine-protocol.ts';
 import { messageOf, ServiceError } from '../errors.ts';
+import type { ApiData } from '../threads/engine-protocol.ts';
 
 /** Answers with RFC 9457 problem details. `detail` names the repair where there is one. */
 export function sendProblem(

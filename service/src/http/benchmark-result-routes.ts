@@ -1,9 +1,9 @@
 import { createHash, randomUUID } from 'node:crypto';
 import type { BenchmarkResult } from '@weir/bench';
 import type { FastifyInstance, FastifyReply } from 'fastify';
-import { artefactTypes, maxArtefactBytes } from '../benchmarks/artefact-types.ts';
-import { explainResult } from '../benchmarks/result-check.ts';
+import { artefactTypes, maxArtefactBytes } from '../benchmarks/artefacts.ts';
 import type { Run, RunStore } from '../benchmarks/run-store.ts';
+import { explainResult } from '../benchmarks/run-store.ts';
 import { sendProblem } from './answers.ts';
 import { runParameters } from './benchmark-routes.ts';
 import { empty, json, objectSchema, pathParameters, problem } from './describe-routes.ts';

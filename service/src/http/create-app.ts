@@ -4,10 +4,10 @@ import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } 
 import type { AuditLog } from '../auth/audit-log.ts';
 import type { BenchmarkRunner } from '../benchmarks/benchmark-runner.ts';
 import type { RunStore } from '../benchmarks/run-store.ts';
-import type { TargetRegistry } from '../discovery/target-registry.ts';
 import { messageOf } from '../errors.ts';
-import type { SelfMetrics } from '../own-metrics/self-metrics.ts';
-import type { PushedJobs } from '../push/pushed-jobs.ts';
+import type { PushedJobs } from '../exchange/pushed-jobs.ts';
+import type { TargetRegistry } from '../exchange/target-registry.ts';
+import type { SelfMetrics } from '../own-metrics.ts';
 import { sqliteCode } from '../store/database.ts';
 import { sendProblem } from './answers.ts';
 import { addBenchmarkHistoryRoutes } from './benchmark-history-routes.ts';

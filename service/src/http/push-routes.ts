@@ -2,9 +2,9 @@ import type { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import type { FastifyInstance } from 'fastify';
 import type { Config } from '../config/config.ts';
-import type { EngineClient } from '../engine/engine-client.ts';
 import { messageOf, ServiceError } from '../errors.ts';
-import type { PushedJobs } from '../push/pushed-jobs.ts';
+import type { PushedJobs } from '../exchange/pushed-jobs.ts';
+import type { EngineClient } from '../threads/engine-client.ts';
 import { sendProblem } from './answers.ts';
 import { empty, pathParameters, problem } from './describe-routes.ts';
 

@@ -1,9 +1,9 @@
 import { formatDuration } from '@weir/promql';
 import type { FastifyInstance } from 'fastify';
 import type { Config, ScrapeConfig } from '../config/config.ts';
-import type { EngineClient } from '../engine/engine-client.ts';
-import type { SelfMetrics } from '../own-metrics/self-metrics.ts';
-import type { TargetPool } from '../scrape/target-pool.ts';
+import type { TargetPool } from '../exchange/target-pool.ts';
+import type { SelfMetrics } from '../own-metrics.ts';
+import type { EngineClient } from '../threads/engine-client.ts';
 import { prometheusVersion } from '../version.ts';
 import { sendProblem, sendValue } from './answers.ts';
 import { json, objectSchema, problem, prometheusSchema, type Schema } from './describe-routes.ts';

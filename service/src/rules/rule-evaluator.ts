@@ -1,7 +1,6 @@
 import {
   createMatcher,
   evaluateInstant,
-  formatValue,
   isStale,
   Labels,
   type QueryOptions,
@@ -9,33 +8,21 @@ import {
 } from '@weir/promql';
 import { messageOf, ServiceError } from '../errors.ts';
 import { type MetricStore, refusalOf } from '../store/metric-store.ts';
-import { SampleBatch } from '../store/sample-batch.ts';
-import type { MemorySeries } from '../store/series.ts';
-import type { FiringAlert, GroupAlerts } from './alert-notifier.ts';
-import { type Alert, advanceAlert } from './alert-state.ts';
-import type { RuleFilter } from './rule-filter.ts';
-import type { Rule, RuleGroup } from './rule-group.ts';
-import { expandTemplate } from './template/expand-template.ts';
-
-interface RuleState {
-  readonly rule: Rule;
-  readonly alerts: Map<string, Alert>;
-  /** Series the last evaluation wrote; those not written again get a stale marker. */
-  written: Set<MemorySeries>;
-  health: 'unknown' | 'ok' | 'err';
-  lastError: string;
-  evaluatedMs: number | undefined;
-  durationMs: number;
-  /** Whether an evaluation has succeeded, so that the absence of an alert means something. */
-  isKnown: boolean;
-}
-
-interface GroupState {
-  readonly group: RuleGroup;
-  readonly rules: readonly RuleState[];
-  evaluatedMs: number | undefined;
-  durationMs: number;
-}
+import { type MemorySeries, SampleBatch } from '../store/series.ts';
+import { expandTemplate } from './expand-template.ts';
+import {
+  type Alert,
+  advanceAlert,
+  firingAlerts,
+  freshState,
+  type GroupAlerts,
+  identityOf,
+  placeOf,
+  type Rule,
+  type RuleGroup,
+  type RuleGroupState,
+  type RuleState,
+} from './rule.ts';
 
 /** How far back a restarted service looks for the alerts it had. */
 const restoreMs = 3_600_000;
@@ -44,7 +31,7 @@ const restoreMs = 3_600_000;
 export class RuleEvaluator {
   readonly #store: MetricStore;
   readonly #options: QueryOptions;
-  #groups: GroupState[] = [];
+  #groups: RuleGroupState[] = [];
   #externalUrl = '';
   /** Series of rules that are gone, which still need a stale marker. */
   readonly #ending = new Set<MemorySeries>();
@@ -112,27 +99,9 @@ export class RuleEvaluator {
     };
   }
 
-  /** The groups in the shape of `/api/v1/rules`, as far as `filter` wants them. */
-  describe(filter: RuleFilter): object[] {
-    return this.#groups.flatMap(({ group, rules, evaluatedMs, durationMs }) => {
-      const kept = rules.filter(({ rule }) => filter.matches(rule, group));
-      // A group without rules is shown only where nothing was asked for.
-      if (kept.length === 0 && !(filter.isEmpty && rules.length === 0)) return [];
-      return {
-        name: group.name,
-        file: group.file,
-        rules: kept.map((rule) => describeRule(rule, filter.excludeAlerts)),
-        interval: group.intervalMs / 1000,
-        limit: group.limit,
-        evaluationTime: durationMs / 1000,
-        lastEvaluation: timestamp(evaluatedMs),
-      };
-    });
-  }
-
-  /** Pending and firing alerts in the shape of `/api/v1/alerts`. */
-  alerts(): object[] {
-    return this.#groups.flatMap(({ rules }) => rules.flatMap(({ alerts }) => describeAlerts(alerts)));
+  /** The groups with the states of their rules, in the order of {@link setGroups}. */
+  get groups(): readonly RuleGroupState[] {
+    return this.#groups;
   }
 
   // Samples that the disk refuses now are written with the next evaluation.
@@ -260,83 +229,4 @@ export class RuleEvaluator {
     }
     state.written = written;
   }
-}
-
-function freshState(rule: Rule): RuleState {
-  return {
-    rule,
-    alerts: new Map(),
-    written: new Set(),
-    health: 'unknown',
-    lastError: '',
-    evaluatedMs: undefined,
-    durationMs: 0,
-    isKnown: false,
-  };
-}
-
-function placeOf({ file, name }: RuleGroup): string {
-  return JSON.stringify([file, name]);
-}
-
-/** By what a rule is the same one in another configuration, as in Prometheus. */
-function identityOf({ kind, name, labels }: Rule): string {
-  return JSON.stringify([kind, name, Object.entries(labels).sort()]);
-}
-
-function firingAlerts({ rule, alerts }: RuleState): FiringAlert[] {
-  return [...alerts].flatMap(([id, { state, labels, annotations, firedMs, activeMs }]) =>
-    state === 'firing'
-      ? [{ id, labels: labels.toJSON(), annotations, startsAtMs: firedMs ?? activeMs, query: rule.query }]
-      : [],
-  );
-}
-
-function describeRule(
-  { rule, alerts, health, lastError, evaluatedMs, durationMs }: RuleState,
-  excludeAlerts: boolean,
-): object {
-  const common = {
-    name: rule.name,
-    query: rule.query,
-    labels: rule.labels,
-    health,
-    ...(lastError === '' ? {} : { lastError }),
-    evaluationTime: durationMs / 1000,
-    lastEvaluation: timestamp(evaluatedMs),
-  };
-  if (rule.kind === 'recording') return { ...common, type: 'recording' };
-  const states = new Set([...alerts.values()].map(({ state }) => state));
-  return {
-    state: states.has('firing') ? 'firing' : states.has('pending') ? 'pending' : 'inactive',
-    ...common,
-    duration: rule.forMs / 1000,
-    keepFiringFor: rule.keepFiringForMs / 1000,
-    annotations: rule.annotations,
-    ...(excludeAlerts ? {} : { alerts: describeAlerts(alerts) }),
-    type: 'alerting',
-  };
-}
-
-function describeAlerts(alerts: ReadonlyMap<string, Alert>): object[] {
-  return [...alerts.values()].map(({ labels, annotations, state, activeMs, value, keepFiringSinceMs }) => ({
-    labels,
-    annotations,
-    state,
-    activeAt: new Date(activeMs).toISOString(),
-    ...(keepFiringSinceMs === undefined
-      ? {}
-      : { keepFiringSince: new Date(keepFiringSinceMs).toISOString() }),
-    value: formatExponent(value),
-  }));
-}
-
-// Alerts carry their value as Go's `%e` with the shortest digits.
-function formatExponent(value: number): string {
-  if (!Number.isFinite(value)) return formatValue(value);
-  return value.toExponential().replace(/e([+-])(\d)$/, 'e$10$2');
-}
-
-function timestamp(timeMs: number | undefined): string {
-  return timeMs === undefined ? '0001-01-01T00:00:00Z' : new Date(timeMs).toISOString();
 }

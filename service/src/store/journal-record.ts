@@ -44,7 +44,7 @@ export function readRecord(compressed: Uint8Array): JournalRecord | undefined {
 }
 
 /** @throws When the bytes are not a record of this version. */
-export function decodeRecord(compressed: Uint8Array): JournalRecord {
+function decodeRecord(compressed: Uint8Array): JournalRecord {
   const bytes = zstdDecompressSync(compressed);
   if (bytes[0] !== version) throw new RangeError(`Journal record of unknown version ${bytes[0]}.`);
   const count = bytes.readUInt32LE(1);

@@ -1,5 +1,4 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import { decodeIds, encodeIds } from './id-list.ts';
 
 const schema = `
   CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
@@ -18,7 +17,7 @@ const schema = `
 /** Of the tables and of what stands in their blobs. A file of another one is set aside. */
 const layoutVersion = 2;
 
-export interface BlockRow {
+interface BlockRow {
   readonly startMs: number;
   readonly samples: number;
   readonly seriesIds: readonly number[];
@@ -174,4 +173,37 @@ export class MetricDatabase {
       Number(Object.values(this.connection.prepare(`PRAGMA ${pragma}`).get() ?? {})[0] ?? 0);
     return (read('page_count') - read('freelist_count')) * read('page_size');
   }
+}
+
+/** Ascending ids as varints of their differences. */
+function encodeIds(ids: readonly number[]): Uint8Array {
+  const bytes: number[] = [];
+  let previous = 0;
+  for (const id of ids) {
+    let rest = id - previous;
+    previous = id;
+    while (rest >= 128) {
+      bytes.push((rest & 127) | 128);
+      rest >>>= 7;
+    }
+    bytes.push(rest);
+  }
+  return Uint8Array.from(bytes);
+}
+
+function decodeIds(bytes: Uint8Array): number[] {
+  const ids: number[] = [];
+  let id = 0;
+  let shift = 0;
+  let value = 0;
+  for (const byte of bytes) {
+    value |= (byte & 127) << shift;
+    shift += 7;
+    if (byte >= 128) continue;
+    id += value >>> 0;
+    ids.push(id);
+    shift = 0;
+    value = 0;
+  }
+  return ids;
 }

@@ -1,5 +1,4 @@
-import { detached } from './detached.ts';
-import type { SeriesIndex } from './series-index.ts';
+import { detached, type SeriesIndex } from './series-index.ts';
 
 /** What a metric is, as `# TYPE`, `# HELP` and `# UNIT` say. */
 export interface MetricDescription {

@@ -7,8 +7,7 @@ import {
   type Series,
 } from '@weir/promql';
 import { messageOf, ServiceError } from '../errors.ts';
-import { Outbox } from '../remote/outbox.ts';
-import { BlockReader } from './block-reader.ts';
+import { BlockReader, damageWarning } from './block-reader.ts';
 import { highWord, lowWord } from './chunk.ts';
 import { ChunkMemory } from './chunk-memory.ts';
 import { inTransaction, openDatabase, sqliteCode } from './database.ts';
@@ -16,9 +15,8 @@ import { type Exemplar, ExemplarStore } from './exemplars.ts';
 import { encodeRecord, readRecord } from './journal-record.ts';
 import { MetricDatabase } from './metric-database.ts';
 import { type MetricDescription, MetricDescriptions } from './metric-descriptions.ts';
-import { damageWarning } from './piece.ts';
-import { SampleBatch } from './sample-batch.ts';
-import type { MemorySeries, OpenBlocks } from './series.ts';
+import { Outbox } from './outbox.ts';
+import { type MemorySeries, type OpenBlocks, SampleBatch } from './series.ts';
 import { SeriesIndex } from './series-index.ts';
 import { StoreMaintenance } from './store-maintenance.ts';
 
@@ -39,7 +37,7 @@ export interface MetricStoreOptions {
   readonly now: () => number;
 }
 
-export interface AppendResult {
+interface AppendResult {
   readonly accepted: number;
   /** Not later than the series' newest sample, and not the same sample again, which is a no-op. */
   readonly outOfOrder: number;

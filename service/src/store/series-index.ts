@@ -1,6 +1,5 @@
 import { hash } from 'node:crypto';
 import type { Labels, Matcher } from '@weir/promql';
-import { detached } from './detached.ts';
 import { MemorySeries } from './series.ts';
 
 /** All known series by id, by labels and by label value. */
@@ -195,4 +194,13 @@ function memoised(matcher: Matcher): (value: string) => boolean {
     known.set(value, result);
     return result;
   };
+}
+
+/**
+ * An equal text with memory of its own. A part cut out of a text keeps the whole of it alive: kept beyond a scrape, one label
+ * value would hold the exposition it came in.
+ */
+export function detached(text: string): string {
+  // UTF-8 has no form for half a surrogate pair.
+  return text.isWellFormed() ? Buffer.from(text).toString() : text;
 }

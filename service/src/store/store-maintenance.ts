@@ -10,7 +10,7 @@ const deleteSlice = 2_000;
 /** Samples of a block are waited for this long after its end. */
 const graceMs = 60_000;
 
-export interface MaintenanceOptions {
+interface MaintenanceOptions {
   readonly retentionMs: number;
   readonly retentionBytes?: number;
   readonly now: () => number;

@@ -3,8 +3,7 @@ import { join } from 'node:path';
 import { Labels } from '@weir/promql';
 import { type Run, RunStore } from '../../src/benchmarks/run-store.ts';
 import { MetricStore } from '../../src/store/metric-store.ts';
-import { SampleBatch } from '../../src/store/sample-batch.ts';
-import type { MemorySeries } from '../../src/store/series.ts';
+import { type MemorySeries, SampleBatch } from '../../src/store/series.ts';
 import { crashLayout, expectedValue, resultEvery, stepMs } from './crash-layout.ts';
 
 // Appends batches as fast as it can and says on stdout, after each, which step the store has taken. Ends by SIGKILL.

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import type { ConfigFile } from '../../src/config/config-file.ts';
+import type { ConfigFile } from '../../src/config/config.ts';
 import { loadConfig } from '../../src/config/load-config.ts';
 import { type Service, type StartServiceOptions, startService } from '../../src/start-service.ts';
 import { temporaryDirectory } from './temporary-directory.ts';

@@ -1,0 +1,234 @@
+import { createHash } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { messageOf } from '../errors.ts';
+import type { FiringAlert, GroupAlerts } from '../rules/rule.ts';
+import { type ToldAlert, ToldAlerts } from './told-alerts.ts';
+
+interface NotifiedGroup {
+  /** Unique among groups. */
+  readonly key: string;
+  /** Names of its alerting rules. */
+  readonly alerts: readonly string[];
+}
+
+interface AlertNotifierOptions {
+  /** The file that keeps what the receiver was told. */
+  readonly path: string;
+  /** Unix milliseconds. */
+  readonly now: () => number;
+  /** Sends one body to the receiver; rejects when it was not taken. */
+  readonly post: (url: URL, body: string, signal: AbortSignal) => Promise<void>;
+  readonly onError: (message: string) => void;
+  /** Called with how many alerts a delivery carried. */
+  readonly onNotified: (outcome: 'delivered' | 'failed', count: number) => void;
+  /** Where links in notifications lead. */
+  readonly externalUrl: () => string;
+  /** Waits before the next attempt [a timer]. */
+  readonly pause?: (ms: number, signal: AbortSignal) => Promise<void>;
+}
+
+/** A firing alert is told again this often. */
+const repeatMs = 4 * 3_600_000;
+const longestPauseMs = 15_000;
+/** Alerts told of at any one time. */
+const maxAlerts = 10_000;
+
+interface GroupState extends NotifiedGroup {
+  firing: ReadonlyMap<string, FiringAlert>;
+  unknown: readonly string[];
+  /** Whether it was evaluated since the groups were taken over. */
+  isReported: boolean;
+}
+
+/**
+ * Keeps the receiver of alerts informed: it compares what fires with what the receiver was told and delivers the difference. What
+ * cannot be delivered is tried again until it can, or until there is nothing to tell any more: an alert that begins and ends while
+ * the receiver is away is not told, as in Alertmanager. What was told outlives a restart.
+ */
+export class AlertNotifier {
+  readonly #options: AlertNotifierOptions;
+  readonly #pause: NonNullable<AlertNotifierOptions['pause']>;
+  readonly #told: ToldAlerts;
+  readonly #groups = new Map<string, GroupState>();
+  #webhook: URL | undefined;
+  #startMs: number | undefined;
+  #graceMs = 0;
+  #isFull = false;
+  #abort = new AbortController();
+  #delivery: Promise<void> | undefined;
+
+  constructor(options: AlertNotifierOptions) {
+    this.#options = Object.freeze({ ...options });
+    this.#pause =
+      options.pause ?? ((ms, signal) => sleep(ms, undefined, { signal, ref: false }).catch(() => {}));
+    this.#told = new ToldAlerts(options.path, options.onError);
+  }
+
+  /** Alerts that the receiver has yet to be told of. */
+  get pending(): number {
+    return this.#due().length;
+  }
+
+  /**
+   * Takes other groups or another receiver over. Alerts of rules that are gone are resolved. Another receiver is told of everything
+   * that fires, and the one before it of nothing more.
+   * @param graceMs How long after a start targets need to be read again. An alert told before the start is not resolved earlier.
+   */
+  async update(groups: readonly NotifiedGroup[], webhook: URL | undefined, graceMs: number): Promise<void> {
+    await this.stop();
+    this.#abort = new AbortController();
+    this.#startMs ??= this.#options.now();
+    this.#graceMs = graceMs;
+    this.#webhook = webhook;
+    this.#told.setReceiver(webhook);
+    this.#groups.clear();
+    for (const group of groups)
+      this.#groups.set(group.key, { ...group, firing: new Map(), unknown: [], isReported: false });
+    this.#deliver();
+  }
+
+  /** What the evaluation of a group found, which replaces what it found before. */
+  report(key: string, { firing, unknown }: GroupAlerts): void {
+    const group = this.#groups.get(key);
+    if (group === undefined) return;
+    group.firing = new Map(firing.map((alert) => [alert.id, alert]));
+    group.unknown = unknown;
+    group.isReported = true;
+    this.#deliver();
+  }
+
+  /** Ends a delivery under way; what it carried stays due. */
+  async stop(): Promise<void> {
+    this.#abort.abort();
+    await this.#delivery;
+  }
+
+  #deliver(): void {
+    if (this.#delivery !== undefined || this.#abort.signal.aborted || this.pending === 0) return;
+    this.#delivery = this.#deliverAll(this.#abort.signal).finally(() => {
+      this.#delivery = undefined;
+    });
+  }
+
+  async #deliverAll(signal: AbortSignal): Promise<void> {
+    let pauseMs = 0;
+    let reported: string | undefined;
+    while (!signal.aborted) {
+      const names = new Set(this.#due().map(([, { labels }]) => labels.alertname ?? ''));
+      if (names.size === 0) return;
+      let failure: string | undefined;
+      for (const name of names) failure = (await this.#deliverName(name, signal)) ?? failure;
+      if (signal.aborted) return;
+      if (failure !== undefined && failure !== reported)
+        this.#options.onError(`alert webhook: ${failure} What was not delivered is tried again.`);
+      reported = failure;
+      if (failure === undefined) continue;
+      pauseMs = Math.min(longestPauseMs, Math.max(1_000, pauseMs * 2));
+      await this.#pause(pauseMs, signal);
+    }
+  }
+
+  /** Why the alerts of this name could not be delivered, or `undefined`. */
+  async #deliverName(name: string, signal: AbortSignal): Promise<string | undefined> {
+    const { post, externalUrl, onNotified, now } = this.#options;
+    const due = this.#due().filter(([, { labels }]) => (labels.alertname ?? '') === name);
+    if (due.length === 0 || this.#webhook === undefined || signal.aborted) return undefined;
+    const notices = due.map(([, notice]) => notice);
+    try {
+      await post(this.#webhook, JSON.stringify(webhookBody(name, notices, externalUrl())), signal);
+    } catch (thrown) {
+      if (!signal.aborted) onNotified('failed', due.length);
+      return messageOf(thrown);
+    }
+    onNotified('delivered', due.length);
+    for (const [id, { status, endsAtMs: _, ...alert }] of due)
+      if (status === 'firing') this.#told.put({ ...alert, id, toldMs: now() });
+      else this.#told.delete(id);
+    this.#told.save();
+    return undefined;
+  }
+
+  #due(): [id: string, notice: AlertNotice][] {
+    if (this.#webhook === undefined) return [];
+    const nowMs = this.#options.now();
+    const due: [string, AlertNotice][] = [];
+    const firing = new Map([...this.#groups.values()].flatMap((group) => [...group.firing]));
+    let free = maxAlerts - this.#told.size;
+    for (const [id, alert] of firing) {
+      const before = this.#told.get(id);
+      if (before === undefined ? free-- <= 0 : nowMs - before.toldMs < repeatMs) continue;
+      const { labels, annotations, query } = alert;
+      const { startsAtMs } = before ?? alert;
+      due.push([id, { status: 'firing', labels, annotations, startsAtMs, endsAtMs: undefined, query }]);
+    }
+    this.#reportFull(-free);
+    for (const alert of this.#told.all()) {
+      if (firing.has(alert.id) || !this.#isOver(alert, nowMs)) continue;
+      const { labels, annotations, startsAtMs, query } = alert;
+      due.push([alert.id, { status: 'resolved', labels, annotations, startsAtMs, endsAtMs: nowMs, query }]);
+    }
+    return due;
+  }
+
+  // It does not fire. That is an end once its rules are evaluated, after a restart on samples no older than that, or gone.
+  #isOver({ labels: { alertname = '' }, toldMs }: ToldAlert, nowMs: number): boolean {
+    const groups = [...this.#groups.values()].filter(({ alerts }) => alerts.includes(alertname));
+    if (groups.some(({ isReported }) => !isReported)) return false;
+    const startMs = this.#startMs ?? nowMs;
+    if (groups.length === 0 || toldMs > startMs) return true;
+    return nowMs - startMs >= this.#graceMs && !groups.some(({ unknown }) => unknown.includes(alertname));
+  }
+
+  #reportFull(left: number): void {
+    if (left > 0 && !this.#isFull)
+      this.#options.onError(`${left} alerts are not told of: ${maxAlerts} others fire.`);
+    this.#isFull = left > 0;
+  }
+}
+
+/** An alert as a notification carries it. */
+interface AlertNotice {
+  readonly status: 'firing' | 'resolved';
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+  readonly startsAtMs: number;
+  readonly endsAtMs: number | undefined;
+  readonly query: string;
+}
+
+/** Alertmanager's webhook body, version 4, of alerts that share their name. */
+function webhookBody(alertname: string, alerts: readonly AlertNotice[], externalUrl: string): object {
+  return {
+    version: '4',
+    groupKey: `{}:{alertname=${JSON.stringify(alertname)}}`,
+    truncatedAlerts: 0,
+    status: alerts.some(({ status }) => status === 'firing') ? 'firing' : 'resolved',
+    receiver: 'webhook',
+    groupLabels: { alertname },
+    commonLabels: common(alerts.map(({ labels }) => labels)),
+    commonAnnotations: common(alerts.map(({ annotations }) => annotations)),
+    externalURL: externalUrl,
+    alerts: alerts.map(({ status, labels, annotations, startsAtMs, endsAtMs, query }) => ({
+      status,
+      labels,
+      annotations,
+      startsAt: new Date(startsAtMs).toISOString(),
+      endsAt: endsAtMs === undefined ? '0001-01-01T00:00:00Z' : new Date(endsAtMs).toISOString(),
+      generatorURL: `${externalUrl}/ui/explore?expr=${encodeURIComponent(query)}`,
+      fingerprint: fingerprint(labels),
+    })),
+  };
+}
+
+function common(all: readonly Readonly<Record<string, string>>[]): Record<string, string> {
+  const [first = {}, ...rest] = all;
+  return Object.fromEntries(
+    Object.entries(first).filter(([name, value]) => rest.every((other) => other[name] === value)),
+  );
+}
+
+// Equal for equal labels; 16 hexadecimal digits like Alertmanager's, from another hash.
+function fingerprint(labels: Readonly<Record<string, string>>): string {
+  const text = JSON.stringify(Object.entries(labels).sort());
+  return createHash('sha256').update(text).digest('hex').slice(0, 16);
+}

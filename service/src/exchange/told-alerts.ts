@@ -1,0 +1,94 @@
+import { createHash } from 'node:crypto';
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { messageOf } from '../errors.ts';
+import type { FiringAlert } from '../rules/rule.ts';
+
+/** An alert that the receiver knows to fire and not yet to be resolved. */
+export interface ToldAlert extends FiringAlert {
+  /** When the receiver was last notified of it, in Unix milliseconds. */
+  readonly toldMs: number;
+}
+
+/**
+ * What the receiver of alerts believes to fire, in a file, so that a restarted service still tells it of an end. The file names the
+ * receiver by a hash: its URL may hold a secret.
+ */
+export class ToldAlerts {
+  readonly #path: string;
+  readonly #onError: (message: string) => void;
+  #receiver: string | undefined;
+  readonly #alerts = new Map<string, ToldAlert>();
+
+  constructor(path: string, onError: (message: string) => void) {
+    this.#path = path;
+    this.#onError = onError;
+  }
+
+  /** Another receiver has been told nothing yet, unless it is the one of the file. */
+  setReceiver(url: URL | undefined): void {
+    const receiver = url === undefined ? '' : createHash('sha256').update(url.href).digest('hex');
+    if (receiver === this.#receiver) return;
+    const isFirst = this.#receiver === undefined;
+    const known = isFirst ? this.#read(receiver) : [];
+    this.#receiver = receiver;
+    this.#alerts.clear();
+    for (const alert of known) this.#alerts.set(alert.id, alert);
+    if (!isFirst) this.save();
+  }
+
+  get size(): number {
+    return this.#alerts.size;
+  }
+
+  get(id: string): ToldAlert | undefined {
+    return this.#alerts.get(id);
+  }
+
+  all(): ToldAlert[] {
+    return [...this.#alerts.values()];
+  }
+
+  /** Kept with the next `save`. */
+  put(alert: ToldAlert): void {
+    this.#alerts.set(alert.id, alert);
+  }
+
+  /** Gone with the next `save`. */
+  delete(id: string): void {
+    this.#alerts.delete(id);
+  }
+
+  // What a crash or a full disk loses of it is told once more, or not as resolved.
+  save(): void {
+    try {
+      mkdirSync(dirname(this.#path), { recursive: true });
+      const content = JSON.stringify({ receiver: this.#receiver, alerts: this.all() });
+      writeFileSync(`${this.#path}.new`, content, { mode: 0o600 });
+      renameSync(`${this.#path}.new`, this.#path);
+    } catch (thrown) {
+      this.#onError(`what alerts were told cannot be written: ${messageOf(thrown)}`);
+    }
+  }
+
+  #read(receiver: string): ToldAlert[] {
+    try {
+      const content = JSON.parse(readFileSync(this.#path, 'utf8')) as Record<string, unknown> | null;
+      if (content?.receiver !== receiver || !Array.isArray(content.alerts)) return [];
+      return content.alerts.filter(isToldAlert);
+    } catch (thrown) {
+      if ((thrown as NodeJS.ErrnoException).code !== 'ENOENT')
+        this.#onError('what alerts were told cannot be read; alerts that fire are told again');
+      return [];
+    }
+  }
+}
+
+function isToldAlert(value: unknown): value is ToldAlert {
+  const { id, labels, annotations, startsAtMs, query, toldMs } = (value ?? {}) as Partial<ToldAlert>;
+  return (
+    [id, query].every((text) => typeof text === 'string') &&
+    [startsAtMs, toldMs].every((time) => Number.isFinite(time) && Math.abs(time as number) <= 8.64e15) &&
+    [labels, annotations].every((texts) => typeof texts === 'object' && texts !== null)
+  );
+}

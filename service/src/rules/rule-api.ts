@@ -1,0 +1,118 @@
+import { formatValue, Labels, type Matcher, parseMetricSelector } from '@weir/promql';
+import type { Alert, Rule, RuleGroup, RuleGroupState, RuleState } from './rule.ts';
+
+/** The parameters of `/api/v1/rules`; what is empty asks for everything. */
+export interface RuleQuery {
+  readonly type: 'alert' | 'record' | undefined;
+  readonly names: readonly string[];
+  readonly groups: readonly string[];
+  readonly files: readonly string[];
+  /** Selectors on the labels that the rules set; one has to match. */
+  readonly match: readonly string[];
+  readonly excludeAlerts: boolean;
+}
+
+/**
+ * The groups in the shape of `/api/v1/rules`, as far as the query asks for them.
+ * @throws PromqlError `bad_data` when an entry of `match` is not a selector.
+ */
+export function describeGroups(groups: readonly RuleGroupState[], query: RuleQuery): object[] {
+  const filter = new RuleFilter(query);
+  return groups.flatMap(({ group, rules, evaluatedMs, durationMs }) => {
+    const kept = rules.filter(({ rule }) => filter.matches(rule, group));
+    // A group without rules is part of the unfiltered answer only.
+    if (kept.length === 0 && !(filter.isEmpty && rules.length === 0)) return [];
+    return {
+      name: group.name,
+      file: group.file,
+      rules: kept.map((rule) => describeRule(rule, query.excludeAlerts)),
+      interval: group.intervalMs / 1000,
+      limit: group.limit,
+      evaluationTime: durationMs / 1000,
+      lastEvaluation: timestamp(evaluatedMs),
+    };
+  });
+}
+
+/** Pending and firing alerts in the shape of `/api/v1/alerts`. */
+export function describeAlerts(groups: readonly RuleGroupState[]): object[] {
+  return groups.flatMap(({ rules }) => rules.flatMap(({ alerts }) => alertsOf(alerts)));
+}
+
+/** Which rules an answer of `/api/v1/rules` holds. */
+class RuleFilter {
+  readonly isEmpty: boolean;
+  readonly #query: RuleQuery;
+  readonly #selectors: readonly (readonly Matcher[])[];
+
+  /** @throws PromqlError `bad_data` for what is no selector. */
+  constructor(query: RuleQuery) {
+    const { type, names, groups, files, match } = query;
+    this.#query = query;
+    this.#selectors = match.map((text) => parseMetricSelector(text));
+    this.isEmpty = type === undefined && [names, groups, files, match].every((list) => list.length === 0);
+  }
+
+  matches(rule: Rule, group: RuleGroup): boolean {
+    const { type, names, groups, files } = this.#query;
+    const isAlert = rule.kind === 'alerting';
+    if (type !== undefined && (type === 'alert') !== isAlert) return false;
+    if (names.length > 0 && !names.includes(rule.name)) return false;
+    if (groups.length > 0 && !groups.includes(group.name)) return false;
+    if (files.length > 0 && !files.includes(group.file)) return false;
+    if (this.#selectors.length === 0) return true;
+    const labels = Labels.from(rule.labels);
+    return this.#selectors.some((matchers) =>
+      matchers.every((matcher) => matcher.matches(labels.get(matcher.name))),
+    );
+  }
+}
+
+function describeRule(
+  { rule, alerts, health, lastError, evaluatedMs, durationMs }: RuleState,
+  excludeAlerts: boolean,
+): object {
+  const common = {
+    name: rule.name,
+    query: rule.query,
+    labels: rule.labels,
+    health,
+    ...(lastError === '' ? {} : { lastError }),
+    evaluationTime: durationMs / 1000,
+    lastEvaluation: timestamp(evaluatedMs),
+  };
+  if (rule.kind === 'recording') return { ...common, type: 'recording' };
+  const states = new Set([...alerts.values()].map(({ state }) => state));
+  return {
+    state: states.has('firing') ? 'firing' : states.has('pending') ? 'pending' : 'inactive',
+    ...common,
+    duration: rule.forMs / 1000,
+    keepFiringFor: rule.keepFiringForMs / 1000,
+    annotations: rule.annotations,
+    ...(excludeAlerts ? {} : { alerts: alertsOf(alerts) }),
+    type: 'alerting',
+  };
+}
+
+function alertsOf(alerts: ReadonlyMap<string, Alert>): object[] {
+  return [...alerts.values()].map(({ labels, annotations, state, activeMs, value, keepFiringSinceMs }) => ({
+    labels,
+    annotations,
+    state,
+    activeAt: new Date(activeMs).toISOString(),
+    ...(keepFiringSinceMs === undefined
+      ? {}
+      : { keepFiringSince: new Date(keepFiringSinceMs).toISOString() }),
+    value: formatExponent(value),
+  }));
+}
+
+// Alerts carry their value as Go's `%e` with the shortest digits.
+function formatExponent(value: number): string {
+  if (!Number.isFinite(value)) return formatValue(value);
+  return value.toExponential().replace(/e([+-])(\d)$/, 'e$10$2');
+}
+
+function timestamp(timeMs: number | undefined): string {
+  return timeMs === undefined ? '0001-01-01T00:00:00Z' : new Date(timeMs).toISOString();
+}

@@ -1,0 +1,71 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import { messageOf } from '../errors.ts';
+import { MetricStore } from '../store/metric-store.ts';
+import { type EngineOptions, type EngineReply, type EngineRequest, toWire } from './engine-protocol.ts';
+import { type AttachReader, serveSelects } from './remote-select.ts';
+import { StoreMethods } from './store-methods.ts';
+
+// The thread in which the store lives. One message at a time; upkeep and slices of what queries read run between messages.
+
+const maintenanceMs = 5_000;
+const port = parentPort;
+if (port === null) throw new Error('This module runs as a worker thread only.');
+const options = workerData as EngineOptions;
+
+const post = (reply: EngineReply, transfer: ArrayBuffer[] = []): void => port.postMessage(reply, transfer);
+
+try {
+  const store = new MetricStore({ ...options.store, now: Date.now });
+  const host = new StoreMethods(store, options);
+  let isUpkeepQueued = false;
+  const upkeep = (): void => {
+    isUpkeepQueued = false;
+    let isMoreDue = false;
+    try {
+      isMoreDue = store.maintain();
+    } catch (thrown) {
+      store.failure = messageOf(thrown);
+    }
+    if (isMoreDue) queueUpkeep();
+  };
+  const queueUpkeep = (): void => {
+    if (isUpkeepQueued) return;
+    isUpkeepQueued = true;
+    setImmediate(upkeep);
+  };
+  const timer = setInterval(queueUpkeep, maintenanceMs);
+  const readers: AttachReader[] = [];
+  port.on('message', (request: EngineRequest | AttachReader | 'close') => {
+    if (request === 'close') {
+      clearInterval(timer);
+      for (const reader of readers) reader.port.close();
+      store.close();
+      port.close();
+      return;
+    }
+    if ('type' in request) {
+      readers.push(request);
+      request.port.on('close', () => readers.splice(readers.indexOf(request), 1));
+      serveSelects(store, request);
+      return;
+    }
+    const { id, method, argument } = request;
+    try {
+      const result = (host[method] as (argument: unknown) => unknown).call(host, argument);
+      post({ type: 'result', id, result }, transferable(result));
+    } catch (thrown) {
+      post({ type: 'error', id, error: toWire(thrown) });
+    }
+  });
+  const { setAside, lostCommits, damagedBatches } = store;
+  post({ type: 'ready', ready: { setAside, lostCommits, damagedBatches } });
+  queueUpkeep();
+} catch (thrown) {
+  post({ type: 'failed', error: toWire(thrown) });
+  port.close();
+}
+
+function transferable(result: unknown): ArrayBuffer[] {
+  if (typeof result !== 'object' || result === null || !('data' in result)) return [];
+  return result.data instanceof Uint8Array ? [result.data.buffer as ArrayBuffer] : [];
+}
