@@ -35,17 +35,17 @@ export interface LabelDefinition {
 }
 
 /** The value of every label of the series that takes what a family's budget has no room for. */
-export const OVERFLOW = '_OTHER';
+export const overflowValue = '_OTHER';
 
 /** `http_route` of a request that no route took. */
-export const UNMATCHED_ROUTE = '_UNMATCHED';
+export const unmatchedRoute = '_UNMATCHED';
 
-const HTTP_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10] as const;
-const DB_SECONDS = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10] as const;
-const LOOP_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5] as const;
-const GC_SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1] as const;
-const REDIS_SECONDS = [0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1] as const;
-const BODY_BYTES = [100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000] as const;
+const httpSeconds = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10] as const;
+const dbSeconds = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10] as const;
+const loopSeconds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5] as const;
+const gcSeconds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1] as const;
+const redisSeconds = [0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1] as const;
+const bodyBytes = [100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000] as const;
 
 type Options = Pick<MetricDefinition, 'buckets' | 'aggregator'> & { readonly unit?: MetricUnit };
 
@@ -76,7 +76,7 @@ export const metricCatalogue: readonly MetricDefinition[] = Object.freeze([
     'http_server_request_duration_seconds',
     http,
     'Time from the request head to the end of its response',
-    { buckets: HTTP_SECONDS },
+    { buckets: httpSeconds },
   ),
   define('gauge', 'http_server_active_requests', ['http_request_method'], 'Requests being served now'),
   define(
@@ -84,14 +84,14 @@ export const metricCatalogue: readonly MetricDefinition[] = Object.freeze([
     'http_server_request_body_size_bytes',
     http,
     'Size of request bodies as sent, by Content-Length',
-    { buckets: BODY_BYTES },
+    { buckets: bodyBytes },
   ),
   define(
     'histogram',
     'http_server_response_body_size_bytes',
     http,
     'Size of response bodies as sent, by Content-Length',
-    { buckets: BODY_BYTES },
+    { buckets: bodyBytes },
   ),
 
   define(
@@ -99,7 +99,7 @@ export const metricCatalogue: readonly MetricDefinition[] = Object.freeze([
     'nodejs_eventloop_delay_seconds',
     [],
     'Delay of the event loop, one sample an iteration',
-    { buckets: LOOP_SECONDS },
+    { buckets: loopSeconds },
   ),
   define(
     'counter',
@@ -114,7 +114,7 @@ export const metricCatalogue: readonly MetricDefinition[] = Object.freeze([
     'Handles and requests that keep the event loop alive',
   ),
   define('histogram', 'v8js_gc_duration_seconds', ['v8js_gc_type'], 'Pauses of the garbage collector', {
-    buckets: GC_SECONDS,
+    buckets: gcSeconds,
   }),
   define('gauge', 'v8js_memory_heap_used_bytes', ['v8js_heap_space_name'], 'Heap memory in use'),
   define(
@@ -143,7 +143,7 @@ export const metricCatalogue: readonly MetricDefinition[] = Object.freeze([
     'db_client_operation_duration_seconds',
     ['db_system_name', 'db_query_summary', 'db_query_fingerprint'],
     'Time from sending a statement to the end of its result',
-    { buckets: DB_SECONDS },
+    { buckets: dbSeconds },
   ),
   define(
     'gauge',
@@ -158,7 +158,7 @@ export const metricCatalogue: readonly MetricDefinition[] = Object.freeze([
     'db_client_connection_wait_time_seconds',
     pool,
     'Time callers waited for a connection',
-    { buckets: DB_SECONDS },
+    { buckets: dbSeconds },
   ),
   define(
     'counter',
@@ -191,14 +191,14 @@ export const metricCatalogue: readonly MetricDefinition[] = Object.freeze([
     'weir_cache_load_duration_seconds',
     ['cache'],
     'Time of loads from the source behind the cache',
-    { buckets: DB_SECONDS },
+    { buckets: dbSeconds },
   ),
   define(
     'histogram',
     'weir_cache_redis_operation_duration_seconds',
     ['cache', 'operation', 'outcome'],
     'Time of Redis operations of the cache',
-    { buckets: REDIS_SECONDS },
+    { buckets: redisSeconds },
   ),
   define('counter', 'weir_cache_writes_total', ['cache', 'operation'], 'Writes to the cache'),
   define('counter', 'weir_cache_evictions_total', ['cache'], 'Entries evicted to make room'),
@@ -221,7 +221,7 @@ export const metricCatalogue: readonly MetricDefinition[] = Object.freeze([
     'weir_ratelimit_redis_operation_duration_seconds',
     ['limiter', 'operation', 'outcome'],
     'Time of Redis operations of the limiter',
-    { buckets: REDIS_SECONDS },
+    { buckets: redisSeconds },
   ),
   define('gauge', 'weir_ratelimit_keys', ['limiter'], 'Keys the limiter holds in memory now'),
   define(
@@ -251,7 +251,7 @@ export const metricCatalogue: readonly MetricDefinition[] = Object.freeze([
     aggregator: 'min',
   }),
   define('histogram', 'weir_health_check_duration_seconds', ['check'], 'Time of readiness checks', {
-    buckets: DB_SECONDS,
+    buckets: dbSeconds,
   }),
   define('counter', 'weir_slo_events_total', ['slo'], 'Events the objective counts'),
   define(
@@ -292,11 +292,11 @@ export const labelCatalogue: Readonly<Record<string, LabelDefinition>> = Object.
       'TRACE',
       'CONNECT',
       'QUERY',
-      OVERFLOW,
+      overflowValue,
     ],
   },
   http_route: {
-    help: `Route template such as \`/products/:id\`, never a path; \`${UNMATCHED_ROUTE}\` where no route matched`,
+    help: `Route template such as \`/products/:id\`, never a path; \`${unmatchedRoute}\` where no route matched`,
   },
   http_response_status_code: { help: 'Status code; `499` where the client left before the response ended' },
   nodejs_eventloop_state: { help: 'What the event loop did', values: ['active', 'idle'] },

@@ -14,7 +14,7 @@ import { HttpRecorder } from './http/recorder.ts';
 import { type Slo, type SloOptions, SloRecorder } from './http/slo.ts';
 import { stateProbe } from './http/track-response.ts';
 import type { Counter, Gauge } from './instruments/counter-gauge.ts';
-import { DEFAULT_MAX_SERIES } from './instruments/family.ts';
+import { defaultMaxSeries } from './instruments/family.ts';
 import type { Histogram } from './instruments/histogram.ts';
 import { type Clock, type FamilyOptions, MetricRegistry } from './registry.ts';
 import { startCacheMetrics } from './sources/cache.ts';
@@ -129,7 +129,7 @@ interface Recorders {
 
 // Where a name is taken, nothing of what was started and registered before stays.
 function startRecorders(registry: MetricRegistry, options: MetricsOptions): Recorders {
-  const maxSeries = options.http?.maxSeries ?? options.maxSeries ?? DEFAULT_MAX_SERIES;
+  const maxSeries = options.http?.maxSeries ?? options.maxSeries ?? defaultMaxSeries;
   const stops = [() => registry.close()];
   const stop = (): void => {
     for (const next of stops.splice(0).reverse()) next();
@@ -158,7 +158,7 @@ const monotonicClock: Clock = { now: () => performance.now() };
 /** Starts collecting. One a process is usual; each has its own registry. Where it throws, nothing stays behind. */
 export function createMetrics(options: MetricsOptions): Metrics {
   validate(options);
-  const { clock = monotonicClock, maxSeries = DEFAULT_MAX_SERIES, registries = [] } = options;
+  const { clock = monotonicClock, maxSeries = defaultMaxSeries, registries = [] } = options;
   const registry = new MetricRegistry({ clock, maxSeries, registries, native: options.nativeHistograms });
   const { http, queries, pools, stop } = startRecorders(registry, options);
   let slos: SloRecorder | undefined;

@@ -5,7 +5,7 @@ export type {
   MetricType,
   MetricUnit,
 } from './catalogue.ts';
-export { definitionOf, labelCatalogue, metricCatalogue, OVERFLOW, UNMATCHED_ROUTE } from './catalogue.ts';
+export { definitionOf, labelCatalogue, metricCatalogue, overflowValue, unmatchedRoute } from './catalogue.ts';
 export type { Metrics, MetricsOptions, OwnMetric } from './create-metrics.ts';
 export { createMetrics } from './create-metrics.ts';
 export type { ExplainClient, ExplainOptions, ExplainPool, IndexHint, PlanEvent } from './db/explain.ts';

@@ -12,7 +12,7 @@ export interface HonoMetricsOptions {
   readonly metrics: Metrics;
 }
 
-const NOT_FOUND = 404;
+const notFound = 404;
 
 /** Who records a request already, where there is no response of Node's to tell it. */
 const recordersOf = new WeakMap<Request, Set<HttpRecorder>>();
@@ -27,7 +27,7 @@ function templateOf(context: Context, own: number): string | undefined {
   const routes = matchedRoutes(context);
   const route = routes[at];
   if (route === undefined) return undefined;
-  const isNotFound = at === routes.length - 1 && context.finalized && context.res.status === NOT_FOUND;
+  const isNotFound = at === routes.length - 1 && context.finalized && context.res.status === notFound;
   return isNotFound && isMiddleware(findTargetHandler(route.handler)) ? undefined : route.path;
 }
 

@@ -2,11 +2,11 @@
 import { fileURLToPath } from 'node:url';
 
 /** Frames are what a stack costs, so few are looked at first; query builders, and what they await, come before the program. */
-const FRAMES = [8, 64] as const;
+const frameLimits = [8, 64] as const;
 // `eval at f (file:1:2), <anonymous>:3:4` is a place in no file.
-const OTHERS = /node_modules|node:|, <anonymous>/;
+const foreignFrame = /node_modules|node:|, <anonymous>/;
 // `at [async] [name (]file:line:column[)]`. A path may hold parentheses, as routes of some frameworks do; `node:internal/…` is no path.
-const LOCATION = /^at (?:async )?(?:.*? \()?((?:file:\/\/\/|\/|[A-Za-z]:[\\/]).*?):(\d+):(\d+)\)?$/;
+const locationPattern = /^at (?:async )?(?:.*? \()?((?:file:\/\/\/|\/|[A-Za-z]:[\\/]).*?):(\d+):(\d+)\)?$/;
 
 /**
  * `file:line:column` of the innermost frame of the program's own code; `undefined` where the stack shows none. Costs µs. Never throws,
@@ -17,7 +17,7 @@ const LOCATION = /^at (?:async )?(?:.*? \()?((?:file:\/\/\/|\/|[A-Za-z]:[\\/]).*
  */
 export function callSite(): string | undefined {
   try {
-    for (const frames of FRAMES) {
+    for (const frames of frameLimits) {
       const site = siteIn(stack(frames));
       if (site !== undefined) return site;
     }
@@ -60,8 +60,8 @@ function capture(frames: number): unknown {
 function siteIn(text: string): string | undefined {
   let own: string | undefined;
   for (const line of text.split('\n')) {
-    if (own !== undefined && (line.includes(own) || OTHERS.test(line))) continue;
-    const location = LOCATION.exec(line.trim());
+    if (own !== undefined && (line.includes(own) || foreignFrame.test(line))) continue;
+    const location = locationPattern.exec(line.trim());
     if (location === null) continue;
     const file = location[1] as string;
     if (own === undefined) {

@@ -64,9 +64,9 @@ export interface IndexHint {
   readonly createIndex: string;
 }
 
-const MAX_REMEMBERED = 1_000;
+const maxRemembered = 1_000;
 // Above this share of the table's rows a sequential scan is the right plan.
-const SELECTIVE = 0.2;
+const maxSelectivity = 0.2;
 
 /** Requests plans of slow statements. */
 export class Explainer {
@@ -94,7 +94,7 @@ export class Explainer {
     const nowMs = this.#clock.now();
     if (asked !== undefined && nowMs - asked < this.#options.intervalMs) return;
     if (!isSingle(text)) return;
-    if (this.#asked.size >= MAX_REMEMBERED) this.#asked.delete(this.#asked.keys().next().value as string);
+    if (this.#asked.size >= maxRemembered) this.#asked.delete(this.#asked.keys().next().value as string);
     this.#asked.set(statement.fingerprint, nowMs);
     this.#running = this.#explain(text, statement)
       .catch(() => {})
@@ -154,7 +154,7 @@ export class Explainer {
         'SELECT c.reltuples::float8 AS rows FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2';
       const { rows } = await client.query(sql, [schema, table]);
       const rowsRead = (rows[0] as { rows: number } | undefined)?.rows ?? 0;
-      if (rowsRead < this.#options.minTableRows || rowsReturned > rowsRead * SELECTIVE) continue;
+      if (rowsRead < this.#options.minTableRows || rowsReturned > rowsRead * maxSelectivity) continue;
       hints.push({ table, filter, rowsRead, rowsReturned, createIndex: createIndexStatement(finding) });
     }
     return hints;
@@ -207,13 +207,13 @@ function findScans(node: PlanNode): ScanFinding[] {
   return found;
 }
 
-const COMPARISON =
+const comparison =
   /(?:^|[\s(])(?:(?:"(?:[^"]|"")+"|[a-z_][\w$]*)\.)?("(?:[^"]|"")+"|[a-z_][\w$]*)\)*(?:::[\w ]+?)? (=|<|>|<=|>=) (?:any )?\(*(?:\?|array)/g;
 
 function columnsOf(filter: string): string[] {
   const equal: string[] = [];
   const ranged: string[] = [];
-  for (const [, column, operator] of filter.matchAll(COMPARISON))
+  for (const [, column, operator] of filter.matchAll(comparison))
     (operator === '=' ? equal : ranged).push(column as string);
   // An index serves equalities and, after them, one range.
   return [...new Set([...equal, ...ranged.slice(0, 1)])];

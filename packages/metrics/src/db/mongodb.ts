@@ -23,9 +23,9 @@ interface Pending {
 
 type Listener = (event: Record<string, unknown>) => void;
 
-const MAX_PENDING = 10_000;
-const MAX_CURSORS = 10_000;
-const NAME = /^[A-Za-z]\w{0,63}$/;
+const maxPending = 10_000;
+const maxCursors = 10_000;
+const commandName = /^[A-Za-z]\w{0,63}$/;
 
 /** Follows a client. Throws ERR_WEIR_METRICS_OPTION without `monitorCommands: true`: the driver then reports no commands. */
 export function instrumentMongo(client: MongoClientLike, context: InstrumentContext): void {
@@ -51,13 +51,13 @@ export function instrumentMongo(client: MongoClientLike, context: InstrumentCont
     if (ended === undefined) return;
     pending.delete(key);
     const cursor = ended.isTailable ? cursorOf(event) : undefined;
-    if (cursor !== undefined && tailed.size < MAX_CURSORS) tailed.add(cursor);
+    if (cursor !== undefined && tailed.size < maxCursors) tailed.add(cursor);
     ended.execution.end({ failed });
   };
   client.on('commandStarted', (event) => {
-    if (pending.size >= MAX_PENDING) return;
+    if (pending.size >= maxPending) return;
     const command = event.command as Record<string, unknown>;
-    const name = NAME.test(String(event.commandName)) ? String(event.commandName) : 'OTHER';
+    const name = commandName.test(String(event.commandName)) ? String(event.commandName) : 'OTHER';
     const waits = name === 'getMore' && tailed.has(String(command.getMore));
     if (name === 'killCursors' && Array.isArray(command.cursors))
       for (const cursor of command.cursors) tailed.delete(String(cursor));
@@ -140,13 +140,13 @@ function followPool(client: MongoClientLike, context: InstrumentContext): void {
  * and sorts, up to its first dot, and only if it is a plain word without digits; every other name reads `?`, and of equal neighbours one is kept. A
  * document without an operator is one value. Words of MongoDB's own language stay: operators and the parameters of commands.
  */
-const MAX_DEPTH = 12;
+const maxDepth = 12;
 /** Fields, elements and stages read of one object or list. */
-const MAX_BREADTH = 100;
+const maxBreadth = 100;
 /** Values read of one command. */
-const MAX_NODES = 2_000;
+const maxNodes = 2_000;
 
-const SKIPPED = new Set([
+const skippedParameters = new Set([
   'lsid',
   '$db',
   '$clusterTime',
@@ -155,9 +155,9 @@ const SKIPPED = new Set([
   'cursor',
   'apiVersion',
 ]);
-const OPERATOR = /^\$[a-z][A-Za-z]{0,40}$/;
-const PARAMETER = /^[a-z][A-Za-z]{0,40}$/;
-const FIELD = /^[A-Za-z_][A-Za-z_]{0,40}$/;
+const operatorName = /^\$[a-z][A-Za-z]{0,40}$/;
+const parameterName = /^[a-z][A-Za-z]{0,40}$/;
+const fieldName = /^[A-Za-z_][A-Za-z_]{0,40}$/;
 
 /** What the fields of an object name. */
 type Role =
@@ -168,7 +168,7 @@ type Role =
   /** Anything: documents, updates, expressions. */
   | 'data';
 
-const FILTERS = new Set([
+const filterNames = new Set([
   'filter',
   'query',
   'q',
@@ -185,7 +185,7 @@ const FILTERS = new Set([
   '$or',
   '$nor',
 ]);
-const COMMANDS = new Set(['updates', 'deletes', 'ops']);
+const commandNames = new Set(['updates', 'deletes', 'ops']);
 /** The shape of a whole command. */
 export function shapeOf(command: Readonly<Record<string, unknown>>): string {
   return new Shaper().object(command, 'command', 0);
@@ -197,8 +197,7 @@ class Shaper {
   /** The shape of a value whose fields have this role. */
   #value(value: unknown, role: Role, depth: number): string {
     this.#nodes += 1;
-    if (typeof value !== 'object' || value === null || depth > MAX_DEPTH || this.#nodes > MAX_NODES)
-      return '?';
+    if (typeof value !== 'object' || value === null || depth > maxDepth || this.#nodes > maxNodes) return '?';
     if (Array.isArray(value)) return this.#list(value, role, depth);
     const prototype: unknown = Object.getPrototypeOf(value);
     if ('_bsontype' in value || (prototype !== Object.prototype && prototype !== null)) return '?';
@@ -207,7 +206,7 @@ class Shaper {
 
   #list(values: readonly unknown[], role: Role, depth: number): string {
     const shapes: string[] = [];
-    for (const value of values.slice(0, MAX_BREADTH)) {
+    for (const value of values.slice(0, maxBreadth)) {
       const shape = this.#value(value, role, depth + 1);
       // The number of equal elements is data.
       if (shape !== shapes[shapes.length - 1]) shapes.push(shape);
@@ -219,9 +218,9 @@ class Shaper {
     const fields: string[] = [];
     let looked = 0;
     for (const name in value) {
-      if (!Object.hasOwn(value, name) || (depth === 0 && SKIPPED.has(name))) continue;
+      if (!Object.hasOwn(value, name) || (depth === 0 && skippedParameters.has(name))) continue;
       looked += 1;
-      if (looked > MAX_BREADTH) break;
+      if (looked > maxBreadth) break;
       const shape = `${nameOf(name, role)}: ${this.#field(name, value[name], role, depth + 1)}`;
       if (shape !== fields[fields.length - 1]) fields.push(shape);
     }
@@ -231,9 +230,9 @@ class Shaper {
   }
 
   #field(name: string, value: unknown, role: Role, depth: number): string {
-    if (FILTERS.has(name) && (role !== 'data' || name.startsWith('$')))
+    if (filterNames.has(name) && (role !== 'data' || name.startsWith('$')))
       return this.#value(value, 'filter', depth);
-    if (COMMANDS.has(name) && role === 'command') return this.#value(value, 'command', depth);
+    if (commandNames.has(name) && role === 'command') return this.#value(value, 'command', depth);
     // `{ field: { $gt: 1 } }` is a condition, `{ field: { a: 1 } }` a value.
     if (role === 'filter' && !name.startsWith('$'))
       return isCondition(value) ? this.#value(value, 'filter', depth) : '?';
@@ -249,12 +248,12 @@ function isCondition(value: unknown): boolean {
 }
 
 function nameOf(name: string, role: Role): string {
-  if (name.startsWith('$')) return OPERATOR.test(name) ? name : '?';
-  if (role === 'command') return PARAMETER.test(name) ? name : '?';
+  if (name.startsWith('$')) return operatorName.test(name) ? name : '?';
+  if (role === 'command') return parameterName.test(name) ? name : '?';
   if (name === '_id') return name;
   if (role === 'data') return '?';
   const dot = name.indexOf('.');
   const head = dot === -1 ? name : name.slice(0, dot);
-  if (!FIELD.test(head)) return '?';
+  if (!fieldName.test(head)) return '?';
   return dot === -1 ? head : `${head}.?`;
 }

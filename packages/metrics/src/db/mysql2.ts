@@ -39,7 +39,7 @@ interface MysqlConnection {
 }
 
 /** SERVER_STATUS_NO_BACKSLASH_ESCAPES, which the server tells with its greeting and with every result that has no rows. */
-const NO_BACKSLASH_ESCAPES = 512;
+const noBackslashEscapes = 512;
 
 interface Command {
   readonly sql?: unknown;
@@ -161,7 +161,7 @@ function dialectOf(connection: MysqlConnection, flags: number | undefined): Dial
   const isMariadb = connection._handshakePacket?.serverVersion?.includes('MariaDB') === true;
   const system = isMariadb ? 'mariadb' : 'mysql';
   if (flags === undefined) return dialects[system];
-  return sessions[system][(flags & NO_BACKSLASH_ESCAPES) === 0 ? 'always' : 'never'];
+  return sessions[system][(flags & noBackslashEscapes) === 0 ? 'always' : 'never'];
 }
 
 /** What is known of one connection, and how its commands are followed. */

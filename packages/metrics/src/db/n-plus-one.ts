@@ -44,10 +44,10 @@ interface Repetition {
 }
 
 /** Statements followed in one request; further ones are ignored. */
-const MAX_STATEMENTS = 200;
+const maxStatements = 200;
 /** A read of this many values at a time is a chunk, which is the repair of an N+1. */
-const CHUNK = 10;
-const MAX_KEY_LENGTH = 200;
+const chunkLength = 10;
+const maxKeyLength = 200;
 
 /** Follows repetitions within requests. */
 export class NPlusOneDetector {
@@ -70,7 +70,7 @@ export class NPlusOneDetector {
     const repetitions = exchange.repetitions as Map<string, Repetition>;
     const known = repetitions.get(statement.fingerprint);
     if (known === undefined) {
-      if (repetitions.size >= MAX_STATEMENTS) return;
+      if (repetitions.size >= maxStatements) return;
       repetitions.set(statement.fingerprint, {
         read,
         values,
@@ -82,7 +82,7 @@ export class NPlusOneDetector {
     }
     known.count += 1;
     if (known.reported) return;
-    if (listLengthOf(read.selection, values) >= CHUNK) return;
+    if (listLengthOf(read.selection, values) >= chunkLength) return;
     const site = callSite() ?? '';
     known.sites ??= new Map();
     let different = known.sites.get(site);
@@ -110,7 +110,7 @@ export class NPlusOneDetector {
 // Holds values; it lives as long as the request and never leaves the process.
 function keyOfRead({ selection }: Read, values: unknown): string {
   const key = keyOf(selection, values);
-  return key.length > MAX_KEY_LENGTH ? createHash('sha1').update(key).digest('base64') : key;
+  return key.length > maxKeyLength ? createHash('sha1').update(key).digest('base64') : key;
 }
 
 function suggest(statement: Statement): string {
@@ -159,10 +159,10 @@ export function selectionOf(text: string, dialect: Dialect): Selection {
   return { listLength: longestList(tokens), literals: literals.join('\0'), paging };
 }
 
-const PAGE = /^(?:limit|offset|fetch)$/i;
-const IN_PAGE =
+const pageWord = /^(?:limit|offset|fetch)$/i;
+const pageClauseWord =
   /^(?:limit|offset|fetch|first|next|row|rows|only|all|int|int2|int4|int8|integer|bigint|numeric)$/i;
-const LIST = /^(?:in|values|array)$/i;
+const listWord = /^(?:in|values|array)$/i;
 
 function pagingValues(tokens: readonly Token[]): boolean[] {
   const isOrdered = tokens.some(
@@ -182,8 +182,8 @@ function pagingValues(tokens: readonly Token[]): boolean[] {
     }
     const isTyped = text === '::' || tokens[index - 1]?.text === '::';
     if (kind === 'word') {
-      if (PAGE.test(text)) pageDepth = 0;
-      isPage = PAGE.test(text) || (isPage && (isTyped || IN_PAGE.test(text)));
+      if (pageWord.test(text)) pageDepth = 0;
+      isPage = pageWord.test(text) || (isPage && (isTyped || pageClauseWord.test(text)));
       if (!isTyped && tokens[index + 1]?.kind !== 'value') ranged = -1;
     } else if (kind === 'operator') {
       isPage &&= isTyped;
@@ -205,7 +205,7 @@ function longestList(tokens: readonly Token[]): number {
   let longest = 0;
   for (let index = 1; index < tokens.length; index += 1) {
     const { text } = tokens[index] as Token;
-    if ((text !== '(' && text !== '[') || !LIST.test(tokens[index - 1]?.text ?? '')) continue;
+    if ((text !== '(' && text !== '[') || !listWord.test(tokens[index - 1]?.text ?? '')) continue;
     let values = 0;
     for (let depth = 0; index < tokens.length; index += 1) {
       const inner = tokens[index] as Token;
@@ -235,11 +235,11 @@ function lengthOf(value: unknown): number {
     return Buffer.isBuffer(value) || value instanceof DataView ? 0 : (value as Uint8Array).length;
   // '[1,2]' for json_each, '{1,2}' for ANY; an object of JSON is one value.
   if (typeof value === 'string' && (value.startsWith('[') || (value.startsWith('{') && !value.includes(':'))))
-    return value.split(',', MAX_COUNTED).length;
+    return value.split(',', maxCounted).length;
   return 0;
 }
 
-const MAX_COUNTED = 100;
+const maxCounted = 100;
 
 /** The selecting values of an execution, as one text: executions with equal keys read the same. */
 export function keyOf({ literals, paging }: Selection, values: unknown): string {

@@ -5,7 +5,7 @@
  * The length of a list is data. Lists of values after IN, in rows of VALUES and in ARRAY read `(...)` or `[...]`. Of equal rows, and of equal
  * elements that are more than a value, one is kept. A list cut by the end of what was read reads like a whole one.
  */
-import { type Token, VALUE } from './tokenizer.ts';
+import { type Token, valueToken } from './tokenizer.ts';
 
 /** Renders the tokens of a text without literals. */
 export function normalize(tokens: readonly Token[]): string {
@@ -14,15 +14,15 @@ export function normalize(tokens: readonly Token[]): string {
   for (const { kind, text } of tokens) {
     if (kind === 'hidden') writer.cut();
     else if (kind !== 'word') writer.add(text, kind === 'value');
-    else if (CONSTANT.test(text) && !KEEPS_CONSTANT.test(before)) writer.add('?', true);
+    else if (constantWord.test(text) && !keepsConstant.test(before)) writer.add('?', true);
     else writer.add(text.toLowerCase(), text.length === 7 && /^default$/i.test(text));
     before = text;
   }
   return render(writer.texts);
 }
 
-const CONSTANT = /^(?:true|false|null)$/i;
-const KEEPS_CONSTANT = /^(?:is|not|default|set|nulls)$/i;
+const constantWord = /^(?:true|false|null)$/i;
+const keepsConstant = /^(?:is|not|default|set|nulls)$/i;
 
 /** An open parenthesis. */
 interface Open {
@@ -185,7 +185,7 @@ export function maskData(tokens: readonly Token[]): readonly Token[] {
       const { kind } = tokens[start + index] as Token;
       if ((kind !== 'word' && kind !== 'quoted') || !rule(words, index)) continue;
       masked ??= [...tokens];
-      masked[start + index] = VALUE;
+      masked[start + index] = valueToken;
     }
   }
   return masked ?? tokens;
@@ -194,17 +194,17 @@ export function maskData(tokens: readonly Token[]): readonly Token[] {
 /** Whether the word at `index` of a statement is data. Words are lower case; literals are `''`. */
 type Rule = (words: readonly string[], index: number) => boolean;
 
-const TRANSACTION =
+const transactionWord =
   /^(?:to|savepoint|transaction|tran|work|and|no|chain|release|prepared|isolation|level|read|write|only|repeatable|committed|uncommitted|serializable|deferrable|not|with|mark|consistent|snapshot)$/;
-const CURSOR = /^(?:next|prior|first|last|absolute|relative|all|forward|backward|from|in)$/;
-const HAS_SETTINGS = /^(?:role|user|group|database|system|function|procedure|routine|session)$/;
-const NAMED_SETTING = /^(?:role|authorization|zone|names)$/;
+const cursorWord = /^(?:next|prior|first|last|absolute|relative|all|forward|backward|from|in)$/;
+const hasSettings = /^(?:role|user|group|database|system|function|procedure|routine|session)$/;
+const namedSetting = /^(?:role|authorization|zone|names)$/;
 // In SQLite, any other bare word after DEFAULT is a text.
-const DEFAULT =
+const defaultKeyword =
   /^(?:null|true|false|current_time|current_date|current_timestamp|privileges|charset|character|collate)$/;
 
 /** Beyond this many words every word counts as following the sign, so that time stays linear. */
-const MAX_WORDS = 1_000;
+const maxWords = 1_000;
 
 const second: Rule = (_words, index) => index === 1;
 const allBut =
@@ -214,11 +214,11 @@ const allBut =
 const after =
   (...signs: readonly string[]): Rule =>
   (words, index) =>
-    index > MAX_WORDS || signs.some((sign) => words.lastIndexOf(sign, index - 1) > 0);
+    index > maxWords || signs.some((sign) => words.lastIndexOf(sign, index - 1) > 0);
 
 const isSetting: Rule = (words, index) =>
   after('=', 'to', ':=')(words, index) ||
-  NAMED_SETTING.test(words[index - 1] as string) ||
+  namedSetting.test(words[index - 1] as string) ||
   (words[index - 2] === 'character' && words[index - 1] === 'set');
 
 const isCursor: Rule = (words, index) => words[index - 1] === 'of' && words[index - 2] === 'current';
@@ -226,9 +226,9 @@ const isCursor: Rule = (words, index) => words[index - 1] === 'of' && words[inde
 const inDefinition: Rule = (words, index) => {
   const before = words[index - 1] as string;
   if (before === 'by') return words[index - 2] === 'identified';
-  if (before === 'default') return words[index + 1] !== '(' && !DEFAULT.test(words[index] as string);
+  if (before === 'default') return words[index + 1] !== '(' && !defaultKeyword.test(words[index] as string);
   return (
-    HAS_SETTINGS.test(words[1] ?? '') && words.lastIndexOf('set', index - 2) > 0 && isSetting(words, index)
+    hasSettings.test(words[1] ?? '') && words.lastIndexOf('set', index - 2) > 0 && isSetting(words, index)
   );
 };
 
@@ -239,16 +239,16 @@ const rules: ReadonlyMap<string, Rule> = new Map<string, Rule>([
   ['grant', inDefinition],
   ['savepoint', second],
   ['release', allBut(/^savepoint$/)],
-  ['save', allBut(TRANSACTION)],
-  ['rollback', allBut(TRANSACTION)],
-  ['commit', allBut(TRANSACTION)],
+  ['save', allBut(transactionWord)],
+  ['rollback', allBut(transactionWord)],
+  ['commit', allBut(transactionWord)],
   ['prepare', (words, index) => index === 1 && words[1] !== 'transaction'],
   ['execute', (words, index) => index === 1 && words[1] !== 'immediate'],
   ['deallocate', allBut(/^(?:prepare|all)$/)],
   ['drop', (words, index) => index === 2 && words[1] === 'prepare'],
   ['declare', second],
-  ['fetch', allBut(CURSOR)],
-  ['move', allBut(CURSOR)],
+  ['fetch', allBut(cursorWord)],
+  ['move', allBut(cursorWord)],
   ['close', allBut(/^all$/)],
   ['update', isCursor],
   ['delete', isCursor],

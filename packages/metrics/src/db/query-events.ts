@@ -2,7 +2,7 @@
  * What the program is told about its queries: slow ones, N+1s, and plans of slow reads. Each is counted and given to a callback of the program,
  * whose errors never reach the query.
  */
-import { definitionOf, UNMATCHED_ROUTE } from '../catalogue.ts';
+import { definitionOf, unmatchedRoute } from '../catalogue.ts';
 import type { HttpExchange } from '../http/recorder.ts';
 import type { Counter } from '../instruments/counter-gauge.ts';
 import type { MetricRegistry } from '../registry.ts';
@@ -75,7 +75,7 @@ export class QueryEvents {
     this.#callbacks = callbacks;
     if (nPlusOneThreshold < Infinity) {
       this.#detector = new NPlusOneDetector(nPlusOneThreshold, (event) => {
-        repeated.labels(event.route ?? UNMATCHED_ROUTE, event.summary).inc();
+        repeated.labels(event.route ?? unmatchedRoute, event.summary).inc();
         callbacks.call('onNPlusOne', onNPlusOne, event);
       });
     }

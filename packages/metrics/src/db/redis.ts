@@ -24,19 +24,19 @@ export function isRedisClient(client: object): client is RedisClient {
 }
 
 const statements = new Map<string, Statement>();
-const COMMAND = /^[A-Za-z][A-Za-z._-]{0,31}$/;
+const commandName = /^[A-Za-z][A-Za-z._-]{0,31}$/;
 /** Commands that are meant to wait: for an element, for replicas. */
-const WAITS =
+const waitingCommand =
   /^(?:BLPOP|BRPOP|BLMOVE|BLMPOP|BRPOPLPUSH|BZPOPMIN|BZPOPMAX|BZMPOP|WAIT|WAITAOF|XREAD BLOCK|XREADGROUP BLOCK)$/;
 
 // Names come from code, but nothing says that they must: odd ones and those past a bound share one statement.
 function statementOf(command: string, words: readonly unknown[] = [], from = 0): Statement {
-  const name = COMMAND.test(command) ? command.toUpperCase() : 'OTHER';
+  const name = commandName.test(command) ? command.toUpperCase() : 'OTHER';
   const isRead = name === 'XREAD' || name === 'XREADGROUP';
   const form = isRead && blocks(words, from) ? `${name} BLOCK` : name;
   const known = statements.get(form);
   if (known !== undefined) return known;
-  const waits = WAITS.test(form);
+  const waits = waitingCommand.test(form);
   if (statements.size >= 500) return namedStatement('OTHER', 'OTHER', waits);
   const statement = namedStatement(form, form, waits);
   statements.set(form, statement);

@@ -13,10 +13,10 @@ import type { Histogram, HistogramSeries } from '../instruments/histogram.ts';
 import type { Clock } from '../registry.ts';
 import type { Statement } from './statements.ts';
 
-const HALF_LIFE_MS = 300_000;
-const REBALANCE_MS = 10_000;
-const GRACE_MS = 120_000;
-const ADVANTAGE = 2;
+const halfLifeMs = 300_000;
+const rebalanceMs = 10_000;
+const graceMs = 120_000;
+const requiredAdvantage = 2;
 
 /** One fingerprint of one system, as far as it is followed. */
 export class TrackedStatement {
@@ -84,9 +84,9 @@ export class StatementSeries {
   rebalance(): void {
     const nowMs = this.#clock.now();
     const elapsedMs = nowMs - this.#rebalancedMs;
-    if (elapsedMs < REBALANCE_MS) return;
+    if (elapsedMs < rebalanceMs) return;
     this.#rebalancedMs = nowMs;
-    const factor = 2 ** (-elapsedMs / HALF_LIFE_MS);
+    const factor = 2 ** (-elapsedMs / halfLifeMs);
     for (const tracked of this.#byKey.values()) {
       tracked.weight *= factor;
       tracked.error *= factor;
@@ -101,7 +101,7 @@ export class StatementSeries {
       else if (this.#family.hasRoom) this.#promote(candidate);
       else if (rank >= this.#retired.size) {
         const owner = lightest.shift();
-        if (owner === undefined || candidate.known <= ADVANTAGE * owner.weight) return;
+        if (owner === undefined || candidate.known <= requiredAdvantage * owner.weight) return;
         this.#retire(owner, nowMs);
       }
     }
@@ -149,7 +149,7 @@ export class StatementSeries {
 
   #dropRetired(nowMs: number): void {
     for (const tracked of this.#retired) {
-      if (nowMs - tracked.retiredMs < GRACE_MS) continue;
+      if (nowMs - tracked.retiredMs < graceMs) continue;
       this.#retired.delete(tracked);
       if (tracked.retired !== undefined) this.#family.remove(...tracked.retired.labelValues);
       tracked.retired = undefined;

@@ -22,14 +22,14 @@ export interface Statement {
   readonly waits: boolean;
 }
 
-const MAX_SHOWN_LENGTH = 4_096;
+const maxShownLength = 4_096;
 
 /** Analyses one statement, of which at most 1,048,576 characters are read. */
 export function analyze(text: string, dialect: Dialect): Statement {
   const tokens = maskData(tokenize(text, dialect));
   const normalized = normalize(tokens);
   return Object.freeze({
-    text: normalized.length > MAX_SHOWN_LENGTH ? normalized.slice(0, MAX_SHOWN_LENGTH) : normalized,
+    text: normalized.length > maxShownLength ? normalized.slice(0, maxShownLength) : normalized,
     summary: summarize(tokens) || 'unknown',
     fingerprint: fingerprintOf(normalized),
     isRead:
@@ -43,7 +43,7 @@ export function analyze(text: string, dialect: Dialect): Statement {
 /** The statement of a command that is not SQL; `shape` must hold no value. */
 export function namedStatement(summary: string, shape: string = summary, waits = false): Statement {
   return Object.freeze({
-    text: shape.slice(0, MAX_SHOWN_LENGTH),
+    text: shape.slice(0, maxShownLength),
     summary,
     fingerprint: fingerprintOf(shape),
     isRead: false,
@@ -55,19 +55,19 @@ function fingerprintOf(shape: string): string {
   return createHash('sha1').update(shape).digest('hex').slice(0, 16);
 }
 
-const MAX_LENGTH = 255;
-const OPERATION =
+const maxSummaryLength = 255;
+const operation =
   /^(?:select|insert|update|delete|merge|replace|truncate|create|drop|alter|call|exec|execute|copy|explain|vacuum|analyze|refresh|lock|set|show|begin|start|commit|rollback|savepoint|release|listen|notify|unlisten|declare|fetch|close|prepare|deallocate|discard|grant|revoke|reindex|cluster|comment|use|pragma|attach|detach|values|table|do|reset|checkpoint|load|end|abort|import)$/i;
-const OBJECT_OPERATION = /^(?:create|drop|alter|truncate|refresh|comment|reindex)$/i;
-const OBJECT_KIND =
+const objectOperation = /^(?:create|drop|alter|truncate|refresh|comment|reindex)$/i;
+const objectKind =
   /^(?:table|view|index|schema|sequence|function|procedure|trigger|database|type|extension|role|user|domain|policy)$/i;
-const TARGET_AFTER =
+const beforeTarget =
   /^(?:from|join|into|update|call|execute|copy|truncate|analyze|vacuum|lock|using|pragma)$/i;
-const SKIPPED =
+const skippedWord =
   /^(?:only|lateral|if|not|exists|concurrently|table|low_priority|ignore|or|replace|rollback|abort|fail|unique|temp|temporary|materialized|unlogged)$/i;
-const ENDS_TARGETS =
+const endsTargets =
   /^(?:where|set|on|group|order|having|limit|offset|union|intersect|except|returning|values|using|window|for|fetch|left|right|inner|outer|full|cross|natural|join)$/i;
-const FROM_ARGUMENT = /^(?:extract|substring|trim|overlay|position|ltrim|rtrim|btrim)$/i;
+const fromArgument = /^(?:extract|substring|trim|overlay|position|ltrim|rtrim|btrim)$/i;
 
 /**
  * `db.query.summary` of the OpenTelemetry conventions: `{operation} {target}…` in original case, at most 255 characters, cut between words. `''` if
@@ -90,11 +90,11 @@ function summarize(tokens: readonly Token[]): string {
       if (text === '(' || text === ')') inList = false;
       continue;
     }
-    if (token.kind === 'word' && SKIPPED.test(text) && (expectsTarget || words.length === 1)) {
+    if (token.kind === 'word' && skippedWord.test(text) && (expectsTarget || words.length === 1)) {
       expectsTarget ||= /^table$/i.test(text);
       continue;
     }
-    if (expectsTarget && !OPERATION.test(text)) {
+    if (expectsTarget && !operation.test(text)) {
       const { name, end } = readName(tokens, index);
       if (!common.has(name)) words.push(name);
       index = end - 1;
@@ -103,8 +103,8 @@ function summarize(tokens: readonly Token[]): string {
       continue;
     }
     if (token.kind === 'quoted' || tokens[index - 1]?.text === '.') continue;
-    if (ENDS_TARGETS.test(text)) inList = false;
-    if (OPERATION.test(text) && isOperation(tokens, index, words)) words.push(text);
+    if (endsTargets.test(text)) inList = false;
+    if (operation.test(text) && isOperation(tokens, index, words)) words.push(text);
     else if (index === 0 && !/^with$/i.test(text)) words.push(text);
     expectsTarget = expectsTargetAfter(tokens, index, words, openers);
   }
@@ -133,10 +133,10 @@ function expectsTargetAfter(
 ): boolean {
   const text = tokens[index]?.text ?? '';
   const before = tokens[index - 1]?.text ?? '';
-  if (OBJECT_KIND.test(text) && OBJECT_OPERATION.test(words[words.length - 1] ?? '')) return true;
-  if (!TARGET_AFTER.test(text)) return false;
+  if (objectKind.test(text) && objectOperation.test(words[words.length - 1] ?? '')) return true;
+  if (!beforeTarget.test(text)) return false;
   if (/^from$/i.test(text))
-    return !/^distinct$/i.test(before) && !FROM_ARGUMENT.test(openers[openers.length - 1] ?? '');
+    return !/^distinct$/i.test(before) && !fromArgument.test(openers[openers.length - 1] ?? '');
   // FOR UPDATE, DO UPDATE and ON UPDATE act on a target that is named already.
   if (/^update$/i.test(text)) return !/^(?:for|do|on|key|or)$/i.test(before);
   if (/^using$/i.test(text)) return /^(?:delete|merge)$/i.test(words[0] ?? '');
@@ -183,17 +183,17 @@ function cut(words: readonly string[]): string {
   let summary = '';
   for (const word of words) {
     const longer = summary === '' ? word : `${summary} ${word}`;
-    if (longer.length > MAX_LENGTH) break;
+    if (longer.length > maxSummaryLength) break;
     summary = longer;
   }
-  return summary || (words[0] ?? '').slice(0, MAX_LENGTH);
+  return summary || (words[0] ?? '').slice(0, maxSummaryLength);
 }
 
 /** Longer texts are cached separately, so that a flood of them evicts no shorter one. */
-const MAX_SHORT_LENGTH = 4_096;
-const MAX_ENTRIES = 1_000;
+const maxShortLength = 4_096;
+const maxEntries = 1_000;
 /** All long texts together. */
-const MAX_LONG_CHARACTERS = 4_194_304;
+const maxLongCharacters = 4_194_304;
 
 /** A bounded cache by statement text; the oldest entry is evicted first. */
 export class StatementCache<T> {
@@ -217,21 +217,21 @@ export class StatementCache<T> {
   }
 
   get(text: string): T {
-    const isShort = text.length <= MAX_SHORT_LENGTH;
+    const isShort = text.length <= maxShortLength;
     const known = (isShort ? this.#short : this.#long).get(text);
     if (known !== undefined) return known;
     const made = this.#make(text);
     if (isShort) {
-      if (this.#short.size >= MAX_ENTRIES) this.#short.delete(this.#short.keys().next().value as string);
+      if (this.#short.size >= maxEntries) this.#short.delete(this.#short.keys().next().value as string);
       this.#short.set(text, made);
-    } else if (text.length <= MAX_LONG_CHARACTERS) this.#keepLong(text, made);
+    } else if (text.length <= maxLongCharacters) this.#keepLong(text, made);
     return made;
   }
 
   #keepLong(text: string, made: T): void {
     this.#longCharacters += text.length;
     for (const oldest of this.#long.keys()) {
-      if (this.#longCharacters <= MAX_LONG_CHARACTERS) break;
+      if (this.#longCharacters <= maxLongCharacters) break;
       this.#long.delete(oldest);
       this.#longCharacters -= oldest.length;
     }

@@ -17,87 +17,87 @@ export interface Token {
 }
 
 /** Any literal or placeholder. */
-export const VALUE: Token = Object.freeze({ kind: 'value', text: '?' });
-const HIDDEN: Token = Object.freeze({ kind: 'hidden', text: '?' });
-const PUNCTUATION = new Map(
+export const valueToken: Token = Object.freeze({ kind: 'value', text: '?' });
+const hiddenToken: Token = Object.freeze({ kind: 'hidden', text: '?' });
+const punctuationTokens = new Map(
   [...'(),;.[]'].map((text) => [text.charCodeAt(0), Object.freeze({ kind: 'punctuation', text } as const)]),
 );
 const word = (text: string): Token => Object.freeze({ kind: 'word', text });
-const LIKE = word('like');
-const ILIKE = word('ilike');
-const NOT = word('not');
+const likeToken = word('like');
+const ilikeToken = word('ilike');
+const notToken = word('not');
 
 // Spellings that the products themselves take for one.
 const operator = (text: string): Token => Object.freeze({ kind: 'operator', text });
-const POSTGRES_SYNONYMS: ReadonlyMap<string, readonly Token[]> = new Map([
+const postgresSynonyms: ReadonlyMap<string, readonly Token[]> = new Map([
   ['!=', [operator('<>')]],
-  ['~~', [LIKE]],
-  ['~~*', [ILIKE]],
-  ['!~~', [NOT, LIKE]],
-  ['!~~*', [NOT, ILIKE]],
+  ['~~', [likeToken]],
+  ['~~*', [ilikeToken]],
+  ['!~~', [notToken, likeToken]],
+  ['!~~*', [notToken, ilikeToken]],
 ]);
-const MYSQL_SYNONYMS: ReadonlyMap<string, readonly Token[]> = new Map([
+const mysqlSynonyms: ReadonlyMap<string, readonly Token[]> = new Map([
   ['!=', [operator('<>')]],
   ['&&', [word('and')]],
 ]);
-const SQLITE_SYNONYMS: ReadonlyMap<string, readonly Token[]> = new Map([
+const sqliteSynonyms: ReadonlyMap<string, readonly Token[]> = new Map([
   ['!=', [operator('<>')]],
   ['==', [operator('=')]],
 ]);
 
 // Character classes of ASCII; everything above is part of a word.
-const SPACE = 1;
-const LETTER = 2;
-const DIGIT = 3;
-const CLASSES = new Uint8Array(128);
-for (const char of '\t\n\v\f\r ') CLASSES[char.charCodeAt(0)] = SPACE;
+const spaceClass = 1;
+const letterClass = 2;
+const digitClass = 3;
+const asciiClasses = new Uint8Array(128);
+for (const char of '\t\n\v\f\r ') asciiClasses[char.charCodeAt(0)] = spaceClass;
 for (let code = 0; code < 128; code += 1) {
   const char = String.fromCharCode(code);
-  if (/[A-Za-z_]/.test(char)) CLASSES[code] = LETTER;
-  else if (/\d/.test(char)) CLASSES[code] = DIGIT;
+  if (/[A-Za-z_]/.test(char)) asciiClasses[code] = letterClass;
+  else if (/\d/.test(char)) asciiClasses[code] = digitClass;
 }
 function classOf(code: number): number {
-  if (code < 128) return CLASSES[code] as number;
-  return code >= 128 ? LETTER : 0;
+  if (code < 128) return asciiClasses[code] as number;
+  return code >= 128 ? letterClass : 0;
 }
-const isWordPart = (code: number): boolean => code === DOLLAR || classOf(code) >= LETTER;
+const isWordPart = (code: number): boolean => code === dollarCode || classOf(code) >= letterClass;
 
-const NUL = 0;
-const NEW_LINE = 10;
-const RETURN = 13;
-const BLANK = 32;
-const DOUBLE_QUOTE = 34;
-const HASH = 35;
-const DOLLAR = 36;
-const AMPERSAND = 38;
-const QUOTE = 39;
-const OPEN = 40;
-const STAR = 42;
-const PLUS = 43;
-const MINUS = 45;
-const DOT = 46;
-const SLASH = 47;
-const COLON = 58;
-const QUESTION = 63;
-const AT = 64;
-const OPEN_BRACKET = 91;
-const BACKSLASH = 92;
-const UNDERSCORE = 95;
-const BACKTICK = 96;
-const DELETE = 127;
+const nulCode = 0;
+const newLineCode = 10;
+const returnCode = 13;
+const blankCode = 32;
+const doubleQuoteCode = 34;
+const hashCode = 35;
+const dollarCode = 36;
+const ampersandCode = 38;
+const quoteCode = 39;
+const openCode = 40;
+const starCode = 42;
+const plusCode = 43;
+const minusCode = 45;
+const dotCode = 46;
+const slashCode = 47;
+const colonCode = 58;
+const questionCode = 63;
+const atCode = 64;
+const openBracketCode = 91;
+const backslashCode = 92;
+const underscoreCode = 95;
+const backtickCode = 96;
+const deleteCode = 127;
 
 /** Longer texts are read up to the end of the token that stands there. */
-const MAX_LENGTH = 1_048_576;
+const maxLength = 1_048_576;
 
-const DOLLAR_TAG = /\$(?:[A-Za-z_\u0080-\uffff][\w\u0080-\uffff]*)?\$/y;
-const POSTGRES_OPERATOR = /[+\-*/<>=~!@#%^&|?]+/y;
-const OPERATOR = /<=>|->>|::|:=|@@|[<>=!]=|<>|<<|>>|\|\||&&|->|[\s\S]/y;
+const dollarTag = /\$(?:[A-Za-z_\u0080-\uffff][\w\u0080-\uffff]*)?\$/y;
+const postgresOperatorPattern = /[+\-*/<>=~!@#%^&|?]+/y;
+const operatorPattern = /<=>|->>|::|:=|@@|[<>=!]=|<>|<<|>>|\|\||&&|->|[\s\S]/y;
 // Words that an operand follows.
-const CLAUSE =
+const beforeOperand =
   /^(?:select|distinct|all|any|where|and|or|xor|not|in|is|from|then|else|when|limit|offset|by|values|return|returning|between|like|ilike|similar|glob|regexp|rlike|escape|div|mod|case|on|having|set|to|interval|default)$/i;
 // With those above, what a name in brackets follows in other dialects, and a subscript never does.
-const BEFORE_NAME = /^(?:join|as|into|update|distinct|top|table)$/i;
-const SQLITE_NAME_FOLLOWS =
+const beforeName = /^(?:join|as|into|update|distinct|top|table)$/i;
+const beforeSqliteName =
   /^(?:from|join|into|update|table|index|view|trigger|as|exists|references|rename|to)$/i;
 
 function match(pattern: RegExp, text: string, at: number): string | undefined {
@@ -113,7 +113,8 @@ function endOfQuoted(text: string, at: number, quote: string, escapes: Escapes):
     const end = text.indexOf(quote, from);
     if (end === -1) return -1;
     let before = end;
-    if (escapes !== 'never') while (before > from && text.charCodeAt(before - 1) === BACKSLASH) before -= 1;
+    if (escapes !== 'never')
+      while (before > from && text.charCodeAt(before - 1) === backslashCode) before -= 1;
     if ((end - before) % 2 === 1) {
       if (escapes === 'unknown') return -1;
       from = end + 1;
@@ -142,8 +143,8 @@ class Tokenizer {
     this.#text = text;
     this.#dialect = dialect;
     this.#spans = spans;
-    if (dialect.isPostgres) this.#synonyms = POSTGRES_SYNONYMS;
-    else this.#synonyms = dialect.isMysql ? MYSQL_SYNONYMS : SQLITE_SYNONYMS;
+    if (dialect.isPostgres) this.#synonyms = postgresSynonyms;
+    else this.#synonyms = dialect.isMysql ? mysqlSynonyms : sqliteSynonyms;
   }
 
   run(): Token[] {
@@ -151,8 +152,8 @@ class Tokenizer {
     while (this.#at < length) {
       const code = this.#code(0);
       const kind = classOf(code);
-      if (this.#at >= MAX_LENGTH) this.#at = this.#hide();
-      else if (kind === SPACE) this.#at += 1;
+      if (this.#at >= maxLength) this.#at = this.#hide();
+      else if (kind === spaceClass) this.#at += 1;
       else this.#at = this.#comment(code) ?? this.#token(code, kind);
     }
     return this.#tokens;
@@ -162,8 +163,8 @@ class Tokenizer {
     const { length } = this.#tokens;
     const string = this.#lastString;
     let end: number;
-    if (kind === LETTER) end = this.#word();
-    else if (kind === DIGIT) end = this.#number();
+    if (kind === letterClass) end = this.#word();
+    else if (kind === digitClass) end = this.#number();
     else end = this.#other(code);
     if (this.#tokens.length > length && this.#lastString === string) this.#lastString = undefined;
     return end;
@@ -174,27 +175,27 @@ class Tokenizer {
   }
 
   #push(token: Token, end: number): number {
-    if (token === VALUE) this.#spans?.push(this.#at, end);
+    if (token === valueToken) this.#spans?.push(this.#at, end);
     this.#tokens.push(token);
     return end;
   }
 
   /** Gives up: from here on the text may hold literals anywhere. */
   #hide(): number {
-    return this.#push(HIDDEN, this.#text.length);
+    return this.#push(hiddenToken, this.#text.length);
   }
 
   /** The end of a comment that begins here; undefined where none does. */
   #comment(code: number): number | undefined {
     const { isMysql } = this.#dialect;
     const next = this.#code(1);
-    if (code === SLASH && next === STAR) return this.#blockComment();
-    if (code === HASH && isMysql) return this.#lineComment();
-    if (code !== MINUS || next !== MINUS) return undefined;
+    if (code === slashCode && next === starCode) return this.#blockComment();
+    if (code === hashCode && isMysql) return this.#lineComment();
+    if (code !== minusCode || next !== minusCode) return undefined;
     const after = this.#code(2);
     // One above ASCII may be white space in the connection's character set.
-    if (isMysql && after > DELETE) return this.#hide();
-    return isMysql && after > BLANK && after < DELETE ? undefined : this.#lineComment();
+    if (isMysql && after > deleteCode) return this.#hide();
+    return isMysql && after > blankCode && after < deleteCode ? undefined : this.#lineComment();
   }
 
   #lineComment(): number {
@@ -202,8 +203,8 @@ class Tokenizer {
     let at = this.#at;
     for (; at < this.#text.length; at += 1) {
       const code = this.#text.charCodeAt(at);
-      if (code === NEW_LINE || (code === RETURN && isPostgres)) break;
-      if (code === NUL) return this.#hide();
+      if (code === newLineCode || (code === returnCode && isPostgres)) break;
+      if (code === nulCode) return this.#hide();
     }
     return at;
   }
@@ -239,7 +240,7 @@ class Tokenizer {
     while (end < text.length && isWordPart(text.charCodeAt(end))) end += 1;
     const found = text.slice(this.#at, end);
     const after = text.charCodeAt(end);
-    if (after === QUOTE) {
+    if (after === quoteCode) {
       const prefix = found.toLowerCase();
       // Oracle's q'[…]' ends at its own bracket.
       if (prefix === 'q' || prefix === 'nq') return this.#hide();
@@ -248,13 +249,13 @@ class Tokenizer {
       if (isPostgres && (prefix === 'b' || prefix === 'x')) return this.#string(end, 'unknown');
       if (prefix === 'n' || prefix === 'x' || prefix === 'b') return this.#string(end, escapes);
     }
-    if (isPostgres && after === AMPERSAND && text.charCodeAt(end + 1) === QUOTE && /^u$/i.test(found))
+    if (isPostgres && after === ampersandCode && text.charCodeAt(end + 1) === quoteCode && /^u$/i.test(found))
       return this.#string(end + 1, escapes);
-    if (isMysql && text.charCodeAt(this.#at) === UNDERSCORE) {
+    if (isMysql && text.charCodeAt(this.#at) === underscoreCode) {
       // _utf8mb4 'text'
       let quote = end;
-      while (classOf(text.charCodeAt(quote)) === SPACE) quote += 1;
-      if (text.charCodeAt(quote) === QUOTE) return this.#string(quote, escapes);
+      while (classOf(text.charCodeAt(quote)) === spaceClass) quote += 1;
+      if (text.charCodeAt(quote) === quoteCode) return this.#string(quote, escapes);
     }
     return this.#push({ kind: 'word', text: found }, end);
   }
@@ -266,7 +267,7 @@ class Tokenizer {
     const isContinued = this.#lastString !== undefined;
     this.#lastString = escapes;
     // 'a' 'b' is one literal in every dialect that allows it.
-    if (!isContinued) return this.#push(VALUE, end);
+    if (!isContinued) return this.#push(valueToken, end);
     if (this.#spans !== undefined) this.#spans[this.#spans.length - 1] = end;
     return end;
   }
@@ -278,18 +279,18 @@ class Tokenizer {
     let end = this.#at;
     for (; end < text.length; end += 1) {
       const code = text.charCodeAt(end);
-      if (classOf(code) >= LETTER) continue;
-      if (code === DOT && !hasDot && text.charCodeAt(end + 1) !== DOT) hasDot = true;
+      if (classOf(code) >= letterClass) continue;
+      if (code === dotCode && !hasDot && text.charCodeAt(end + 1) !== dotCode) hasDot = true;
       else if (
-        (code !== PLUS && code !== MINUS) ||
+        (code !== plusCode && code !== minusCode) ||
         isHex ||
         !/[eE]/.test(text[end - 1] as string) ||
-        classOf(text.charCodeAt(end + 1)) !== DIGIT
+        classOf(text.charCodeAt(end + 1)) !== digitClass
       )
         break;
     }
     this.#foldSign();
-    return this.#push(VALUE, end);
+    return this.#push(valueToken, end);
   }
 
   // A sign right before a number belongs to it where no operand comes before: `= -1`, not `a - 1`.
@@ -304,36 +305,36 @@ class Tokenizer {
         before.kind === 'quoted' ||
         before.text === ')' ||
         before.text === ']' ||
-        (before.kind === 'word' && !CLAUSE.test(before.text)));
+        (before.kind === 'word' && !beforeOperand.test(before.text)));
     if (!isOperand) tokens.pop();
   }
 
   #other(code: number): number {
     const { doubleQuotes, escapes, backticks, isPostgres, isMysql } = this.#dialect;
     const next = this.#code(1);
-    if (code === QUOTE)
+    if (code === quoteCode)
       return this.#string(
         this.#at,
         isPostgres && this.#lastString !== undefined ? this.#lastString : escapes,
       );
-    if (code === DOUBLE_QUOTE) {
+    if (code === doubleQuoteCode) {
       // Under ANSI_QUOTES it is a name, in which a backslash is nothing special.
       if (doubleQuotes === 'string') return this.#string(this.#at, escapes === 'never' ? 'never' : 'unknown');
       return this.#name('"', doubleQuotes === 'name');
     }
-    if (code === BACKTICK) return backticks ? this.#name('`', true) : this.#hide();
-    if (code === OPEN_BRACKET) return this.#bracket();
-    if (code === DOT && classOf(next) === DIGIT) return this.#number();
-    if (code === DOLLAR) return this.#dollar();
-    if (code === BACKSLASH && isMysql && next === 78) return this.#push(VALUE, this.#at + 2);
+    if (code === backtickCode) return backticks ? this.#name('`', true) : this.#hide();
+    if (code === openBracketCode) return this.#bracket();
+    if (code === dotCode && classOf(next) === digitClass) return this.#number();
+    if (code === dollarCode) return this.#dollar();
+    if (code === backslashCode && isMysql && next === 78) return this.#push(valueToken, this.#at + 2);
     // Outside of strings neither is SQL: what was read up to here was read by the wrong rules.
-    if (code === BACKSLASH || code === NUL) return this.#hide();
-    if (code === QUESTION && !isPostgres) return this.#placeholder();
-    if (code === COLON && next !== COLON && classOf(next) === LETTER) return this.#placeholder();
-    if (code === AT && !isPostgres && classOf(next) === LETTER) return this.#placeholder();
-    if (code === HASH && this.#dialect.system === 'sqlite' && classOf(next) === LETTER)
+    if (code === backslashCode || code === nulCode) return this.#hide();
+    if (code === questionCode && !isPostgres) return this.#placeholder();
+    if (code === colonCode && next !== colonCode && classOf(next) === letterClass) return this.#placeholder();
+    if (code === atCode && !isPostgres && classOf(next) === letterClass) return this.#placeholder();
+    if (code === hashCode && this.#dialect.system === 'sqlite' && classOf(next) === letterClass)
       return this.#placeholder();
-    const punctuation = PUNCTUATION.get(code);
+    const punctuation = punctuationTokens.get(code);
     if (punctuation !== undefined) {
       if (punctuation.text === ']') this.#brackets -= 1;
       return this.#push(punctuation, this.#at + 1);
@@ -343,10 +344,10 @@ class Tokenizer {
 
   #dollar(): number {
     const text = this.#text;
-    const tag = match(DOLLAR_TAG, text, this.#at);
+    const tag = match(dollarTag, text, this.#at);
     if (tag === undefined || this.#dialect.system === 'sqlite') return this.#placeholder();
     const end = this.#dialect.isPostgres ? text.indexOf(tag, this.#at + tag.length) : -1;
-    return end === -1 ? this.#hide() : this.#push(VALUE, end + tag.length);
+    return end === -1 ? this.#hide() : this.#push(valueToken, end + tag.length);
   }
 
   /** `?`, `?1`, `$1`, `:name`, `@name`. */
@@ -354,16 +355,20 @@ class Tokenizer {
     const text = this.#text;
     const isSqlite = this.#dialect.system === 'sqlite';
     let end = this.#at + 1;
-    if (classOf(text.charCodeAt(end)) === DIGIT) while (classOf(text.charCodeAt(end)) === DIGIT) end += 1;
-    else if (text.charCodeAt(end - 1) !== QUESTION) {
-      while (classOf(text.charCodeAt(end)) >= LETTER || (isSqlite && text.charCodeAt(end) === DOLLAR))
+    if (classOf(text.charCodeAt(end)) === digitClass)
+      while (classOf(text.charCodeAt(end)) === digitClass) end += 1;
+    else if (text.charCodeAt(end - 1) !== questionCode) {
+      while (
+        classOf(text.charCodeAt(end)) >= letterClass ||
+        (isSqlite && text.charCodeAt(end) === dollarCode)
+      )
         end += 1;
       const after = text.charCodeAt(end);
-      const isLonger = after === OPEN || (after === COLON && text.charCodeAt(end + 1) === COLON);
+      const isLonger = after === openCode || (after === colonCode && text.charCodeAt(end + 1) === colonCode);
       // SQLite takes $name(anything) for one name.
       if (isSqlite && isLonger) return this.#hide();
     }
-    return this.#push(VALUE, end);
+    return this.#push(valueToken, end);
   }
 
   #bracket(): number {
@@ -371,14 +376,15 @@ class Tokenizer {
     if (brackets === 'name') return this.#name(']', true);
     if (brackets === 'none' || !this.#isSubscript()) return this.#hide();
     this.#brackets += 1;
-    return this.#push(PUNCTUATION.get(OPEN_BRACKET) as Token, this.#at + 1);
+    return this.#push(punctuationTokens.get(openBracketCode) as Token, this.#at + 1);
   }
 
   // `a[1]`, `ARRAY[…]`, `int []`; anything else is a bracketed name, of another dialect.
   #isSubscript(): boolean {
     const before = this.#tokens[this.#tokens.length - 1];
     if (before === undefined) return false;
-    if (before.kind === 'word' && (CLAUSE.test(before.text) || BEFORE_NAME.test(before.text))) return false;
+    if (before.kind === 'word' && (beforeOperand.test(before.text) || beforeName.test(before.text)))
+      return false;
     if (/^array$/i.test(before.text) || /^\[\s*\]/.test(this.#text.slice(this.#at, this.#at + 9)))
       return true;
     if (before.text === '[' || before.text === ',') return this.#brackets > 0;
@@ -388,7 +394,7 @@ class Tokenizer {
   #name(quote: string, isName: boolean): number {
     const end = endOfQuoted(this.#text, this.#at, quote, 'never');
     if (end === -1) return this.#hide();
-    if (!isName && !this.#isNameInSqlite(end)) return this.#push(VALUE, end);
+    if (!isName && !this.#isNameInSqlite(end)) return this.#push(valueToken, end);
     return this.#push({ kind: 'quoted', text: this.#text.slice(this.#at, end) }, end);
   }
 
@@ -397,17 +403,17 @@ class Tokenizer {
     const before = this.#tokens[this.#tokens.length - 1];
     return (
       before?.text === '.' ||
-      (before?.kind === 'word' && SQLITE_NAME_FOLLOWS.test(before.text)) ||
+      (before?.kind === 'word' && beforeSqliteName.test(before.text)) ||
       /^\s*\./.test(this.#text.slice(end, end + 9))
     );
   }
 
   #operator(): number {
     const text = this.#text;
-    let found = match(this.#dialect.isPostgres ? POSTGRES_OPERATOR : OPERATOR, text, this.#at);
-    if (found === undefined) found = match(OPERATOR, text, this.#at) as string;
+    let found = match(this.#dialect.isPostgres ? postgresOperatorPattern : operatorPattern, text, this.#at);
+    if (found === undefined) found = match(operatorPattern, text, this.#at) as string;
     else if (this.#dialect.isPostgres) found = postgresOperator(found);
-    if (found === '?') return this.#push(VALUE, this.#at + 1);
+    if (found === '?') return this.#push(valueToken, this.#at + 1);
     const end = this.#at + found.length;
     const synonyms = this.#synonyms.get(found);
     if (synonyms !== undefined) for (const token of synonyms) this.#push(token, end);

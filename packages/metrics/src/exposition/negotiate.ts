@@ -7,16 +7,16 @@ export interface NegotiatedFormat {
   readonly contentType: string;
 }
 
-const TEXT: NegotiatedFormat = Object.freeze({
+const textFormat: NegotiatedFormat = Object.freeze({
   format: 'text',
   contentType: 'text/plain; version=0.0.4; charset=utf-8',
 });
-const OPENMETRICS: NegotiatedFormat = Object.freeze({
+const openMetricsFormat: NegotiatedFormat = Object.freeze({
   format: 'openmetrics',
   contentType: 'application/openmetrics-text; version=1.0.0; charset=utf-8',
 });
 
-const PROTOBUF: NegotiatedFormat = Object.freeze({
+const protobufFormat: NegotiatedFormat = Object.freeze({
   format: 'protobuf',
   contentType: 'application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited',
 });
@@ -35,26 +35,26 @@ function parameterOf(parameters: readonly string[], name: string): string | unde
 }
 
 function formatOf(type: string, parameters: readonly string[]): NegotiatedFormat | undefined {
-  if (type === 'text/plain' || type === '*/*' || type === 'text/*') return TEXT;
+  if (type === 'text/plain' || type === '*/*' || type === 'text/*') return textFormat;
   if (type === 'application/openmetrics-text')
-    return ['1.0.0', undefined].includes(parameterOf(parameters, 'version')) ? OPENMETRICS : undefined;
+    return ['1.0.0', undefined].includes(parameterOf(parameters, 'version')) ? openMetricsFormat : undefined;
   const isFamily = parameterOf(parameters, 'proto') === 'io.prometheus.client.MetricFamily';
   const isDelimited = parameterOf(parameters, 'encoding') === 'delimited';
-  return type === 'application/vnd.google.protobuf' && isFamily && isDelimited ? PROTOBUF : undefined;
+  return type === 'application/vnd.google.protobuf' && isFamily && isDelimited ? protobufFormat : undefined;
 }
 
-const RANK = [TEXT, OPENMETRICS, PROTOBUF];
+const byRichness = [textFormat, openMetricsFormat, protobufFormat];
 
 /** The best of what the client accepts; the text format where it says nothing of any. Ties go to the richer format. */
 export function negotiate(accept: string | undefined): NegotiatedFormat {
-  let best = TEXT;
+  let best = textFormat;
   let bestQuality = 0;
   for (const part of (accept ?? '').split(',')) {
     const [type = '', ...parameters] = part.split(';');
     const quality = qualityOf(parameters);
     const format = formatOf(type.trim().toLowerCase(), parameters);
     if (format === undefined || quality <= 0 || quality < bestQuality) continue;
-    if (quality === bestQuality && RANK.indexOf(format) < RANK.indexOf(best)) continue;
+    if (quality === bestQuality && byRichness.indexOf(format) < byRichness.indexOf(best)) continue;
     best = format;
     bestQuality = quality;
   }

@@ -107,12 +107,12 @@ function promValues(family: AnyFamily): PromValue[] {
   return values;
 }
 
-const TYPES = ['counter', 'gauge', 'histogram', 'summary'];
+const knownTypes = ['counter', 'gauge', 'histogram', 'summary'];
 
 /** Renders a metric of the team's registry in either format. */
 export function renderForeign(metric: PromMetricData, format: TextFormat): string {
   if (metric.values === undefined || metric.values.length === 0) return '';
-  const type = typeof metric.type === 'string' && TYPES.includes(metric.type) ? metric.type : 'gauge';
+  const type = typeof metric.type === 'string' && knownTypes.includes(metric.type) ? metric.type : 'gauge';
   const isCounter = type === 'counter' && format === 'openmetrics';
   const name = isCounter && !metric.name.endsWith('_total') ? `${metric.name}_total` : metric.name;
   const header = renderHeader(

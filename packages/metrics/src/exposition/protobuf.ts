@@ -5,7 +5,7 @@ import type { NativeBuckets, NativeSpans } from '../instruments/native-buckets.t
 import type { PromMetricData, PromValue } from './prom-bridge.ts';
 import type { AnyFamily } from './text.ts';
 
-const TYPES: Readonly<Record<string, number>> = {
+const typeNumbers: Readonly<Record<string, number>> = {
   counter: 0,
   gauge: 1,
   summary: 2,
@@ -13,7 +13,7 @@ const TYPES: Readonly<Record<string, number>> = {
   histogram: 4,
 };
 // Field of a Metric that holds the value of each type.
-const VALUE_FIELDS: Readonly<Record<string, number>> = { gauge: 2, counter: 3, untyped: 5 };
+const valueFields: Readonly<Record<string, number>> = { gauge: 2, counter: 3, untyped: 5 };
 
 /** Appends a family of ours; nothing where it has no series. */
 export function writeFamily(target: ProtoWriter, family: AnyFamily): void {
@@ -25,7 +25,7 @@ export function writeFamily(target: ProtoWriter, family: AnyFamily): void {
     if (family instanceof Histogram) metric.message(7, histogramMessage(series as HistogramSeries));
     else
       metric.message(
-        VALUE_FIELDS[type] as number,
+        valueFields[type] as number,
         new ProtoWriter().double(1, (series as CounterSeries | GaugeSeries).value),
       );
     message.message(4, metric);
@@ -82,7 +82,7 @@ function exemplarMessage({ traceId, spanId, value, timestamp }: Exemplar): Proto
 /** Appends a metric of the team's registry. */
 export function writeForeign(target: ProtoWriter, { name, help, type, values = [] }: PromMetricData): void {
   if (values.length === 0) return;
-  const kind = typeof type === 'string' && type in TYPES ? type : 'untyped';
+  const kind = typeof type === 'string' && type in typeNumbers ? type : 'untyped';
   const message = header(name, help, kind);
   if (kind === 'histogram' || kind === 'summary') {
     const part = kind === 'histogram' ? 'le' : 'quantile';
@@ -97,7 +97,7 @@ export function writeForeign(target: ProtoWriter, { name, help, type, values = [
       const pairs = Object.entries(labels).map(([label, text]) => [label, String(text)] as const);
       message.message(
         4,
-        labelled(pairs).message(VALUE_FIELDS[kind] as number, new ProtoWriter().double(1, value)),
+        labelled(pairs).message(valueFields[kind] as number, new ProtoWriter().double(1, value)),
       );
     }
   }
@@ -142,7 +142,7 @@ function header(name: string, help: string, type: string): ProtoWriter {
   return new ProtoWriter()
     .string(1, name)
     .string(2, help)
-    .uint(3, TYPES[type] ?? 3);
+    .uint(3, typeNumbers[type] ?? 3);
 }
 
 function labelled(labels: Iterable<readonly [string, string]>): ProtoWriter {

@@ -3,16 +3,16 @@
  * The three series of (method, route, status) are bound together, so that a request costs one lookup.
  */
 import type { AsyncLocalStorage } from 'node:async_hooks';
-import { definitionOf, labelCatalogue, OVERFLOW, UNMATCHED_ROUTE } from '../catalogue.ts';
+import { definitionOf, labelCatalogue, overflowValue, unmatchedRoute } from '../catalogue.ts';
 import type { Gauge, GaugeSeries } from '../instruments/counter-gauge.ts';
 import type { Histogram, HistogramSeries } from '../instruments/histogram.ts';
 import type { Clock, MetricRegistry } from '../registry.ts';
 import { globalTracing, type RequestSpan, type TracingHooks } from '../tracing/hooks.ts';
 
 /** Status code of a request whose client left before the response ended; no server sends it. */
-export const CLIENT_CLOSED = 499;
+export const clientClosedStatus = 499;
 
-const METHODS = new Set(labelCatalogue.http_request_method?.values);
+const knownMethods = new Set(labelCatalogue.http_request_method?.values);
 
 /** The series of one route and status. Sizes get theirs when there is one to count. */
 interface Bound {
@@ -104,7 +104,7 @@ export class HttpRecorder {
 
   /** Begins an exchange; unknown methods become `_OTHER`. `headers` carry the caller's trace. */
   begin(method: string, headers?: Parameters<TracingHooks['startRequest']>[1]): HttpExchange {
-    const slot = this.#slots.get(method) ?? this.#slotOf(METHODS.has(method) ? method : OVERFLOW);
+    const slot = this.#slots.get(method) ?? this.#slotOf(knownMethods.has(method) ? method : overflowValue);
     slot.active.inc();
     const span = globalTracing()?.startRequest(slot.method, headers ?? {});
     return new HttpExchange(this, slot, this.#clock.now(), span);
@@ -117,7 +117,7 @@ export class HttpRecorder {
     exchange.slot.active.dec();
     const seconds = (this.#clock.now() - exchange.startMs) / 1_000;
     const { statusCode, requestBytes, responseBytes } = outcome;
-    const route = exchange.template ?? UNMATCHED_ROUTE;
+    const route = exchange.template ?? unmatchedRoute;
     const bound =
       exchange.slot.bound.get(route)?.get(statusCode) ?? this.#bind(exchange.slot, route, statusCode);
     bound.duration.observe(seconds);
@@ -163,7 +163,7 @@ export class HttpRecorder {
 
   // Only label sets with series of their own are kept: past the budget nothing here grows either.
   #bind(slot: MethodSlot, route: string, status: number): Bound {
-    const code = status >= 100 && status <= 999 ? String(status) : OVERFLOW;
+    const code = status >= 100 && status <= 999 ? String(status) : overflowValue;
     const keep = this.#duration.hasRoom;
     const labels = [slot.method, route, code] as const;
     const duration = this.#duration.labels(...labels);
@@ -186,7 +186,7 @@ function endSpan(
   statusCode: number,
   seconds: number,
 ): void {
-  span.end({ route: exchange.template, statusCode, aborted: statusCode === CLIENT_CLOSED });
+  span.end({ route: exchange.template, statusCode, aborted: statusCode === clientClosedStatus });
   if (span.ids !== undefined)
     duration.setExemplar({ ...span.ids, value: seconds, timestamp: Date.now() / 1_000 });
 }

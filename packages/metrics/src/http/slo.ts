@@ -7,7 +7,7 @@ import { definitionOf } from '../catalogue.ts';
 import { metricsError } from '../errors.ts';
 import type { Counter, Gauge } from '../instruments/counter-gauge.ts';
 import type { MetricRegistry } from '../registry.ts';
-import { CLIENT_CLOSED, type HttpRecorder } from './recorder.ts';
+import { clientClosedStatus, type HttpRecorder } from './recorder.ts';
 
 /** Options of one objective. */
 export interface SloOptions {
@@ -73,7 +73,7 @@ export class SloRecorder {
     const close = this.#http.onEnd(({ template, isProbe }, { statusCode }, durationMs) => {
       if (template === undefined || !counts(template) || (isProbe && routes === undefined)) return;
       // A client that left before the threshold was not failed by the server.
-      if (statusCode === CLIENT_CLOSED && durationMs <= thresholdMs) return;
+      if (statusCode === clientClosedStatus && durationMs <= thresholdMs) return;
       record({ durationMs, failed: statusCode >= 500 });
     });
     return Object.freeze({ record, close });

@@ -4,13 +4,13 @@
  * under keep-alive.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { CLIENT_CLOSED, type HttpExchange, type HttpRecorder } from './recorder.ts';
+import { clientClosedStatus, type HttpExchange, type HttpRecorder } from './recorder.ts';
 
 const tracked: unique symbol = Symbol('weir.metrics.exchange');
 
 type TrackedResponse = ServerResponse & { [tracked]?: HttpExchange };
 
-const ZERO = 48;
+const zeroCode = 48;
 
 /** Bytes a Content-Length header states; `undefined` where it is absent or malformed. */
 export function contentLength(header: unknown): number | undefined {
@@ -18,7 +18,7 @@ export function contentLength(header: unknown): number | undefined {
   if (typeof header !== 'string' || header.length === 0 || header.length > 15) return undefined;
   let bytes = 0;
   for (let index = 0; index < header.length; index += 1) {
-    const digit = header.charCodeAt(index) - ZERO;
+    const digit = header.charCodeAt(index) - zeroCode;
     if (digit < 0 || digit > 9) return undefined;
     bytes = bytes * 10 + digit;
   }
@@ -39,7 +39,7 @@ function endExchanges(response: TrackedResponse, finished: boolean): void {
   for (let exchange = response[tracked]; exchange !== undefined; exchange = exchange.other) {
     if (exchange.ended) continue;
     exchange.recorder.end(exchange, {
-      statusCode: finished ? response.statusCode : CLIENT_CLOSED,
+      statusCode: finished ? response.statusCode : clientClosedStatus,
       requestBytes: contentLength(response.req?.headers['content-length']),
       responseBytes: finished
         ? contentLength((exchange.responseHeaders ?? response).getHeader('content-length'))
@@ -48,7 +48,7 @@ function endExchanges(response: TrackedResponse, finished: boolean): void {
   }
 }
 
-const STATUS_LINE = /^HTTP\/1\.[01] (\d{3}) /;
+const statusLine = /^HTTP\/1\.[01] (\d{3}) /;
 
 /**
  * The answer to an upgrade, such as that of a WebSocket, is written to the socket by its handler, past the response, which never finishes. With that
@@ -62,7 +62,7 @@ function followUpgrade(response: TrackedResponse): void {
   const tell = (chunk: unknown): void => {
     if (!isFirst) return;
     isFirst = false;
-    const status = response.headersSent ? undefined : STATUS_LINE.exec(String(chunk).slice(0, 20))?.[1];
+    const status = response.headersSent ? undefined : statusLine.exec(String(chunk).slice(0, 20))?.[1];
     if (status === undefined) return;
     for (const exchange of exchangesOf(response))
       exchange.recorder.end(exchange, { statusCode: Number(status) });

@@ -2,7 +2,7 @@
  * A metric family: label sets → series, under a budget of whole label sets. Past the budget every new label set shares
  * the one overflow series, whose labels are all `_OTHER`, so that no input can grow memory or the scrape.
  */
-import { type MetricDefinition, OVERFLOW } from '../catalogue.ts';
+import { type MetricDefinition, overflowValue } from '../catalogue.ts';
 import { metricsError } from '../errors.ts';
 
 /** What a label may be set to; it is exported as text. */
@@ -20,9 +20,9 @@ export interface Series {
 }
 
 /** Label sets a family keeps when nothing else is asked for. */
-export const DEFAULT_MAX_SERIES = 2_000;
+export const defaultMaxSeries = 2_000;
 
-const NAME = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
+const validName = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
 
 /** The lookup and budget shared by all kinds of instrument. */
 export abstract class Family<S extends Series> {
@@ -34,9 +34,9 @@ export abstract class Family<S extends Series> {
   #isFull = false;
   #overflowed = 0;
 
-  constructor(definition: MetricDefinition, maxSeries: number = DEFAULT_MAX_SERIES) {
+  constructor(definition: MetricDefinition, maxSeries: number = defaultMaxSeries) {
     for (const name of [definition.name, ...definition.labels]) {
-      if (!NAME.test(name) || name === 'le') throw metricsError('ERR_WEIR_METRICS_NAME', name);
+      if (!validName.test(name) || name === 'le') throw metricsError('ERR_WEIR_METRICS_NAME', name);
     }
     if (!Number.isSafeInteger(maxSeries) || maxSeries < 1) {
       throw metricsError('ERR_WEIR_METRICS_OPTION', 'maxSeries', 'a positive integer', maxSeries);
@@ -128,7 +128,7 @@ export abstract class Family<S extends Series> {
 
   #admit(values: readonly LabelValue[]): S {
     if (values.some((value) => typeof value !== 'string')) return this.labels(...values.map(String));
-    if (values.every((value) => value === OVERFLOW)) return this.#shared();
+    if (values.every((value) => value === overflowValue)) return this.#shared();
     return this.hasRoom ? this.#add(values as readonly string[]) : this.overflow;
   }
 
@@ -136,7 +136,7 @@ export abstract class Family<S extends Series> {
   #shared(): S {
     if (this.#overflow === undefined) {
       this.#overflow = this.create(
-        this.definition.labels.map(() => OVERFLOW),
+        this.definition.labels.map(() => overflowValue),
         () => {
           if (this.#isFull) this.#overflowed += 1;
         },

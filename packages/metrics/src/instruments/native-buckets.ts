@@ -13,22 +13,22 @@ export interface NativeSpans {
 }
 
 /** Buckets kept when nothing else is asked for. */
-export const DEFAULT_MAX_BUCKETS = 160;
-const DEFAULT_SCHEMA = 3;
-const MIN_SCHEMA = -4;
+export const defaultMaxBuckets = 160;
+const defaultSchema = 3;
+const minSchema = -4;
 
 /** The native side of one series. */
 export class NativeBuckets {
   /** Values nearer to 0 than this count as 0. */
   readonly zeroThreshold: number = 2 ** -128;
   readonly #maxBuckets: number;
-  #schema = DEFAULT_SCHEMA;
-  #factor = 2 ** DEFAULT_SCHEMA;
+  #schema = defaultSchema;
+  #factor = 2 ** defaultSchema;
   #zeroCount = 0;
   #positive = new Map<number, number>();
   #negative = new Map<number, number>();
 
-  constructor(maxBuckets: number = DEFAULT_MAX_BUCKETS) {
+  constructor(maxBuckets: number = defaultMaxBuckets) {
     this.#maxBuckets = maxBuckets;
   }
 
@@ -50,7 +50,7 @@ export class NativeBuckets {
     const index = this.#indexOf(magnitude);
     buckets.set(index, (buckets.get(index) ?? 0) + 1);
     // One step may merge nothing, where values lie in pairs apart.
-    while (this.#positive.size + this.#negative.size > this.#maxBuckets && this.#schema > MIN_SCHEMA) {
+    while (this.#positive.size + this.#negative.size > this.#maxBuckets && this.#schema > minSchema) {
       this.#coarsen();
     }
   }

@@ -12,15 +12,17 @@ import { Counter, Gauge } from '../instruments/counter-gauge.ts';
 import { Histogram } from '../instruments/histogram.ts';
 import { type FamilySnapshot, lasting, mergeSnapshots, takeSnapshot } from './snapshot.ts';
 
-const KIND = 'weir:metrics:snapshot';
+const messageKind = 'weir:metrics:snapshot';
 
 interface Message {
-  readonly kind: typeof KIND;
+  readonly kind: typeof messageKind;
   readonly snapshot: readonly FamilySnapshot[];
 }
 
 function isMessage(message: unknown): message is Message {
-  return typeof message === 'object' && message !== null && (message as { kind?: unknown }).kind === KIND;
+  return (
+    typeof message === 'object' && message !== null && (message as { kind?: unknown }).kind === messageKind
+  );
 }
 
 /** Options of {@link publishMetrics}. */
@@ -37,7 +39,7 @@ export interface PublishOptions {
 export function publishMetrics({ metrics, intervalMs = 1_000 }: PublishOptions): () => void {
   if (!(intervalMs > 0)) throw metricsError('ERR_WEIR_METRICS_OPTION', 'intervalMs', 'above 0', intervalMs);
   const push = (): void => {
-    const message: Message = { kind: KIND, snapshot: takeSnapshot(metrics.registry) };
+    const message: Message = { kind: messageKind, snapshot: takeSnapshot(metrics.registry) };
     if (parentPort !== null) parentPort.postMessage(message);
     else if (process.connected) process.send?.(message);
   };
