@@ -1,12 +1,6 @@
+import type { DashboardEntry } from '../../../src/http/page-routes.ts';
 import type { Dashboard } from '../model/dashboard.ts';
 import { requestJson } from './http.ts';
-
-/** A dashboard's entry in the menu. */
-interface DashboardEntry {
-  readonly uid: string;
-  readonly title: string;
-  readonly description: string;
-}
 
 /** Every dashboard, general to specific. */
 export function listDashboards(): Promise<readonly DashboardEntry[]> {

@@ -1,3 +1,4 @@
+import type { ActiveTarget, TargetList } from '../../../src/http/status-routes.ts';
 import type { Labels, MatrixSeries } from '../model/frame.ts';
 import type { TimeRange } from '../model/time-range.ts';
 import { requestJson } from './http.ts';
@@ -85,25 +86,12 @@ export function labelValues(
   return ask(`label/${encodeURIComponent(label)}/values?${parameters}`);
 }
 
-/** A scraped target. */
-export interface Target {
-  readonly labels: Labels;
-  readonly scrapePool: string;
-  readonly scrapeUrl: string;
-  readonly health: 'up' | 'down' | 'unknown';
-  readonly lastError: string;
-  /** RFC 3339; Prometheus' zero time `0001-…` before the first scrape. */
-  readonly lastScrape: string;
-  /** Seconds. */
-  readonly lastScrapeDuration: number;
-  /** A Prometheus duration. */
-  readonly scrapeInterval?: string;
-}
+export type { ActiveTarget };
 
 /** Every active target. */
-export async function targets(signal?: AbortSignal): Promise<readonly Target[]> {
+export async function targets(signal?: AbortSignal): Promise<readonly ActiveTarget[]> {
   const init = signal && { signal };
-  return (await ask<{ activeTargets: readonly Target[] }>('targets', init)).activeTargets;
+  return (await ask<TargetList>('targets', init)).activeTargets;
 }
 
 /** Every label name within `range`. */

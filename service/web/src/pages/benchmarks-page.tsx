@@ -1,11 +1,11 @@
 import type { JSX } from 'preact';
-import type { Benchmark, Result, Run } from '../api/benchmarks.ts';
+import type { BenchmarkEntry, BenchmarkResult, Run } from '../api/benchmarks.ts';
 import { formatCount, formatValue } from '../model/format-value.ts';
 import { formatAge, formatDuration, formatMoment } from '../model/time-range.ts';
 import { ScrollRegion } from '../ui/popover.tsx';
-import { BenchmarkProgress, BenchmarkResult } from './benchmark-result.tsx';
 import { Benchmarks } from './benchmarks.tsx';
 import { HistoryCharts } from './history-charts.tsx';
+import { RunProgress, RunResult } from './run-result.tsx';
 import { useBenchmark } from './use-benchmark.ts';
 
 /** The configured benchmarks on a page of their own. */
@@ -22,7 +22,7 @@ export function BenchmarksPage(): JSX.Element {
 }
 
 /** One benchmark: what it does, its button, its progress or last result, its history. */
-export function BenchmarkCard({ benchmark }: { readonly benchmark: Benchmark }): JSX.Element {
+export function BenchmarkCard({ benchmark }: { readonly benchmark: BenchmarkEntry }): JSX.Element {
   const { name, scenario } = benchmark;
   const state = useBenchmark(benchmark);
   const { runs, running, progress, error } = state;
@@ -52,9 +52,7 @@ export function BenchmarkCard({ benchmark }: { readonly benchmark: Benchmark }):
           {error}
         </p>
       )}
-      {running !== undefined && (
-        <BenchmarkProgress progress={progress} queued={running.status === 'queued'} />
-      )}
+      {running !== undefined && <RunProgress progress={progress} queued={running.status === 'queued'} />}
       {running === undefined && last !== undefined && last.status !== 'finished' && (
         <p class="benchmark-error" role="status">
           The last run, {formatAge(Date.now() - Date.parse(last.startedAt))},{' '}
@@ -64,11 +62,7 @@ export function BenchmarkCard({ benchmark }: { readonly benchmark: Benchmark }):
         </p>
       )}
       {running === undefined && lastResult?.result && (
-        <BenchmarkResult
-          run={lastResult}
-          result={lastResult.result}
-          previous={previous?.result ?? undefined}
-        />
+        <RunResult run={lastResult} result={lastResult.result} previous={previous?.result ?? undefined} />
       )}
       {running === undefined && runs !== undefined && lastResult === undefined && (
         <p class="benchmark-none">No result yet.</p>
@@ -79,7 +73,7 @@ export function BenchmarkCard({ benchmark }: { readonly benchmark: Benchmark }):
 }
 
 /** What the benchmark does, in a line: its scenario's file and, once it has run, the load that it brought. */
-function describe(scenario: string | null, result: Result | undefined): string {
+function describe(scenario: string | null, result: BenchmarkResult | undefined): string {
   const from = scenario ?? 'results from elsewhere';
   if (result === undefined) return from;
   const { target, load, durationMs } = result;

@@ -1,7 +1,7 @@
-import type { Result, Run } from '../api/benchmarks.ts';
+import type { BenchmarkResult, Run } from '../api/benchmarks.ts';
 import type { ChartModel, ChartSeries } from '../model/chart-model.ts';
 
-type Point = Result['timeline'][number];
+type Point = BenchmarkResult['timeline'][number];
 
 /** A line over the seconds of a run. */
 interface CourseLine {

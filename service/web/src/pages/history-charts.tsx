@@ -4,7 +4,7 @@ import { type HistoryChange, listChanges, type Run } from '../api/benchmarks.ts'
 import { Chart } from '../charts/chart.tsx';
 import type { ChartMark, ChartModel } from '../model/chart-model.ts';
 import { useAsync } from '../ui/use-async.ts';
-import { change } from './benchmark-result.tsx';
+import { change } from './run-result.tsx';
 
 /** Throughput and latency of run after run, with a mark where a lasting change was found. */
 export function HistoryCharts(props: {

@@ -1,7 +1,7 @@
 import type { JSX } from 'preact';
 import { useMemo } from 'preact/hooks';
 import {
-  type Artefact,
+  type ArtefactEntry,
   artefactUrl,
   listArtefacts,
   loadRun,
@@ -14,7 +14,7 @@ import { formatValue } from '../model/format-value.ts';
 import { formatMoment } from '../model/time-range.ts';
 import { ScrollRegion } from '../ui/popover.tsx';
 import { useAsync } from '../ui/use-async.ts';
-import { BenchmarkResult } from './benchmark-result.tsx';
+import { RunResult } from './run-result.tsx';
 
 const listed = 12;
 
@@ -35,7 +35,7 @@ export function RunPage({ name, id }: { readonly name: string; readonly id: stri
             <a href={href}>Compare it with another run</a>
           </p>
           {run.data.result !== null && (
-            <BenchmarkResult run={run.data} result={run.data.result} previous={undefined} />
+            <RunResult run={run.data} result={run.data.result} previous={undefined} />
           )}
         </>
       )}
@@ -46,7 +46,7 @@ export function RunPage({ name, id }: { readonly name: string; readonly id: stri
 
 function Artefacts(props: {
   readonly run: Run;
-  readonly artefacts: readonly Artefact[];
+  readonly artefacts: readonly ArtefactEntry[];
 }): JSX.Element | null {
   const { run, artefacts } = props;
   const profile = artefacts.find(({ name }) => name === 'speedscope.json');

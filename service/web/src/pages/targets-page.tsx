@@ -1,5 +1,5 @@
 import type { JSX } from 'preact';
-import { type Target, targets } from '../api/prometheus.ts';
+import { type ActiveTarget, targets } from '../api/prometheus.ts';
 import { formatValue } from '../model/format-value.ts';
 import { formatAge } from '../model/time-range.ts';
 import { ScrollRegion } from '../ui/popover.tsx';
@@ -93,12 +93,12 @@ export function TargetsStrip(): JSX.Element {
   );
 }
 
-function rank({ health }: Target): number {
+function rank({ health }: ActiveTarget): number {
   return health === 'down' ? 0 : health === 'unknown' ? 1 : 2;
 }
 
 /** `up, 4 s ago`, with the error of the last scrape: why it failed, or why samples of it were not stored. */
-export function stateOf(target: Target, nowMs: number = Date.now()): string {
+export function stateOf(target: ActiveTarget, nowMs: number = Date.now()): string {
   if (target.health === 'unknown' || target.lastScrape.startsWith('0001')) return 'not scraped yet';
   const age = formatAge(nowMs - Date.parse(target.lastScrape));
   const error = target.lastError || (target.health === 'up' ? '' : 'no reason given');

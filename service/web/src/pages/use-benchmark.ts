@@ -1,10 +1,10 @@
 import { useCallback, useEffect, useState } from 'preact/hooks';
 import {
-  type Benchmark,
+  type BenchmarkEntry,
+  type BenchmarkProgress,
   cancelRun,
   followRun,
   listRuns,
-  type Progress,
   type Run,
   startRun,
 } from '../api/benchmarks.ts';
@@ -18,18 +18,18 @@ interface BenchmarkState {
   readonly runs: readonly Run[] | undefined;
   readonly running: Run | undefined;
   /** What the run under way reported so far. */
-  readonly progress: readonly Progress[];
+  readonly progress: readonly BenchmarkProgress[];
   readonly error: string | undefined;
   start(): void;
   cancel(): void;
 }
 
 /** Follows the run under way, whoever started it, and reloads the history when it ends. */
-export function useBenchmark(benchmark: Benchmark): BenchmarkState {
+export function useBenchmark(benchmark: BenchmarkEntry): BenchmarkState {
   const { name } = benchmark;
   const [runs, setRuns] = useState<readonly Run[] | undefined>(undefined);
   const [running, setRunning] = useState<Run | undefined>(benchmark.running ?? undefined);
-  const [progress, setProgress] = useState<readonly Progress[]>([]);
+  const [progress, setProgress] = useState<readonly BenchmarkProgress[]>([]);
   const [error, setError] = useState<string | undefined>(undefined);
   const fail = useCallback((thrown: unknown) => setError(messageOf(thrown)), []);
 

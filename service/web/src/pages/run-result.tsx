@@ -1,6 +1,6 @@
 import type { JSX } from 'preact';
 import { useMemo } from 'preact/hooks';
-import type { Progress, Result, Run } from '../api/benchmarks.ts';
+import type { BenchmarkProgress, BenchmarkResult, Run } from '../api/benchmarks.ts';
 import { Chart } from '../charts/chart.tsx';
 import { Sparkline } from '../charts/sparkline.tsx';
 import { formatCount, formatValue } from '../model/format-value.ts';
@@ -8,10 +8,10 @@ import { formatAge, formatMoment } from '../model/time-range.ts';
 import { courseModel } from './course.ts';
 
 /** The last result: its figures, each against the run before, and the course of the run. */
-export function BenchmarkResult(props: {
+export function RunResult(props: {
   readonly run: Run;
-  readonly result: Result;
-  readonly previous: Result | undefined;
+  readonly result: BenchmarkResult;
+  readonly previous: BenchmarkResult | undefined;
 }): JSX.Element {
   const { run, result, previous } = props;
   const { requests, latencyMs, environment, timeline } = result;
@@ -55,10 +55,10 @@ export function BenchmarkResult(props: {
 }
 
 /** The run second by second, throughput beside latency. */
-function Course({ timeline }: { readonly timeline: Result['timeline'] }): JSX.Element {
+function Course({ timeline }: { readonly timeline: BenchmarkResult['timeline'] }): JSX.Element {
   const [throughput, latency] = useMemo(() => {
     const times = timeline.map(({ atMs }) => atMs / 1000);
-    const values = (of: (point: Result['timeline'][number]) => number): number[] => timeline.map(of);
+    const values = (of: (point: BenchmarkResult['timeline'][number]) => number): number[] => timeline.map(of);
     return [
       courseModel(times, 'reqps', [
         { name: 'requests/s', color: 'var(--series-1)', values: values((point) => point.requestsPerSecond) },
@@ -99,8 +99,8 @@ export function change(now: number, before: number | undefined): string | undefi
 }
 
 /** A run under way: how far it is, and its numbers so far. */
-export function BenchmarkProgress(props: {
-  readonly progress: readonly Progress[];
+export function RunProgress(props: {
+  readonly progress: readonly BenchmarkProgress[];
   readonly queued: boolean;
 }): JSX.Element {
   const { progress, queued } = props;
@@ -131,7 +131,7 @@ export function BenchmarkProgress(props: {
   );
 }
 
-function phaseOf(latest: Progress | undefined, queued: boolean): string {
+function phaseOf(latest: BenchmarkProgress | undefined, queued: boolean): string {
   if (latest !== undefined) return latest.phase === 'warmup' ? 'Warming up' : 'Measuring';
   return queued ? 'Waiting for the run before it' : 'Starting';
 }
