@@ -29,14 +29,21 @@ export interface RedisCallsOptions {
   ) => void;
   /** Called after the first success that follows a failure. */
   readonly onRecovered?: () => void;
+  /**
+   * Makes what a call rejects with, so that a package can show errors of its own.
+   * @defaultValue the `RedisError` itself
+   */
+  readonly toError?: (error: RedisError) => Error;
 }
 
 /** What is known of one server: whether it answers, and what its clock shows. */
 export interface RedisNode {
   readonly breaker: Breaker;
   readonly clock: ServerClock;
-  /** Calls past their deadline whose command is still unanswered. */
+  /** Calls past their deadline whose command is still unanswered, on the present connection. */
   unanswered: number;
+  /** While so many are unanswered that no further probe is sent: when one is sent nevertheless, on the local clock. */
+  stuckUntil: number;
 }
 
 /** One call under way. */
@@ -50,6 +57,9 @@ export interface Call {
 
 /** A connection answers in order: behind so many commands that are late already, a further probe would only pile up. */
 const maxUnanswered = 16;
+/** A client may lose commands in silence, so that they are never answered: one more is sent after so many probes. */
+const probesPerStuckProbe = 10;
+const minStuckProbeMs = 2_000;
 /** Nodes remembered; a cluster whose addresses change all the time forgets the oldest. */
 const maxNodes = 1_000;
 
@@ -66,10 +76,12 @@ export class RedisCalls {
   readonly #idle: (() => void)[] = [];
   #running = 0;
   #hasFailed = false;
+  #losses: number;
 
   constructor(options: RedisCallsOptions) {
     this.#options = options;
     this.link = options.link;
+    this.#losses = options.link.losses;
     const isLost = (): boolean => options.withoutConnection === 'reject' && !this.#canSend();
     this.#deadlines = new Deadlines(Math.max(1, options.deadlineMs / 20), isLost);
   }
@@ -80,7 +92,7 @@ export class RedisCalls {
     let node = this.#nodes.get(address);
     if (node === undefined) {
       const { breaker, clock } = this.#options;
-      node = { breaker: new Breaker(breaker, clock), clock: new ServerClock(), unanswered: 0 };
+      node = { breaker: new Breaker(breaker, clock), clock: new ServerClock(), unanswered: 0, stuckUntil: 0 };
       this.#nodes.set(address, node);
       if (this.#nodes.size > maxNodes) this.#nodes.delete(this.#nodes.keys().next().value as string);
     }
@@ -119,7 +131,7 @@ export class RedisCalls {
     return this.run(operation, keys[0], () => this.link.script(script, keys, args), until);
   }
 
-  /** Sends within the deadline, or by `until`. Rejects with a `RedisError`; never hangs. */
+  /** Sends within the deadline, or by `until`. Rejects with a `RedisError`, or what `toError` makes of it; never hangs. */
   run<T>(
     operation: string,
     key: string | undefined,
@@ -128,28 +140,32 @@ export class RedisCalls {
   ): Promise<T> {
     const { clock, withoutConnection } = this.#options;
     const node = this.nodeOf(key);
-    const isStuck = node.breaker.isOpen && node.unanswered >= maxUnanswered;
-    const mustWait = withoutConnection === 'wait' && !this.#canSend();
-    if ((!mustWait && !this.#canSend()) || isStuck || !node.breaker.admit())
-      return Promise.reject(this.#unavailable(node));
-    const startedAt = clock.now();
-    const ends: (() => void)[] = [];
-    const call: Call = { node, startedAt, onEnd: (callback) => void ends.push(callback) };
+    if (this.link.losses !== this.#losses) this.#forgetUnanswered();
+    const canSend = this.#canSend();
+    const mustWait = withoutConnection === 'wait' && !canSend;
+    if ((!mustWait && !canSend) || this.#isStuck(node) || !node.breaker.admit())
+      return Promise.reject(this.#shown(this.#unavailable(node)));
+    const call = new RunningCall(node, clock.now());
     this.#running += 1;
     let sent: Promise<T> | undefined;
-    const start = (): Promise<T> => {
+    let work: Promise<T>;
+    if (mustWait) {
+      work = this.#whenReady(call).then(() => {
+        sent = send(call);
+        return sent;
+      });
+    } else {
       sent = send(call);
-      return sent;
-    };
-    const work = mustWait ? this.#whenReady(call).then(start) : start();
+      work = sent;
+    }
     return this.within(until, operation, work, (outcome, error) => {
       if (outcome === 'timeout' && sent !== undefined) this.#expect(node, sent);
-      for (const end of ends) end();
-      this.#settle(node, operation, startedAt, outcome, error);
+      call.end();
+      this.#settle(node, operation, call.startedAt, outcome, error);
     });
   }
 
-  /** The same promise, rejected at `until` or when the connection is lost. Tells `onSettled`; reports nothing itself. */
+  /** The same promise, rejected at `until` or when the connection is lost. Calls `onSettled`; reports nothing itself. */
   within<T>(
     until: number,
     operation: string,
@@ -161,7 +177,7 @@ export class RedisCalls {
       const fail = (outcome: 'error' | 'timeout', error: RedisError): void => {
         isSettled = true;
         onSettled?.(outcome, error);
-        reject(error);
+        reject(this.#shown(error));
       };
       const stop = this.#deadlines.start(until, () => {
         if (this.#options.withoutConnection === 'wait' || this.#canSend())
@@ -179,7 +195,7 @@ export class RedisCalls {
         (error: unknown) => {
           if (isSettled) return;
           stop();
-          fail('error', error instanceof RedisError ? error : lostError(error));
+          fail('error', redisErrorOf(error));
         },
       );
     });
@@ -214,11 +230,30 @@ export class RedisCalls {
   }
 
   #expect(node: RedisNode, work: Promise<unknown>): void {
+    const { breaker, clock } = this.#options;
+    const losses = this.#losses;
     node.unanswered += 1;
+    if (node.unanswered >= maxUnanswered)
+      node.stuckUntil = clock.now() + Math.max(breaker.openMs * probesPerStuckProbe, minStuckProbeMs);
     const forget = (): void => {
-      node.unanswered -= 1;
+      if (losses === this.#losses) node.unanswered -= 1;
     };
     work.then(forget, forget);
+  }
+
+  #isStuck(node: RedisNode): boolean {
+    if (node.unanswered < maxUnanswered || !node.breaker.isOpen) return false;
+    return this.#options.clock.now() < node.stuckUntil;
+  }
+
+  // What was sent on another connection is answered by nobody.
+  #forgetUnanswered(): void {
+    this.#losses = this.link.losses;
+    for (const node of this.#nodes.values()) node.unanswered = 0;
+  }
+
+  #shown(error: RedisError): Error {
+    return this.#options.toError?.(error) ?? error;
   }
 
   #settle(
@@ -253,4 +288,32 @@ export class RedisCalls {
     const message = `Redis is not usable now (connection ${this.link.state()}, breaker ${breaker}). It is tried again automatically.`;
     return new RedisError('ERR_WEIR_REDIS_UNAVAILABLE', message);
   }
+}
+
+/** Allocates nothing for a call that nobody waits to see end: most of them. */
+class RunningCall implements Call {
+  readonly node: RedisNode;
+  readonly startedAt: number;
+  #ends: (() => void)[] | undefined;
+
+  constructor(node: RedisNode, startedAt: number) {
+    this.node = node;
+    this.startedAt = startedAt;
+  }
+
+  onEnd(callback: () => void): void {
+    this.#ends ??= [];
+    this.#ends.push(callback);
+  }
+
+  end(): void {
+    if (this.#ends !== undefined) for (const end of this.#ends) end();
+  }
+}
+
+// What `within` waits for may itself have come through `toError`.
+function redisErrorOf(error: unknown): RedisError {
+  if (error instanceof RedisError) return error;
+  const cause = error instanceof Error ? error.cause : undefined;
+  return cause instanceof RedisError ? cause : lostError(error);
 }

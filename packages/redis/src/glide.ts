@@ -1,4 +1,4 @@
-import { closedError, lostError, type RedisError, replyError, timeoutError } from './errors.ts';
+import { closedError, lostError, RedisError, replyError, timeoutError } from './errors.ts';
 import {
   type ConnectionState,
   isPlainReply,
@@ -10,7 +10,7 @@ import {
   type SubscribeOptions,
   type Subscription,
 } from './link.ts';
-import { type NodeEvents, type NodeSubscription, subscribeToNodes } from './subscription.ts';
+import { type NodeEvents, type NodeSubscription, RetryTimer, subscribeToNodes } from './subscription.ts';
 
 /** What this package needs of a Valkey GLIDE 2 `GlideClient` or `GlideClusterClient`. */
 export interface GlideConnection {
@@ -25,6 +25,11 @@ export interface GlideOptions {
    * `(more) => GlideClient.createClient({ ...mine, ...more })`. Without it there are no messages.
    */
   readonly duplicate?: (more: object) => Promise<GlideConnection>;
+  /**
+   * The client's `databaseId`.
+   * @defaultValue 0
+   */
+  readonly database?: number;
 }
 
 // GLIDE's `Decoder.Bytes` and `PubSubChannelModes.Exact`; the package itself is never imported.
@@ -60,6 +65,14 @@ class GlideLink implements RedisLink {
     return (this.#client as { isClosed?: boolean }).isClosed === true ? 'closed' : 'unknown';
   }
 
+  get losses(): number {
+    return 0;
+  }
+
+  database(): number {
+    return this.#options.database ?? 0;
+  }
+
   watch(): () => void {
     return () => {};
   }
@@ -79,12 +92,16 @@ class GlideLink implements RedisLink {
 
   subscribe(options: SubscribeOptions): Subscription {
     const { duplicate } = this.#options;
-    if (duplicate === undefined) return { close: () => {} };
+    if (duplicate === undefined) {
+      queueMicrotask(() => options.events.onRefused?.('messages', noDuplicate()));
+      return { close: () => {} };
+    }
     // GLIDE finds the nodes of a cluster itself, and a message published on one node reaches all.
     return subscribeToNodes(options, {
       isCluster: false,
       nodes: () => new Map([['', duplicate]]),
-      connect: (connect, events) => new GlideSubscription(connect, options, events),
+      connect: (connect, events) =>
+        new GlideSubscription({ client: this.#client, connect, isCluster: this.isCluster, options, events }),
     });
   }
 
@@ -97,6 +114,13 @@ class GlideLink implements RedisLink {
     }
     return isPlainReply(reply) ? reply : normalizeReply(reply, false);
   }
+}
+
+function noDuplicate(): RedisError {
+  return new RedisError(
+    'ERR_WEIR_REDIS_INVALID_CLIENT',
+    'A GLIDE client cannot open the second connection that messages need. Pass `glide(client, { duplicate })` instead of the client.',
+  );
 }
 
 const kinds: Readonly<Record<string, string>> = {
@@ -125,40 +149,45 @@ function translate(error: unknown): RedisError {
   return replyError(`${kinds[kind] ?? kind} ${text}`.trim(), error);
 }
 
-/** How soon a connection that could not be made is tried again. */
-const retryMs = 500;
+interface GlideSubscriptionParts {
+  readonly client: GlideConnection;
+  readonly connect: (more: object) => Promise<GlideConnection>;
+  readonly isCluster: boolean;
+  readonly options: SubscribeOptions;
+  readonly events: NodeEvents;
+}
 
 /**
- * GLIDE reconnects and subscribes again in silence, and what was published in between is lost. Each ping therefore asks for
- * the connection's id: another one means that the connection was lost since.
+ * GLIDE reconnects and subscribes again in silence, and what was published in between is lost; a refused subscription it
+ * tries for ever, in silence as well. Each ping therefore asks for the connection's id, another one means that the connection was
+ * lost since, and for its number of subscriptions. A cluster client has several connections and shows any of them: there only the
+ * id of the node that it asks is known.
  */
 class GlideSubscription implements NodeSubscription {
-  readonly #connect: (more: object) => Promise<GlideConnection>;
-  readonly #options: SubscribeOptions;
-  readonly #events: NodeEvents;
+  readonly #parts: GlideSubscriptionParts;
+  readonly #retry: RetryTimer = new RetryTimer(() => this.reconnect());
   #connection: GlideConnection | undefined;
-  #id: number | undefined;
+  #id: string | undefined;
   #isClosed = false;
 
-  constructor(
-    connect: (more: object) => Promise<GlideConnection>,
-    options: SubscribeOptions,
-    events: NodeEvents,
-  ) {
-    this.#connect = connect;
-    this.#options = options;
-    this.#events = events;
+  constructor(parts: GlideSubscriptionParts) {
+    this.#parts = parts;
     void this.#open();
   }
 
   async ping(): Promise<void> {
     const connection = this.#connection;
     if (connection === undefined) return;
-    const id = Number(await connection.customCommand(['CLIENT', 'ID'], { decoder: bytes }));
-    if (this.#connection !== connection || id === this.#id) return;
-    this.#id = id;
-    this.#events.onLost();
-    this.#events.onReady(false);
+    const { id, isSubscribed } = await this.#look(connection);
+    if (this.#connection !== connection) return;
+    if (!isSubscribed) {
+      this.#parts.events.onLost();
+      this.reconnect();
+    } else if (id !== this.#id) {
+      this.#id = id;
+      this.#parts.events.onLost();
+      this.#parts.events.onReady(false);
+    }
   }
 
   reconnect(): void {
@@ -172,6 +201,7 @@ class GlideSubscription implements NodeSubscription {
   }
 
   #drop(): void {
+    this.#retry.stop();
     const connection = this.#connection;
     this.#connection = undefined;
     connection?.close();
@@ -179,13 +209,13 @@ class GlideSubscription implements NodeSubscription {
 
   async #open(): Promise<void> {
     try {
-      const connection = await this.#connect({
+      const connection = await this.#parts.connect({
         defaultDecoder: bytes,
         pubsubSubscriptions: {
-          channelsAndPatterns: { [exact]: new Set(this.#options.channels) },
+          channelsAndPatterns: { [exact]: new Set(this.#parts.options.channels) },
           callback: ({ channel, message }: { channel: Buffer | string; message: Buffer | string }) => {
             if (this.#connection !== connection) return;
-            this.#events.onMessage(
+            this.#parts.events.onMessage(
               String(channel),
               Buffer.isBuffer(message) ? message : Buffer.from(message),
             );
@@ -197,11 +227,42 @@ class GlideSubscription implements NodeSubscription {
         return;
       }
       this.#connection = connection;
-      this.#id = Number(await connection.customCommand(['CLIENT', 'ID'], { decoder: bytes }));
-      if (this.#connection === connection) this.#events.onReady(false);
-    } catch {
+      const { id, isSubscribed } = await this.#look(connection);
+      if (this.#connection !== connection) return;
+      this.#id = id;
+      if (isSubscribed) {
+        this.#retry.succeed();
+        this.#parts.events.onReady(false);
+        return;
+      }
       this.#drop();
-      if (!this.#isClosed) setTimeout(() => this.reconnect(), retryMs).unref();
+      this.#parts.events.onRefused('messages', lostError('GLIDE could not subscribe; it logs why.'));
+    } catch (error) {
+      this.#drop();
+      // GLIDE fails alike for a refused subscription and for a server that is gone.
+      if (await this.#answers()) this.#parts.events.onRefused('messages', translate(error));
     }
+    if (!this.#isClosed) this.#retry.fail();
+  }
+
+  async #answers(): Promise<boolean> {
+    try {
+      await this.#parts.client.customCommand(['PING'], { decoder: bytes });
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  async #look(connection: GlideConnection): Promise<{ readonly id: string; readonly isSubscribed: boolean }> {
+    if (this.#parts.isCluster) {
+      const id = String(await connection.customCommand(['CLIENT', 'ID'], { decoder: bytes }));
+      return { id, isSubscribed: true };
+    }
+    const info = String(await connection.customCommand(['CLIENT', 'INFO'], { decoder: bytes }));
+    return {
+      id: /\bid=(\d+)/.exec(info)?.[1] ?? '',
+      isSubscribed: !/\bsub=0\b/.test(info),
+    };
   }
 }

@@ -12,7 +12,7 @@ import {
   type Subscription,
 } from './link.ts';
 import { ScriptRunner } from './script.ts';
-import { type NodeEvents, type NodeSubscription, subscribeToNodes } from './subscription.ts';
+import { type NodeEvents, type NodeSubscription, RetryTimer, subscribeToNodes } from './subscription.ts';
 
 /** What this package needs of an ioredis 5 or 6 (or iovalkey) `Redis` or `Cluster`. */
 export interface IoredisClient {
@@ -27,6 +27,7 @@ export interface IoredisClient {
 interface IoredisOptions {
   readonly keyPrefix?: string | undefined;
   readonly redisOptions?: { readonly keyPrefix?: string | undefined } | undefined;
+  readonly db?: number | undefined;
   readonly stringNumbers?: boolean | undefined;
 }
 
@@ -63,6 +64,7 @@ export class IoredisLink implements RedisLink {
   readonly #listeners = new Set<(now: 'ready' | 'lost') => void>();
   /** Tells a lost connection from one that is made for the first time. */
   #wasReady = false;
+  #losses = 0;
 
   constructor(client: IoredisClient) {
     const { keyPrefix, redisOptions, stringNumbers } = client.options as IoredisOptions;
@@ -86,7 +88,18 @@ export class IoredisLink implements RedisLink {
     }
     if (status === 'end') return 'closed';
     if (status === 'wait') return 'idle';
-    return this.#wasReady ? 'lost' : 'connecting';
+    const hasFailed = this.#wasReady || status === 'reconnecting' || status === 'close';
+    return hasFailed ? 'lost' : 'connecting';
+  }
+
+  get losses(): number {
+    return this.#losses;
+  }
+
+  database(): number {
+    // `condition` knows of a `select()`.
+    const { condition, options } = this.#client as IoredisClient & { condition?: { select?: number } | null };
+    return condition?.select ?? (options as IoredisOptions).db ?? 0;
   }
 
   watch(listener: (now: 'ready' | 'lost') => void): () => void {
@@ -129,15 +142,20 @@ export class IoredisLink implements RedisLink {
 
   #tell(now: 'ready' | 'lost'): void {
     if (now === 'ready') this.#wasReady = true;
+    else this.#losses += 1;
     for (const listener of [...this.#listeners]) listener(now);
   }
 }
 
 function translate(error: unknown, status: string): RedisError {
   if (!(error instanceof Error)) return lostError(error);
-  if (error.name === 'ReplyError') return replyError(error.message, error);
+  if (isReply(error)) return replyError(error.message, error);
   if (error.message === 'Command timed out') return timeoutError(error);
   return status === 'end' ? closedError(error) : lostError(error);
+}
+
+function isReply(error: Error): boolean {
+  return error.name === 'ReplyError';
 }
 
 function mastersOf(client: IoredisCluster): Map<string, IoredisClient> {
@@ -169,6 +187,9 @@ class IoredisSubscription implements NodeSubscription {
   readonly #connection: IoredisConnection;
   readonly #options: SubscribeOptions;
   readonly #events: NodeEvents;
+  readonly #retry: RetryTimer = new RetryTimer(() => void this.#set());
+  /** Whether the present connection has asked for tracking: once subscribed it must not. */
+  #isTracking = false;
   #isClosed = false;
 
   constructor(node: IoredisClient, options: SubscribeOptions, events: NodeEvents) {
@@ -190,7 +211,11 @@ class IoredisSubscription implements NodeSubscription {
     connection.on('error', () => {});
     connection.on('connect', () => connection.stream?.unref?.());
     connection.on('ready', () => void this.#set());
-    connection.on('close', () => events.onLost());
+    connection.on('close', () => {
+      this.#retry.stop();
+      this.#isTracking = false;
+      events.onLost();
+    });
     connection.on('messageBuffer', (channel: Buffer, message: Buffer | Buffer[] | null) => {
       const name = channel.toString();
       if (name === invalidationChannel)
@@ -210,28 +235,50 @@ class IoredisSubscription implements NodeSubscription {
 
   close(): void {
     this.#isClosed = true;
+    this.#retry.stop();
     this.#connection.disconnect();
   }
 
   async #set(): Promise<void> {
     const { channels, trackedPrefixes } = this.#options;
     try {
-      const tracks = trackedPrefixes.length > 0 && (await this.#track(trackedPrefixes));
-      await this.#connection.subscribe(...channels, ...(tracks ? [invalidationChannel] : []));
-      if (!this.#isClosed) this.#events.onReady(tracks);
-    } catch {
-      this.reconnect();
+      this.#isTracking ||=
+        trackedPrefixes.length > 0 && (await this.#allows(() => this.#track(trackedPrefixes)));
+      await this.#connection.subscribe(...channels);
+      const tracks =
+        this.#isTracking && (await this.#allows(() => this.#connection.subscribe(invalidationChannel)));
+      if (this.#isClosed) return;
+      this.#retry.succeed();
+      this.#events.onReady(tracks);
+    } catch (caught) {
+      const error = caught as Error;
+      if (this.#isClosed) return;
+      if (!isReply(error)) {
+        this.reconnect();
+        return;
+      }
+      // A new connection would be refused as well: the same one asks again.
+      this.#events.onRefused('messages', replyError(error.message, error));
+      this.#retry.fail();
     }
   }
 
+  async #track(prefixes: readonly string[]): Promise<void> {
+    const id = String(await this.#connection.call('CLIENT', 'ID'));
+    const each = prefixes.flatMap((prefix) => ['PREFIX', prefix]);
+    await this.#connection.call('CLIENT', 'TRACKING', 'ON', 'REDIRECT', id, 'BCAST', ...each);
+  }
+
   // Servers before 6 and some proxies know no tracking, and an ACL may forbid it: the messages alone serve then.
-  async #track(prefixes: readonly string[]): Promise<boolean> {
+  async #allows(work: () => Promise<unknown>): Promise<boolean> {
     try {
-      const id = String(await this.#connection.call('CLIENT', 'ID'));
-      const each = prefixes.flatMap((prefix) => ['PREFIX', prefix]);
-      await this.#connection.call('CLIENT', 'TRACKING', 'ON', 'REDIRECT', id, 'BCAST', ...each);
+      await work();
       return true;
-    } catch {
+    } catch (caught) {
+      const error = caught as Error;
+      if (!isReply(error)) throw error;
+      const refusal = replyError(error.message, error);
+      if (refusal.reply === 'NOPERM') this.#events.onRefused('tracking', refusal);
       return false;
     }
   }

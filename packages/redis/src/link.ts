@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { RedisError } from './errors.ts';
 
 /** What an argument may be. Numbers are written as text by the caller: node-redis refuses them. */
 export type RedisArgument = string | Buffer;
@@ -20,8 +21,8 @@ export function createScript(name: string, source: string): LuaScript {
 
 /**
  * What is known of the client's connection. `idle`: the first command connects it (ioredis with `lazyConnect`).
- * `connecting`: not ready yet, for the first time. `lost`: was ready before, and reconnects. `closed`: the caller closed
- * the client, or has not connected it. `unknown`: the client does not tell (GLIDE).
+ * `connecting`: not ready yet, and nothing has failed. `lost`: the connection, or an attempt to make it, has failed, and the
+ * client reconnects. `closed`: the caller closed the client, or has not connected it. `unknown`: the client does not tell (GLIDE).
  */
 export type ConnectionState = 'idle' | 'connecting' | 'ready' | 'lost' | 'closed' | 'unknown';
 
@@ -35,8 +36,14 @@ export interface SubscriptionEvents {
   /** Messages may be missed from now on, until `onReady`. */
   onLost(): void;
   onMessage(channel: string, message: Buffer): void;
-  /** Full names of keys that changed or expired; `undefined`: a whole database was flushed. */
+  /** Full names of keys that changed or expired; `undefined`: a database of the server was flushed, not necessarily the client's. */
   onTracked(keys: readonly Buffer[] | undefined): void;
+  /**
+   * A node refuses the user `messages` (a subscription, which is tried again after one second, then ever less often) or
+   * `tracking` (messages arrive all the same, and `onReady` reports `tracks: false`). Also called, once, for `messages` where
+   * the client cannot open a connection for them.
+   */
+  onRefused?(what: 'messages' | 'tracking', error: RedisError): void;
 }
 
 /** What a subscription listens to. */
@@ -77,6 +84,13 @@ export interface RedisLink {
    */
   readonly writesLate: boolean;
   state(): ConnectionState;
+  /**
+   * How often the connection was lost so far (on a cluster, any node's). Commands sent before the last loss may never be
+   * answered. Always 0 where the client does not tell (GLIDE).
+   */
+  readonly losses: number;
+  /** The number of the database that the client uses. Channels are shared by all databases of a server. */
+  database(): number;
   /** Calls back when the connection becomes ready or is lost (on a cluster, any node's). Returns how to stop. */
   watch(listener: (now: 'ready' | 'lost') => void): () => void;
   /** The node that serves a key, as `host:port`, where the client knows it; otherwise `''`. */

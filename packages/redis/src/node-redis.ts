@@ -12,7 +12,7 @@ import {
   type Subscription,
 } from './link.ts';
 import { ScriptRunner } from './script.ts';
-import { type NodeEvents, type NodeSubscription, subscribeToNodes } from './subscription.ts';
+import { type NodeEvents, type NodeSubscription, RetryTimer, subscribeToNodes } from './subscription.ts';
 
 /** What this package needs of a node-redis 5 or later client. */
 export interface NodeRedisClient {
@@ -58,6 +58,7 @@ export class NodeRedisLink implements RedisLink {
   readonly #listeners = new Set<(now: 'ready' | 'lost') => void>();
   /** Tells a lost connection from one that is made for the first time. */
   #wasReady = false;
+  #losses = 0;
 
   constructor(client: NodeRedisClient | NodeRedisCluster) {
     this.#client = client;
@@ -85,7 +86,16 @@ export class NodeRedisLink implements RedisLink {
       this.#wasReady = true;
       return 'ready';
     }
-    return this.#wasReady ? 'lost' : 'connecting';
+    return this.#wasReady || this.#losses > 0 ? 'lost' : 'connecting';
+  }
+
+  get losses(): number {
+    return this.#losses;
+  }
+
+  // The client does not show what a `select()` has changed.
+  database(): number {
+    return (this.#client as { options?: { database?: number } }).options?.database ?? 0;
   }
 
   watch(listener: (now: 'ready' | 'lost') => void): () => void {
@@ -145,6 +155,7 @@ export class NodeRedisLink implements RedisLink {
 
   #tell(now: 'ready' | 'lost'): void {
     if (now === 'ready') this.#wasReady = true;
+    else this.#losses += 1;
     for (const listener of [...this.#listeners]) listener(now);
   }
 }
@@ -202,7 +213,11 @@ class NodeRedisSubscription implements NodeSubscription {
   readonly #node: () => Promise<NodeRedisClient>;
   readonly #options: SubscribeOptions;
   readonly #events: NodeEvents;
+  readonly #retry: RetryTimer = new RetryTimer(() => void this.#subscribe());
   #connection: NodeRedisConnection | undefined;
+  /** From then on the client subscribes again by itself whenever it reconnects. */
+  #isSubscribed = false;
+  #isTrackingRefused = false;
   #isClosed = false;
 
   constructor(node: () => Promise<NodeRedisClient>, options: SubscribeOptions, events: NodeEvents) {
@@ -227,6 +242,7 @@ class NodeRedisSubscription implements NodeSubscription {
   }
 
   #drop(): void {
+    this.#retry.stop();
     const connection = this.#connection;
     this.#connection = undefined;
     if (connection?.isOpen === true) connection.destroy();
@@ -234,14 +250,15 @@ class NodeRedisSubscription implements NodeSubscription {
 
   async #open(): Promise<void> {
     const { trackedPrefixes } = this.#options;
+    let opened: NodeRedisConnection | undefined;
     try {
       const node = await this.#node();
       if (this.#isClosed) return;
       const base = (node.options ?? {}) as { socket?: object };
       const connection = node.duplicate({
         RESP: 3,
-        // Without it the client drops invalidations in silence.
-        emitInvalidate: trackedPrefixes.length > 0,
+        // Without it the client drops invalidations in silence; with it, it asks for tracking while it connects.
+        emitInvalidate: trackedPrefixes.length > 0 && !this.#isTrackingRefused,
         clientSideCache: undefined,
         disableOfflineQueue: false,
         socket: {
@@ -250,8 +267,11 @@ class NodeRedisSubscription implements NodeSubscription {
         },
       }) as NodeRedisConnection;
       this.#connection = connection;
+      opened = connection;
       // Without a listener an `error` event would end the process.
-      connection.on('error', () => {});
+      connection.on('error', (error: Error) => {
+        if (this.#connection === connection) this.#onError(error);
+      });
       const lost = (): void => {
         if (this.#connection === connection) this.#events.onLost();
       };
@@ -262,12 +282,33 @@ class NodeRedisSubscription implements NodeSubscription {
         this.#events.onTracked(key === null ? undefined : [Buffer.isBuffer(key) ? key : Buffer.from(key)]);
       });
       // After a reconnect the client subscribes again by itself before `ready`, and sends a plain CLIENT TRACKING ON.
-      let isSubscribed = false;
+      this.#isSubscribed = false;
       connection.on('ready', () => {
-        if (isSubscribed) void this.#set(connection);
+        if (this.#connection !== connection) return;
+        if (this.#isSubscribed) void this.#set(connection);
+        else void this.#subscribe();
       });
       await connection.connect();
       connection.unref();
+    } catch {
+      if (this.#connection === undefined || this.#connection === opened) this.#openLater();
+    }
+  }
+
+  // A user without the right to CLIENT TRACKING could not connect at all: the messages alone serve then.
+  #onError(error: Error): void {
+    const refusal = translate(error);
+    if (refusal.reply !== 'NOPERM' || this.#isTrackingRefused || this.#options.trackedPrefixes.length === 0)
+      return;
+    this.#isTrackingRefused = true;
+    this.#events.onRefused('tracking', refusal);
+    this.reconnect();
+  }
+
+  async #subscribe(): Promise<void> {
+    const connection = this.#connection;
+    if (connection === undefined) return;
+    try {
       await connection.subscribe(
         [...this.#options.channels],
         (message, channel) => {
@@ -275,10 +316,17 @@ class NodeRedisSubscription implements NodeSubscription {
         },
         true,
       );
-      isSubscribed = true;
+      if (this.#connection !== connection) return;
+      this.#isSubscribed = true;
+      this.#retry.succeed();
       await this.#set(connection);
-    } catch {
-      this.#retry();
+    } catch (error) {
+      if (this.#connection !== connection) return;
+      const refusal = translate(error);
+      // The connection reports its own end, and subscribes when it is ready again.
+      if (refusal.code !== 'ERR_WEIR_REDIS_REPLY') return;
+      this.#events.onRefused('messages', refusal);
+      this.#retry.fail();
     }
   }
 
@@ -290,18 +338,20 @@ class NodeRedisSubscription implements NodeSubscription {
 
   async #track(connection: NodeRedisConnection): Promise<boolean> {
     const { trackedPrefixes } = this.#options;
-    if (trackedPrefixes.length === 0) return false;
+    if (trackedPrefixes.length === 0 || this.#isTrackingRefused) return false;
     const each = trackedPrefixes.flatMap((prefix) => ['PREFIX', prefix]);
     try {
       await connection.sendCommand(['CLIENT', 'TRACKING', 'OFF'], replyOptions);
       await connection.sendCommand(['CLIENT', 'TRACKING', 'ON', 'BCAST', ...each], replyOptions);
       return true;
-    } catch {
+    } catch (error) {
+      const refusal = translate(error);
+      if (refusal.reply === 'NOPERM') this.#events.onRefused('tracking', refusal);
       return false;
     }
   }
 
-  #retry(): void {
+  #openLater(): void {
     this.#drop();
     if (this.#isClosed) return;
     setTimeout(() => {

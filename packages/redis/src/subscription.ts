@@ -1,3 +1,4 @@
+import type { RedisError } from './errors.ts';
 import type { SubscribeOptions, Subscription } from './link.ts';
 
 /** What the connection to one node reports. */
@@ -6,6 +7,7 @@ export interface NodeEvents {
   onLost(): void;
   onMessage(channel: string, message: Buffer): void;
   onTracked(keys: readonly Buffer[] | undefined): void;
+  onRefused(what: 'messages' | 'tracking', error: RedisError): void;
 }
 
 /** A connection of our own to one node. It connects and reconnects by itself. */
@@ -23,6 +25,36 @@ export interface NodeSource<Node> {
   /** The masters there are now, by address. */
   nodes(): ReadonlyMap<string, Node>;
   connect(node: Node, events: NodeEvents): NodeSubscription;
+}
+
+const minRetryMs = 1_000;
+const maxRetryMs = 60_000;
+
+/** Tries a refused subscription again: after one second, then twice as long each time, at most a minute. */
+export class RetryTimer {
+  readonly #retry: () => void;
+  #timer: NodeJS.Timeout | undefined;
+  #delayMs = minRetryMs;
+
+  constructor(retry: () => void) {
+    this.#retry = retry;
+  }
+
+  fail(): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(this.#retry, this.#delayMs);
+    this.#timer.unref();
+    this.#delayMs = Math.min(this.#delayMs * 2, maxRetryMs);
+  }
+
+  succeed(): void {
+    this.stop();
+    this.#delayMs = minRetryMs;
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+  }
 }
 
 /** How soon a cluster client that does not know its nodes yet is asked again. */
@@ -75,6 +107,9 @@ export function subscribeToNodes<Node>(options: SubscribeOptions, source: NodeSo
       },
       onTracked: (keys) => {
         if (!isClosed) events.onTracked(keys);
+      },
+      onRefused: (what, error) => {
+        if (!isClosed) events.onRefused?.(what, error);
       },
     });
     members.set(address, { subscription, isReady: false, tracks: false });

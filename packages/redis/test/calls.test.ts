@@ -193,6 +193,58 @@ it.each(['wait', 'reject'] as const)(
   },
 );
 
+describe('a client that never answers', () => {
+  const createDeafLink = () => {
+    const state = { losses: 0, sent: 0 };
+    const link = {
+      get losses() {
+        return state.losses;
+      },
+      state: () => 'ready',
+      nodeOf: () => '',
+      command: () => {
+        state.sent += 1;
+        return new Promise<never>(() => {});
+      },
+    } as unknown as RedisLink;
+    return { link, state };
+  };
+
+  it('gets a bounded number of commands, then one from time to time', async () => {
+    let nowMs = 0;
+    const { link, state } = createDeafLink();
+    const { calls } = createCalls(link, {
+      deadlineMs: 1,
+      breaker: { failures: 1, openMs: 10 },
+      clock: { now: () => nowMs },
+    });
+    const attempt = async (times: number): Promise<number> => {
+      for (let count = 0; count < times; count += 1) {
+        nowMs += 10;
+        await codeOf(calls.command('read', 'GET', ['k']));
+      }
+      return state.sent;
+    };
+    expect(await attempt(100)).toBe(16);
+    nowMs += 2_000;
+    expect(await attempt(10)).toBe(17);
+    // Another connection owes no answers.
+    state.losses += 1;
+    expect(await attempt(100)).toBe(33);
+  });
+
+  it('makes calls reject with what `toError` makes of the reason', async () => {
+    const shown = (error: RedisError) => new Error(`shown: ${error.code}`, { cause: error });
+    const { calls } = createCalls(createDeafLink().link, {
+      deadlineMs: 1,
+      breaker: { failures: 1, openMs: 3_600_000 },
+      toError: shown,
+    });
+    await expect(calls.command('read', 'GET', ['k'])).rejects.toThrow('shown: ERR_WEIR_REDIS_TIMEOUT');
+    await expect(calls.command('read', 'GET', ['k'])).rejects.toThrow('shown: ERR_WEIR_REDIS_UNAVAILABLE');
+  });
+});
+
 it('a lost connection ends at once what waits for it', async () => {
   let isLost = false;
   const deadlines = new Deadlines(1, () => isLost);

@@ -1,4 +1,7 @@
+import { GlideClient, Logger } from '@valkey/valkey-glide';
 import { type RedisCluster, type RedisServer, startRedis, startRedisCluster } from '@weir/test-kit';
+import { Redis } from 'ioredis';
+import { createClient } from 'redis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createScript, linkOf, type RedisError, type RedisLink, type RedisReply } from '../src/index.ts';
 import { clientKinds, type TestClient } from './clients.ts';
@@ -6,6 +9,9 @@ import { clientKinds, type TestClient } from './clients.ts';
 const binary = Buffer.from([0, 1, 13, 10, 255, 254, 128, 36]);
 const echo = createScript('echo', 'return { #KEYS, KEYS[1], ARGV[1], {1, {ARGV[2], false}}, 42 }');
 const fails = createScript('fails', "return redis.error_reply('WEIR late')");
+
+// GLIDE logs every refused try, thousands in a second.
+Logger.setLoggerConfig('off');
 
 let server: RedisServer;
 let cluster: RedisCluster;
@@ -262,6 +268,91 @@ describe.each(clientKinds)('$name', (kind) => {
     }
   });
 
+  it('reports a refused subscription, tries it again, and is ready once it is permitted', async () => {
+    const own = await startRedis();
+    const client = await kind.single(own);
+    const events: string[] = [];
+    const refused = Promise.withResolvers<RedisError>();
+    const ready = Promise.withResolvers<void>();
+    await client.link.command('ACL', [], ['SETUSER', 'default', 'resetchannels']);
+    const subscription = client.link.subscribe({
+      channels: ['news'],
+      trackedPrefixes: [],
+      pingMs: 200,
+      events: {
+        onReady: () => {
+          events.push('ready');
+          ready.resolve();
+        },
+        onLost: () => events.push('lost'),
+        onMessage: () => {},
+        onTracked: () => {},
+        onRefused: (what, error) => {
+          events.push(`refused ${what}`);
+          refused.resolve(error);
+        },
+      },
+    });
+    try {
+      const { reply } = await refused.promise;
+      // GLIDE does not tell why it cannot subscribe.
+      if (kind.library !== 'valkey-glide') expect(reply).toBe('NOPERM');
+      expect(events).toEqual(['refused messages']);
+      await client.link.command('ACL', [], ['SETUSER', 'default', 'allchannels']);
+      await ready.promise;
+      expect(new Set(events)).toEqual(new Set(['refused messages', 'ready']));
+    } finally {
+      subscription.close();
+      await client.close();
+      await own.stop();
+    }
+  });
+
+  it.runIf(kind.library !== 'valkey-glide')('carries messages alone where tracking is refused', async () => {
+    const own = await startRedis();
+    const client = await kind.single(own);
+    const refused: string[] = [];
+    const ready = Promise.withResolvers<boolean>();
+    await client.link.command('ACL', [], ['SETUSER', 'default', '-client|tracking']);
+    const subscription = client.link.subscribe({
+      channels: ['news'],
+      trackedPrefixes: ['k'],
+      pingMs: 200,
+      events: {
+        onReady: (tracks) => ready.resolve(tracks),
+        onLost: () => {},
+        onMessage: () => {},
+        onTracked: () => {},
+        onRefused: (what, { reply }) => refused.push(`${what} ${reply}`),
+      },
+    });
+    try {
+      expect(await ready.promise).toBe(false);
+      expect(refused).toEqual(['tracking NOPERM']);
+    } finally {
+      subscription.close();
+      await client.close();
+      await own.stop();
+    }
+  });
+
+  it('counts the losses of its connection, and knows its database', async () => {
+    const own = await startRedis();
+    const client = await kind.single(own);
+    try {
+      expect([client.link.losses, client.link.database()]).toEqual([0, 0]);
+      if (kind.library === 'valkey-glide') return;
+      const lost = Promise.withResolvers<void>();
+      client.link.watch((now) => now === 'lost' && lost.resolve());
+      await own.kill();
+      await lost.promise;
+      expect(client.link.losses).toBeGreaterThan(0);
+    } finally {
+      await client.close();
+      await own.stop();
+    }
+  });
+
   it('rejects what is under way when the server dies, or sends it again with the arguments of then', async () => {
     const own = await startRedis();
     const client = await kind.single(own);
@@ -314,6 +405,37 @@ describe.each(clientKinds)('$name', (kind) => {
   });
 });
 
+it('a GLIDE client alone reports that it cannot carry messages', async () => {
+  const client = await GlideClient.createClient({ addresses: [{ host: '127.0.0.1', port: server.port }] });
+  const refused = Promise.withResolvers<RedisError>();
+  const subscription = linkOf(client).subscribe({
+    channels: ['news'],
+    trackedPrefixes: [],
+    pingMs: 1_000,
+    events: {
+      onReady: () => {},
+      onLost: () => {},
+      onMessage: () => {},
+      onTracked: () => {},
+      onRefused: (_, error) => refused.resolve(error),
+    },
+  });
+  expect(await refused.promise).toMatchObject({ code: 'ERR_WEIR_REDIS_INVALID_CLIENT' });
+  subscription.close();
+  client.close();
+});
+
+it('knows the database that the options of its client name', async () => {
+  const ioredis = new Redis(server.port, '127.0.0.1', { db: 3 });
+  const nodeRedis = createClient({ url: `${server.url}/5` });
+  await nodeRedis.connect();
+  expect([linkOf(ioredis).database(), linkOf(nodeRedis).database()]).toEqual([3, 5]);
+  await ioredis.select(4);
+  expect(linkOf(ioredis).database()).toBe(4);
+  ioredis.disconnect();
+  nodeRedis.destroy();
+});
+
 it.each([undefined, null, {}, 'redis://127.0.0.1', { get: () => {} }])('refuses %o as a client', (client) => {
   expect(() => linkOf(client as never)).toThrowError(
     expect.objectContaining({ code: 'ERR_WEIR_REDIS_INVALID_CLIENT' }),
@@ -321,7 +443,6 @@ it.each([undefined, null, {}, 'redis://127.0.0.1', { get: () => {} }])('refuses 
 });
 
 async function flushScripts(port: number): Promise<void> {
-  const { Redis } = await import('ioredis');
   const node = new Redis({ host: '127.0.0.1', port });
   await node.script('FLUSH');
   node.disconnect();
