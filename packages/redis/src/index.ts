@@ -9,6 +9,7 @@ export type { IoredisClient } from './ioredis.ts';
 export {
   type ConnectionState,
   createScript,
+  decorateLink,
   type LuaScript,
   type RedisArgument,
   type RedisLink,

@@ -103,6 +103,39 @@ export interface RedisLink {
   subscribe(options: SubscribeOptions): Subscription;
 }
 
+/**
+ * The same link with every command and script passed through `around`, which sends it when it calls `send`: to count calls, to
+ * delay them, to inject faults. Subscriptions and the state are those of the link itself.
+ */
+export function decorateLink(
+  link: RedisLink,
+  around: (
+    send: () => Promise<RedisReply>,
+    keys: readonly string[],
+    args: readonly RedisArgument[],
+  ) => Promise<RedisReply>,
+): RedisLink {
+  const { isCluster, keyPrefix, library, tracking, weirRedisLink, writesLate } = link;
+  return {
+    weirRedisLink,
+    library,
+    isCluster,
+    keyPrefix,
+    tracking,
+    writesLate,
+    get losses() {
+      return link.losses;
+    },
+    state: () => link.state(),
+    database: () => link.database(),
+    watch: (listener) => link.watch(listener),
+    nodeOf: (key) => link.nodeOf(key),
+    subscribe: (options) => link.subscribe(options),
+    command: (name, keys, args = []) => around(() => link.command(name, keys, args), keys, args),
+    script: (script, keys, args) => around(() => link.script(script, keys, args), keys, args),
+  };
+}
+
 /** Turns a client's reply into the one shape of all clients. */
 export function normalizeReply(reply: unknown, numbersAsText: boolean): RedisReply {
   if (reply === null || reply === undefined) return null;
@@ -119,13 +152,25 @@ export function normalizeReply(reply: unknown, numbersAsText: boolean): RedisRep
         normalizeReply(key, numbersAsText),
         normalizeReply(value, numbersAsText),
       ]);
-    return reply.map((one) => normalizeReply(one, numbersAsText));
+    return normalizeList(reply, numbersAsText);
   }
   if (reply instanceof Uint8Array) return Buffer.from(reply);
   return Object.entries(reply).flatMap(([key, value]) => [
     Buffer.from(key),
     normalizeReply(value, numbersAsText),
   ]);
+}
+
+// Nearly every list is in shape already: the hot path copies none.
+function normalizeList(list: readonly unknown[], numbersAsText: boolean): RedisReply[] {
+  let copy: RedisReply[] | undefined;
+  for (let index = 0; index < list.length; index += 1) {
+    const one = list[index];
+    const normal = isPlainReply(one) ? one : normalizeReply(one, numbersAsText);
+    if (copy === undefined && normal !== one) copy = list.slice(0, index) as RedisReply[];
+    copy?.push(normal);
+  }
+  return copy ?? (list as RedisReply[]);
 }
 
 /** GLIDE's form of an entry of a map. */

@@ -3,8 +3,15 @@ import { type RedisCluster, type RedisServer, startRedis, startRedisCluster } fr
 import { Redis } from 'ioredis';
 import { createClient } from 'redis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createScript, linkOf, type RedisError, type RedisLink, type RedisReply } from '../src/index.ts';
-import { clientKinds, type TestClient } from './clients.ts';
+import {
+  createScript,
+  decorateLink,
+  linkOf,
+  type RedisError,
+  type RedisLink,
+  type RedisReply,
+} from '../src/index.ts';
+import { type ClientKind, clientKinds, type TestClient } from './clients.ts';
 
 const binary = Buffer.from([0, 1, 13, 10, 255, 254, 128, 36]);
 const echo = createScript('echo', 'return { #KEYS, KEYS[1], ARGV[1], {1, {ARGV[2], false}}, 42 }');
@@ -403,6 +410,23 @@ describe.each(clientKinds)('$name', (kind) => {
     });
     expect(client.link.state()).toBe('closed');
   });
+});
+
+it('a decorated link passes every command and script through its function', async () => {
+  const client = await (clientKinds[0] as ClientKind).single(server);
+  const seen: string[] = [];
+  const link = decorateLink(client.link, async (send, keys, args) => {
+    seen.push(`${keys} ${args}`);
+    const reply = await send();
+    if (args[0] === 'lost') throw new Error('lost');
+    return reply;
+  });
+  await link.command('SET', ['decorated'], ['lost']).catch(({ message }: Error) => seen.push(message));
+  expect(String(await link.command('GET', ['decorated']))).toBe('lost');
+  await link.script(echo, ['k'], ['a', 'b']);
+  expect(seen).toEqual(['decorated lost', 'lost', 'decorated ', 'k a,b']);
+  expect([link.state(), link.losses, link.database()]).toEqual(['ready', 0, 0]);
+  await client.close();
 });
 
 it('a GLIDE client alone reports that it cannot carry messages', async () => {
