@@ -15,6 +15,6 @@ export async function generate(): Promise<Map<string, string>> {
       `export const ${file.slice(0, -4)}Script: LuaScript = {\n  name: ${JSON.stringify(file.slice(0, -4))},\n  sha1: ${JSON.stringify(sha1)},\n  source: ${JSON.stringify(source)},\n};\n`,
     );
   }
-  const content = `// Generated from lua/*.lua by \`pnpm generate\`. Do not edit.\nimport type { LuaScript } from './redis-client.ts';\n\n${scripts.join('\n')}`;
+  const content = `// Generated from lua/*.lua by \`pnpm generate\`. Do not edit.\nimport type { LuaScript } from '@weir/redis';\n\n${scripts.join('\n')}`;
   return new Map([['packages/cache/src/stores/lua.gen.ts', content]]);
 }

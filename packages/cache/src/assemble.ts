@@ -2,12 +2,11 @@ import { Coherence } from './coherence/coherence.ts';
 import type { Core } from './core.ts';
 import { Leases } from './leases.ts';
 import type { ResolvedOptions } from './options.ts';
-import { Breaker } from './policies/breaker.ts';
 import { RecoveryQueue } from './recovery-queue.ts';
 import { Counters } from './stats.ts';
 import { MemoryStore } from './stores/memory-store.ts';
 import { namespaceName } from './stores/names.ts';
-import { RedisGate } from './stores/redis-gate.ts';
+import { RedisCommands } from './stores/redis-commands.ts';
 import { RedisStore } from './stores/redis-store.ts';
 import { sizeAtAGlance, sizeOf } from './stores/size-of.ts';
 import { TagRegistry } from './tags.ts';
@@ -20,26 +19,26 @@ export function assemble(
   options: ResolvedOptions,
   assertOpen: () => void,
 ): { readonly core: Core; readonly writer: Writer } {
-  const { l1, l2, name, now, random, redis: client, version } = options;
+  const { l1, l2, name, now, random, redis: link, version } = options;
   const counters = new Counters();
   const memory = new MemoryStore(l1, counters);
   let redis: RedisStore | undefined;
-  if (client !== undefined) {
-    const breaker = new Breaker({ failures: l2.breakerFailures, openMs: l2.breakerOpenMs }, now);
-    const gate = new RedisGate({
+  if (link !== undefined) {
+    const prefix = `${l2.prefix}:${name}@${version}:`;
+    const commands = new RedisCommands({
       cache: name,
-      client,
+      link,
+      prefix,
       deadlineMs: l2.deadlineMs,
-      breaker,
-      openMs: l2.breakerOpenMs,
+      breaker: { failures: l2.breakerFailures, openMs: l2.breakerOpenMs },
       counters,
-      now,
+      clock: { now },
+      onRecovered: () => {
+        leases?.drain();
+        void recovery.drain();
+      },
     });
-    gate.onRecovered = () => {
-      leases?.drain();
-      void recovery.drain();
-    };
-    redis = new RedisStore(gate, `${l2.prefix}:${name}@${version}:`, l2.leaseMs, now);
+    redis = new RedisStore(commands, prefix, l2.leaseMs, { now });
   }
   const leases = redis === undefined ? undefined : new Leases(redis);
   const tags = new TagRegistry(redis?.tags, memory, now);
@@ -50,10 +49,10 @@ export function assemble(
     overflow: { id: everything, redo: () => writer.redo(everything) },
   });
   const coherence =
-    client === undefined || redis === undefined || l2.coherence === 'none'
+    link === undefined || redis === undefined || l2.coherence === 'none'
       ? undefined
       : new Coherence({
-          client,
+          link,
           redis,
           memory,
           tags,

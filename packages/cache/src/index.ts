@@ -1,3 +1,4 @@
+export type { RedisClient } from '@weir/redis';
 export type { LoadMany } from './batch.ts';
 export { type Cache, createCache, type GetOrSetOptions, type SetOptions } from './cache.ts';
 export type { AnnouncedCache, CacheLoadEvent, CacheRedisEvent } from './channels.ts';
@@ -8,5 +9,4 @@ export type { CacheOptions, L1Options, RedisOptions } from './options.ts';
 export type { PolicyOptions } from './policies/policy.ts';
 export type { SchemaResult, StandardSchema } from './schema.ts';
 export type { CacheStats } from './stats.ts';
-export type { RedisClient } from './stores/redis-client.ts';
 export type { WrapOptions, Wrapped } from './wrap.ts';

@@ -1,3 +1,4 @@
+import { linkOf, type RedisClient, RedisError, type RedisLink } from '@weir/redis';
 import { createCoarseClock } from './clock.ts';
 import { CacheError, invalidOption } from './errors.ts';
 import { checkName } from './keys.ts';
@@ -8,7 +9,6 @@ import {
   type PolicyOptions,
   policyKeys,
 } from './policies/policy.ts';
-import type { RedisClient } from './stores/redis-client.ts';
 
 /** Bounds of the in-process tier. */
 export interface L1Options {
@@ -52,7 +52,11 @@ export interface RedisOptions {
 export interface CacheOptions {
   /** Names the cache in Redis keys and metrics; processes that share a cache share its name. */
   readonly name: string;
-  /** An ioredis `Redis` or `Cluster`, yours to open and close. Without it the cache lives in memory only. */
+  /**
+   * A client of ioredis 5 or 6, node-redis or Valkey GLIDE, single or cluster, yours to open and close. GLIDE needs
+   * `glide(client, { duplicate })` of `@weir/redis` to hear of changes by other processes. Without a client the cache lives
+   * in memory only.
+   */
   readonly redis?: RedisClient;
   readonly l1?: L1Options;
   readonly l2?: RedisOptions;
@@ -69,7 +73,7 @@ export interface CacheOptions {
 /** `CacheOptions` with every field present and checked. */
 export interface ResolvedOptions {
   readonly name: string;
-  readonly redis: RedisClient | undefined;
+  readonly redis: RedisLink | undefined;
   readonly l1: {
     readonly maxEntries: number;
     readonly maxBytes: number;
@@ -93,14 +97,6 @@ export function resolveOptions(options: CacheOptions): ResolvedOptions {
   }
   checkKeys('options', options, optionKeys);
   const { redis, clock, random } = options;
-  if (redis !== undefined && typeof (redis as Partial<RedisClient>)?.callBuffer !== 'function') {
-    throw invalidOption(
-      'redis',
-      'an ioredis client (5 or later)',
-      redis,
-      'Pass `new Redis(url)` or `new Cluster(nodes)`.',
-    );
-  }
   if (clock !== undefined && typeof clock?.now !== 'function')
     throw invalidOption('clock', 'an object with `now()`', clock);
   if (random !== undefined && typeof random !== 'function')
@@ -110,7 +106,7 @@ export function resolveOptions(options: CacheOptions): ResolvedOptions {
   checkKeys('defaults', defaults, policyKeys);
   return Object.freeze({
     name: checkName('name', options.name),
-    redis,
+    redis: redis === undefined ? undefined : resolveRedis(redis),
     l1: resolveL1(options.l1 ?? {}),
     l2: resolveL2(options.l2 ?? {}),
     defaults: compilePolicy(defaults, defaultPolicy),
@@ -119,6 +115,16 @@ export function resolveOptions(options: CacheOptions): ResolvedOptions {
     coarseNow: clock === undefined ? createCoarseClock() : () => clock.now(),
     random: random ?? Math.random,
   });
+}
+
+function resolveRedis(client: RedisClient): RedisLink {
+  try {
+    return linkOf(client);
+  } catch (error) {
+    if (!(error instanceof RedisError)) throw error;
+    const expected = 'a client of ioredis, node-redis or Valkey GLIDE';
+    throw invalidOption('redis', expected, client, 'Pass the client itself, not its options or URL.');
+  }
 }
 
 function resolveL1(l1: L1Options): ResolvedOptions['l1'] {

@@ -118,7 +118,9 @@ export class ReadThrough {
       memory.delete(entry.namespace, entry.key);
       return 'invalid';
     }
-    if (redis !== undefined && !redis.isUsable) return 'servable';
+    if (redis !== undefined && !redis.isUsable({ namespace: entry.namespace.name, key: entry.key })) {
+      return 'servable';
+    }
     return entry.epoch === memory.epoch && areCurrent === true ? 'servable' : 'unsure';
   }
 

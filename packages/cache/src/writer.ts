@@ -216,7 +216,7 @@ export class Writer {
   ): Promise<boolean> {
     const { coherence } = this.#core;
     // Answers cannot reach an instance that is not subscribed (yet).
-    const canConfirm = !redis.isUsable || (await coherence?.becomesTrusted()) !== false;
+    const canConfirm = !redis.isUsable() || (await coherence?.becomesTrusted()) !== false;
     const announcement: Announcement | undefined = coherence?.announce(change);
     try {
       const receivers = await send(announcement?.message ?? changeMessage(change, redis.instance, 0));

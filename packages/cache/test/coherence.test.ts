@@ -1,7 +1,8 @@
 import { type RedisServer, startRedis } from '@weir/test-kit';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { type Cache, type CacheOptions, createCache } from '../src/index.ts';
+import { type Cache, type CacheOptions, createCache, type RedisClient } from '../src/index.ts';
+import { ioredis, nodeRedis, type TestClient } from './clients.ts';
 
 let server: RedisServer;
 let redis: Redis;
@@ -37,8 +38,21 @@ const inL1 = async (cache: Cache, key: string) => {
   return cache.stats().l1Hits > before;
 };
 
-describe.each(['tracking', 'bus'] as const)('with %s', (coherence) => {
-  const options = { l2: { coherence } };
+describe.each([
+  ['tracking', ioredis],
+  ['bus', ioredis],
+  ['tracking', nodeRedis],
+] as const)('with %s, through $library', (coherence, kind) => {
+  let client: TestClient;
+  beforeAll(async () => {
+    client = await kind.connect(server);
+    options.redis = client.redis;
+  });
+  afterAll(() => client.close());
+  const options: Partial<CacheOptions> & { redis: RedisClient } = {
+    redis,
+    l2: { coherence, deadlineMs: 2_000 },
+  };
 
   it('a resolved delete has reached the L1 of every instance', async () => {
     const caches = await Promise.all([instance(options), instance(options), instance(options)]);
@@ -80,13 +94,19 @@ describe.each(['tracking', 'bus'] as const)('with %s', (coherence) => {
   });
 });
 
-describe('changes by others than Weir', () => {
+describe.each([ioredis, nodeRedis])('changes by others than Weir, through $library,', (kind) => {
+  let client: TestClient;
+  beforeAll(async () => {
+    client = await kind.connect(server);
+  });
+  afterAll(() => client.close());
+
   it.each([
     ['DEL', (key: string) => redis.del(key)],
     ['PEXPIRE', (key: string) => redis.pexpire(key, 1)],
     ['FLUSHALL', () => redis.flushall()],
   ])('%s evicts the entry from L1', async (_name, change) => {
-    const caches = [await instance(), await instance()];
+    const caches = [await instance({ redis: client.redis }), await instance({ redis: client.redis })];
     for (const key of ['k', 'comma,\nnewline']) {
       for (const cache of caches) await cache.getOrSet(key, () => 1);
       for (const cache of caches) expect(await inL1(cache, key)).toBe(true);
@@ -94,7 +114,9 @@ describe('changes by others than Weir', () => {
       for (const cache of caches) await vi.waitFor(async () => expect(await inL1(cache, key)).toBe(false));
     }
   });
+});
 
+describe('changes by others than Weir', () => {
   it('to keys that are no UTF-8 do no harm', async () => {
     const cache = await instance();
     const events = vi.fn();

@@ -1,20 +1,19 @@
 import { type RedisServer, startRedis } from '@weir/test-kit';
 import { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { type Cache, createCache } from '../src/index.ts';
-import { Breaker } from '../src/policies/breaker.ts';
-import { Counters } from '../src/stats.ts';
-import { RedisGate } from '../src/stores/redis-gate.ts';
-import { createManualClock } from '../src/testing.ts';
+import { type Cache, createCache, type RedisClient } from '../src/index.ts';
+import { type ClientKind, ioredis, nodeRedis } from './clients.ts';
 
 let server: RedisServer;
 let clients: Redis[];
+let closings: (() => void)[];
 let caches: Cache[];
 const unhandled = vi.fn();
 
 beforeEach(async () => {
   server = await startRedis();
   clients = [];
+  closings = [];
   caches = [];
   unhandled.mockClear();
   process.on('unhandledRejection', unhandled);
@@ -22,15 +21,21 @@ beforeEach(async () => {
 afterEach(async () => {
   await Promise.all(caches.map((cache) => cache.close()));
   for (const client of clients) client.disconnect();
+  for (const close of closings) close();
   await server.stop();
   process.off('unhandledRejection', unhandled);
   expect(unhandled).not.toHaveBeenCalled();
 });
 
-async function instance(deadlineMs = 200): Promise<Cache> {
-  const client = new Redis(server.url, { retryStrategy: () => 20 });
-  client.on('error', () => {});
-  clients.push(client);
+async function connect(kind: ClientKind): Promise<RedisClient> {
+  const { close, redis } = await kind.connect(server);
+  closings.push(close);
+  return redis;
+}
+
+async function instance(deadlineMs = 200, kind: ClientKind = ioredis): Promise<Cache> {
+  const client = await connect(kind);
+  if (kind === ioredis) clients.push(client as Redis);
   const l2 = { deadlineMs, breakerFailures: 3, breakerOpenMs: 50, leaseMs: 300 };
   const cache = createCache({ name: 'shop', redis: client, l2 });
   caches.push(cache);
@@ -38,18 +43,29 @@ async function instance(deadlineMs = 200): Promise<Cache> {
   return cache;
 }
 
-describe.each([
-  ['frozen', () => server.pause(), () => server.resume()],
-  [
-    'killed',
-    () => server.kill(),
-    async () => {
+const faults = [
+  { fault: 'frozen', breakIt: () => server.pause(), repair: () => server.resume() },
+  {
+    fault: 'killed',
+    breakIt: () => server.kill(),
+    repair: async () => {
       server = await startRedis({ port: server.port });
     },
-  ],
-])('a %s Redis', (_name, breakIt, repair) => {
+  },
+];
+
+describe.each(
+  [ioredis, nodeRedis].flatMap((kind) => faults.map((fault) => ({ kind, library: kind.library, ...fault }))),
+)('a $fault Redis, through $library,', ({ breakIt, kind, repair }) => {
+  let admin: Redis;
+  beforeEach(async () => {
+    admin = new Redis(server.url, { retryStrategy: () => 20 });
+    admin.on('error', () => {});
+    clients.push(admin);
+  });
+
   it('stalls no read beyond the deadline, opens the breaker, and is used again by itself', async () => {
-    const cache = await instance();
+    const cache = await instance(200, kind);
     await cache.getOrSet('warm', () => 'warm');
     await breakIt();
     for (let id = 0; id < 10; id += 1) expect(await cache.getOrSet(`k${id}`, () => id)).toBe(id);
@@ -61,14 +77,14 @@ describe.each([
     await vi.waitFor(
       async () => {
         await cache.getOrSet(`again${Math.random()}`, () => 1);
-        expect(await clients[0]?.keys('*again*')).not.toEqual([]);
+        expect(await admin.keys('*again*')).not.toEqual([]);
       },
       { timeout: 10_000, interval: 20 },
     );
   });
 
   it('is told of a delete as soon as it answers, and nobody sees the old value then', async () => {
-    const [a, b] = [await instance(), await instance()];
+    const [a, b] = [await instance(200, kind), await instance(200, kind)];
     await a.getOrSet('k', () => 'old');
     await b.getOrSet('k', () => expect.unreachable());
     await breakIt();
@@ -115,38 +131,6 @@ describe.each([true, false])(
     });
   },
 );
-
-it('a client that loses commands and does not show its connection is tried again from time to time', async () => {
-  const clock = createManualClock();
-  let sent = 0;
-  const client = {
-    status: 'ready',
-    isCluster: false,
-    options: {},
-    callBuffer: () => {
-      sent += 1;
-      return new Promise<never>(() => {});
-    },
-    duplicate: () => {
-      throw new Error('not needed');
-    },
-  };
-  const breaker = new Breaker({ failures: 1, openMs: 10 }, clock.now);
-  const options = { cache: 'shop', client, deadlineMs: 1, openMs: 10, breaker };
-  const gate = new RedisGate({ ...options, counters: new Counters(), now: clock.now });
-  const attempt = () => gate.run('read', () => client.callBuffer()).catch(() => {});
-  for (let count = 0; count < 100; count += 1) {
-    clock.advance(10);
-    await attempt();
-  }
-  expect(sent).toBe(16);
-  clock.advance(2_000);
-  for (let count = 0; count < 10; count += 1) {
-    clock.advance(10);
-    await attempt();
-  }
-  expect(sent).toBe(17);
-});
 
 it('a Redis that never answered holds nobody up', async () => {
   await server.kill();

@@ -2,6 +2,7 @@
 import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { decorateLink, linkOf } from '@weir/redis';
 import { type RedisServer, startRedis } from '@weir/test-kit';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -36,28 +37,19 @@ async function instance(options: Partial<CacheOptions> = {}): Promise<Cache> {
 function holdingClient() {
   let held: Promise<void> | undefined;
   const isHeld = Promise.withResolvers<void>();
-  const flaky = createFlakyRedis(client);
   return {
     isHeld: isHeld.promise,
     hold(until: Promise<void>) {
       held = until;
     },
-    redis: {
-      ...flaky,
-      get status() {
-        return client.status;
-      },
-      options: client.options,
-      duplicate: client.duplicate.bind(client),
-      async callBuffer(command: string, args: (string | Buffer | number)[]) {
-        const reply = await client.callBuffer(command, args as string[]);
-        if (held !== undefined) {
-          isHeld.resolve();
-          await held;
-        }
-        return reply;
-      },
-    } as unknown as Redis,
+    redis: decorateLink(linkOf(client), async (send) => {
+      const reply = await send();
+      if (held !== undefined) {
+        isHeld.resolve();
+        await held;
+      }
+      return reply;
+    }),
   };
 }
 

@@ -1,10 +1,8 @@
+import { decorateLink, linkOf } from '@weir/redis';
 import { type RedisServer, startRedis } from '@weir/test-kit';
-import fc from 'fast-check';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type Cache, createCache, type RedisClient } from '../src/index.ts';
-import { Deadlines } from '../src/stores/deadlines.ts';
-import { ServerClock } from '../src/stores/server-clock.ts';
 import { createFlakyRedis } from '../src/testing.ts';
 
 let server: RedisServer;
@@ -41,19 +39,21 @@ async function instance(client: RedisClient, deadlineMs = 2_000): Promise<Cache>
 function counting(keys: readonly string[]): { readonly client: RedisClient; readonly count: () => number } {
   const names = new Set<unknown>(keys.map((key) => `weir:shop@1:e:{${key}}`));
   let count = 0;
-  const client = {
-    get status() {
-      return redis.status;
-    },
-    isCluster: false,
-    options: redis.options,
-    callBuffer: (command: string, args: (string | Buffer | number)[]) => {
-      if (args.some((arg) => names.has(arg))) count += 1;
-      return redis.callBuffer(command, args);
-    },
-    duplicate: (...args: never[]) => redis.duplicate(...args),
-  };
+  const client = decorateLink(linkOf(redis), (send, used) => {
+    if (used.some((key) => names.has(key))) count += 1;
+    return send();
+  });
   return { client, count: () => count };
+}
+
+/** A client whose commands can be delayed. */
+function slowable(): { readonly link: RedisClient; delayMs: number } {
+  const slow = { link: linkOf(redis) as RedisClient, delayMs: 0 };
+  slow.link = decorateLink(linkOf(redis), async (send) => {
+    if (slow.delayMs > 0) await new Promise((resolve) => setTimeout(resolve, slow.delayMs));
+    return await send();
+  });
+  return slow;
 }
 
 describe('one command for all that is asked for at once', () => {
@@ -150,18 +150,15 @@ describe('a lease whose grant was never heard of', () => {
   });
 
   it('is given back when Redis answers again, where it could not be at once', async () => {
-    const client = createFlakyRedis(redis);
-    const cache = await instance(client);
-    const { callBuffer } = client;
     let refused = 0;
     // The grant is lost, then the connection: the release cannot be sent.
-    client.callBuffer = async (command, args) => {
-      if (refused === 2 || !args.includes('weir:shop@1:l:{~:k}'))
-        return await callBuffer.call(client, command, args);
+    const client = decorateLink(linkOf(redis), async (send, keys) => {
+      if (refused === 2 || !keys.includes('weir:shop@1:l:{~:k}')) return await send();
       refused += 1;
-      if (refused === 1) await callBuffer.call(client, command, args);
+      if (refused === 1) await send();
       throw new Error('Connection is closed.');
-    };
+    });
+    const cache = await instance(client);
     expect(await cache.getOrSet('k', () => 'first')).toBe('first');
     expect(refused).toBe(2);
     await cache.getOrSet('other', () => 1);
@@ -170,70 +167,26 @@ describe('a lease whose grant was never heard of', () => {
 });
 
 it('all that one read asks of Redis has one deadline together', async () => {
-  const client = createFlakyRedis(redis);
-  const cache = createCache({ name: 'slow', redis: client, l2: { deadlineMs: 200 } });
+  const client = slowable();
+  const cache = createCache({ name: 'slow', redis: client.link, l2: { deadlineMs: 200 } });
   open.push(cache);
   await cache.ready();
-  const { callBuffer } = client;
   // Each command alone stays within the deadline: the lease, then the versions of the namespace.
-  client.callBuffer = async (command, args) => {
-    await new Promise((resolve) => setTimeout(resolve, 130));
-    return await callBuffer.call(client, command, args);
-  };
+  client.delayMs = 130;
   expect(await cache.getOrSet('k', () => 1)).toBe(1);
   expect(cache.stats().redisErrors).toBeGreaterThan(0);
 });
 
 it('a read that gave up on its second command counts as late though that command was answered in its own time', async () => {
-  const client = createFlakyRedis(redis);
-  const cache = await instance(client, 200);
+  const client = slowable();
+  const cache = await instance(client.link, 200);
   // Reads that hit: the next one looks first and asks for the lease after that.
   for (let id = 0; id < 12; id += 1) {
     await (await instance(redis)).getOrSet(`k${id}`, () => id);
     await cache.getOrSet(`k${id}`, () => id);
   }
   const { redisErrors } = cache.stats();
-  const { callBuffer } = client;
-  client.callBuffer = async (command, args) => {
-    await new Promise((resolve) => setTimeout(resolve, 130));
-    return await callBuffer.call(client, command, args);
-  };
+  client.delayMs = 130;
   expect(await cache.getOrSet('missing', () => 1)).toBe(1);
   await vi.waitFor(() => expect(cache.stats().redisErrors).toBe(redisErrors + 1));
-});
-
-it('a lost connection ends at once what waits for it', async () => {
-  let isLost = false;
-  const deadlines = new Deadlines(1, () => isLost);
-  const ended = new Promise<string>((resolve) => {
-    deadlines.start(performance.now() + 3_600_000, () => resolve('ended'));
-  });
-  isLost = true;
-  expect(await ended).toBe('ended');
-});
-
-it('what is known of the clock of Redis never makes an entry live longer than it does', () => {
-  const step = fc.record({
-    pause: fc.integer({ min: 0, max: 20_000 }),
-    there: fc.integer({ min: 0, max: 500 }),
-    back: fc.integer({ min: 0, max: 500 }),
-  });
-  fc.assert(
-    fc.property(fc.integer({ min: -1e9, max: 1e9 }), fc.array(step, { minLength: 1 }), (offset, steps) => {
-      const clock = new ServerClock();
-      let now = 0;
-      for (const { back, pause, there } of steps) {
-        now += pause;
-        const sentAt = now;
-        now += there;
-        const serverMs = now + offset;
-        now += back;
-        clock.observe(serverMs, sentAt, now);
-        expect(clock.toLocal(1_000 + offset)).toBeLessThanOrEqual(1_000);
-        expect(clock.toLocal(1_000 + offset)).toBeGreaterThanOrEqual(1_000 - there - back);
-      }
-      expect(clock.isKnown(now)).toBe(true);
-      expect(clock.isKnown(now + 10_000)).toBe(false);
-    }),
-  );
 });

@@ -1,10 +1,13 @@
+import { decorateLink, linkOf } from '@weir/redis';
 import { type RedisServer, startRedis } from '@weir/test-kit';
 import { Redis } from 'ioredis';
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { createCache, type RedisClient } from '../src/index.ts';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { type Cache, createCache, type RedisClient } from '../src/index.ts';
+import { ioredis, nodeRedis, type TestClient } from './clients.ts';
 
 let server: RedisServer;
 let redis: Redis;
+const open: Cache[] = [];
 
 beforeAll(async () => {
   server = await startRedis();
@@ -17,12 +20,25 @@ afterAll(async () => {
 beforeEach(async () => {
   await redis.flushall();
 });
+afterEach(async () => {
+  await Promise.all(open.splice(0).map((cache) => cache.close()));
+});
 
 // A loaded machine may give Redis no turn for a while.
-const create = () => createCache({ name: 'shop', redis, l2: { deadlineMs: 2_000 } });
-const caches = () => [create(), create()] as const;
+function create(client: RedisClient = redis): Cache {
+  const cache = createCache({ name: 'shop', redis: client, l2: { deadlineMs: 2_000 } });
+  open.push(cache);
+  return cache;
+}
 
-describe('two processes on one Redis', () => {
+describe.each([ioredis, nodeRedis])('two processes on one Redis, through $library,', (kind) => {
+  let client: TestClient;
+  beforeAll(async () => {
+    client = await kind.connect(server);
+  });
+  afterAll(() => client.close());
+  const caches = () => [create(client.redis), create(client.redis)] as const;
+
   it('share what one of them has loaded, and its expiry', async () => {
     const [a, b] = caches();
     expect(await a.getOrSet('k', () => ({ at: new Date(5) }), { ttlMs: 60_000 })).toEqual({
@@ -75,8 +91,8 @@ describe('two processes on one Redis', () => {
 describe('an expired value with grace, while another process loads', () => {
   const policy = { ttlMs: 1, graceMs: 600_000 };
 
-  async function expired() {
-    const [a, b, c] = [create(), create(), create()] as const;
+  async function expired(client: RedisClient = redis) {
+    const [a, b, c] = [create(), create(), create(client)] as const;
     for (const cache of [a, b, c]) {
       expect(await cache.ready()).toBe(true);
       await cache.getOrSet('warm', () => 1);
@@ -92,76 +108,69 @@ describe('an expired value with grace, while another process loads', () => {
     };
     const first = a.getOrSet('k', load, policy);
     await started.promise;
-    const close = () => Promise.all([a, b, c].map((cache) => cache.close()));
-    return { others: [b, c], gate, first, close };
+    return { others: [b, c], gate, first };
   }
   const areWaiting = () => vi.waitFor(async () => expect(await redis.strlen('weir:shop@1:l:{~:k}')).toBe(17));
 
   it('is handed out by nobody: the others wait, and get the new one', async () => {
-    const { close, first, gate, others } = await expired();
+    const { first, gate, others } = await expired();
     const reads = others.map((cache) => cache.getOrSet('k', () => expect.unreachable(), policy));
     await areWaiting();
     gate.resolve('new');
     expect(await Promise.all([first, ...reads])).toEqual(['new', 'new', 'new']);
-    await close();
   });
 
   it('stands in everywhere when that load fails, and nobody tries again at once', async () => {
-    const { close, first, gate, others } = await expired();
+    const { first, gate, others } = await expired();
     const reads = () => others.map((cache) => cache.getOrSet('k', () => expect.unreachable(), policy));
     const waiting = reads();
     await areWaiting();
     gate.reject(new Error('down'));
     expect(await Promise.all([first, ...waiting])).toEqual(['old', 'old', 'old']);
     expect(await Promise.all(reads())).toEqual(['old', 'old']);
-    await close();
   });
 
   it('stands in after the soft timeout, even if Redis brings it later than that', async () => {
-    const { close, first, gate, others } = await expired();
-    const client: RedisClient = redis;
-    const { callBuffer } = client;
     const isOver = Promise.withResolvers<void>();
-    client.callBuffer = async (command, args) => {
-      const reply = await callBuffer.call(client, command, args);
-      await isOver.promise;
+    let isHeld = false;
+    const late = decorateLink(linkOf(redis), async (send) => {
+      const reply = await send();
+      if (isHeld) await isOver.promise;
       return reply;
-    };
+    });
+    const { first, gate, others } = await expired(late);
+    isHeld = true;
     const read = others[1]?.getOrSet('k', () => expect.unreachable(), { ...policy, softTimeoutMs: 1 });
     await new Promise((resolve) => setTimeout(resolve, 1));
     setTimeout(isOver.resolve, 1);
     expect(await read).toBe('old');
-    client.callBuffer = callBuffer;
     gate.resolve('new');
     expect(await first).toBe('new');
-    await close();
   });
 
   it('stands in after the soft timeout', async () => {
-    const { close, first, gate, others } = await expired();
+    const { first, gate, others } = await expired();
     const reads = others.map((cache) =>
       cache.getOrSet('k', () => expect.unreachable(), { ...policy, softTimeoutMs: 200 }),
     );
     expect(await Promise.all(reads)).toEqual(['old', 'old']);
     gate.resolve('new');
     expect(await first).toBe('new');
-    await close();
   });
 
   it('does not stand in when it was deleted meanwhile', async () => {
-    const { close, first, gate, others } = await expired();
+    const { first, gate, others } = await expired();
     const reads = others.map((cache) => cache.getOrSet('k', () => 'own', policy));
     await areWaiting();
     expect(await others[0]?.delete('k')).toBe(true);
     gate.reject(new Error('down'));
     await expect(first).rejects.toThrow('down');
     expect(await Promise.all(reads)).toEqual(['own', 'own']);
-    await close();
   });
 });
 
 it('a value within stale-while-revalidate is served at once while another process loads', async () => {
-  const [a, b] = caches();
+  const [a, b] = [create(), create()];
   for (const cache of [a, b]) expect(await cache.ready()).toBe(true);
   const policy = { ttlMs: 1, staleWhileRevalidateMs: 600_000 };
   await a.set('k', 'old', policy);

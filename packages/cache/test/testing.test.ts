@@ -3,6 +3,7 @@ import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createCache } from '../src/index.ts';
 import { createFlakyRedis, createManualClock, storeContract } from '../src/testing.ts';
+import { ioredis, nodeRedis, type TestClient, valkeyGlide } from './clients.ts';
 
 let server: RedisServer;
 const clients: Redis[] = [];
@@ -20,8 +21,18 @@ afterAll(async () => {
   await server.stop();
 });
 
-describe('the store contract holds on this Redis:', () => {
-  it.each(storeContract(connect).map((check) => [check.title, check.run] as const))(
+describe.each([ioredis, nodeRedis, valkeyGlide])('the store contract holds through $library:', (kind) => {
+  const opened: TestClient[] = [];
+  const connectOne = async () => {
+    const client = await kind.connect(server);
+    opened.push(client);
+    return client.redis;
+  };
+  afterAll(() => {
+    for (const client of opened) client.close();
+  });
+
+  it.each(storeContract(connectOne).map((check) => [check.title, check.run] as const))(
     '%s',
     async (_title, run) => {
       await run();

@@ -1,14 +1,13 @@
+import type { RedisError, RedisLink, Subscription } from '@weir/redis';
 import { redisSuffix } from '../keys.ts';
 import type { Entry } from '../stores/entry.ts';
 import type { MemoryStore } from '../stores/memory-store.ts';
 import type { Namespace } from '../stores/namespace.ts';
-import type { RedisClient } from '../stores/redis-client.ts';
 import type { RedisStore } from '../stores/redis-store.ts';
 import { verify } from '../stores/verify.ts';
 import type { TagRegistry } from '../tags.ts';
 import { Acknowledgements, type PendingChange } from './acknowledgements.ts';
 import { ackMessage, type Change, changeMessage, parseAck, parseMessage, splitBusKey } from './messages.ts';
-import { Subscriber } from './subscriber.ts';
 import { type Ticket, Waiters } from './waiters.ts';
 
 /** How long the check of what is probably our own echo may wait for more of them. */
@@ -16,7 +15,7 @@ const echoDelayMs = 2;
 
 /** What keeps L1 in step with other processes. */
 export interface CoherenceOptions {
-  readonly client: RedisClient;
+  readonly link: RedisLink;
   readonly redis: RedisStore;
   readonly memory: MemoryStore;
   readonly tags: TagRegistry;
@@ -48,12 +47,11 @@ export class Coherence {
   readonly #waiters = new Waiters();
   readonly #ownChannel: string;
   readonly #self: string;
-  readonly #subscribers = new Map<string, Subscriber>();
-  readonly #ready = new Set<string>();
+  readonly #subscription: Subscription;
   readonly #owedAcks = new Map<string, number[]>();
   readonly #echoes = new Set<Entry>();
-  readonly #refresh: NodeJS.Timeout | undefined;
-  readonly #refused = new Set<string>();
+  #isReady = false;
+  #isRefused = false;
   /** Resolves when it is known whether changes reach this instance. */
   #whenKnown = Promise.withResolvers<void>();
 
@@ -63,15 +61,12 @@ export class Coherence {
     this.#self = options.redis.instance.toString('latin1');
     this.#ownChannel = `${options.redis.channel}:${options.redis.instance.toString('hex')}`;
     options.memory.distrust();
-    this.#subscribe();
-    if (options.client.isCluster) {
-      this.#refresh = setInterval(() => this.#subscribe(), options.pingMs);
-      this.#refresh.unref();
-    }
+    this.#subscription = this.#subscribe();
   }
 
+  /** Whether changes reach this instance. */
   get isTrusted(): boolean {
-    return this.#subscribers.size > 0 && this.#ready.size === this.#subscribers.size;
+    return this.#isReady;
   }
 
   /**
@@ -79,10 +74,10 @@ export class Coherence {
    * the subscription.
    */
   async becomesTrusted(timeoutMs: number = this.#options.deadlineMs): Promise<boolean> {
-    if (this.isTrusted || this.#refused.size > 0) return this.isTrusted;
+    if (this.#isReady || this.#isRefused) return this.#isReady;
     const { promise, resolve } = Promise.withResolvers<boolean>();
     const timer = setTimeout(resolve, timeoutMs, false);
-    void this.#whenKnown.promise.then(() => resolve(this.isTrusted));
+    void this.#whenKnown.promise.then(() => resolve(this.#isReady));
     return await promise.finally(() => clearTimeout(timer));
   }
 
@@ -100,60 +95,42 @@ export class Coherence {
   }
 
   close(): void {
-    clearInterval(this.#refresh);
-    for (const subscriber of this.#subscribers.values()) subscriber.close();
-    this.#subscribers.clear();
+    this.#subscription.close();
   }
 
-  // A cluster's nodes come and go: one subscriber for each master there is now.
-  #subscribe(): void {
-    const { client } = this.#options;
-    const nodes = client.isCluster ? mastersOf(client) : new Map([['', client]]);
-    for (const [name, subscriber] of this.#subscribers) {
-      if (nodes.has(name)) continue;
-      subscriber.close();
-      this.#subscribers.delete(name);
-      this.#ready.delete(name);
-      this.#refused.delete(name);
-    }
-    for (const [name, node] of nodes) {
-      if (!this.#subscribers.has(name)) this.#subscribers.set(name, this.#subscriber(name, node));
-    }
-    if (client.isCluster && nodes.size === 0) setTimeout(() => this.#subscribe(), 50).unref();
-  }
-
-  #subscriber(name: string, node: RedisClient): Subscriber {
-    const { memory, mode, onReady, pingMs, redis } = this.#options;
+  #subscribe(): Subscription {
+    const { link, memory, mode, onReady, pingMs, redis } = this.#options;
     const { entries, tags } = redis.trackedPrefixes;
-    const channels = [redis.channel, this.#ownChannel];
-    return new Subscriber(
-      node,
-      { channels, prefixes: mode === 'tracking' ? [entries, tags] : [], pingMs },
-      {
+    return link.subscribe({
+      channels: [redis.channel, this.#ownChannel],
+      trackedPrefixes: mode === 'tracking' && link.tracking !== 'none' ? [entries, tags] : [],
+      pingMs,
+      events: {
         onReady: () => {
-          this.#refused.delete(name);
-          this.#ready.add(name);
-          if (!this.isTrusted) return;
+          this.#isReady = true;
+          this.#isRefused = false;
           memory.trust();
           this.#whenKnown.resolve();
           onReady();
         },
         onLost: () => {
-          this.#ready.delete(name);
+          this.#isReady = false;
           this.#whenKnown = Promise.withResolvers<void>();
           memory.distrust();
         },
-        onRefused: (reply, isWhole) => {
-          redis.warnRefused(isWhole ? 'SUBSCRIBE' : 'CLIENT TRACKING', reply);
-          if (!isWhole) return;
-          this.#refused.add(name);
-          this.#whenKnown.resolve();
-          this.#whenKnown = Promise.withResolvers<void>();
-        },
+        onRefused: (what, error) => this.#onRefused(what, error),
         onMessage: (channel, message) => this.#onMessage(channel, message),
         onTracked: (keys) => this.#onTracked(keys),
       },
-    );
+    });
+  }
+
+  #onRefused(what: 'messages' | 'tracking', error: RedisError): void {
+    this.#options.redis.warnRefused(what === 'messages' ? 'SUBSCRIBE' : 'CLIENT TRACKING', error.message);
+    if (what === 'tracking') return;
+    this.#isRefused = true;
+    this.#whenKnown.resolve();
+    this.#whenKnown = Promise.withResolvers<void>();
   }
 
   #onMessage(channel: string, bytes: Buffer): void {
@@ -277,14 +254,4 @@ export class Coherence {
     }
     return undefined;
   }
-}
-
-function mastersOf(client: RedisClient): Map<string, RedisClient> {
-  const { nodes } = client as RedisClient & { nodes(role: 'master'): RedisClient[] };
-  return new Map(
-    nodes.call(client, 'master').map((node) => {
-      const { host, port } = node.options as { host?: string; port?: number };
-      return [`${host}:${port}`, node];
-    }),
-  );
 }

@@ -1,5 +1,5 @@
 // Generated from lua/*.lua by `pnpm generate`. Do not edit.
-import type { LuaScript } from './redis-client.ts';
+import type { LuaScript } from '@weir/redis';
 
 export const commitScript: LuaScript = {
   name: "commit",

@@ -1,22 +1,64 @@
+import {
+  type BreakerOptions,
+  type Clock,
+  type LuaScript,
+  type RedisArgument,
+  RedisCalls,
+  type RedisError,
+  type RedisLink,
+  type RedisReply,
+} from '@weir/redis';
+import { publishRedis } from '../channels.ts';
 import { CacheError } from '../errors.ts';
-import { evalScript, type LuaScript, type RedisArgument } from './redis-client.ts';
-import type { RedisGate } from './redis-gate.ts';
+import type { Counters } from '../stats.ts';
+
+/** What the Redis calls of one cache are made with. */
+export interface RedisCommandsOptions {
+  /** The name of the cache. */
+  readonly cache: string;
+  readonly link: RedisLink;
+  /** The first part of every key and channel, without the client's key prefix. */
+  readonly prefix: string;
+  readonly deadlineMs: number;
+  readonly breaker: BreakerOptions;
+  readonly counters: Counters;
+  readonly clock: Clock;
+  /** Called after the first success that follows a failure. */
+  readonly onRecovered: () => void;
+}
 
 /**
- * How commands and scripts are sent: through the gate, several keys at a time only where one server has them all. What
- * Redis refuses to the user is told once.
+ * How the cache calls Redis: within the deadline and through the breaker of `RedisCalls`, several keys in one command only
+ * where one server has them all. Every outcome is counted and published. A command that Redis refuses to the user is warned of once.
  */
 export class RedisCommands {
-  readonly gate: RedisGate;
-  readonly #start: string;
+  readonly link: RedisLink;
+  readonly calls: RedisCalls;
+  readonly #options: RedisCommandsOptions;
   readonly #refused = new Set<string>();
   #isSharded: boolean;
 
-  /** `start`: of every key and channel. */
-  constructor(gate: RedisGate, start: string) {
-    this.gate = gate;
-    this.#start = start;
-    this.#isSharded = gate.client.isCluster;
+  constructor(options: RedisCommandsOptions) {
+    const { breaker, cache, clock, counters, deadlineMs, link, onRecovered } = options;
+    this.link = link;
+    this.#options = options;
+    this.#isSharded = link.isCluster;
+    this.calls = new RedisCalls({
+      link,
+      deadlineMs,
+      breaker,
+      clock,
+      withoutConnection: 'reject',
+      onRecovered,
+      toError: cacheErrorOf,
+      onOutcome: (operation, durationMs, outcome, error) => {
+        if (error !== undefined) {
+          counters.redisErrors += 1;
+          this.#notice(operation, error);
+        }
+        publishRedis(() => ({ cache, operation, durationMs, outcome }));
+      },
+    });
   }
 
   /** Whether keys of different slots cannot share a command. */
@@ -24,10 +66,15 @@ export class RedisCommands {
     return this.#isSharded;
   }
 
-  /** Settles by `until`, a moment of `performance.now`; default: the gate's deadline. */
-  call(operation: string, command: string, args: readonly RedisArgument[], until?: number): Promise<unknown> {
-    const send = () => this.gate.client.callBuffer(command, args as RedisArgument[]);
-    return this.gate.run(operation, send, until).catch((error: unknown) => this.#notice(error, command));
+  /** Sends one command. Settles by `until`, a moment of `performance.now`; default: the deadline. */
+  call(
+    operation: string,
+    command: string,
+    keys: readonly string[],
+    args?: readonly RedisArgument[],
+    until?: number,
+  ): Promise<RedisReply> {
+    return this.calls.command(operation, command, keys, args, until);
   }
 
   /** As `call`, for a script. */
@@ -37,33 +84,60 @@ export class RedisCommands {
     keys: readonly string[],
     args: readonly RedisArgument[],
     until?: number,
-  ): Promise<unknown> {
-    const send = () => evalScript(this.gate.client, script, keys, args);
-    return this.gate.run(operation, send, until).catch((error: unknown) => this.#notice(error, 'EVALSHA'));
+  ): Promise<RedisReply> {
+    return this.calls.script(operation, script, keys, args, until);
   }
 
-  /** How many subscribers a script has told, from its reply: negative when the user may not publish. */
-  told(receivers: number): number {
-    if (receivers < 0) this.warnRefused('PUBLISH', 'NOPERM');
-    return Math.max(receivers, 0);
+  /**
+   * The same promise, rejected at `until`. Counts the wait as failed although the command, whose own deadline ends later, may
+   * still be answered.
+   */
+  within<T>(until: number, operation: string, work: Promise<T>): Promise<T> {
+    return this.calls.within(until, operation, work, (outcome) => {
+      if (outcome !== 'timeout') return;
+      const count = () => {
+        this.#options.counters.redisErrors += 1;
+      };
+      // A command that fails is counted as itself.
+      work.then(count, () => {});
+    });
   }
 
-  /** Warns once for each command that Redis refuses it. */
+  /** The number of subscribers that received a script's message, from its reply: negative when the user may not publish. */
+  receivers(reply: number): number {
+    if (reply < 0) this.warnRefused('PUBLISH', 'NOPERM');
+    return Math.max(reply, 0);
+  }
+
+  /** Warns once for each command that Redis refuses. */
   warnRefused(command: string, reply: string): void {
     if (this.#refused.has(command)) return;
     this.#refused.add(command);
+    const start = `${this.link.keyPrefix}${this.#options.prefix}`;
     const { code, message } = new CacheError(
       'ERR_WEIR_CACHE_REDIS_REFUSED',
-      `Redis refuses \`${command}\` to cache '${this.gate.cache}': ${reply}. Permit it with \`ACL SETUSER\`; the cache's keys and channels are \`~${this.#start}* &${this.#start}* &__redis__:invalidate\`.`,
+      `Redis refuses \`${command}\` to cache '${this.#options.cache}': ${reply}. Permit it with \`ACL SETUSER\`; the cache's keys and channels are \`~${start}* &${start}* &__redis__:invalidate\`.`,
     );
     process.emitWarning(message, { code });
   }
 
-  #notice(error: unknown, command: string): never {
-    const reply = error instanceof Error ? error.message : '';
-    // A proxy in front of a cluster looks like a single server, but for this.
-    if (reply.startsWith('CROSSSLOT')) this.#isSharded = true;
-    else if (reply.startsWith('NOPERM')) this.warnRefused(command, reply);
-    throw error;
+  #notice(operation: string, error: RedisError): void {
+    // A proxy in front of a cluster looks like a single server, except for this reply.
+    if (error.code === 'ERR_WEIR_REDIS_CROSSSLOT') this.#isSharded = true;
+    else if (error.reply === 'NOPERM') {
+      const command = /'(\w+)(?:\|\w+)?' command/.exec(error.message)?.[1] ?? operation;
+      this.warnRefused(command.toUpperCase(), error.message);
+    }
   }
+}
+
+function cacheErrorOf(cause: RedisError): Error {
+  if (cause.code === 'ERR_WEIR_REDIS_TIMEOUT') {
+    const repair = 'The deadline is `l2.deadlineMs`.';
+    return new CacheError('ERR_WEIR_CACHE_REDIS_TIMEOUT', `${cause.message} ${repair}`, { cause });
+  }
+  if (cause.code === 'ERR_WEIR_REDIS_UNAVAILABLE') {
+    return new CacheError('ERR_WEIR_CACHE_REDIS_UNAVAILABLE', cause.message, { cause });
+  }
+  return cause;
 }

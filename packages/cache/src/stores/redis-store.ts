@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { type Clock, type RedisArgument, type ServerClock, TurnBatch } from '@weir/redis';
 import { freshUntilOf, stampBytes, stampOffset } from '../codec/envelope.ts';
 import { busKey } from '../coherence/messages.ts';
 import {
@@ -9,12 +10,8 @@ import {
   stampsScript,
   writeScript,
 } from './lua.gen.ts';
-import { databaseOf, keyPrefixOf, type RedisArgument } from './redis-client.ts';
-import { RedisCommands } from './redis-commands.ts';
-import type { RedisGate } from './redis-gate.ts';
+import type { RedisCommands } from './redis-commands.ts';
 import { RedisTags } from './redis-tags.ts';
-import { ServerClock } from './server-clock.ts';
-import { TickBatch } from './tick-batch.ts';
 
 /** What a read found, and what became of the lease it asked for. */
 export interface RedisRead {
@@ -64,16 +61,14 @@ const wishes = { none: '0', 'if-stale': '1', always: '2' } as const;
  * when Redis fails or passes its deadline.
  */
 export class RedisStore {
-  readonly #gate: RedisGate;
   readonly #commands: RedisCommands;
   readonly #prefix: string;
   readonly #leaseMs: number;
-  readonly #now: () => number;
-  readonly #clock = new ServerClock();
-  readonly #values: TickBatch<string, RedisRead>;
-  readonly #asks: TickBatch<Ask, RedisRead>;
-  readonly #commits: TickBatch<Commit, boolean>;
-  readonly #stamps: TickBatch<string, string>;
+  readonly #clock: Clock;
+  readonly #values: TurnBatch<string, RedisRead>;
+  readonly #asks: TurnBatch<Ask, RedisRead>;
+  readonly #commits: TurnBatch<Commit, boolean>;
+  readonly #stamps: TurnBatch<string, string>;
   readonly #subjectOffset: number;
   /** Tells this instance's messages and stamps from every other's. */
   readonly instance: Buffer = randomBytes(8);
@@ -84,14 +79,13 @@ export class RedisStore {
   #writes = 0;
 
   /** `prefix` ends in `:`; nothing else may use it. */
-  constructor(gate: RedisGate, prefix: string, leaseMs: number, now: () => number) {
-    this.#gate = gate;
-    this.#commands = new RedisCommands(gate, `${keyPrefixOf(gate.client)}${prefix}`);
+  constructor(commands: RedisCommands, prefix: string, leaseMs: number, clock: Clock) {
+    this.#commands = commands;
     this.#prefix = prefix;
-    this.#now = now;
-    const keyPrefix = keyPrefixOf(gate.client);
+    this.#clock = clock;
+    const { keyPrefix } = commands.link;
     // Pub/sub knows no databases.
-    const database = databaseOf(gate.client);
+    const database = commands.link.database();
     this.channel = `${keyPrefix}${prefix}bus${database === 0 ? '' : `@${database}`}`;
     this.tags = new RedisTags(this.#commands, `${prefix}t:{`, this.channel);
     this.#subjectOffset = Buffer.byteLength(`${keyPrefix}${prefix}e:{`);
@@ -99,24 +93,27 @@ export class RedisStore {
     // Keys of different slots cannot share a command.
     const max = () => (this.#commands.isSharded ? 1 : maxScripted);
     const maxRead = () => (this.#commands.isSharded ? 1 : maxValues);
-    this.#values = new TickBatch((subjects) => this.#runValues(subjects), maxRead);
-    this.#asks = new TickBatch((asks) => this.#runAsks(asks), max);
-    this.#commits = new TickBatch((commits) => this.#runCommits(commits), max);
-    this.#stamps = new TickBatch((subjects) => this.#runStamps(subjects), max);
+    this.#values = new TurnBatch((subjects) => this.#runValues(subjects), maxRead);
+    this.#asks = new TurnBatch((asks) => this.#runAsks(asks), max);
+    this.#commits = new TurnBatch((commits) => this.#runCommits(commits), max);
+    this.#stamps = new TurnBatch((subjects) => this.#runStamps(subjects), max);
   }
 
-  get isUsable(): boolean {
-    return this.#gate.isUsable;
+  /** Whether a command sent now would be sent; on a cluster, to the node of an entry. */
+  isUsable(name?: RedisName): boolean {
+    const { calls, link } = this.#commands;
+    if (!link.isCluster || name === undefined) return calls.isUsable();
+    return calls.isUsable(this.#entryKey(busKey(name.namespace, name.key)));
   }
 
   /** Whether `peek` can judge freshness: it knows the clock of one server, not of each node of a cluster. */
   get knowsTime(): boolean {
-    return !this.#commands.isSharded && this.#clock.isKnown(this.#now());
+    return !this.#commands.isSharded && this.#serverClock.isKnown(this.#clock.now());
   }
 
   /** The first part of every entry's and every tag's key, as messages from Redis spell them. */
   get trackedPrefixes(): { readonly entries: string; readonly tags: string } {
-    const start = `${keyPrefixOf(this.#gate.client)}${this.#prefix}`;
+    const start = `${this.#commands.link.keyPrefix}${this.#prefix}`;
     return { entries: `${start}e:{`, tags: `${start}t:{` };
   }
 
@@ -140,12 +137,12 @@ export class RedisStore {
 
   /** The moment of `performance.now` by which a read that starts now must be done with Redis. */
   deadline(): number {
-    return this.#gate.deadline();
+    return this.#commands.calls.deadline();
   }
 
   /** Resolves when nothing is under way any more. */
   async idle(): Promise<void> {
-    await this.#gate.idle();
+    await this.#commands.calls.idle();
   }
 
   /** The cheapest look at an entry; only while `knowsTime`. */
@@ -156,9 +153,7 @@ export class RedisStore {
   /** Settles by `until`. */
   read({ namespace, key }: RedisName, token: string, wish: LeaseWish, until: number): Promise<RedisRead> {
     const ask = this.#asks.add({ subject: busKey(namespace, key), token, wish });
-    return this.#gate.within(until, 'read', ask, (outcome) => {
-      if (outcome === 'timeout') this.#gate.noteLate(ask);
-    });
+    return this.#commands.within(until, 'read', ask);
   }
 
   /** Resolves with whether the value was stored: `false` when a delete or set came in between. */
@@ -172,13 +167,13 @@ export class RedisStore {
 
   /** `hasFailed`: whether waiting processes are told that the load failed. */
   async release({ namespace, key }: RedisName, token: string, hasFailed: boolean): Promise<void> {
-    const args = [token, this.channel, this.#subjectOffset, hasFailed ? 'f' : 'w'];
+    const args = [token, this.channel, String(this.#subjectOffset), hasFailed ? 'f' : 'w'];
     await this.#commands.eval('release', releaseScript, [this.#leaseKey(busKey(namespace, key))], args);
   }
 
   /** Resolves with whether the lease was still ours. */
   async renew({ namespace, key }: RedisName, token: string): Promise<boolean> {
-    const args = [token, this.#leaseMs];
+    const args = [token, String(this.#leaseMs)];
     return (
       (await this.#commands.eval('renew', renewScript, [this.#leaseKey(busKey(namespace, key))], args)) === 1
     );
@@ -196,7 +191,7 @@ export class RedisStore {
 
   /** `subject`: as `busKey` makes it. */
   async delete(subject: string, message: Buffer): Promise<number> {
-    return await this.#write('delete', subject, message, [-1]);
+    return await this.#write('delete', subject, message, ['-1']);
   }
 
   /** The stamp of the entry as Redis has it now, or `''` if there is none. */
@@ -210,36 +205,36 @@ export class RedisStore {
   }
 
   async publish(channel: string, message: Buffer): Promise<void> {
-    await this.#commands.call('publish', 'PUBLISH', [channel, message]);
+    await this.#commands.call('publish', 'PUBLISH', [], [channel, message]);
   }
 
   async #runValues(subjects: readonly string[]): Promise<readonly RedisRead[]> {
     const keys = subjects.map((subject) => this.#entryKey(subject));
     if (keys.length === 1) {
-      const value = await this.#gate.run('read', () => this.#gate.client.callBuffer('GET', keys));
+      const value = await this.#commands.call('read', 'GET', keys);
       return [this.#peeked(value as Buffer | null)];
     }
     const values = await this.#commands.call('read', 'MGET', keys);
-    return (values as (Buffer | null)[]).map((value) => this.#peeked(value));
+    return (values as readonly (Buffer | null)[]).map((value) => this.#peeked(value));
   }
 
   #peeked(bytes: Buffer | null): RedisRead {
     if (bytes === null) return absent;
-    return { lease: 'none', leaseMs: 0, bytes, freshUntil: this.#clock.toLocal(freshUntilOf(bytes)) };
+    return { lease: 'none', leaseMs: 0, bytes, freshUntil: this.#serverClock.toLocal(freshUntilOf(bytes)) };
   }
 
   async #runAsks(asks: readonly Ask[]): Promise<readonly RedisRead[]> {
     const keys: string[] = [];
-    const args: RedisArgument[] = [this.#leaseMs];
+    const args: RedisArgument[] = [String(this.#leaseMs)];
     for (const { subject, token, wish } of asks) {
       keys.push(this.#entryKey(subject), this.#leaseKey(subject));
       args.push(token, wishes[wish]);
     }
-    const sentAt = this.#now();
+    const sentAt = this.#clock.now();
     const reply = await this.#commands.eval('read', readScript, keys, args);
-    const [micros, ...found] = reply as [number, ...[0 | 1 | 2, Buffer | null, number][]];
+    const [micros, ...found] = reply as unknown as [number, ...[0 | 1 | 2, Buffer | null, number][]];
     const serverMs = micros / 1_000;
-    this.#clock.observe(serverMs, sentAt, this.#now());
+    this.#serverClock.observe(serverMs, sentAt, this.#clock.now());
     return found.map(([status, bytes, leaseMs]) => ({
       lease: leaseStatus[status],
       leaseMs,
@@ -251,22 +246,27 @@ export class RedisStore {
 
   async #runCommits(commits: readonly Commit[]): Promise<readonly boolean[]> {
     const keys: string[] = [];
-    const args: RedisArgument[] = [this.channel, this.#subjectOffset];
+    const args: RedisArgument[] = [this.channel, String(this.#subjectOffset)];
     for (const { freshMs, lifeMs, payload, subject, token } of commits) {
       keys.push(this.#entryKey(subject), this.#leaseKey(subject));
       args.push(token, inMs(lifeMs), inMs(freshMs), payload);
     }
-    const sentAt = this.#now();
-    const [micros, ...stored] = (await this.#commands.eval('commit', commitScript, keys, args)) as number[];
-    this.#clock.observe((micros as number) / 1_000, sentAt, this.#now());
+    const sentAt = this.#clock.now();
+    const [micros, ...stored] = (await this.#commands.eval(
+      'commit',
+      commitScript,
+      keys,
+      args,
+    )) as readonly number[];
+    this.#serverClock.observe((micros as number) / 1_000, sentAt, this.#clock.now());
     return stored.map((status) => status === 1);
   }
 
   async #runStamps(subjects: readonly string[]): Promise<readonly string[]> {
     const keys = subjects.map((subject) => this.#entryKey(subject));
-    const range = [stampOffset, stampOffset + stampBytes - 1];
+    const range = [String(stampOffset), String(stampOffset + stampBytes - 1)];
     const reply = await this.#commands.eval('verify', stampsScript, keys, range);
-    return (reply as Buffer[]).map((stamp) => stamp.toString('latin1'));
+    return (reply as readonly Buffer[]).map((stamp) => stamp.toString('latin1'));
   }
 
   async #write(
@@ -277,7 +277,12 @@ export class RedisStore {
   ): Promise<number> {
     const keys = [this.#entryKey(subject), this.#leaseKey(subject)];
     const reply = await this.#commands.eval(operation, writeScript, keys, [this.channel, message, ...args]);
-    return this.#commands.told(Number(reply));
+    return this.#commands.receivers(Number(reply));
+  }
+
+  // Only asked for while one server has all keys.
+  get #serverClock(): ServerClock {
+    return this.#commands.calls.nodeOf().clock;
   }
 
   #entryKey(subject: string): string {
@@ -290,6 +295,6 @@ export class RedisStore {
 }
 
 // Redis takes whole milliseconds up to a bound of its own; what lives for ages beyond it has no expiry, as what lives for ever.
-function inMs(durationMs: number): number {
-  return durationMs <= Number.MAX_SAFE_INTEGER ? Math.max(1, Math.ceil(durationMs)) : 0;
+function inMs(durationMs: number): string {
+  return durationMs <= Number.MAX_SAFE_INTEGER ? String(Math.max(1, Math.ceil(durationMs))) : '0';
 }

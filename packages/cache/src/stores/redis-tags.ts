@@ -32,26 +32,28 @@ export class RedisTags {
 
   /** The versions, which are made where they are missing. Redis keeps them for at least half of `lifeMs`. */
   async versions(names: readonly string[], lifeMs: number, until?: number): Promise<readonly string[]> {
-    const args = [0, Number.isFinite(lifeMs) ? Math.ceil(lifeMs) : 0, '', ''];
+    const args = ['0', Number.isFinite(lifeMs) ? String(Math.ceil(lifeMs)) : '0', '', ''];
     return await this.#each(names, async (some) => {
       const reply = await this.#commands.eval('tag', tagsScript, this.#keys(some), args, until);
-      return (reply as [number, ...Buffer[]]).slice(1).map(String);
+      return (reply as unknown as [number, ...Buffer[]]).slice(1).map(String);
     });
   }
 
   /** The versions as they are now, `''` for none; neither makes nor prolongs them. */
   async peek(names: readonly string[], until?: number): Promise<readonly string[]> {
     return await this.#each(names, async (some) => {
-      const reply = await this.#commands.call('verify', 'MGET', this.#keys(some), until);
-      return (reply as (Buffer | null)[]).map((version) => (version === null ? '' : String(version)));
+      const reply = await this.#commands.call('verify', 'MGET', this.#keys(some), [], until);
+      return (reply as readonly (Buffer | null)[]).map((version) =>
+        version === null ? '' : String(version),
+      );
     });
   }
 
   /** Gives tags that one command can carry (`commandsFor`) new versions. Resolves with how many subscribers were told. */
   async bump(names: readonly string[], message: Buffer): Promise<number> {
-    const args = [1, renewedLifeMs, this.#channel, message];
+    const args = ['1', String(renewedLifeMs), this.#channel, message];
     const reply = await this.#commands.eval('invalidate', tagsScript, this.#keys(names), args);
-    return this.#commands.told((reply as [number])[0]);
+    return this.#commands.receivers((reply as unknown as [number])[0]);
   }
 
   /** Tells Redis that tags are in use, so that it evicts others. */

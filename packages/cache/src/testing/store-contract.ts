@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
+import type { RedisClient } from '@weir/redis';
 import { createCache } from '../cache.ts';
-import type { RedisClient } from '../stores/redis-client.ts';
 
 /** One promise the cache needs its Redis to keep. */
 export interface ContractCheck {
