@@ -1,7 +1,7 @@
 import { TIME_ORIGIN_US } from '../src/clock.ts';
-import { createVerdict, decide } from '../src/decide.ts';
-import { compilePlan } from '../src/plan.ts';
-import type { Policy } from '../src/policy.ts';
+import { createVerdict, decide } from '../src/policies/decision.ts';
+import { compilePlan } from '../src/policies/plan.ts';
+import type { Policy } from '../src/policies/policy.ts';
 
 const WIDTH = 720;
 const HEIGHT = 190;

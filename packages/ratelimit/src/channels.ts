@@ -1,7 +1,6 @@
 import { type Channel, channel } from 'node:diagnostics_channel';
 import { createAnnouncer } from '@weir/redis';
-import type { RateLimiterStats } from './counters.ts';
-import type { DecisionSource } from './decision.ts';
+import type { DecisionSource } from './policies/decision.ts';
 
 /** What the lifecycle channels carry of a limiter. */
 export interface ObservedLimiter {
@@ -27,7 +26,7 @@ export interface RedisEvent {
 }
 
 /** What the lifecycle channels carry of a concurrency limiter or a load shedder. */
-export interface ObservedGuard {
+interface ObservedGuard {
   readonly name: string;
   stats(): GuardStats;
 }
@@ -59,3 +58,76 @@ export const announceGuard: (guard: ObservedGuard) => () => void = createAnnounc
   'guard',
   'weir:ratelimit:guard-',
 );
+
+/** Cumulative counters and gauges of a limiter; docs/contracts.md is the contract. */
+export interface RateLimiterStats {
+  /** Every decision counts once, by outcome and by what decided it. */
+  readonly decisions: readonly {
+    readonly decision: 'allowed' | 'denied';
+    readonly source: DecisionSource;
+    readonly count: number;
+  }[];
+  /** How often each policy denied, or in shadow mode would have. */
+  readonly violations: readonly { readonly policy: string; readonly count: number }[];
+  /** Decisions that let a request pass only because the limiter, or every policy that it exceeded, is in shadow mode. */
+  readonly shadowDenials: number;
+  readonly redisErrors: number;
+  /** Gauge: keys held in this process's memory. */
+  readonly keys: number;
+}
+
+const sources = [
+  'memory',
+  'redis',
+  'lease',
+  'deny_cache',
+  'local',
+  'open',
+  'closed',
+] as const satisfies readonly DecisionSource[];
+
+/** The counters behind {@link RateLimiterStats}: the hot path only adds to numbers. */
+export class Counters {
+  redisErrors = 0;
+  shadowDenials = 0;
+  readonly #allowed: Record<DecisionSource, number> = zeros();
+  readonly #denied: Record<DecisionSource, number> = zeros();
+  readonly #names: readonly string[];
+  readonly #violations: number[];
+
+  constructor(policies: readonly string[]) {
+    this.#names = policies;
+    this.#violations = policies.map(() => 0);
+  }
+
+  count(allowed: boolean, source: DecisionSource, violated: readonly string[]): void {
+    // The hottest source by its name alone: a property whose name varies is several times slower.
+    if (source === 'memory') {
+      if (allowed) this.#allowed.memory++;
+      else this.#denied.memory++;
+    } else if (allowed) this.#allowed[source]++;
+    else this.#denied[source]++;
+    if (violated.length === 0) return;
+    if (this.#names.length === 1) (this.#violations[0] as number)++;
+    else for (const name of violated) (this.#violations[this.#names.indexOf(name)] as number)++;
+  }
+
+  /** A fresh object. Sources that never decided are left out. */
+  snapshot(keys: number): RateLimiterStats {
+    const decisions = sources.flatMap((source) => [
+      { decision: 'allowed' as const, source, count: this.#allowed[source] },
+      { decision: 'denied' as const, source, count: this.#denied[source] },
+    ]);
+    return {
+      decisions: decisions.filter(({ count }) => count > 0),
+      violations: this.#names.map((policy, index) => ({ policy, count: this.#violations[index] as number })),
+      shadowDenials: this.shadowDenials,
+      redisErrors: this.redisErrors,
+      keys,
+    };
+  }
+}
+
+function zeros(): Record<DecisionSource, number> {
+  return { memory: 0, redis: 0, lease: 0, deny_cache: 0, local: 0, open: 0, closed: 0 };
+}

@@ -1,17 +1,17 @@
 import { randomUUID } from 'node:crypto';
-import { costProblem, unitsProblem } from './arguments.ts';
-import type { Backend, Settle } from './backends/backend.ts';
-import { createBackend } from './backends/create-backend.ts';
-import { announce, deniedChannel } from './channels.ts';
+import { announce, Counters, deniedChannel, type RateLimiterStats } from './channels.ts';
 import { MAX_WINDOW_MS } from './clock.ts';
-import { Counters, type RateLimiterStats } from './counters.ts';
-import { type Decision, unconditional } from './decision.ts';
 import { RateLimitError, shown } from './errors.ts';
-import { encodeKey, type LimitKey } from './key-parts.ts';
 import { type RateLimiterOptions, type ResolvedOptions, resolveOptions } from './options.ts';
-import { OverridePlans, type Overrides } from './overrides.ts';
-import type { Plan } from './plan.ts';
-import { type Adjustment, CREDIT_MEMORY_MS } from './stores/store.ts';
+import { type Decision, unconditional } from './policies/decision.ts';
+import { costProblem, encodeKey, type LimitKey, unitsProblem } from './policies/limit-key.ts';
+import { OverridePlans, type Overrides } from './policies/overrides.ts';
+import type { Plan } from './policies/plan.ts';
+import { type Adjustment, type Backend, CREDIT_MEMORY_MS, type Settle } from './stores/backend.ts';
+import { MemoryBackend } from './stores/memory-backend.ts';
+import { DenyCache, RedisBackend } from './stores/redis-backend.ts';
+import { RedisScripts } from './stores/redis-scripts.ts';
+import { RedisStore } from './stores/redis-store.ts';
 
 /** What a denial by the deny list names as the time to retry after. */
 const LISTED_RETRY_MS = 60_000;
@@ -261,3 +261,28 @@ class Limiter implements RateLimiter {
     if (this.#options.random() < sample) write({ limiter: this.name, key, decision });
   }
 }
+
+/** The backend that the options ask for. `onError` hears of every failed call to Redis. */
+function createBackend(options: ResolvedOptions, settle: Settle, onError: () => void): Backend {
+  const { name, plan, localPlan, link, onStoreError, deadlineMs, clock, keyPrefix, denyCacheMs } = options;
+  if (link === undefined) return new MemoryBackend(options, settle);
+  const scripts = new RedisScripts({ link, limiter: name, deadlineMs, clock, onError });
+  return new RedisBackend({
+    plan,
+    store: new RedisStore(scripts, `${keyPrefix}:${name}`, deadlineMs),
+    clock,
+    settle,
+    denyCache: denyCacheMs > 0 ? new DenyCache(denyCacheMs, clock) : undefined,
+    lease: options.lease,
+    fallback:
+      typeof onStoreError === 'string' || localPlan === undefined
+        ? (onStoreError as 'open' | 'closed')
+        : {
+            plan: localPlan,
+            backend: new MemoryBackend({ ...options, plan: localPlan }, unsettled, 'local'),
+          },
+  });
+}
+
+/** What a fallback decides is settled by the backend that it stands in for. */
+const unsettled: Settle = (_plan, _key, decision) => decision;

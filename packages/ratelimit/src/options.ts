@@ -1,12 +1,12 @@
 import { linkOf, type RedisClient, type RedisLink } from '@weir/redis';
-import { AccessList } from './access-list.ts';
-import type { LeaseOptions } from './backends/leases.ts';
 import { type Clock, monotonicClock } from './clock.ts';
-import type { Decision } from './decision.ts';
 import { RateLimitError, shown } from './errors.ts';
-import { localShare } from './local-share.ts';
-import { compilePlan, type Plan } from './plan.ts';
-import type { Policy } from './policy.ts';
+import { AccessList } from './keys/access-list.ts';
+import type { Decision } from './policies/decision.ts';
+import { localShare } from './policies/overrides.ts';
+import { compilePlan, type Plan } from './policies/plan.ts';
+import type { Policy } from './policies/policy.ts';
+import type { LeaseOptions } from './stores/leases.ts';
 
 /**
  * What decides when Redis does not answer in time: `open` allows, `closed` denies, `local` decides in this process on

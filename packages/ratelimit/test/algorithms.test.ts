@@ -2,9 +2,9 @@ import { seededRandom } from '@weir/test-kit';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { TIME_ORIGIN_US } from '../src/clock.ts';
-import { createVerdict, decide } from '../src/decide.ts';
-import { compilePlan } from '../src/plan.ts';
-import { type Policy, worstBurst } from '../src/policy.ts';
+import { createVerdict, decide } from '../src/policies/decision.ts';
+import { compilePlan } from '../src/policies/plan.ts';
+import { type Policy, worstBurst } from '../src/policies/policy.ts';
 import { policyArbitrary, steepPolicyArbitrary } from './policies.ts';
 
 /** Runs arrivals `[gap in µs, cost]` and returns what was admitted, when. */

@@ -4,7 +4,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type RedisServer, startRedis } from '@weir/test-kit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { algorithms } from '../src/algorithms/index.ts';
+import { algorithms } from '../src/policies/policy.ts';
 
 const docs = join(import.meta.dirname, '../docs');
 const pages = (await readdir(docs)).filter((name) => name.endsWith('.md')).sort();

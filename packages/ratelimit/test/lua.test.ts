@@ -2,11 +2,11 @@ import { type RedisServer, seededRandom, startRedis } from '@weir/test-kit';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { TIME_ORIGIN_US } from '../src/clock.ts';
-import { createVerdict, decide } from '../src/decide.ts';
-import { adjustLua, decideGcraLua, decideLua } from '../src/lua/scripts.gen.ts';
-import { compilePlan, isLoneGcra, type Plan, type PlanPart } from '../src/plan.ts';
-import type { Policy } from '../src/policy.ts';
+import { createVerdict, decide } from '../src/policies/decision.ts';
+import { compilePlan, isLoneGcra, type Plan, type PlanPart } from '../src/policies/plan.ts';
+import type { Policy } from '../src/policies/policy.ts';
 import { luaFor } from '../src/stores/redis-scripts.ts';
+import { adjustLua, decideGcraLua, decideLua } from '../src/stores/scripts.gen.ts';
 
 let server: RedisServer;
 let redis: Redis;

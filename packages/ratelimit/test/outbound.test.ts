@@ -5,7 +5,7 @@ import { Agent, request } from 'undici';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { AdaptiveThrottle } from '../src/outbound/adaptive-throttle.ts';
 import { createOutboundLimiter, limitedFetch, outboundInterceptor } from '../src/outbound/index.ts';
-import { pauseMs } from '../src/outbound/server-hints.ts';
+import { pauseMs } from '../src/outbound/outbound-limiter.ts';
 
 let server: Server | undefined;
 

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import type { Policy } from '../src/policy.ts';
+import type { Policy } from '../src/policies/policy.ts';
 
 /** Policies of every algorithm, small enough that arrivals of a few hundred meet their limits. */
 /** Rates of GCRA at which a unit takes less than a microsecond. */

@@ -3,7 +3,7 @@ import { createManualClock, freePort, type RedisServer, seededRandom, startRedis
 import { Redis } from 'ioredis';
 import { createClient } from 'redis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { partitionKey, rateLimitHeaders, retryAfterSeconds } from '../src/headers.ts';
+import { partitionKey, rateLimitHeaders, retryAfterSeconds } from '../src/http-answer.ts';
 import { createRateLimiter, type Decision, type Policy } from '../src/index.ts';
 
 /** What limiters of this field were found to get wrong, each once. Algorithms, Lua, memory and outbound have their own files. */

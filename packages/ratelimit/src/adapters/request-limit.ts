@@ -1,25 +1,23 @@
-import type { Decision } from '../decision.ts';
 import { RateLimitError, shown } from '../errors.ts';
 import {
+  costTooHigh,
   type HeaderFields,
   type HeaderStyle,
   headerStyles,
-  partitionKey,
-  rateLimitHeaders,
-  retryAfterSeconds,
-} from '../headers.ts';
-import type { LimitKey } from '../key-parts.ts';
-import type { RateLimiter } from '../limiter.ts';
-import type { Overrides } from '../overrides.ts';
-import {
-  costTooHigh,
   PROBLEM_TYPE,
   type Problem,
+  partitionKey,
   quotaExceeded,
+  rateLimitHeaders,
   reducedCapacity,
   refusedClient,
+  retryAfterSeconds,
   unusableKey,
-} from '../problem.ts';
+} from '../http-answer.ts';
+import type { RateLimiter } from '../limiter.ts';
+import type { Decision } from '../policies/decision.ts';
+import type { LimitKey } from '../policies/limit-key.ts';
+import type { Overrides } from '../policies/overrides.ts';
 
 /** How requests are limited, the same in every adapter. */
 export interface RequestLimit<Request> {

@@ -1,5 +1,5 @@
-import { AccessList } from '../access-list.ts';
 import { RateLimitError, shown } from '../errors.ts';
+import { AccessList } from './access-list.ts';
 import { addressOf, type IpKeyOptions, ipKey } from './ip-key.ts';
 
 /** Options of {@link clientIpKey}. */
@@ -12,7 +12,7 @@ export interface ClientIpOptions extends IpKeyOptions {
 }
 
 /** A request as `node:http` has it. */
-export interface ForwardedRequest {
+interface ForwardedRequest {
   readonly socket: { readonly remoteAddress?: string | undefined };
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
 }

@@ -1,9 +1,8 @@
-export { type LimitedFetchOptions, limitedFetch } from './limited-fetch.ts';
+export { type LimitedFetchOptions, limitedFetch, outboundInterceptor } from './limited-fetch.ts';
+export type { GetHeader } from './outbound-limiter.ts';
 export {
   createOutboundLimiter,
   type OutboundLimiter,
   type OutboundLimiterOptions,
   type TurnOptions,
 } from './outbound-limiter.ts';
-export type { GetHeader } from './server-hints.ts';
-export { outboundInterceptor } from './undici-interceptor.ts';

@@ -1,7 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { RateLimitError, shown } from '../errors.ts';
-import { type HeaderFields, retryAfterSeconds } from '../headers.ts';
-import { PROBLEM_TYPE, reducedCapacity } from '../problem.ts';
+import { type HeaderFields, PROBLEM_TYPE, reducedCapacity, retryAfterSeconds } from '../http-answer.ts';
 import type { ConcurrencyLimiter, Permit } from './concurrency-limiter.ts';
 import { bodyArrived } from './hold-permit.ts';
 import type { LoadShedder } from './load-shedder.ts';
@@ -22,7 +21,7 @@ export interface OverloadGuard<Request> {
 }
 
 /** Whether a request may run, and the permit to release when it has. */
-export interface Admission {
+interface Admission {
   readonly allowed: boolean;
   readonly permit: Permit | undefined;
 }

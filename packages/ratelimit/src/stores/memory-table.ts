@@ -18,7 +18,7 @@ export interface RecordPolicy {
 }
 
 /** Options of {@link MemoryTable}. */
-export interface MemoryTableOptions {
+interface MemoryTableOptions {
   /** Float64 cells a record. */
   readonly width: number;
   readonly maxKeys: number;

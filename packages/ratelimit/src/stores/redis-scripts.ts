@@ -10,9 +10,10 @@ import {
 } from '@weir/redis';
 import { redisChannel } from '../channels.ts';
 import type { Clock } from '../clock.ts';
+import { isLoneGcra, type Plan } from '../policies/plan.ts';
 import {
   adjustLua,
-  algorithmsLua,
+  algorithmLua,
   clockLua,
   decideGcraLua,
   decideLua,
@@ -22,11 +23,10 @@ import {
   slidingCounterLua,
   slidingLogLua,
   tokenBucketLua,
-} from '../lua/scripts.gen.ts';
-import { isLoneGcra, type Plan } from '../plan.ts';
+} from './scripts.gen.ts';
 
 /** The scripts of a plan. */
-export interface PlanScripts {
+interface PlanScripts {
   /** Decides entries whose keys all differ. */
   readonly decide: LuaScript;
   /** Decides entries of which several may concern one record. */
@@ -34,7 +34,7 @@ export interface PlanScripts {
   readonly adjust: LuaScript;
 }
 
-const algorithmLua: Record<string, string> = {
+const luaByCode: Record<string, string> = {
   g: gcraLua,
   f: fixedWindowLua,
   c: slidingCounterLua,
@@ -63,8 +63,8 @@ export function scriptsFor(plan: Plan): PlanScripts {
 
 /** The Lua that a plan needs and no more, since Redis makes every function of a script anew at each call. */
 export function luaFor(plan: Plan, clock: string, script: string): string {
-  const functions = [...plan.codes].map((code) => algorithmLua[code] as string);
-  return [clock, algorithmsLua, ...functions, recordLua, script].join('');
+  const functions = [...plan.codes].map((code) => luaByCode[code] as string);
+  return [clock, algorithmLua, ...functions, recordLua, script].join('');
 }
 
 /**
@@ -85,7 +85,7 @@ const refusals: ReadonlySet<string | undefined> = new Set([
 ]);
 
 /** Options of {@link RedisScripts}. */
-export interface RedisScriptsOptions {
+interface RedisScriptsOptions {
   readonly link: RedisLink;
   /** The name of the limiter, for events and warnings. */
   readonly limiter: string;

@@ -1,8 +1,8 @@
 import { deepEqual, equal, ok, rejects } from 'node:assert/strict';
-import type { Decision } from '../decision.ts';
 import type { RateLimiter } from '../limiter.ts';
 import type { RateLimiterOptions } from '../options.ts';
-import type { Policy } from '../policy.ts';
+import type { Decision } from '../policies/decision.ts';
+import type { Policy } from '../policies/policy.ts';
 
 /** Makes a limiter on the store under test. Every call must start from fresh quotas for the given name. */
 export type CreateLimiter = (options: Omit<RateLimiterOptions, 'redis' | 'clock'>) => RateLimiter;

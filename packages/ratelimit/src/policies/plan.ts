@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
-import type { AlgorithmName } from './algorithms/index.ts';
-import { RateLimitError, shown } from './errors.ts';
-import { type CompiledPolicy, compilePolicy, type Policy } from './policy.ts';
+import { RateLimitError, shown } from '../errors.ts';
+import { type AlgorithmName, type CompiledPolicy, compilePolicy, type Policy } from './policy.ts';
 
 /** The policies that count by one part of the key, and so share one record. */
 export interface PlanPart {
@@ -139,7 +138,7 @@ function layoutOf(policies: readonly CompiledPolicy[]): string {
   return `${algorithms.join('')}-${createHash('sha256').update(names).digest('base64url').slice(0, 8)}`;
 }
 
-/** See `lua/record.lua`: the cells of each record without the rings of logs, which the scripts read piece by piece. */
+/** See `record.lua`: the cells of each record without the rings of logs, which the scripts read piece by piece. */
 function argvOf({ policies, parts, keyed }: Plan): string[] {
   const headers: number[] = [];
   const items: (string | number)[] = [];

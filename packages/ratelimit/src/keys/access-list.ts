@@ -1,6 +1,6 @@
 import { BlockList, isIP } from 'node:net';
-import { RateLimitError, shown } from './errors.ts';
-import { groupsOf, masked } from './keys/ip-key.ts';
+import { RateLimitError, shown } from '../errors.ts';
+import { groupsOf, masked } from './ip-key.ts';
 
 /** One range of addresses: its groups as IPv6 writes them, and how many bits of them count. */
 interface Range {

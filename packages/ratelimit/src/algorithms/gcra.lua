@@ -1,4 +1,4 @@
--- Shape, input and output: algorithms.lua.
+-- Shape, input and output: algorithm.lua.
 -- GCRA, s[at] = TAT, s[at + p.extra] = the period it was written under, or the end of a block, which is above all periods
 local function backlog(p, s, now)
   local ahead = s[p.at] - now

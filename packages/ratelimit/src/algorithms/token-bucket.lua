@@ -1,4 +1,4 @@
--- Shape, input and output: algorithms.lua.
+-- Shape, input and output: algorithm.lua.
 -- Token bucket, s[at] = used, s[at + 1] = time of the last refill
 local function refills(p, s, now)
   local passed = now - s[p.at + 1]

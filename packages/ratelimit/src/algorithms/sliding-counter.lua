@@ -1,4 +1,4 @@
--- Shape, input and output: algorithms.lua.
+-- Shape, input and output: algorithm.lua.
 -- Sliding counter, s[at] = start, s[at + 1] = current, s[at + 2] = previous
 local function rolled(p, s, now)
   local start = s[p.at]

@@ -1,4 +1,4 @@
--- Shape, input and output: algorithms.lua.
+-- Shape, input and output: algorithm.lua.
 -- Sliding log, s[at] = head, ring of p.n times from byte p.extra of the record
 local function entry(p, s, key, index)
   local offset = p.extra + 8 * ((s[p.at] + index) % p.n)

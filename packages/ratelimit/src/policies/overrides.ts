@@ -1,4 +1,4 @@
-import { RateLimitError, shown } from './errors.ts';
+import { RateLimitError, shown } from '../errors.ts';
 import { compilePlan, type Plan } from './plan.ts';
 import type { Policy } from './policy.ts';
 
@@ -92,4 +92,32 @@ function numbers(policy: Policy, override: PolicyOverride | undefined): object {
 
 function wrong(message: string): RateLimitError {
   return new RateLimitError('ERR_WEIR_RATELIMIT_POLICY', message);
+}
+
+/**
+ * The policies that one process enforces alone on its share: every limit and burst times `share`, rounded down, but at
+ * least 1. A token bucket becomes GCRA of that rate, whose bound is the same and whose units need not be whole.
+ */
+export function localShare(policies: readonly Policy[], share: number): Policy[] {
+  return policies.map((policy) => scaled(policy, (units) => Math.max(1, Math.floor(units * share))));
+}
+
+function scaled(policy: Policy, part: (units: number) => number): Policy {
+  const limit = part(policy.limit);
+  switch (policy.algorithm) {
+    case 'gcra':
+      return { ...policy, limit, burst: part(policy.burst ?? policy.limit) };
+    case 'gcra-strict':
+      return policy.burst === undefined
+        ? { ...policy, limit }
+        : { ...policy, limit, burst: part(policy.burst) };
+    case 'token-bucket': {
+      const { refillMs, ...rest } = policy;
+      return { ...rest, algorithm: 'gcra', limit, burst: part(policy.burst ?? policy.limit) };
+    }
+    case 'fixed-window':
+    case 'sliding-counter':
+    case 'sliding-log':
+      return { ...policy, limit };
+  }
 }

@@ -1,19 +1,16 @@
 import type { Clock } from '../clock.ts';
-import { type Decision, decisionOf, unconditional } from '../decision.ts';
-import type { Plan } from '../plan.ts';
-import type { RedisStore } from '../stores/redis-store.ts';
-import type { Adjustment } from '../stores/store.ts';
-import type { Backend, Settle } from './backend.ts';
-import type { DenyCache } from './deny-cache.ts';
+import { aged, type Decision, decisionOf, unconditional, type Verdict } from '../policies/decision.ts';
+import type { Plan } from '../policies/plan.ts';
+import type { Adjustment, Backend, Settle } from './backend.ts';
 import { type LeaseOptions, Leases } from './leases.ts';
 import { type MemoryBackend, peeked } from './memory-backend.ts';
-import { RedisRequest, type RequestEnd } from './redis-request.ts';
+import type { RedisStore, Waiter } from './redis-store.ts';
 
 /** What a denial by `onStoreError: 'closed'` names as the time to retry after. */
 const CLOSED_RETRY_MS = 1000;
 
 /** Options of {@link RedisBackend}. */
-export interface RedisBackendOptions {
+interface RedisBackendOptions {
   readonly plan: Plan;
   readonly store: RedisStore;
   readonly clock: Clock;
@@ -111,5 +108,107 @@ export class RedisBackend implements Backend, RequestEnd {
     if (fallback === 'closed') return unconditional(false, 'closed', cost, CLOSED_RETRY_MS);
     // A cost above the share's capacity waits for all of it.
     return fallback.backend.consume(fallback.plan, key, Math.min(cost, fallback.plan.capacity));
+  }
+}
+
+/** What becomes of a request once Redis has answered, or has not. */
+interface RequestEnd {
+  decided(request: RedisRequest, decision: Decision): Decision;
+  failed(request: RedisRequest): Decision;
+}
+
+/** One decision on its way to Redis and back. A class, since closures for each would cost more than the rest. */
+class RedisRequest implements Waiter {
+  next: Waiter | undefined = undefined;
+  readonly plan: Plan;
+  readonly key: string;
+  readonly cost: number;
+  readonly #end: RequestEnd;
+  readonly #fulfil: (decision: Decision) => void;
+  readonly #fail: (error: unknown) => void;
+
+  constructor(
+    plan: Plan,
+    key: string,
+    cost: number,
+    end: RequestEnd,
+    fulfil: (decision: Decision) => void,
+    fail: (error: unknown) => void,
+  ) {
+    this.plan = plan;
+    this.key = key;
+    this.cost = cost;
+    this.#end = end;
+    this.#fulfil = fulfil;
+    this.#fail = fail;
+  }
+
+  resolve(verdict: Verdict, index: number): void {
+    try {
+      this.#fulfil(this.#end.decided(this, decisionOf(this.plan, verdict, this.cost, index, 'redis')));
+    } catch (error) {
+      // A decision log that throws fails its own request, not those that travelled along.
+      this.#fail(error);
+    }
+  }
+
+  reject(): void {
+    try {
+      this.#fulfil(this.#end.failed(this));
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+}
+
+/** Entries kept; the oldest goes first. Losing one costs a trip to Redis, nothing else. */
+const MAX_ENTRIES = 10_000;
+
+interface Denial {
+  readonly decision: Decision;
+  readonly atMs: number;
+  readonly untilMs: number;
+}
+
+/**
+ * Remembers denials by Redis for as long as they must hold, so that a client that keeps knocking costs no trips. A
+ * denial of c units holds for every cost ≥ c until its retry time, since denials change nothing and only time or a
+ * credit brings units back. Credits by other processes are noticed after at most `maxMs`.
+ */
+export class DenyCache {
+  readonly #denials = new Map<string, Denial>();
+  readonly #maxMs: number;
+  readonly #clock: Clock;
+
+  constructor(maxMs: number, clock: Clock) {
+    this.#maxMs = maxMs;
+    this.#clock = clock;
+  }
+
+  find(key: string, cost: number): Decision | undefined {
+    const denial = this.#denials.get(key);
+    if (denial === undefined) return undefined;
+    const nowMs = this.#clock.now();
+    if (nowMs >= denial.untilMs) {
+      this.#denials.delete(key);
+      return undefined;
+    }
+    // A dearer request may have to wait longer than this denial says, but not less.
+    return cost < denial.decision.cost ? undefined : aged(denial.decision, nowMs - denial.atMs, cost);
+  }
+
+  remember(key: string, decision: Decision): void {
+    if (decision.retryAfterMs <= 0) return;
+    const nowMs = this.#clock.now();
+    this.#denials.delete(key);
+    const untilMs = nowMs + Math.min(decision.retryAfterMs, this.#maxMs);
+    this.#denials.set(key, { decision, atMs: nowMs, untilMs });
+    if (this.#denials.size > MAX_ENTRIES) this.#denials.delete(this.#denials.keys().next().value as string);
+  }
+
+  /** Forgets one key, or all. */
+  forget(key: string | undefined): void {
+    if (key === undefined) this.#denials.clear();
+    else this.#denials.delete(key);
   }
 }

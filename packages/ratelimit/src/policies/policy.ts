@@ -1,8 +1,11 @@
-import type { Algorithm, Parameters } from './algorithms/algorithm.ts';
-import { gcraIntervalUs, strictIntervalUs } from './algorithms/gcra.ts';
-import { type AlgorithmName, algorithms } from './algorithms/index.ts';
-import { MAX_WINDOW_MS } from './clock.ts';
-import { RateLimitError, shown } from './errors.ts';
+import type { Algorithm, Parameters } from '../algorithms/algorithm.ts';
+import { fixedWindow } from '../algorithms/fixed-window.ts';
+import { gcra, gcraIntervalUs, strictIntervalUs } from '../algorithms/gcra.ts';
+import { slidingCounter } from '../algorithms/sliding-counter.ts';
+import { slidingLog } from '../algorithms/sliding-log.ts';
+import { tokenBucket } from '../algorithms/token-bucket.ts';
+import { MAX_WINDOW_MS } from '../clock.ts';
+import { RateLimitError, shown } from '../errors.ts';
 
 interface PolicyBase {
   /** Names the policy in decisions, headers and metrics: 1–64 of `A–Z a–z 0–9 . _ -`. */
@@ -167,3 +170,22 @@ function whole(policy: string, option: string, value: unknown, most: number): nu
 function wrong(message: string): RateLimitError {
   return new RateLimitError('ERR_WEIR_RATELIMIT_POLICY', message);
 }
+
+/** The name a policy gives its algorithm. */
+export type AlgorithmName =
+  | 'gcra'
+  | 'gcra-strict'
+  | 'fixed-window'
+  | 'sliding-counter'
+  | 'sliding-log'
+  | 'token-bucket';
+
+/** The algorithms by name. The strict GCRA is GCRA with other parameters. */
+export const algorithms: Readonly<Record<AlgorithmName, Algorithm>> = {
+  gcra: gcra,
+  'gcra-strict': gcra,
+  'fixed-window': fixedWindow,
+  'sliding-counter': slidingCounter,
+  'sliding-log': slidingLog,
+  'token-bucket': tokenBucket,
+};

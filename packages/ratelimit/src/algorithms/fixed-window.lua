@@ -1,4 +1,4 @@
--- Shape, input and output: algorithms.lua.
+-- Shape, input and output: algorithm.lua.
 -- Fixed window, s[at] = start, s[at + 1] = used
 local function fixed_used(p, s, now)
   if now - s[p.at] >= p.period then return 0 end
