@@ -12,11 +12,61 @@ export interface RuleQuery {
   readonly excludeAlerts: boolean;
 }
 
+type LabelSet = Readonly<Record<string, string>>;
+
+/** A group in the answer of `/api/v1/rules`. Durations are seconds, times are RFC 3339. */
+export interface ApiRuleGroup {
+  readonly name: string;
+  readonly file: string;
+  readonly rules: readonly (ApiAlertingRule | ApiRecordingRule)[];
+  readonly interval: number;
+  readonly limit: number;
+  readonly evaluationTime: number;
+  /** Year 1 before the first evaluation. */
+  readonly lastEvaluation: string;
+}
+
+interface ApiRule {
+  readonly name: string;
+  readonly query: string;
+  readonly labels: LabelSet;
+  readonly health: RuleState['health'];
+  /** Absent when the last evaluation succeeded. */
+  readonly lastError?: string;
+  readonly evaluationTime: number;
+  readonly lastEvaluation: string;
+}
+
+interface ApiRecordingRule extends ApiRule {
+  readonly type: 'recording';
+}
+
+/** An alerting rule with its pending and firing alerts. */
+export interface ApiAlertingRule extends ApiRule {
+  readonly type: 'alerting';
+  readonly state: 'firing' | 'pending' | 'inactive';
+  readonly duration: number;
+  readonly keepFiringFor: number;
+  readonly annotations: LabelSet;
+  /** Absent when the request excludes alerts. */
+  readonly alerts?: readonly ApiAlert[];
+}
+
+/** An alert in the answers of `/api/v1/rules` and `/api/v1/alerts`. */
+export interface ApiAlert {
+  readonly labels: LabelSet;
+  readonly annotations: LabelSet;
+  readonly state: Alert['state'];
+  readonly activeAt: string;
+  readonly keepFiringSince?: string;
+  readonly value: string;
+}
+
 /**
  * The groups in the shape of `/api/v1/rules`, as far as the query asks for them.
  * @throws PromqlError `bad_data` when an entry of `match` is not a selector.
  */
-export function describeGroups(groups: readonly RuleGroupState[], query: RuleQuery): object[] {
+export function describeGroups(groups: readonly RuleGroupState[], query: RuleQuery): ApiRuleGroup[] {
   const filter = new RuleFilter(query);
   return groups.flatMap(({ group, rules, evaluatedMs, durationMs }) => {
     const kept = rules.filter(({ rule }) => filter.matches(rule, group));
@@ -35,7 +85,7 @@ export function describeGroups(groups: readonly RuleGroupState[], query: RuleQue
 }
 
 /** Pending and firing alerts in the shape of `/api/v1/alerts`. */
-export function describeAlerts(groups: readonly RuleGroupState[]): object[] {
+export function describeAlerts(groups: readonly RuleGroupState[]): ApiAlert[] {
   return groups.flatMap(({ rules }) => rules.flatMap(({ alerts }) => alertsOf(alerts)));
 }
 
@@ -71,7 +121,7 @@ class RuleFilter {
 function describeRule(
   { rule, alerts, health, lastError, evaluatedMs, durationMs }: RuleState,
   excludeAlerts: boolean,
-): object {
+): ApiAlertingRule | ApiRecordingRule {
   const common = {
     name: rule.name,
     query: rule.query,
@@ -94,9 +144,9 @@ function describeRule(
   };
 }
 
-function alertsOf(alerts: ReadonlyMap<string, Alert>): object[] {
+function alertsOf(alerts: ReadonlyMap<string, Alert>): ApiAlert[] {
   return [...alerts.values()].map(({ labels, annotations, state, activeMs, value, keepFiringSinceMs }) => ({
-    labels,
+    labels: labels.toJSON(),
     annotations,
     state,
     activeAt: new Date(activeMs).toISOString(),

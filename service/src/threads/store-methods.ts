@@ -177,19 +177,35 @@ function encode(value: unknown): Uint8Array {
   return new TextEncoder().encode(JSON.stringify(value));
 }
 
+/** A series with its exemplars in the answer of `/api/v1/query_exemplars`. */
+export interface ExemplarSeries {
+  readonly seriesLabels: Readonly<Record<string, string>>;
+  readonly exemplars: readonly {
+    readonly labels: Readonly<Record<string, string>>;
+    readonly value: string;
+    /** Unix seconds. */
+    readonly timestamp: number;
+  }[];
+}
+
 /** The exemplars of every series that a query selects, in the shape of `/api/v1/query_exemplars`. */
-export function queryExemplars(store: MetricStore, query: string, startMs: number, endMs: number): object[] {
+export function queryExemplars(
+  store: MetricStore,
+  query: string,
+  startMs: number,
+  endMs: number,
+): ExemplarSeries[] {
   const found = new Set<MemorySeries>();
   for (const matchers of selectorsOf(parse(query)))
     for (const series of store.index.select(matchers)) found.add(series);
-  const result: object[] = [];
+  const result: ExemplarSeries[] = [];
   for (const series of [...found].sort((a, b) => a.labels.compare(b.labels))) {
     const exemplars = store.exemplars.of(series, startMs, endMs).map(({ labels, value, timeMs }) => ({
-      labels,
+      labels: labels.toJSON(),
       value: formatValue(value),
       timestamp: timeMs / 1000,
     }));
-    if (exemplars.length > 0) result.push({ seriesLabels: series.labels, exemplars });
+    if (exemplars.length > 0) result.push({ seriesLabels: series.labels.toJSON(), exemplars });
   }
   return result;
 }

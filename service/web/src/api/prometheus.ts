@@ -1,7 +1,11 @@
 import type { ActiveTarget, TargetList } from '../../../src/http/status-routes.ts';
+import type { ApiAlertingRule, ApiRuleGroup } from '../../../src/rules/rule-api.ts';
+import type { ExemplarSeries } from '../../../src/threads/store-methods.ts';
 import type { Labels, MatrixSeries } from '../model/frame.ts';
 import type { TimeRange } from '../model/time-range.ts';
 import { requestJson } from './http.ts';
+
+export type { ActiveTarget, ApiAlertingRule, ExemplarSeries };
 
 interface Envelope<T> {
   readonly status: 'success';
@@ -51,17 +55,6 @@ export function query(expr: string, timeMs: number, signal?: AbortSignal): Promi
   return post('query', { query: expr, time: String(timeMs / 1000) }, signal);
 }
 
-/** A series with the observations whose traces are known. */
-export interface ExemplarSeries {
-  readonly seriesLabels: Labels;
-  readonly exemplars: readonly {
-    readonly labels: Labels;
-    readonly value: string;
-    /** Unix seconds. */
-    readonly timestamp: number;
-  }[];
-}
-
 /** The exemplars of every series that `expr` selects. */
 export function queryExemplars(
   expr: string,
@@ -86,8 +79,6 @@ export function labelValues(
   return ask(`label/${encodeURIComponent(label)}/values?${parameters}`);
 }
 
-export type { ActiveTarget };
-
 /** Every active target. */
 export async function targets(signal?: AbortSignal): Promise<readonly ActiveTarget[]> {
   const init = signal && { signal };
@@ -99,30 +90,14 @@ export function labelNames(range: TimeRange): Promise<string[]> {
   return ask(`labels?start=${range.fromMs / 1000}&end=${range.toMs / 1000}`);
 }
 
-/** An alerting rule with what it found. */
-export interface AlertRule {
-  readonly type: 'alerting';
-  readonly name: string;
-  readonly query: string;
-  readonly state: 'firing' | 'pending' | 'inactive';
-  readonly labels: Labels;
-  readonly annotations: Labels;
-  readonly alerts: readonly {
-    readonly state: string;
-    readonly activeAt: string;
-    readonly labels: Labels;
-    readonly annotations: Labels;
-  }[];
-}
-
 /** Every alerting rule, and what is missing of them in words. */
 export async function alertRules(
   signal?: AbortSignal,
-): Promise<{ readonly rules: readonly AlertRule[]; readonly warnings: readonly string[] }> {
-  type Rule = AlertRule | { readonly type: 'recording' };
-  const { data, warnings = [] } = await requestJson<
-    Envelope<{ groups: readonly { readonly rules: readonly Rule[] }[] }>
-  >('/api/v1/rules', signal && { signal });
+): Promise<{ readonly rules: readonly ApiAlertingRule[]; readonly warnings: readonly string[] }> {
+  const { data, warnings = [] } = await requestJson<Envelope<{ readonly groups: readonly ApiRuleGroup[] }>>(
+    '/api/v1/rules',
+    signal && { signal },
+  );
   const rules = data.groups.flatMap((group) => group.rules.filter((rule) => rule.type === 'alerting'));
   return { rules, warnings };
 }

@@ -1,9 +1,9 @@
 import type { JSX } from 'preact';
-import { type AlertRule, alertRules } from '../api/prometheus.ts';
+import { type ApiAlertingRule, alertRules } from '../api/prometheus.ts';
 import { formatAge } from '../model/time-range.ts';
 import { useAsync, useTicks } from '../ui/use-async.ts';
 
-const order: Readonly<Record<AlertRule['state'], number>> = { firing: 0, pending: 1, inactive: 2 };
+const order: Readonly<Record<ApiAlertingRule['state'], number>> = { firing: 0, pending: 1, inactive: 2 };
 
 /** Every alerting rule with its state, those that fire first. */
 export function AlertsPage(): JSX.Element {
@@ -39,13 +39,13 @@ export function AlertsPage(): JSX.Element {
                 <b>{rule.name}</b> <span class="alert-state">{rule.state}</span>
                 <span class="alert-severity">{rule.labels.severity}</span>
               </summary>
-              {rule.alerts.map((one) => (
+              {rule.alerts?.map((one) => (
                 <p key={JSON.stringify(one.labels)} class="alert-one">
                   {one.annotations.summary ?? JSON.stringify(one.labels)}, {one.state} since{' '}
                   {formatAge(Date.now() - Date.parse(one.activeAt)).replace(' ago', '')}
                 </p>
               ))}
-              <p>{rule.alerts[0]?.annotations.description ?? rule.annotations.description}</p>
+              <p>{rule.alerts?.[0]?.annotations.description ?? rule.annotations.description}</p>
               {rule.annotations.runbook_url !== undefined && (
                 <p>
                   Runbook: <Runbook url={rule.annotations.runbook_url} />
