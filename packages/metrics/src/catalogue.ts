@@ -1,15 +1,15 @@
 /**
- * Every metric the packages emit, as data. Instruments are built from it, docs/catalogue.md is generated from it, and
- * dashboards may name nothing else. A name, label or unit here is a published contract.
+ * Every metric that the packages emit, as data. Instruments are built from it, docs/catalogue.md is generated from it, and dashboards use no other
+ * names. A name, label or unit here is a published contract.
  */
 
-/** What kind of samples a metric family has; the words are Prometheus' own. */
+/** The kind of a metric family, in Prometheus' terms. */
 export type MetricType = 'counter' | 'gauge' | 'histogram';
 
-/** Base units only, as Prometheus asks; `''` is a plain count, `info` a gauge whose value is always 1. */
+/** A base unit; `''` is a plain count, `info` a gauge whose value is always 1. */
 export type MetricUnit = 'seconds' | 'bytes' | 'info' | '';
 
-/** How a gauge's values of several processes become one. */
+/** How the values of a gauge in several processes are combined. */
 export type GaugeAggregator = 'sum' | 'min' | 'max';
 
 /** One metric family. The shape is shared with the service's own catalogue. */
@@ -24,20 +24,23 @@ export interface MetricDefinition {
   readonly help: string;
   /** Upper bounds in the metric's unit, ascending, without +Inf. Only histograms have them. */
   readonly buckets?: readonly number[];
-  /** Only of gauges. Default: `max` for infos and for names that end in `_ratio`, `sum` for all others. */
+  /**
+   * Only gauges have one.
+   * @defaultValue `max` for infos and for names that end in `_ratio`, `sum` for all others
+   */
   readonly aggregator?: GaugeAggregator;
 }
 
-/** What a label means, and all its values where they are a closed set. */
+/** The meaning of a label, and all its values if they are a closed set. */
 export interface LabelDefinition {
   readonly help: string;
   readonly values?: readonly string[];
 }
 
-/** The value of every label of the series that takes what a family's budget has no room for. */
+/** The value of every label of the overflow series, which new label sets share once a family has reached its budget. */
 export const overflowValue = '_OTHER';
 
-/** `http_route` of a request that no route took. */
+/** `http_route` of a request that no route matched. */
 export const unmatchedRoute = '_UNMATCHED';
 
 const httpSeconds = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10] as const;
@@ -336,7 +339,7 @@ export const labelCatalogue: Readonly<Record<string, LabelDefinition>> = Object.
   },
 });
 
-/** How the values of a family in several processes become one; counters and histograms always add up. */
+/** How the values of a family in several processes are combined; counters and histograms always add up. */
 export function aggregatorOf({ type, name, unit, aggregator }: MetricDefinition): GaugeAggregator {
   if (type !== 'gauge') return 'sum';
   return aggregator ?? (unit === 'info' || name.endsWith('_ratio') ? 'max' : 'sum');

@@ -1,36 +1,36 @@
-/** The error catalogue. Codes are stable; messages say what was wrong and how to repair it. */
+/** The error catalogue. Codes are stable; each message names the mistake and the repair. */
 const messages = {
-  ERR_WEIR_METRICS_OPTION: (name: string, expected: string, got: unknown) =>
+  ERR_WEIR_METRICS_INVALID_OPTION: (name: string, expected: string, got: unknown) =>
     `Expected \`${name}\` to be ${expected}, got \`${String(got)}\`.`,
-  ERR_WEIR_METRICS_NAME: (name: string) =>
+  ERR_WEIR_METRICS_INVALID_NAME: (name: string) =>
     `\`${name}\` is not a metric or label name. Use letters, digits and underscores, and start with a letter.`,
   ERR_WEIR_METRICS_DUPLICATE: (name: string) =>
-    `A metric named \`${name}\` is registered already. Keep the instrument you got the first time, or choose another name.`,
-  ERR_WEIR_METRICS_VALUE: (name: string, value: unknown) =>
-    `\`${name}\` takes finite numbers, counters none below 0; got \`${String(value)}\`.`,
+    `A metric named \`${name}\` is registered already. Reuse the first instrument, or choose another name.`,
+  ERR_WEIR_METRICS_INVALID_VALUE: (name: string, value: unknown) =>
+    `Expected a finite number for \`${name}\`, at least 0 for a counter, got \`${String(value)}\`.`,
   ERR_WEIR_METRICS_LABELS: (name: string, expected: number, got: number) =>
-    `\`${name}\` has ${expected} labels, got ${got} values. Pass one value a label, in the order of the definition.`,
-  ERR_WEIR_METRICS_CLIENT: () =>
-    'This client is of no kind that `instrument` knows. Pass the pool or client object itself; docs/queries.md lists the drivers.',
-  ERR_WEIR_METRICS_TRACING: () =>
-    'Tracing runs in this process already. Start it once, by `--import @weir/metrics/register` or by `startTracing`, not by both.',
+    `Expected ${expected} label values for \`${name}\`, got ${got}. Pass one value per label, in the order of the definition.`,
+  ERR_WEIR_METRICS_INVALID_CLIENT: () =>
+    '`instrument` does not know this kind of client. Pass the pool or client object itself; docs/queries.md lists the drivers.',
+  ERR_WEIR_METRICS_TRACING_RUNNING: () =>
+    'Tracing runs in this process already. Start it once: by `--import @weir/metrics/register` or by `startTracing`, not by both.',
 } as const;
 
 /** A stable code of this package's error catalogue. */
 export type MetricsErrorCode = keyof typeof messages;
 
-/** Any error this package throws; switch on `code`. */
+/** The only error class of this package. `code` is stable, `message` carries the repair. */
 export class MetricsError extends Error {
+  override readonly name = 'MetricsError';
   readonly code: MetricsErrorCode;
 
   constructor(code: MetricsErrorCode, message: string, options?: ErrorOptions) {
     super(message, options);
-    this.name = 'MetricsError';
     this.code = code;
   }
 }
 
-/** Makes the error of a code from its catalogue entry's arguments. */
+/** The error of a code; the arguments are those of its catalogue entry. */
 export function metricsError<C extends MetricsErrorCode>(
   code: C,
   ...args: Parameters<(typeof messages)[C]>

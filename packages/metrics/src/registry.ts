@@ -1,4 +1,4 @@
-/** All families of one `createMetrics`, the collectors that bring them up to date, and the registries they also stand in. */
+/** All families of one `createMetrics`, the collectors that update them, and the team's registries that also hold them. */
 import type { MetricDefinition } from './catalogue.ts';
 import { metricsError } from './errors.ts';
 import {
@@ -17,14 +17,20 @@ export interface Clock {
   now(): number;
 }
 
-/** Brings gauges and totals that are kept elsewhere up to date; runs synchronously right before a scrape. */
+/** Updates gauges and totals that are kept elsewhere; runs synchronously right before a scrape. */
 export type Collector = () => void;
 
 /** Options of a family. */
 export interface FamilyOptions {
-  /** Label sets kept before new ones share the overflow series. Default: the registry's. */
+  /**
+   * Label sets kept before new ones share the overflow series.
+   * @defaultValue the registry's
+   */
   readonly maxSeries?: number;
-  /** Whether a histogram has native buckets too. Default: the registry's. */
+  /**
+   * Whether a histogram has native buckets too.
+   * @defaultValue the registry's
+   */
   readonly native?: boolean;
 }
 
@@ -69,7 +75,7 @@ export class MetricRegistry {
     );
   }
 
-  /** Whether a family of that name stands here or in one of the team's registries. */
+  /** Whether this registry or one of the team's holds a family of that name. */
   has(name: string): boolean {
     return (
       this.#families.has(name) ||
@@ -77,7 +83,7 @@ export class MetricRegistry {
     );
   }
 
-  /** Runs `register`. Where it throws, the families that it registered are removed again, here and in the team's registries. */
+  /** Runs `register`. If it throws, the families it registered are removed again, here and in the team's registries. */
   atomically<T>(register: () => T): T {
     const before = new Set(this.#families.keys());
     try {
@@ -99,12 +105,12 @@ export class MetricRegistry {
     return () => this.#collectors.delete(collector);
   }
 
-  /** Brings every family up to date. */
+  /** Runs every collector. */
   collect(): void {
     for (const collector of this.#collectors) collector();
   }
 
-  /** One scrape as text: our families first, then what else the team's registries hold. */
+  /** One scrape as text: our families first, then the other metrics of the team's registries. */
   async render(format: TextFormat): Promise<string> {
     this.collect();
     let text = '';
@@ -113,7 +119,7 @@ export class MetricRegistry {
     return format === 'openmetrics' ? `${text}# EOF\n` : text;
   }
 
-  /** One scrape as protobuf, the format that carries native histograms. */
+  /** One scrape as protobuf, the only format that carries native histograms. */
   async renderProtobuf(): Promise<Buffer> {
     this.collect();
     const writer = new ProtoWriter();
@@ -122,7 +128,7 @@ export class MetricRegistry {
     return writer.finish();
   }
 
-  /** Takes our families out of the team's registries again. */
+  /** Removes our families from the team's registries. */
   close(): void {
     for (const name of this.#families.keys()) this.#leaveRegistries(name);
     this.#bridged.clear();
@@ -154,7 +160,7 @@ export class MetricRegistry {
     this.#families.delete(name);
   }
 
-  // After the team's `clear()` another metric may have the name.
+  // After the team's `clear()` another metric may hold the name.
   #leaveRegistries(name: string): void {
     for (const [registry, bridges] of this.#bridged) {
       const bridge = bridges.get(name);
@@ -164,7 +170,7 @@ export class MetricRegistry {
     }
   }
 
-  // prom-client asks every metric for its values within one synchronous run, and so does our own scrape.
+  // prom-client reads every metric within one synchronous run, and so does our own scrape: one collection serves the run.
   #beforeForeignScrape(): boolean {
     if (this.#ownScrape) return false;
     if (!this.#collected) {
@@ -183,7 +189,7 @@ export class MetricRegistry {
       const ours = this.#bridged.get(registry);
       const isTheirs = ({ name }: PromMetricData): boolean => !ours?.has(name) && !ours?.has(`${name}_total`);
       for (const metric of (await this.#jsonOf(registry)).filter(isTheirs)) {
-        // Summaries and histograms without labels may have none here, not even an empty object.
+        // Summaries and histograms without labels may lack even an empty object here.
         const values = metric.values?.map((value) => ({ ...value, labels: value.labels ?? {} }));
         found.push({ ...metric, values });
       }

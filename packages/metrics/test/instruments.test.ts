@@ -65,9 +65,11 @@ test('any sequence of observations scrapes the same as from prom-client', async 
 test('a value that is not finite, a negative increment and a wrong number of labels are refused by name', async () => {
   const metrics = createMetrics(quiet);
   const counter = metrics.counter({ name: 'c_total', help: 'c', labels: ['a'] });
-  expect(() => counter.labels('x').inc(-1)).toThrow(/`c_total` takes finite numbers/);
-  expect(() => counter.labels('x', 'y')).toThrow(/has 1 labels, got 2/);
-  expect(() => metrics.histogram({ name: 'h', help: 'h' }).observe(Number.NaN)).toThrow(/`h` takes finite/);
+  expect(() => counter.labels('x').inc(-1)).toThrow(/Expected a finite number for `c_total`/);
+  expect(() => counter.labels('x', 'y')).toThrow(/Expected 1 label values for `c_total`, got 2/);
+  expect(() => metrics.histogram({ name: 'h', help: 'h' }).observe(Number.NaN)).toThrow(
+    /Expected a finite number for `h`/,
+  );
   expect(() => metrics.gauge({ name: 'c_total', help: 'c' })).toThrow(/registered already/);
   await metrics.close();
 });

@@ -2,12 +2,15 @@
 import { Socket } from 'node:net';
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import type { Metrics } from '../create-metrics.ts';
-import { stateProbe, trackResponse } from '../http/track-response.ts';
+import { markProbe, trackResponse } from '../http/track-response.ts';
 
 /** Options of {@link fastifyMetrics}. */
 export interface FastifyMetricsOptions {
   readonly metrics: Metrics;
-  /** Where the scrape is served. Default `/metrics`; `false` serves none. */
+  /**
+   * Path of the scrape; `false` serves none.
+   * @defaultValue `/metrics`
+   */
   readonly path?: string | false;
 }
 
@@ -15,10 +18,10 @@ const plugin: FastifyPluginAsync<FastifyMetricsOptions> = async (app: FastifyIns
   const { metrics, path = '/metrics' } = options;
   const { http } = metrics;
 
-  // The only hook: a response's end is its own `close`. An onResponse hook would cost a request several times what is done here.
+  // The only hook: the response's own `close` ends the exchange. An onResponse hook would cost several times as much.
   app.addHook('onRequest', (request: FastifyRequest, reply: FastifyReply, done) => {
     const { raw } = request;
-    // The responses of `app.inject` have no connection that could close early.
+    // Responses of `app.inject` have no connection that could close.
     const exchange = trackResponse(http, raw, reply.raw, raw.socket instanceof Socket ? 'close' : 'finish');
     exchange.route = request.routeOptions.url ?? exchange.route;
     exchange.responseHeaders = reply;
@@ -27,15 +30,15 @@ const plugin: FastifyPluginAsync<FastifyMetricsOptions> = async (app: FastifyIns
 
   if (path === false) return;
   app.get(path, async (request, reply) => {
-    stateProbe(reply.raw);
+    markProbe(reply.raw);
     const { contentType, body } = await metrics.expose(request.headers.accept);
     return reply.type(contentType).send(body);
   });
 };
 
 /**
- * Registers on the instance it is given, not in a scope of its own. Register it before the routes: Fastify gives hooks to
- * later routes only. Requests no route took count as `_UNMATCHED`, and early replies and aborts count like any other.
+ * Register it before the routes: Fastify applies hooks to later routes only. It registers on the given instance, not in a scope of its own.
+ * Requests that no route matched count as `_UNMATCHED`; early replies and aborts count like any other request.
  */
 export const fastifyMetrics: FastifyPluginAsync<FastifyMetricsOptions> = Object.assign(plugin, {
   [Symbol.for('skip-override')]: true,

@@ -1,4 +1,4 @@
-/** HTTP metrics for Hono 4. On Node the response's own end is measured, elsewhere the end of the handlers. */
+/** HTTP metrics for Hono 4. On Node an exchange ends with the response, elsewhere with the handlers. */
 import type { ServerResponse } from 'node:http';
 import type { Context, MiddlewareHandler } from 'hono';
 import { matchedRoutes } from 'hono/route';
@@ -12,26 +12,7 @@ export interface HonoMetricsOptions {
   readonly metrics: Metrics;
 }
 
-const notFound = 404;
-
-/** Who records a request already, where there is no response of Node's to tell it. */
-const recordersOf = new WeakMap<Request, Set<HttpRecorder>>();
-
-/**
- * The path of the handler that was called last, which is the one that answered. The last of the chain may be a middleware that passed on, so that no
- * route answered. Hono does not say so; a handler that takes `next` and ended in 404 is taken for one. `own` is this middleware's place.
- */
-function templateOf(context: Context, own: number): string | undefined {
-  const at = context.req.routeIndex;
-  if (at <= own) return undefined;
-  const routes = matchedRoutes(context);
-  const route = routes[at];
-  if (route === undefined) return undefined;
-  const isNotFound = at === routes.length - 1 && context.finalized && context.res.status === notFound;
-  return isNotFound && isMiddleware(findTargetHandler(route.handler)) ? undefined : route.path;
-}
-
-/** A middleware; use it first, as `app.use(honoMetrics({ metrics }))`. Where it runs twice on a request, the request counts once. */
+/** A middleware; use it first: `app.use(honoMetrics({ metrics }))`. A request that passes it twice counts once. */
 export function honoMetrics(options: HonoMetricsOptions): MiddlewareHandler {
   const { http } = options.metrics;
   return async (context, next) => {
@@ -59,4 +40,23 @@ export function honoMetrics(options: HonoMetricsOptions): MiddlewareHandler {
       });
     }
   };
+}
+
+/** The recorders of each request, for runtimes without a response of Node that would hold them. */
+const recordersOf = new WeakMap<Request, Set<HttpRecorder>>();
+
+const notFound = 404;
+
+/**
+ * The path of the handler that was called last, which is the one that answered. The last of the chain may be a middleware that called `next`, so no
+ * route answered; Hono does not expose that, so a last handler that takes `next` and ended in 404 counts as one. `own` is this middleware's index.
+ */
+function templateOf(context: Context, own: number): string | undefined {
+  const at = context.req.routeIndex;
+  if (at <= own) return undefined;
+  const routes = matchedRoutes(context);
+  const route = routes[at];
+  if (route === undefined) return undefined;
+  const isNotFound = at === routes.length - 1 && context.finalized && context.res.status === notFound;
+  return isNotFound && isMiddleware(findTargetHandler(route.handler)) ? undefined : route.path;
 }

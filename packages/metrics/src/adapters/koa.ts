@@ -6,17 +6,14 @@ import { trackResponse } from '../http/track-response.ts';
 /** Options of {@link koaMetrics}. */
 export interface KoaMetricsOptions {
   readonly metrics: Metrics;
-  /** The route template of a context, for routers that do not set `_matchedRoute`. Asked when the response ends. */
+  /**
+   * The route template of a context, called when the response ends.
+   * @defaultValue `_matchedRoute`, as @koa/router sets it
+   */
   readonly route?: (context: Context) => string | undefined;
 }
 
-function matchedRoute(context: Context): string | undefined {
-  const matched = (context as { readonly _matchedRoute?: unknown })._matchedRoute;
-  if (typeof matched === 'string') return matched;
-  return matched instanceof RegExp ? String(matched) : undefined;
-}
-
-/** A middleware; use it before everything that shall be measured. */
+/** A middleware; use it before everything to be measured. */
 export function koaMetrics(options: KoaMetricsOptions): Middleware {
   const { metrics, route = matchedRoute } = options;
   const { http } = metrics;
@@ -25,4 +22,10 @@ export function koaMetrics(options: KoaMetricsOptions): Middleware {
     exchange.routeSource = () => route(context);
     await http.run(exchange, next);
   };
+}
+
+function matchedRoute(context: Context): string | undefined {
+  const matched = (context as { readonly _matchedRoute?: unknown })._matchedRoute;
+  if (typeof matched === 'string') return matched;
+  return matched instanceof RegExp ? String(matched) : undefined;
 }

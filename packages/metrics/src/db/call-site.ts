@@ -1,19 +1,12 @@
-/** The caller's own line: the first frame outside this package, node_modules and Node itself. */
+/** `file:line:column` of a query's caller: the innermost frame outside this package, node_modules and Node. */
 import { fileURLToPath } from 'node:url';
 
-/** Frames are what a stack costs, so few are looked at first; query builders, and what they await, come before the program. */
-const frameLimits = [8, 64] as const;
-// `eval at f (file:1:2), <anonymous>:3:4` is a place in no file.
-const foreignFrame = /node_modules|node:|, <anonymous>/;
-// `at [async] [name (]file:line:column[)]`. A path may hold parentheses, as routes of some frameworks do; `node:internal/…` is no path.
-const locationPattern = /^at (?:async )?(?:.*? \()?((?:file:\/\/\/|\/|[A-Za-z]:[\\/]).*?):(\d+):(\d+)\)?$/;
-
 /**
- * `file:line:column` of the innermost frame of the program's own code; `undefined` where the stack shows none. Costs µs. Never throws,
- * whatever the program has set `Error.prepareStackTrace` to.
+ * The innermost frame of the program's own code; `undefined` if the stack shows none. Costs microseconds. Never throws, whatever the program has set
+ * `Error.prepareStackTrace` to.
  *
- * In a bundle this package and the program are one file, and only source maps (`--enable-source-maps`) tell their frames apart: without
- * them, frames of that file are skipped.
+ * In a bundle this package and the program are one file. Only source maps (`--enable-source-maps`) separate their frames; without them, all frames
+ * of that file are skipped.
  */
 export function callSite(): string | undefined {
   try {
@@ -27,7 +20,14 @@ export function callSite(): string | undefined {
   return undefined;
 }
 
-// The program's own formatter goes first, because it may map positions to sources. One that makes no text is set aside.
+/** The cost of a stack grows with its frames, so few are captured first. Query builders may put many before the program's. */
+const frameLimits = [8, 64] as const;
+// `eval at f (file:1:2), <anonymous>:3:4` is in no file.
+const foreignFrame = /node_modules|node:|, <anonymous>/;
+// `at [async] [name (]file:line:column[)]`. A path may hold parentheses; `node:internal/…` is no path.
+const locationPattern = /^at (?:async )?(?:.*? \()?((?:file:\/\/\/|\/|[A-Za-z]:[\\/]).*?):(\d+):(\d+)\)?$/;
+
+// The program's own formatter is tried first, as it may map positions to sources. If it returns no text, Node's own is used.
 function stack(frames: number): string {
   try {
     const formatted = capture(frames);
@@ -56,7 +56,7 @@ function capture(frames: number): unknown {
   }
 }
 
-// The first frame is that of `callSite`: it says where this package is, with source maps and without, in a bundle and outside.
+// The first frame is `callSite` itself: it locates this package, with and without source maps, in a bundle and outside.
 function siteIn(text: string): string | undefined {
   let own: string | undefined;
   for (const line of text.split('\n')) {

@@ -1,6 +1,6 @@
 /**
- * Where the lexical rules of SQL databases differ: a literal can only be hidden by one who knows where it ends. What a session may change, and
- * its driver does not say, is `unknown`: then a statement is only read as far as every setting reads it alike.
+ * The lexical rules in which SQL databases differ: to hide a literal one must know where it ends. A setting that the session may change and the
+ * driver does not report is `unknown`; a statement is then read only as far as every setting reads it alike.
  */
 
 /** SQL products by their `db.system.name`. */
@@ -13,15 +13,15 @@ export type Escapes = 'always' | 'never' | 'unknown';
 export interface Dialect {
   readonly system: SqlSystem;
   readonly escapes: Escapes;
-  /** `"…"` is a string or, under ANSI_QUOTES, a name that no one outside the server can tell from one (MySQL); a name; or either (SQLite). */
+  /** `"…"` is a string or, under ANSI_QUOTES, a name, which only the server knows (MySQL: `string`); a name; or either (SQLite). */
   readonly doubleQuotes: 'string' | 'name' | 'either';
   /** `` `…` `` is a name. */
   readonly backticks: boolean;
-  /** `[…]` is a name (SQLite), an element of an array (PostgreSQL), or nothing at all (MySQL). */
+  /** `[…]` is a name (SQLite), an element of an array (PostgreSQL), or invalid (MySQL). */
   readonly brackets: 'name' | 'array' | 'none';
-  /** `$tag$…$tag$` and `E'…'` are strings, and operators are as long as their characters go. */
+  /** `$tag$…$tag$` and `E'…'` are strings, and an operator is the longest run of operator characters. */
   readonly isPostgres: boolean;
-  /** Block comments nest. Elsewhere a comment in a comment is not read, so that nothing depends on it. */
+  /** Block comments nest. Without it, a comment in a comment hides the rest of the text. */
   readonly nestedComments: boolean;
   /** `#` begins a comment, `--` only before white space, and comments that begin `/*!` may be run (MySQL). */
   readonly isMysql: boolean;
@@ -63,14 +63,14 @@ function bySetting(system: SqlSystem, rules: Rules): ByEscapes {
   return Object.freeze({ always: make('always'), never: make('never'), unknown: make('unknown') });
 }
 
-/** The dialects of the products whose sessions can change where a string ends. */
+/** Dialects of the products whose session settings decide where a string ends. */
 export const sessions: Readonly<Record<'postgresql' | 'mysql' | 'mariadb', ByEscapes>> = Object.freeze({
   postgresql: bySetting('postgresql', postgres),
   mysql: bySetting('mysql', mysql),
   mariadb: bySetting('mariadb', mysql),
 });
 
-/** The dialect of each product where nothing is known of the session. */
+/** The dialect of each product while its session's settings are unknown. */
 export const dialects: Readonly<Record<SqlSystem, Dialect>> = Object.freeze({
   postgresql: sessions.postgresql.unknown,
   mysql: sessions.mysql.unknown,
@@ -78,5 +78,5 @@ export const dialects: Readonly<Record<SqlSystem, Dialect>> = Object.freeze({
   sqlite: Object.freeze({ system: 'sqlite', escapes: 'never', ...sqlite }),
 });
 
-/** SQLite that was seen to read `"…"` as a name and never as a string. */
+/** SQLite that reads `"…"` as a name and never as a string. */
 export const sqliteWithNames: Dialect = Object.freeze({ ...dialects.sqlite, doubleQuotes: 'name' });

@@ -27,7 +27,7 @@ export interface Recorders {
 
 const owners = new WeakMap<object, ClientOwner>();
 
-/** Times the queries of `client` for `recorders`, until other recorders instrument it. Throws ERR_WEIR_METRICS_CLIENT for an unknown client. */
+/** Times the queries of `client` for `recorders`, until other recorders instrument it. Throws ERR_WEIR_METRICS_INVALID_CLIENT for an unknown client. */
 export function instrument(client: object, recorders: Recorders): void {
   const mysql = mysqlCore(client);
   const key = mysql ?? client;
@@ -51,7 +51,7 @@ function wrap(client: object, mysql: object | undefined, context: InstrumentCont
   else if (isRedisClient(client)) instrumentRedis(client, context);
   else if (isSqliteDatabase(client)) instrumentSqlite(client, context);
   else if (isKnex(client)) instrumentKnex(client, context);
-  else throw metricsError('ERR_WEIR_METRICS_CLIENT');
+  else throw metricsError('ERR_WEIR_METRICS_INVALID_CLIENT');
 }
 
 interface KnexLike {

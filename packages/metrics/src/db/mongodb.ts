@@ -27,11 +27,11 @@ const maxPending = 10_000;
 const maxCursors = 10_000;
 const commandName = /^[A-Za-z]\w{0,63}$/;
 
-/** Follows a client. Throws ERR_WEIR_METRICS_OPTION without `monitorCommands: true`: the driver then reports no commands. */
+/** Follows a client. Throws ERR_WEIR_METRICS_INVALID_OPTION without `monitorCommands: true`: the driver then reports no commands. */
 export function instrumentMongo(client: MongoClientLike, context: InstrumentContext): void {
   if (!client.monitorCommands)
     throw metricsError(
-      'ERR_WEIR_METRICS_OPTION',
+      'ERR_WEIR_METRICS_INVALID_OPTION',
       'monitorCommands',
       '`true` in the options of MongoClient',
       client.monitorCommands,

@@ -1,9 +1,8 @@
 /**
- * Query timing for mysql2, its callback and its promise interface: the latter is a shell around the former, which is
- * wrapped. Its diagnostics channels are not used: they fire with values inlined, and in the context of whoever gave the
- * connection back. Contexts are captured at the pool instead.
+ * Query timing for mysql2, with callbacks and with promises: the promise interface is a shell around the callback interface, which is wrapped.
+ * mysql2's diagnostics channels are not used: they publish inlined values, in the async context of whoever returned the connection. Contexts are
+ * captured at the pool instead.
  */
-
 import { type Dialect, dialects, sessions } from './dialect.ts';
 import {
   type AnyFunction,
@@ -17,35 +16,6 @@ import {
   wrapMethod,
 } from './driver.ts';
 import type { QueryExecution } from './query-recorder.ts';
-
-type Callback = (error: unknown, ...rest: unknown[]) => void;
-
-interface Lengthy {
-  readonly length: number;
-}
-
-/** What is used of mysql2's Pool. */
-export interface MysqlPool {
-  getConnection: AnyFunction;
-  on(event: 'connection', listener: (connection: object) => void): unknown;
-  readonly config: { readonly connectionLimit: number };
-  readonly _allConnections?: Lengthy;
-  readonly _freeConnections?: Lengthy;
-  readonly _connectionQueue?: Lengthy;
-}
-
-interface MysqlConnection {
-  readonly _handshakePacket?: { readonly serverVersion?: string; readonly statusFlags?: number };
-}
-
-/** SERVER_STATUS_NO_BACKSLASH_ESCAPES, which the server tells with its greeting and with every result that has no rows. */
-const noBackslashEscapes = 512;
-
-interface Command {
-  readonly sql?: unknown;
-  onResult?: Callback;
-  emit?: AnyFunction;
-}
 
 /** The callback-style object behind either interface, if `client` is of mysql2. */
 export function mysqlCore(client: object): object | undefined {
@@ -69,18 +39,21 @@ export function isMysqlPool(core: object): core is MysqlPool {
   return 'getConnection' in core && '_allConnections' in core;
 }
 
-function textOf(sql: unknown): string | undefined {
-  const text = typeof sql === 'string' ? sql : (sql as { readonly sql?: unknown } | null | undefined)?.sql;
-  return typeof text === 'string' ? text : undefined;
+/** The members of mysql2's Pool that are used. */
+interface MysqlPool {
+  getConnection: AnyFunction;
+  on(event: 'connection', listener: (connection: object) => void): unknown;
+  readonly config: { readonly connectionLimit: number };
+  readonly _allConnections?: Lengthy;
+  readonly _freeConnections?: Lengthy;
+  readonly _connectionQueue?: Lengthy;
 }
 
-// A list, one value, or an object by name.
-function valuesOf([first, second]: readonly unknown[]): unknown {
-  if (second !== undefined && typeof second !== 'function') return second;
-  return (first as { readonly values?: unknown }).values;
+interface MysqlConnection {
+  readonly _handshakePacket?: { readonly serverVersion?: string; readonly statusFlags?: number };
 }
 
-/** Wraps a pool: its waits, and every connection it opens. */
+/** Wraps a pool: its queries, its waits, and every connection it opens. A second time is a no-op. */
 export function instrumentMysqlPool(pool: MysqlPool, context: InstrumentContext): void {
   if (!claim(pool)) return;
   const wait = context.followPool(pool, ({ config, _allConnections, _freeConnections, _connectionQueue }) => {
@@ -114,7 +87,7 @@ export function instrumentMysqlPool(pool: MysqlPool, context: InstrumentContext)
   }
 }
 
-/** Wraps one connection. */
+/** Wraps one connection. A second time is a no-op. */
 export function instrumentMysqlConnection(connection: object, queries: Queries): void {
   if (!claim(connection)) return;
   const session = new Session(connection, queries);
@@ -135,7 +108,7 @@ export function instrumentMysqlConnection(connection: object, queries: Queries):
       (callback as Callback)(error, statement);
     });
   });
-  // These set the session back to what the server has as its default.
+  // Both reset the session's settings to the server's defaults.
   for (const method of ['changeUser', 'reset']) {
     wrapMethod(connection, method, (original) => (...args) => {
       session.forget();
@@ -144,7 +117,7 @@ export function instrumentMysqlConnection(connection: object, queries: Queries):
   }
 }
 
-// The driver gives one object for a text however often it is prepared.
+// The driver returns the same object whenever a text is prepared again.
 function instrumentStatement(statement: object, text: string, session: Session, queries: Queries): void {
   if (!claim(statement)) return;
   wrapMethod(statement, 'execute', (execute) => (...args) => {
@@ -153,22 +126,22 @@ function instrumentStatement(statement: object, text: string, session: Session, 
   });
 }
 
-function flagsOf(connection: MysqlConnection): number | undefined {
-  return connection._handshakePacket?.statusFlags;
+function textOf(sql: unknown): string | undefined {
+  const text = typeof sql === 'string' ? sql : (sql as { readonly sql?: unknown } | null | undefined)?.sql;
+  return typeof text === 'string' ? text : undefined;
 }
 
-function dialectOf(connection: MysqlConnection, flags: number | undefined): Dialect {
-  const isMariadb = connection._handshakePacket?.serverVersion?.includes('MariaDB') === true;
-  const system = isMariadb ? 'mariadb' : 'mysql';
-  if (flags === undefined) return dialects[system];
-  return sessions[system][(flags & noBackslashEscapes) === 0 ? 'always' : 'never'];
+// A list, one value, or an object of named values.
+function valuesOf([first, second]: readonly unknown[]): unknown {
+  if (second !== undefined && typeof second !== 'function') return second;
+  return (first as { readonly values?: unknown }).values;
 }
 
-/** What is known of one connection, and how its commands are followed. */
+/** One connection: the dialect of its session, and how its commands are followed. */
 class Session {
   readonly #connection: MysqlConnection;
   readonly #queries: Queries;
-  /** Undefined until the greeting has come; the dialect is then asked for anew. */
+  /** `undefined` until the server's greeting has been received. */
   #dialect: Dialect | undefined;
   /** Commands under way that may change how strings are read. */
   #changes = 0;
@@ -186,12 +159,12 @@ class Session {
     return dialect;
   }
 
-  /** Nothing is known of the session until a result tells. */
+  /** Makes the session's settings unknown until a result reports them. */
   forget(): void {
     this.#dialect = dialectOf(this.#connection, undefined);
   }
 
-  /** Sends a command by the driver's own method and follows it to its end. */
+  /** Starts the execution, sends its command by the driver's own method and follows it to its end. */
   run(execution: QueryExecution, send: AnyFunction, args: unknown[]): unknown {
     execution.start(this.dialect);
     if (execution.known.changesStrings) {
@@ -220,7 +193,7 @@ class Session {
     };
   }
 
-  // Streams end by events. They are read on their way out: a listener for 'error' would change who gets it.
+  // Streams end by events. `emit` is wrapped because a listener for 'error' would change who handles it.
   #follow(command: Command, execution: QueryExecution): Command {
     let ended = false;
     let last: unknown;
@@ -236,19 +209,45 @@ class Session {
     return command;
   }
 
-  // A result without rows, or the last of several, is the header that the server sent. While a change is under way it may be of before.
+  // A result without rows, or the last of several, is the server's header. While a change is in flight, it may describe the state before.
   #ended(execution: QueryExecution, result: unknown): void {
     if (execution.known.changesStrings) this.#changes -= 1;
     const header = (Array.isArray(result) ? result.at(-1) : result) as { serverStatus?: unknown } | undefined;
     const flags = header?.serverStatus;
-    // A row may have a column of any name.
+    // A row may also have a column `serverStatus`.
     if (typeof flags === 'number' && header?.constructor?.name === 'ResultSetHeader' && this.#changes === 0)
       this.#dialect = dialectOf(this.#connection, flags);
   }
 }
 
+interface Command {
+  readonly sql?: unknown;
+  onResult?: Callback;
+  emit?: AnyFunction;
+}
+
+type Callback = (error: unknown, ...rest: unknown[]) => void;
+
 function rowsOf(result: unknown): number | undefined {
   if (Array.isArray(result)) return result.length;
   const affected = (result as { readonly affectedRows?: unknown } | undefined)?.affectedRows;
   return typeof affected === 'number' ? affected : undefined;
+}
+
+function dialectOf(connection: MysqlConnection, flags: number | undefined): Dialect {
+  const isMariadb = connection._handshakePacket?.serverVersion?.includes('MariaDB') === true;
+  const system = isMariadb ? 'mariadb' : 'mysql';
+  if (flags === undefined) return dialects[system];
+  return sessions[system][(flags & noBackslashEscapes) === 0 ? 'always' : 'never'];
+}
+
+/** SERVER_STATUS_NO_BACKSLASH_ESCAPES, which the server sends with its greeting and with every result without rows. */
+const noBackslashEscapes = 512;
+
+function flagsOf(connection: MysqlConnection): number | undefined {
+  return connection._handshakePacket?.statusFlags;
+}
+
+interface Lengthy {
+  readonly length: number;
 }

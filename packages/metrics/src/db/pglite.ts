@@ -1,14 +1,6 @@
 /** Query timing for PGlite, transactions included. */
-
 import { dialects } from './dialect.ts';
 import { type AnyFunction, claim, type Queries, wrapMethod } from './driver.ts';
-
-/** What is used of a PGlite database. */
-export interface PgliteDatabase {
-  query: AnyFunction;
-  exec: AnyFunction;
-  transaction: AnyFunction;
-}
 
 /** Whether `client` looks like PGlite. */
 export function isPglite(client: object): client is PgliteDatabase {
@@ -21,9 +13,26 @@ export function isPglite(client: object): client is PgliteDatabase {
   );
 }
 
-function rowsOf(result: unknown): number | undefined {
-  const { rows } = (result ?? {}) as { readonly rows?: unknown };
-  return Array.isArray(rows) ? rows.length : undefined;
+/** The members of a PGlite database that are used. */
+interface PgliteDatabase {
+  query: AnyFunction;
+  exec: AnyFunction;
+  transaction: AnyFunction;
+}
+
+/** Wraps a database and the transactions it opens. */
+export function instrumentPglite(database: PgliteDatabase, queries: Queries): void {
+  if (!claim(database)) return;
+  wrapQueries(database, queries);
+  wrapMethod(
+    database,
+    'transaction',
+    (transaction) => (callback) =>
+      transaction((open: object) => {
+        wrapQueries(open, queries);
+        return (callback as AnyFunction)(open);
+      }),
+  );
 }
 
 function wrapQueries(target: object, queries: Queries): void {
@@ -41,17 +50,7 @@ function wrapQueries(target: object, queries: Queries): void {
   });
 }
 
-/** Wraps a database and the transactions it opens. */
-export function instrumentPglite(database: PgliteDatabase, queries: Queries): void {
-  if (!claim(database)) return;
-  wrapQueries(database, queries);
-  wrapMethod(
-    database,
-    'transaction',
-    (transaction) => (callback) =>
-      transaction((open: object) => {
-        wrapQueries(open, queries);
-        return (callback as AnyFunction)(open);
-      }),
-  );
+function rowsOf(result: unknown): number | undefined {
+  const { rows } = (result ?? {}) as { readonly rows?: unknown };
+  return Array.isArray(rows) ? rows.length : undefined;
 }

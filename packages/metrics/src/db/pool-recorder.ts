@@ -1,10 +1,10 @@
-/** Use of connection pools: what is open, lent and waited for. */
+/** Connection pools: open and used connections, the limit, and waiting callers. */
 import { definitionOf } from '../catalogue.ts';
 import type { Gauge } from '../instruments/counter-gauge.ts';
 import type { Histogram, HistogramSeries } from '../instruments/histogram.ts';
 import type { MetricRegistry } from '../registry.ts';
 
-/** The state of a pool now. */
+/** The current state of a pool, in connections; `pending` are callers waiting for one. */
 export interface PoolState {
   readonly idle: number;
   readonly used: number;
@@ -12,7 +12,7 @@ export interface PoolState {
   readonly pending: number;
 }
 
-/** Records pools of all drivers of one `createMetrics`. */
+/** Records the pools of all drivers of one `createMetrics`. */
 export class PoolRecorder {
   readonly #pools = new Map<string, Set<() => PoolState | undefined>>();
   readonly #wait: Histogram;
@@ -25,7 +25,7 @@ export class PoolRecorder {
     registry.onCollect(() => this.#collect(count, max, pending));
   }
 
-  /** Follows a pool for as long as someone else holds it and `read` gives its state; pools of one name add up. Gives the series for its waits. */
+  /** Follows a pool until it is garbage-collected or `read` returns `undefined`. Pools of one name add up. Returns the series for its waits. */
   add<T extends object>(name: string, pool: T, read: (pool: T) => PoolState | undefined): HistogramSeries {
     const ref = new WeakRef(pool);
     const readLive = (): PoolState | undefined => {

@@ -1,13 +1,6 @@
 /** Query timing for node:sqlite and better-sqlite3, whose synchronous interfaces are alike. */
-
 import { type Dialect, dialects, sqliteWithNames } from './dialect.ts';
 import { type AnyFunction, claim, type Queries, wrapMethod } from './driver.ts';
-
-/** What is used of a synchronous SQLite database. */
-export interface SqliteDatabase {
-  prepare: AnyFunction;
-  exec: AnyFunction;
-}
 
 /** Whether `client` looks like a database of either package. */
 export function isSqliteDatabase(client: object): client is SqliteDatabase {
@@ -20,73 +13,16 @@ export function isSqliteDatabase(client: object): client is SqliteDatabase {
   );
 }
 
-/** A text of one database, and what its executions are recorded by. */
-interface Recorded {
-  readonly queries: Queries;
-  readonly dialect: Dialect;
-  readonly text: string;
-}
-
-function timed<T>({ queries, dialect, text }: Recorded, values: readonly unknown[], run: () => T): T {
-  const execution = queries.begin(dialect, text, values);
-  let result: T;
-  try {
-    result = run();
-  } catch (error) {
-    execution.end({ failed: true });
-    throw error;
-  }
-  execution.end({ failed: false, rows: Array.isArray(result) ? result.length : undefined });
-  return result;
-}
-
-// Rows are stepped while they are read, so an iteration is timed to its last row.
-function* timedRows(
-  { queries, dialect, text }: Recorded,
-  values: readonly unknown[],
-  start: () => Iterable<unknown>,
-): Generator {
-  const execution = queries.begin(dialect, text, values);
-  let rows = 0;
-  // A caller that breaks off, or throws, is no failure; only an exception of the database is.
-  let failed = true;
-  try {
-    const iterator = start()[Symbol.iterator]();
-    try {
-      for (let next = iterator.next(); next.done !== true; next = iterator.next()) {
-        rows += 1;
-        failed = false;
-        yield next.value;
-        failed = true;
-      }
-      failed = false;
-    } finally {
-      if (!failed) iterator.return?.();
-    }
-  } finally {
-    execution.end({ failed, rows });
-  }
-}
-
-/**
- * Whether `"…"` is never a string here: SQLite may be built, or opened, to read it as one where no column has that name. Then a statement with
- * such a text cannot be prepared. Undefined while the database is not open.
- */
-function readsNames(database: SqliteDatabase, prepare: AnyFunction): boolean | undefined {
-  // The driver `sqlite3` reports an error of `prepare` as an event.
-  if ('parallelize' in database) return false;
-  try {
-    prepare('SELECT "weir: no column"');
-    return false;
-  } catch (error) {
-    return /no such column/.test(String(error)) ? true : undefined;
-  }
+/** The members of a synchronous SQLite database that are used. */
+interface SqliteDatabase {
+  prepare: AnyFunction;
+  exec: AnyFunction;
 }
 
 /** Wraps a database: its scripts, and every statement prepared from now on. */
 export function instrumentSqlite(database: SqliteDatabase, queries: Queries): void {
   if (!claim(database)) return;
-  // A script may fail over a "string" that is none.
+  // A script that mistakes "…" for a string fails, and its text must be hidden all the same.
   wrapMethod(database, 'exec', (exec) => (text, ...rest) => {
     const recorded = { queries, dialect: dialects.sqlite, text: String(text) };
     return timed(recorded, [], () => exec(text, ...rest));
@@ -121,4 +57,67 @@ export function instrumentSqlite(database: SqliteDatabase, queries: Queries): vo
     );
     return statement;
   });
+}
+
+/**
+ * Whether `"…"` is never a string here. SQLite may be built, or opened, to read it as a string if no column has that name; then the probe can be
+ * prepared. `undefined` while the database is not open.
+ */
+function readsNames(database: SqliteDatabase, prepare: AnyFunction): boolean | undefined {
+  // The driver `sqlite3` reports an error of `prepare` as an event.
+  if ('parallelize' in database) return false;
+  try {
+    prepare('SELECT "weir: no column"');
+    return false;
+  } catch (error) {
+    return /no such column/.test(String(error)) ? true : undefined;
+  }
+}
+
+/** A text of one database, and the recorder of its executions. */
+interface Recorded {
+  readonly queries: Queries;
+  readonly dialect: Dialect;
+  readonly text: string;
+}
+
+function timed<T>({ queries, dialect, text }: Recorded, values: readonly unknown[], run: () => T): T {
+  const execution = queries.begin(dialect, text, values);
+  let result: T;
+  try {
+    result = run();
+  } catch (error) {
+    execution.end({ failed: true });
+    throw error;
+  }
+  execution.end({ failed: false, rows: Array.isArray(result) ? result.length : undefined });
+  return result;
+}
+
+// Rows are computed while they are read, so an iteration is timed to its last row.
+function* timedRows(
+  { queries, dialect, text }: Recorded,
+  values: readonly unknown[],
+  start: () => Iterable<unknown>,
+): Generator {
+  const execution = queries.begin(dialect, text, values);
+  let rows = 0;
+  // Only an exception of the database is a failure, not a caller that breaks or throws.
+  let failed = true;
+  try {
+    const iterator = start()[Symbol.iterator]();
+    try {
+      for (let next = iterator.next(); next.done !== true; next = iterator.next()) {
+        rows += 1;
+        failed = false;
+        yield next.value;
+        failed = true;
+      }
+      failed = false;
+    } finally {
+      if (!failed) iterator.return?.();
+    }
+  } finally {
+    execution.end({ failed, rows });
+  }
 }

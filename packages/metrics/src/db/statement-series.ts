@@ -1,13 +1,12 @@
 /**
- * Which statements have series of their own: the `maxStatements` that took the most time, with a half-life; all others share the overflow series.
+ * Which statements have series of their own: the `maxStatements` that took the most time, with a half-life. All others share the overflow series.
  *
- * While there is room the first come get series. Past it a Space-Saving sketch (Metwally, Agrawal, El Abbadi, 2005) follows as many
- * candidates again: a newcomer takes the place of the lightest and inherits its weight as its possible error, so that what a candidate
- * is known to weigh is `weight - error`. A candidate that is known to weigh more than twice the lightest owner displaces it.
+ * While there is room, each new statement receives a series. Past that, a Space-Saving sketch (Metwally, Agrawal, El Abbadi, 2005) follows as many
+ * candidates again: a new one replaces the lightest and inherits its weight as its possible error, so a candidate's known weight is
+ * `weight - error`. A candidate whose known weight exceeds twice that of the lightest owner displaces it.
  *
- * No counter goes backwards: a displaced series is exported unchanged for GRACE_MS, while its observations go to the overflow
- * series, and only then gives up its place. Every observation so stands in exactly one series for every scraper that comes
- * at least once in that time, and sums of rates stay right.
+ * No counter goes backwards: a displaced series is exported unchanged for `graceMs`, while its observations go to the overflow series, and only then
+ * leaves. Every scraper that scrapes at least once in that time finds each observation in exactly one series, so sums of rates stay right.
  */
 import type { Histogram, HistogramSeries } from '../instruments/histogram.ts';
 import type { Clock } from '../registry.ts';
@@ -18,21 +17,21 @@ const rebalanceMs = 10_000;
 const graceMs = 120_000;
 const requiredAdvantage = 2;
 
-/** One fingerprint of one system, as far as it is followed. */
+/** One fingerprint of one system. */
 export class TrackedStatement {
   readonly system: string;
   readonly statement: Statement;
-  /** Seconds, halved every five minutes; up to `error` of them may be others'. */
+  /** Seconds, halved every five minutes. Up to `error` of them may belong to other statements. */
   weight = 0;
   error = 0;
-  /** The series of its own, if it is among the top. */
+  /** Its own series, while it owns one. */
   series: HistogramSeries | undefined = undefined;
-  /** The series it had until `retiredMs`, exported for a while yet. */
+  /** The series it owned until `retiredMs`, exported until the grace period ends. */
   retired: HistogramSeries | undefined = undefined;
   retiredMs = 0;
-  /** Whether it is followed; one that is not has to be looked up anew. */
+  /** Whether it is followed; if not, it must be looked up again. */
   kept = false;
-  /** Whether it was slow before: its callers' stacks are worth their price then. */
+  /** Whether it was slow before; only then its callers' stacks are captured. */
   wasSlow = false;
 
   constructor(system: string, statement: Statement) {
@@ -49,7 +48,7 @@ export class TrackedStatement {
   }
 }
 
-/** Gives statements their series. */
+/** Assigns series to statements. */
 export class StatementSeries {
   readonly #family: Histogram;
   readonly #clock: Clock;
@@ -65,13 +64,13 @@ export class StatementSeries {
     this.#rebalancedMs = clock.now();
   }
 
-  /** What is followed of a statement; it is followed from its first observation on. */
+  /** The tracked statement; it is followed from its first observation on. */
   track(system: string, statement: Statement): TrackedStatement {
     const fresh = new TrackedStatement(system, statement);
     return this.#byKey.get(fresh.key) ?? fresh;
   }
 
-  /** Counts one execution, and gives the series it stands in. */
+  /** Counts one execution; returns the series that counts it. */
   observe(tracked: TrackedStatement, seconds: number): HistogramSeries {
     const current = tracked.kept ? tracked : this.#admit(tracked);
     current.weight += seconds;
@@ -80,7 +79,7 @@ export class StatementSeries {
     return series;
   }
 
-  /** Lets the heaviest candidates have what the lightest owners had; call it before each scrape. */
+  /** Moves series from the lightest owners to the heaviest candidates; call it before each scrape. */
   rebalance(): void {
     const nowMs = this.#clock.now();
     const elapsedMs = nowMs - this.#rebalancedMs;
@@ -96,7 +95,7 @@ export class StatementSeries {
     const heaviest = [...this.#candidates].sort((a, b) => b.known - a.known);
     const lightest = [...this.#owners].sort((a, b) => a.weight - b.weight);
     for (const [rank, candidate] of heaviest.entries()) {
-      // Places that are about to be free are for the first candidates; one of those may be who had the place.
+      // Places about to become free belong to the heaviest candidates, one of which may be the previous owner.
       if (candidate.retired !== undefined && rank < this.#retired.size) this.#promote(candidate);
       else if (this.#family.hasRoom) this.#promote(candidate);
       else if (rank >= this.#retired.size) {
@@ -133,7 +132,7 @@ export class StatementSeries {
     this.#owners.add(tracked);
     tracked.weight -= tracked.error;
     tracked.error = 0;
-    // Where it is displaced and still exported, this is the series it had.
+    // For a displaced statement that is still exported, this is the series it had.
     tracked.series = this.#family.labels(system, statement.summary, statement.fingerprint);
     tracked.retired = undefined;
   }

@@ -1,16 +1,16 @@
 /**
- * Splits SQL into tokens by the lexical rules of a dialect: enough to tell literals from everything else, without a grammar.
- * Comments and white space vanish. A literal's text never leaves this file: its token's text is `?`.
+ * Splits SQL into tokens by the lexical rules of a dialect: enough to separate literals from everything else, without a grammar. Comments and white
+ * space are dropped. A literal's text never leaves this file: its token's text is `?`.
  *
- * Fail-closed: where the text could be read in two ways, or ends inside a string, the rest of it is one token of kind `hidden`. So neither
- * a cut-off statement nor a setting of the server that the driver does not tell can let a literal out.
+ * Fail-closed: where the text could be read in two ways, or ends inside a string, its rest is one token of kind `hidden`. Neither a truncated
+ * statement nor a server setting that the driver does not report can leak a literal.
  */
 import type { Dialect, Escapes } from './dialect.ts';
 
-/** What a token is. A `value` is a literal or a placeholder; `hidden` is the rest of the text. Both read `?`. */
+/** The kind of a token. A `value` is a literal or a placeholder, `hidden` the rest of the text; both read `?`. */
 export type TokenKind = 'word' | 'quoted' | 'value' | 'hidden' | 'operator' | 'punctuation';
 
-/** One token; `text` is as written, except that values read `?` and an operator has one spelling. */
+/** One token. `text` is as written, except that values read `?` and synonymous operators have one spelling. */
 export interface Token {
   readonly kind: TokenKind;
   readonly text: string;
@@ -27,7 +27,7 @@ const likeToken = word('like');
 const ilikeToken = word('ilike');
 const notToken = word('not');
 
-// Spellings that the products themselves take for one.
+// Spellings that the products themselves treat as one.
 const operator = (text: string): Token => Object.freeze({ kind: 'operator', text });
 const postgresSynonyms: ReadonlyMap<string, readonly Token[]> = new Map([
   ['!=', [operator('<>')]],
@@ -45,7 +45,7 @@ const sqliteSynonyms: ReadonlyMap<string, readonly Token[]> = new Map([
   ['==', [operator('=')]],
 ]);
 
-// Character classes of ASCII; everything above is part of a word.
+// Character classes of ASCII; every character above it is part of a word.
 const spaceClass = 1;
 const letterClass = 2;
 const digitClass = 3;
@@ -86,16 +86,16 @@ const underscoreCode = 95;
 const backtickCode = 96;
 const deleteCode = 127;
 
-/** Longer texts are read up to the end of the token that stands there. */
+/** Longer texts are read to the end of the token at this position. */
 const maxLength = 1_048_576;
 
 const dollarTag = /\$(?:[A-Za-z_\u0080-\uffff][\w\u0080-\uffff]*)?\$/y;
 const postgresOperatorPattern = /[+\-*/<>=~!@#%^&|?]+/y;
 const operatorPattern = /<=>|->>|::|:=|@@|[<>=!]=|<>|<<|>>|\|\||&&|->|[\s\S]/y;
-// Words that an operand follows.
+// Words before an operand.
 const beforeOperand =
   /^(?:select|distinct|all|any|where|and|or|xor|not|in|is|from|then|else|when|limit|offset|by|values|return|returning|between|like|ilike|similar|glob|regexp|rlike|escape|div|mod|case|on|having|set|to|interval|default)$/i;
-// With those above, what a name in brackets follows in other dialects, and a subscript never does.
+// With those above, the words before a bracketed name of other dialects, and never before a subscript.
 const beforeName = /^(?:join|as|into|update|distinct|top|table)$/i;
 const beforeSqliteName =
   /^(?:from|join|into|update|table|index|view|trigger|as|exists|references|rename|to)$/i;
@@ -105,7 +105,7 @@ function match(pattern: RegExp, text: string, at: number): string | undefined {
   return pattern.exec(text)?.[0];
 }
 
-/** The index after a quoted text; -1 where it does not end, or where its end depends on how backslashes are read. */
+/** The index after a quoted text; -1 if it does not end, or if its end depends on how backslashes are read. */
 function endOfQuoted(text: string, at: number, quote: string, escapes: Escapes): number {
   const code = quote.charCodeAt(0);
   let from = at + 1;
@@ -123,7 +123,7 @@ function endOfQuoted(text: string, at: number, quote: string, escapes: Escapes):
   }
 }
 
-/** All tokens of `text`, in time linear in its length. `spans` gets the start and end of every value. */
+/** All tokens of `text`, in time linear in its length. `spans` receives the start and end of every value. */
 export function tokenize(text: string, dialect: Dialect, spans?: number[]): Token[] {
   return new Tokenizer(text, dialect, spans).run();
 }
@@ -135,7 +135,7 @@ class Tokenizer {
   readonly #tokens: Token[] = [];
   readonly #synonyms: ReadonlyMap<string, readonly Token[]>;
   #at = 0;
-  /** How the string that is the last token reads backslashes; one that follows it directly is its continuation. */
+  /** How the last token reads backslashes, if it is a string; a string directly after it is its continuation. */
   #lastString: Escapes | undefined;
   #brackets = 0;
 
@@ -180,12 +180,12 @@ class Tokenizer {
     return end;
   }
 
-  /** Gives up: from here on the text may hold literals anywhere. */
+  /** Hides the rest: it may hold literals anywhere. */
   #hide(): number {
     return this.#push(hiddenToken, this.#text.length);
   }
 
-  /** The end of a comment that begins here; undefined where none does. */
+  /** The end of a comment that begins here; `undefined` if none does. */
   #comment(code: number): number | undefined {
     const { isMysql } = this.#dialect;
     const next = this.#code(1);
@@ -193,7 +193,7 @@ class Tokenizer {
     if (code === hashCode && isMysql) return this.#lineComment();
     if (code !== minusCode || next !== minusCode) return undefined;
     const after = this.#code(2);
-    // One above ASCII may be white space in the connection's character set.
+    // A character above ASCII may be white space in the connection's character set.
     if (isMysql && after > deleteCode) return this.#hide();
     return isMysql && after > blankCode && after < deleteCode ? undefined : this.#lineComment();
   }
@@ -218,7 +218,7 @@ class Tokenizer {
     while (depth > 0) {
       const end = text.indexOf('*/', at);
       const inner = text.indexOf('/*', at);
-      // A comment without an end hides the rest by itself.
+      // An unterminated comment hides the rest.
       if (end === -1) return this.#hide();
       if (inner === -1 || inner > end) {
         depth -= 1;
@@ -228,7 +228,7 @@ class Tokenizer {
         at = inner + 2;
       } else return this.#hide();
     }
-    // MySQL may run what is in there; a quote or a comment in it then ends where the version of the server says.
+    // MySQL may execute the comment; where a quote or a comment in it ends then depends on the server's version.
     if (isCode && /['"`#]|--/.test(text.slice(this.#at, at))) return this.#hide();
     return at;
   }
@@ -293,7 +293,7 @@ class Tokenizer {
     return this.#push(valueToken, end);
   }
 
-  // A sign right before a number belongs to it where no operand comes before: `= -1`, not `a - 1`.
+  // A sign right before a number belongs to it unless an operand precedes: `= -1`, not `a - 1`.
   #foldSign(): void {
     const tokens = this.#tokens;
     const sign = tokens[tokens.length - 1];
@@ -318,7 +318,7 @@ class Tokenizer {
         isPostgres && this.#lastString !== undefined ? this.#lastString : escapes,
       );
     if (code === doubleQuoteCode) {
-      // Under ANSI_QUOTES it is a name, in which a backslash is nothing special.
+      // Under ANSI_QUOTES it is a name, in which a backslash escapes nothing.
       if (doubleQuotes === 'string') return this.#string(this.#at, escapes === 'never' ? 'never' : 'unknown');
       return this.#name('"', doubleQuotes === 'name');
     }
@@ -327,7 +327,7 @@ class Tokenizer {
     if (code === dotCode && classOf(next) === digitClass) return this.#number();
     if (code === dollarCode) return this.#dollar();
     if (code === backslashCode && isMysql && next === 78) return this.#push(valueToken, this.#at + 2);
-    // Outside of strings neither is SQL: what was read up to here was read by the wrong rules.
+    // Neither is SQL outside of strings: the text so far was read by the wrong rules.
     if (code === backslashCode || code === nulCode) return this.#hide();
     if (code === questionCode && !isPostgres) return this.#placeholder();
     if (code === colonCode && next !== colonCode && classOf(next) === letterClass) return this.#placeholder();
@@ -365,7 +365,7 @@ class Tokenizer {
         end += 1;
       const after = text.charCodeAt(end);
       const isLonger = after === openCode || (after === colonCode && text.charCodeAt(end + 1) === colonCode);
-      // SQLite takes $name(anything) for one name.
+      // SQLite reads $name(anything) as one name.
       if (isSqlite && isLonger) return this.#hide();
     }
     return this.#push(valueToken, end);
@@ -379,7 +379,7 @@ class Tokenizer {
     return this.#push(punctuationTokens.get(openBracketCode) as Token, this.#at + 1);
   }
 
-  // `a[1]`, `ARRAY[…]`, `int []`; anything else is a bracketed name, of another dialect.
+  // `a[1]`, `ARRAY[…]`, `int []`; anything else is a bracketed name of another dialect.
   #isSubscript(): boolean {
     const before = this.#tokens[this.#tokens.length - 1];
     if (before === undefined) return false;
@@ -398,7 +398,7 @@ class Tokenizer {
     return this.#push({ kind: 'quoted', text: this.#text.slice(this.#at, end) }, end);
   }
 
-  // SQLite built with double-quoted strings reads "x" as a string where no column has that name: it is a name only where no string can be.
+  // SQLite with double-quoted strings reads "x" as a string if no column has that name. It is surely a name only where no string can stand.
   #isNameInSqlite(end: number): boolean {
     const before = this.#tokens[this.#tokens.length - 1];
     return (

@@ -21,31 +21,9 @@ const protobufFormat: NegotiatedFormat = Object.freeze({
   contentType: 'application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited',
 });
 
-function qualityOf(parameters: readonly string[]): number {
-  const quality = parameters.find((parameter) => parameter.trim().startsWith('q='));
-  const value = quality === undefined ? 1 : Number(quality.trim().slice(2));
-  return Number.isFinite(value) ? value : 0;
-}
-
-function parameterOf(parameters: readonly string[], name: string): string | undefined {
-  const found = parameters
-    .map((parameter) => parameter.trim())
-    .find((parameter) => parameter.startsWith(`${name}=`));
-  return found?.slice(name.length + 1);
-}
-
-function formatOf(type: string, parameters: readonly string[]): NegotiatedFormat | undefined {
-  if (type === 'text/plain' || type === '*/*' || type === 'text/*') return textFormat;
-  if (type === 'application/openmetrics-text')
-    return ['1.0.0', undefined].includes(parameterOf(parameters, 'version')) ? openMetricsFormat : undefined;
-  const isFamily = parameterOf(parameters, 'proto') === 'io.prometheus.client.MetricFamily';
-  const isDelimited = parameterOf(parameters, 'encoding') === 'delimited';
-  return type === 'application/vnd.google.protobuf' && isFamily && isDelimited ? protobufFormat : undefined;
-}
-
 const byRichness = [textFormat, openMetricsFormat, protobufFormat];
 
-/** The best of what the client accepts; the text format where it says nothing of any. Ties go to the richer format. */
+/** The accepted format of the highest quality, on a tie the richer one; the text format if none is accepted. */
 export function negotiate(accept: string | undefined): NegotiatedFormat {
   let best = textFormat;
   let bestQuality = 0;
@@ -59,4 +37,26 @@ export function negotiate(accept: string | undefined): NegotiatedFormat {
     bestQuality = quality;
   }
   return best;
+}
+
+function formatOf(type: string, parameters: readonly string[]): NegotiatedFormat | undefined {
+  if (type === 'text/plain' || type === '*/*' || type === 'text/*') return textFormat;
+  if (type === 'application/openmetrics-text')
+    return ['1.0.0', undefined].includes(parameterOf(parameters, 'version')) ? openMetricsFormat : undefined;
+  const isFamily = parameterOf(parameters, 'proto') === 'io.prometheus.client.MetricFamily';
+  const isDelimited = parameterOf(parameters, 'encoding') === 'delimited';
+  return type === 'application/vnd.google.protobuf' && isFamily && isDelimited ? protobufFormat : undefined;
+}
+
+function qualityOf(parameters: readonly string[]): number {
+  const quality = parameters.find((parameter) => parameter.trim().startsWith('q='));
+  const value = quality === undefined ? 1 : Number(quality.trim().slice(2));
+  return Number.isFinite(value) ? value : 0;
+}
+
+function parameterOf(parameters: readonly string[], name: string): string | undefined {
+  const found = parameters
+    .map((parameter) => parameter.trim())
+    .find((parameter) => parameter.startsWith(`${name}=`));
+  return found?.slice(name.length + 1);
 }

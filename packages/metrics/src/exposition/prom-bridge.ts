@@ -1,11 +1,11 @@
 /**
- * The meeting point with prom-client 15 and its successor: every family of ours stands in the team's registry as one more metric, and our
- * scrape carries the team's metrics. Only public members of the registry are used, so that either package will do.
+ * The bridge to prom-client 15 and its successor: each family of ours is registered in the team's registry as a metric, and our scrape carries the
+ * team's metrics. Only public members of the registry are used, so either package works.
  */
 import { aggregatorOf, type MetricDefinition, type MetricUnit, metricCatalogue } from '../catalogue.ts';
 import { type AnyFamily, formatValue, renderHeader, renderLabels, type TextFormat } from './text.ts';
 
-/** One sample as prom-client's `get()` hands it out. */
+/** One sample as prom-client's `get()` returns it. */
 export interface PromValue {
   readonly labels: Readonly<Record<string, string | number>>;
   readonly value: number;
@@ -20,7 +20,7 @@ export interface PromValue {
     | undefined;
 }
 
-/** A metric as prom-client's `getMetricsAsJSON()` hands it out. */
+/** A metric as prom-client's `getMetricsAsJSON()` returns it. */
 export interface PromMetricData {
   readonly name: string;
   readonly help: string;
@@ -28,7 +28,7 @@ export interface PromMetricData {
   readonly values?: readonly PromValue[] | undefined;
 }
 
-/** What we need of a registry of prom-client ≥ 15 or of `@prometheus-io/client`. */
+/** The members used of a registry of prom-client ≥ 15 or `@prometheus-io/client`. */
 export interface PromRegistry {
   registerMetric(metric: never): void;
   getSingleMetric(name: string): unknown;
@@ -36,7 +36,7 @@ export interface PromRegistry {
   getMetricsAsJSON(): Promise<readonly unknown[]>;
 }
 
-/** Our family in the shape that prom-client's registry keeps. */
+/** A family of ours in the shape of a prom-client metric. */
 export class PromBridge {
   name: string;
   readonly help: string;
@@ -46,7 +46,7 @@ export class PromBridge {
   readonly #family: AnyFamily;
   readonly #update: () => boolean;
 
-  /** `update` brings the family up to date; where it answers `false` the scrape is our own and needs no values from here. */
+  /** `update` runs the collectors; it returns `false` during our own scrape, which needs no values from here. */
   constructor(family: AnyFamily, update: () => boolean) {
     const { name, help, type, labels } = family.definition;
     this.name = name;
@@ -58,16 +58,16 @@ export class PromBridge {
     this.#update = update;
   }
 
-  /** Synchronous inside, so that one scrape is one instant. prom-client changes `name` for OpenMetrics: it is read late. */
+  /** Reads synchronously, so that a scrape shows one instant. `name` is read late because prom-client changes it for OpenMetrics. */
   async get(): Promise<PromMetricData & { aggregator: string }> {
     const values = this.#update() ? promValues(this.#family) : [];
     return { name: this.name, help: this.help, type: this.type, values, aggregator: this.aggregator };
   }
 
-  /** Sets counters, histograms and the team's own gauges back to 0. Gauges of this package stay: they state what is, such as `target_info`. */
+  /** Sets counters, histograms and the team's own gauges back to 0. Gauges of this package keep their value: they describe a state. */
   reset(): void {
     if (isState(this.#family.definition)) return;
-    // A total kept elsewhere counts from its value at the reset.
+    // An external total counts from its value at the reset.
     this.#update();
     this.#family.reset();
   }

@@ -12,10 +12,10 @@ const typeNumbers: Readonly<Record<string, number>> = {
   untyped: 3,
   histogram: 4,
 };
-// Field of a Metric that holds the value of each type.
+// The field of a Metric that holds its value, by type.
 const valueFields: Readonly<Record<string, number>> = { gauge: 2, counter: 3, untyped: 5 };
 
-/** Appends a family of ours; nothing where it has no series. */
+/** Appends a family of ours; a no-op if it has no series. */
 export function writeFamily(target: ProtoWriter, family: AnyFamily): void {
   if (family.series.length === 0) return;
   const { name, help, type, labels } = family.definition;
@@ -54,7 +54,7 @@ function writeNative(target: ProtoWriter, native: NativeBuckets): void {
   writeSpans(target, native.negative(), { span: 9, delta: 10 });
   const positive = native.positive();
   writeSpans(target, positive, { span: 12, delta: 13 });
-  // A span of no length tells an empty native histogram from one that has classic buckets only.
+  // An empty span marks an empty native histogram; without it the histogram would count as classic only.
   if (positive.spans.length === 0) target.message(12, new ProtoWriter().sint(1, 0).uint(2, 0));
 }
 
@@ -151,7 +151,7 @@ function labelled(labels: Iterable<readonly [string, string]>): ProtoWriter {
   return metric;
 }
 
-/** The wire format of Protocol Buffers, as far as writing needs it: varints, doubles and length-delimited fields. */
+/** Writes the wire format of Protocol Buffers: varints, doubles and length-delimited fields. */
 export class ProtoWriter {
   #bytes = Buffer.allocUnsafe(256);
   #length = 0;
@@ -187,7 +187,7 @@ export class ProtoWriter {
     return this.#varint(field * 8 + 2).delimited(value);
   }
 
-  /** A message with its length before it, as a stream of messages has them. */
+  /** A message after its length, as in a stream of messages. */
   delimited(value: ProtoWriter): this {
     this.#varint(value.#length);
     this.#reserve(value.#length);

@@ -1,61 +1,30 @@
 /**
- * Prometheus text format 0.0.4 and OpenMetrics 1.0.0. All of a line but its value is rendered once a series and kept, so that a
- * scrape only formats numbers.
+ * Prometheus text format 0.0.4 and OpenMetrics 1.0.0. The first scrape of a series renders and keeps its whole lines except the values; later
+ * scrapes only format numbers.
  */
 import type { MetricDefinition } from '../catalogue.ts';
 import type { Counter, CounterSeries, Gauge, GaugeSeries } from '../instruments/counter-gauge.ts';
 import type { Series } from '../instruments/family.ts';
 import { type Exemplar, Histogram, type HistogramSeries } from '../instruments/histogram.ts';
 
-/** The text formats a scrape can have. */
+/** The text formats of a scrape. */
 export type TextFormat = 'text' | 'openmetrics';
 /** Any family of this package. */
 export type AnyFamily = Counter | Gauge | Histogram;
 
-/** A number as both formats spell it. */
-export function formatValue(value: number): string {
-  if (value === Infinity) return '+Inf';
-  return value === -Infinity ? '-Inf' : String(value);
-}
-
-function escapeLabel(value: string): string {
-  return /[\\"\n]/.test(value)
-    ? value.replace(/\\/g, '\\\\').replace(/"/g, '\\"').replace(/\n/g, '\\n')
-    : value;
-}
-
-function escapeHelp(help: string, format: TextFormat): string {
-  const escaped = help.replace(/\\/g, '\\\\').replace(/\n/g, '\\n');
-  return format === 'openmetrics' ? escaped.replace(/"/g, '\\"') : escaped;
-}
-
-/** `{a="1",b="2"}`, or nothing where there are no labels. */
-export function renderLabels(names: readonly string[], values: readonly string[]): string {
-  if (names.length === 0) return '';
-  return `{${names.map((name, index) => `${name}="${escapeLabel(values[index] ?? '')}"`).join(',')}}`;
-}
-
-/** The HELP, TYPE and UNIT lines of a family. OpenMetrics names counters and infos without their suffix. */
-export function renderHeader(definition: Omit<MetricDefinition, 'labels'>, format: TextFormat): string {
-  const { name, unit, help } = definition;
-  if (format === 'text')
-    return `# HELP ${name} ${escapeHelp(help, format)}\n# TYPE ${name} ${definition.type}\n`;
-  const isInfo = unit === 'info' && name.endsWith('_info');
-  const type = isInfo ? 'info' : definition.type;
-  const base = isInfo ? name.slice(0, -5) : type === 'counter' ? name.replace(/_total$/, '') : name;
-  const unitLine = unit !== '' && !isInfo && base.endsWith(`_${unit}`) ? `# UNIT ${base} ${unit}\n` : '';
-  return `# TYPE ${base} ${type}\n${unitLine}# HELP ${base} ${escapeHelp(help, format)}\n`;
-}
-
-/** A bucket bound: OpenMetrics wants a float even for whole numbers. */
-export function formatBound(bound: number, format: TextFormat): string {
-  const text = formatValue(bound);
-  return format === 'openmetrics' && /^-?\d+$/.test(text) ? `${text}.0` : text;
-}
-
-/** ` # {trace_id="…",span_id="…"} value timestamp`. */
-export function renderExemplar({ traceId, spanId, value, timestamp }: Exemplar): string {
-  return ` # {trace_id="${traceId}",span_id="${spanId}"} ${formatValue(value)} ${timestamp}`;
+/** A whole family; `''` if it has no series yet. */
+export function renderFamily(family: AnyFamily, format: TextFormat): string {
+  if (family.series.length === 0) return '';
+  let text = renderHeader(family.definition, format);
+  if (family instanceof Histogram) {
+    for (const series of family.series)
+      text += renderHistogram(series, prefixes(family, series, format), format);
+    return text;
+  }
+  for (const series of family.series as readonly (CounterSeries | GaugeSeries)[]) {
+    text += `${prefixes(family, series, format)[0]}${formatValue(series.value)}\n`;
+  }
+  return text;
 }
 
 function prefixes(family: AnyFamily, series: Series, format: TextFormat): readonly string[] {
@@ -96,17 +65,48 @@ function renderHistogram(series: HistogramSeries, lines: readonly string[], form
   return `${text}${lines[length + 1]}${formatValue(series.sum)}\n${lines[length + 2]}${cumulative}\n`;
 }
 
-/** A whole family; empty where it has no series yet. */
-export function renderFamily(family: AnyFamily, format: TextFormat): string {
-  if (family.series.length === 0) return '';
-  let text = renderHeader(family.definition, format);
-  if (family instanceof Histogram) {
-    for (const series of family.series)
-      text += renderHistogram(series, prefixes(family, series, format), format);
-    return text;
-  }
-  for (const series of family.series as readonly (CounterSeries | GaugeSeries)[]) {
-    text += `${prefixes(family, series, format)[0]}${formatValue(series.value)}\n`;
-  }
-  return text;
+/** The HELP, TYPE and UNIT lines of a family. OpenMetrics names counters and infos without their suffix here. */
+export function renderHeader(definition: Omit<MetricDefinition, 'labels'>, format: TextFormat): string {
+  const { name, unit, help } = definition;
+  if (format === 'text')
+    return `# HELP ${name} ${escapeHelp(help, format)}\n# TYPE ${name} ${definition.type}\n`;
+  const isInfo = unit === 'info' && name.endsWith('_info');
+  const type = isInfo ? 'info' : definition.type;
+  const base = isInfo ? name.slice(0, -5) : type === 'counter' ? name.replace(/_total$/, '') : name;
+  const unitLine = unit !== '' && !isInfo && base.endsWith(`_${unit}`) ? `# UNIT ${base} ${unit}\n` : '';
+  return `# TYPE ${base} ${type}\n${unitLine}# HELP ${base} ${escapeHelp(help, format)}\n`;
+}
+
+/** `{a="1",b="2"}`; `''` without labels. */
+export function renderLabels(names: readonly string[], values: readonly string[]): string {
+  if (names.length === 0) return '';
+  return `{${names.map((name, index) => `${name}="${escapeLabel(values[index] ?? '')}"`).join(',')}}`;
+}
+
+/** ` # {trace_id="…",span_id="…"} value timestamp`. */
+export function renderExemplar({ traceId, spanId, value, timestamp }: Exemplar): string {
+  return ` # {trace_id="${traceId}",span_id="${spanId}"} ${formatValue(value)} ${timestamp}`;
+}
+
+/** A bucket bound: OpenMetrics requires a float even for whole numbers. */
+export function formatBound(bound: number, format: TextFormat): string {
+  const text = formatValue(bound);
+  return format === 'openmetrics' && /^-?\d+$/.test(text) ? `${text}.0` : text;
+}
+
+/** A number as both formats write it. */
+export function formatValue(value: number): string {
+  if (value === Infinity) return '+Inf';
+  return value === -Infinity ? '-Inf' : String(value);
+}
+
+function escapeLabel(value: string): string {
+  return /[\\"\n]/.test(value)
+    ? value.replace(/\\/g, '\\\\').replace(/"/g, '\\"').replace(/\n/g, '\\n')
+    : value;
+}
+
+function escapeHelp(help: string, format: TextFormat): string {
+  const escaped = help.replace(/\\/g, '\\\\').replace(/\n/g, '\\n');
+  return format === 'openmetrics' ? escaped.replace(/"/g, '\\"') : escaped;
 }

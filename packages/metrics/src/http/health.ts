@@ -1,31 +1,41 @@
 /**
- * Liveness and readiness. A process is alive when it answers; it is ready when every check passes. Checks run beside each other, each within its
- * timeout, and their result is kept for a moment, so that probes never become load on what they check.
+ * Liveness and readiness. A process is alive when it answers, and ready when every check passes. Checks run concurrently, each within its
+ * timeout. Their result is kept for a moment, so that probes put no load on the dependencies.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { definitionOf } from '../catalogue.ts';
 import { metricsError } from '../errors.ts';
 import type { Clock, MetricRegistry } from '../registry.ts';
-import { stateProbe } from './track-response.ts';
+import { markProbe } from './track-response.ts';
 
-/** Asks one dependency; rejects, or throws, where it does not work. `signal` ends with the timeout. */
-export type HealthCheck = (context: { readonly signal: AbortSignal }) => unknown;
-
-/** Options of health. */
+/** Options of `metrics.health`. */
 export interface HealthOptions {
   readonly checks: Readonly<Record<string, HealthCheck>>;
-  /** Bound of each check. Default 1,000. */
+  /**
+   * Longest time of each check, above 0.
+   * @defaultValue 1,000
+   */
   readonly timeoutMs?: number;
-  /** How long a result is told again without asking. Default 1,000. */
+  /**
+   * How long a result is reused without running the checks.
+   * @defaultValue 1,000
+   */
   readonly keepMs?: number;
 }
 
-/** The result of one check; a failure's message is for logs and never part of an answer over HTTP. */
-export interface CheckResult {
-  readonly name: string;
-  readonly ok: boolean;
-  readonly durationMs: number;
-  readonly error: unknown;
+/** Checks one dependency; rejects or throws if it does not work. `signal` is aborted at the timeout. */
+export type HealthCheck = (context: { readonly signal: AbortSignal }) => unknown;
+
+/** The health of this process, made by `metrics.health`. */
+export interface Health {
+  /** Runs the checks, or returns a result younger than `keepMs`. Never rejects. */
+  check(): Promise<Readiness>;
+  /** Makes the process not ready from now on, whatever the checks return: the first step of a graceful shutdown. */
+  drain(): void;
+  /** Answers 200. */
+  liveness(): (request: IncomingMessage, response: ServerResponse) => void;
+  /** Answers 200 or 503, with the name and state of each check. */
+  readiness(): (request: IncomingMessage, response: ServerResponse) => void;
 }
 
 /** The state of the process. */
@@ -34,48 +44,20 @@ export interface Readiness {
   readonly checks: readonly CheckResult[];
 }
 
-/** What `metrics.health` makes. */
-export interface Health {
-  /** Runs the checks, or tells what they said a moment ago. Never rejects. */
-  check(): Promise<Readiness>;
-  /** From now on not ready, whatever the checks say: the first step of a graceful shutdown. */
-  drain(): void;
-  /** Answers 200 as long as the process answers. */
-  liveness(): (request: IncomingMessage, response: ServerResponse) => void;
-  /** Answers 200 or 503 with the names of the checks and whether they passed. */
-  readiness(): (request: IncomingMessage, response: ServerResponse) => void;
+/** The result of one check. `error` is for logs and never part of an HTTP response. */
+export interface CheckResult {
+  readonly name: string;
+  readonly ok: boolean;
+  readonly durationMs: number;
+  readonly error: unknown;
 }
 
-function answer(response: ServerResponse, status: number, body: object): void {
-  response
-    .writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store' })
-    .end(JSON.stringify(body));
-}
-
-async function runCheck(
-  name: string,
-  check: HealthCheck,
-  timeoutMs: number,
-  clock: Clock,
-): Promise<CheckResult> {
-  const startMs = clock.now();
-  const signal = AbortSignal.timeout(timeoutMs);
-  const expired = new Promise<never>((_resolve, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-  });
-  try {
-    await Promise.race([(async () => check({ signal }))(), expired]);
-    return { name, ok: true, durationMs: clock.now() - startMs, error: undefined };
-  } catch (error) {
-    return { name, ok: false, durationMs: clock.now() - startMs, error };
-  }
-}
-
-/** Makes health on a registry: each check's state and time are metrics too. */
+/** Health whose checks' state and time are metrics of `registry`. */
 export function createHealth(registry: MetricRegistry, options: HealthOptions): Health {
   const { clock } = registry;
   const { checks, timeoutMs = 1_000, keepMs = 1_000 } = options;
-  if (!(timeoutMs > 0)) throw metricsError('ERR_WEIR_METRICS_OPTION', 'timeoutMs', 'above 0', timeoutMs);
+  if (!(timeoutMs > 0))
+    throw metricsError('ERR_WEIR_METRICS_INVALID_OPTION', 'timeoutMs', 'above 0', timeoutMs);
   const up = registry.gauge(definitionOf('weir_health_check_up'));
   const seconds = registry.histogram(definitionOf('weir_health_check_duration_seconds'));
   let draining = false;
@@ -105,11 +87,11 @@ export function createHealth(registry: MetricRegistry, options: HealthOptions): 
       draining = true;
     },
     liveness: () => (_request: IncomingMessage, response: ServerResponse) => {
-      stateProbe(response);
+      markProbe(response);
       answer(response, 200, { status: 'alive' });
     },
     readiness: () => (_request: IncomingMessage, response: ServerResponse) => {
-      stateProbe(response);
+      markProbe(response);
       void check().then(({ ready, checks: results }) => {
         const states = Object.fromEntries(results.map(({ name, ok }) => [name, ok ? 'ok' : 'failed']));
         answer(response, ready ? 200 : 503, {
@@ -119,4 +101,29 @@ export function createHealth(registry: MetricRegistry, options: HealthOptions): 
       });
     },
   });
+}
+
+async function runCheck(
+  name: string,
+  check: HealthCheck,
+  timeoutMs: number,
+  clock: Clock,
+): Promise<CheckResult> {
+  const startMs = clock.now();
+  const signal = AbortSignal.timeout(timeoutMs);
+  const expired = new Promise<never>((_resolve, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
+  try {
+    await Promise.race([(async () => check({ signal }))(), expired]);
+    return { name, ok: true, durationMs: clock.now() - startMs, error: undefined };
+  } catch (error) {
+    return { name, ok: false, durationMs: clock.now() - startMs, error };
+  }
+}
+
+function answer(response: ServerResponse, status: number, body: object): void {
+  response
+    .writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store' })
+    .end(JSON.stringify(body));
 }

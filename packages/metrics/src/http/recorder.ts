@@ -1,6 +1,6 @@
 /**
- * What every HTTP adapter shares: an exchange begins with the request head and ends once, with its response or its abort.
- * The three series of (method, route, status) are bound together, so that a request costs one lookup.
+ * Records HTTP requests for every adapter. An exchange begins with the request head and ends once, with its response or its abort. The three
+ * series of a (method, route, status) are cached together, so that a request costs one lookup.
  */
 import type { AsyncLocalStorage } from 'node:async_hooks';
 import { definitionOf, labelCatalogue, overflowValue, unmatchedRoute } from '../catalogue.ts';
@@ -8,75 +8,6 @@ import type { Gauge, GaugeSeries } from '../instruments/counter-gauge.ts';
 import type { Histogram, HistogramSeries } from '../instruments/histogram.ts';
 import type { Clock, MetricRegistry } from '../registry.ts';
 import { globalTracing, type RequestSpan, type TracingHooks } from '../tracing/hooks.ts';
-
-/** Status code of a request whose client left before the response ended; no server sends it. */
-export const clientClosedStatus = 499;
-
-const knownMethods = new Set(labelCatalogue.http_request_method?.values);
-
-/** The series of one route and status. Sizes get theirs when there is one to count. */
-interface Bound {
-  readonly labels: readonly [method: string, route: string, code: string];
-  readonly duration: HistogramSeries;
-  requestSize: HistogramSeries | undefined;
-  responseSize: HistogramSeries | undefined;
-}
-
-/** What the recorder keeps for a method. */
-interface MethodSlot {
-  readonly method: string;
-  readonly active: GaugeSeries;
-  readonly bound: Map<string, Map<number, Bound>>;
-}
-
-/** One request being served. Adapters set `route` as soon as their router knows it. */
-export class HttpExchange {
-  readonly recorder: HttpRecorder;
-  readonly slot: MethodSlot;
-  readonly startMs: number;
-  /** Route template; `undefined` until, and unless, a route took the request. */
-  route: string | undefined = undefined;
-  /** Asked for the template when it is needed and `route` is not set. */
-  routeSource: (() => string | undefined) | undefined = undefined;
-  /** Whose `getHeader` knows the response's headers, where that is not the response itself. */
-  responseHeaders: { getHeader(name: string): unknown } | undefined = undefined;
-  ended = false;
-  /** Whether it is a scrape or a health probe, and so no request of a user. */
-  isProbe = false;
-  /** The exchange of another `createMetrics` on the same response. */
-  other: HttpExchange | undefined = undefined;
-  /** The reads of this request so far; N+1 detection (db/n-plus-one) owns them. */
-  repetitions: unknown = undefined;
-  /** The server span, where tracing runs. */
-  readonly span: RequestSpan | undefined;
-
-  constructor(recorder: HttpRecorder, slot: MethodSlot, startMs: number, span: RequestSpan | undefined) {
-    this.recorder = recorder;
-    this.slot = slot;
-    this.startMs = startMs;
-    this.span = span;
-  }
-
-  /** The method as a label: unknown ones are `_OTHER`. */
-  get method(): string {
-    return this.slot.method;
-  }
-
-  /** The template as far as it is known now. */
-  get template(): string | undefined {
-    return this.route ?? this.routeSource?.();
-  }
-}
-
-/** How a response ended. Sizes are bytes of the body where they are known. */
-export interface HttpOutcome {
-  readonly statusCode: number;
-  readonly requestBytes?: number | undefined;
-  readonly responseBytes?: number | undefined;
-}
-
-/** Told of every end of an exchange. */
-export type EndListener = (exchange: HttpExchange, outcome: HttpOutcome, durationMs: number) => void;
 
 /** Records HTTP metrics for any server framework. */
 export class HttpRecorder {
@@ -87,7 +18,7 @@ export class HttpRecorder {
   readonly #active: Gauge;
   readonly #slots = new Map<string, MethodSlot>();
   readonly #endListeners: EndListener[] = [];
-  /** Carries the exchange to the queries of its request; set once something needs it. */
+  /** Carries the exchange to the queries of its request; set when the first client is instrumented. */
   contexts: AsyncLocalStorage<HttpExchange> | undefined;
 
   constructor(registry: MetricRegistry, maxSeries: number) {
@@ -102,7 +33,7 @@ export class HttpRecorder {
     });
   }
 
-  /** Begins an exchange; unknown methods become `_OTHER`. `headers` carry the caller's trace. */
+  /** Begins an exchange. Unknown methods become `_OTHER`; `headers` may carry the caller's trace context. */
   begin(method: string, headers?: Parameters<TracingHooks['startRequest']>[1]): HttpExchange {
     const slot = this.#slots.get(method) ?? this.#slotOf(knownMethods.has(method) ? method : overflowValue);
     slot.active.inc();
@@ -110,7 +41,7 @@ export class HttpRecorder {
     return new HttpExchange(this, slot, this.#clock.now(), span);
   }
 
-  /** Ends an exchange; only the first end of an exchange counts. */
+  /** Ends an exchange; a second call is a no-op. */
   end(exchange: HttpExchange, outcome: HttpOutcome): void {
     if (exchange.ended) return;
     exchange.ended = true;
@@ -135,7 +66,7 @@ export class HttpRecorder {
     if (exchange.span !== undefined) endSpan(exchange, exchange.span, bound.duration, statusCode, seconds);
   }
 
-  /** Tells `listener` of every end; call the result to stop. */
+  /** Calls `listener` at every end; call the result to stop. */
   onEnd(listener: EndListener): () => void {
     this.#endListeners.push(listener);
     return () => {
@@ -144,7 +75,7 @@ export class HttpRecorder {
     };
   }
 
-  /** Runs `next` with the exchange, and its span, as the current ones, and gives what it gives. */
+  /** Runs `next` with the exchange and its span as the current ones; returns its result. */
   run<T>(exchange: HttpExchange, next: () => T): T {
     const { contexts } = this;
     const { span } = exchange;
@@ -161,7 +92,7 @@ export class HttpRecorder {
     return slot;
   }
 
-  // Only label sets with series of their own are kept: past the budget nothing here grows either.
+  // Only label sets with series of their own are cached, so the cache is bounded by the same budget.
   #bind(slot: MethodSlot, route: string, status: number): Bound {
     const code = status >= 100 && status <= 999 ? String(status) : overflowValue;
     const keep = this.#duration.hasRoom;
@@ -179,6 +110,9 @@ export class HttpRecorder {
   }
 }
 
+/** Called at every end of an exchange. */
+export type EndListener = (exchange: HttpExchange, outcome: HttpOutcome, durationMs: number) => void;
+
 function endSpan(
   exchange: HttpExchange,
   span: RequestSpan,
@@ -189,4 +123,70 @@ function endSpan(
   span.end({ route: exchange.template, statusCode, aborted: statusCode === clientClosedStatus });
   if (span.ids !== undefined)
     duration.setExemplar({ ...span.ids, value: seconds, timestamp: Date.now() / 1_000 });
+}
+
+/** How a response ended. Sizes are bytes of the body; `undefined` if unknown. */
+export interface HttpOutcome {
+  readonly statusCode: number;
+  readonly requestBytes?: number | undefined;
+  readonly responseBytes?: number | undefined;
+}
+
+/** Status code of a request whose client disconnected before the response ended; no server sends it. */
+export const clientClosedStatus = 499;
+
+/** One request from its head to the end of its response. Adapters set `route` as soon as their router knows it. */
+export class HttpExchange {
+  readonly recorder: HttpRecorder;
+  readonly slot: MethodSlot;
+  readonly startMs: number;
+  /** Route template; `undefined` until a route matches. */
+  route: string | undefined = undefined;
+  /** Called for the template if it is needed while `route` is `undefined`. */
+  routeSource: (() => string | undefined) | undefined = undefined;
+  /** The owner of the response's headers, if that is not the response itself. */
+  responseHeaders: { getHeader(name: string): unknown } | undefined = undefined;
+  ended = false;
+  /** Whether it is a scrape or a health probe, not a user's request. */
+  isProbe = false;
+  /** The exchange of another `createMetrics` on the same response. */
+  other: HttpExchange | undefined = undefined;
+  /** The reads of this request so far; N+1 detection (db/n-plus-one) owns them. */
+  repetitions: unknown = undefined;
+  /** The server span, if tracing runs. */
+  readonly span: RequestSpan | undefined;
+
+  constructor(recorder: HttpRecorder, slot: MethodSlot, startMs: number, span: RequestSpan | undefined) {
+    this.recorder = recorder;
+    this.slot = slot;
+    this.startMs = startMs;
+    this.span = span;
+  }
+
+  /** The method as a label: unknown ones are `_OTHER`. */
+  get method(): string {
+    return this.slot.method;
+  }
+
+  /** The template, if it is known yet. */
+  get template(): string | undefined {
+    return this.route ?? this.routeSource?.();
+  }
+}
+
+/** The gauge and cached series of one method. */
+interface MethodSlot {
+  readonly method: string;
+  readonly active: GaugeSeries;
+  readonly bound: Map<string, Map<number, Bound>>;
+}
+
+const knownMethods = new Set(labelCatalogue.http_request_method?.values);
+
+/** The series of one route and status. Those of sizes are looked up at the first size. */
+interface Bound {
+  readonly labels: readonly [method: string, route: string, code: string];
+  readonly duration: HistogramSeries;
+  requestSize: HistogramSeries | undefined;
+  responseSize: HistogramSeries | undefined;
 }

@@ -1,7 +1,7 @@
 /**
- * Objectives as counters: an event is good when it did not fail and took at most the threshold T. Error budgets and burn rates are ratios
- * of these counters over any window. Apdex (Apdex Alliance, 2007): satisfied up to T, tolerating up to 4·T, frustrated beyond or
- * failed; the score is (satisfied + tolerating / 2) / all.
+ * Objectives as counters: an event is good if it did not fail and took at most the threshold T. Error budgets and burn rates are ratios of these
+ * counters over any window. Apdex (Apdex Alliance, 2007): satisfied up to T, tolerating up to 4·T, frustrated beyond that or failed; the score is
+ * (satisfied + tolerating / 2) / all.
  */
 import { definitionOf } from '../catalogue.ts';
 import { metricsError } from '../errors.ts';
@@ -12,25 +12,26 @@ import { clientClosedStatus, type HttpRecorder } from './recorder.ts';
 /** Options of one objective. */
 export interface SloOptions {
   readonly name: string;
-  /** Share of events that shall be good, between 0 and 1, both excluded. */
+  /** Share of events that are to be good, between 0 and 1, both excluded. */
   readonly objective: number;
+  /** Longest time of a good event, above 0. */
   readonly thresholdMs: number;
   /**
-   * Route templates that count, or a prefix with `*`; `false` to count only what `record` is told. Default: all that matched a route, save scrapes and
-   * probes, as the handlers of this package answer them.
+   * Route templates whose requests count, each exact or a prefix with `*`; `false` to count only events given to `record`.
+   * @defaultValue all requests that matched a route, except scrapes and probes answered by the handlers of this package
    */
   readonly routes?: readonly string[] | false;
 }
 
 /** One objective. */
 export interface Slo {
-  /** Counts an event that is no HTTP request of this server. */
+  /** Counts an event that is not an HTTP request of this server. */
   record(event: { readonly durationMs: number; readonly failed: boolean }): void;
   /** Stops counting requests. */
   close(): void;
 }
 
-/** Makes objectives on a registry; they share their families. */
+/** The objectives of a registry; they share their families. */
 export class SloRecorder {
   readonly #events: Counter;
   readonly #good: Counter;
@@ -48,11 +49,11 @@ export class SloRecorder {
 
   create({ name, objective, thresholdMs, routes }: SloOptions): Slo {
     if (!(objective > 0 && objective < 1))
-      throw metricsError('ERR_WEIR_METRICS_OPTION', 'objective', 'between 0 and 1', objective);
+      throw metricsError('ERR_WEIR_METRICS_INVALID_OPTION', 'objective', 'between 0 and 1', objective);
     if (!(thresholdMs > 0))
-      throw metricsError('ERR_WEIR_METRICS_OPTION', 'thresholdMs', 'above 0', thresholdMs);
+      throw metricsError('ERR_WEIR_METRICS_INVALID_OPTION', 'thresholdMs', 'above 0', thresholdMs);
     this.#objective.labels(name).set(objective);
-    // All series from the start: a ratio of what is missing is missing, not 0.
+    // All series exist from the start: the ratio of a missing series is missing, not 0.
     const events = this.#events.labels(name);
     const good = this.#good.labels(name);
     const [satisfied, tolerating, frustrated] = ['satisfied', 'tolerating', 'frustrated'].map((zone) =>
@@ -72,7 +73,7 @@ export class SloRecorder {
     const counts = matcher(routes);
     const close = this.#http.onEnd(({ template, isProbe }, { statusCode }, durationMs) => {
       if (template === undefined || !counts(template) || (isProbe && routes === undefined)) return;
-      // A client that left before the threshold was not failed by the server.
+      // An abort before the threshold is not the server's failure.
       if (statusCode === clientClosedStatus && durationMs <= thresholdMs) return;
       record({ durationMs, failed: statusCode >= 500 });
     });

@@ -24,7 +24,7 @@ export class CounterSeries implements Series {
   readonly #name: string;
   readonly #onObserve: (() => void) | undefined;
   readonly #cell = new Float64Array(1);
-  /** What the total kept elsewhere was at the last reset. */
+  /** The external total at the last reset. */
   #base = 0;
 
   constructor(name: string, labelValues: readonly string[], onObserve: (() => void) | undefined) {
@@ -42,14 +42,15 @@ export class CounterSeries implements Series {
     this.#cell[0] = 0;
   }
 
-  /** Adds `amount`, by default 1. Throws below 0 and for what is not finite. */
+  /** Adds `amount`, by default 1. Throws ERR_WEIR_METRICS_INVALID_VALUE below 0 and for a number that is not finite. */
   inc(amount = 1): void {
-    if (!(amount >= 0 && amount < Infinity)) throw metricsError('ERR_WEIR_METRICS_VALUE', this.#name, amount);
+    if (!(amount >= 0 && amount < Infinity))
+      throw metricsError('ERR_WEIR_METRICS_INVALID_VALUE', this.#name, amount);
     (this.#cell[0] as number) += amount;
     this.#onObserve?.();
   }
 
-  /** Takes over a total kept elsewhere, such as a cache's own counter, less what it was at the last reset. */
+  /** Sets it to a total kept elsewhere, such as a cache's own counter, minus that total at the last reset. */
   setTotal(total: number): void {
     this.#cell[0] = total - this.#base;
   }

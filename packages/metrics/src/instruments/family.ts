@@ -1,30 +1,30 @@
 /**
- * A metric family: label sets → series, under a budget of whole label sets. Past the budget every new label set shares
- * the one overflow series, whose labels are all `_OTHER`, so that no input can grow memory or the scrape.
+ * A metric family: label sets → series, under a budget of whole label sets. Past the budget every new label set shares the one overflow series,
+ * whose labels are all `_OTHER`, so that no input can grow memory or the scrape without bound.
  */
 import { type MetricDefinition, overflowValue } from '../catalogue.ts';
 import { metricsError } from '../errors.ts';
 
-/** What a label may be set to; it is exported as text. */
+/** A label value; it is exported as text. */
 export type LabelValue = string | number | boolean;
 
 type Node<S> = Map<string, Node<S> | S>;
 
-/** One label set of a family. `overflow` marks the series that stands for all label sets past the budget. */
+/** One label set of a family. */
 export interface Series {
   readonly labelValues: readonly string[];
-  /** All of the series' lines but their values, by format; made by the first scrape that needs them. */
+  /** The series' lines without their values, by format; made by the first scrape that needs them. */
   rendered: { readonly text?: readonly string[]; readonly openmetrics?: readonly string[] } | undefined;
   /** Sets it back to 0. */
   reset(): void;
 }
 
-/** Label sets a family keeps when nothing else is asked for. */
+/** The default budget of a family, in label sets. */
 export const defaultMaxSeries = 2_000;
 
 const validName = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
 
-/** The lookup and budget shared by all kinds of instrument. */
+/** The lookup and the budget that all kinds of instrument share. */
 export abstract class Family<S extends Series> {
   readonly definition: MetricDefinition;
   readonly maxSeries: number;
@@ -36,14 +36,14 @@ export abstract class Family<S extends Series> {
 
   constructor(definition: MetricDefinition, maxSeries: number = defaultMaxSeries) {
     for (const name of [definition.name, ...definition.labels]) {
-      if (!validName.test(name) || name === 'le') throw metricsError('ERR_WEIR_METRICS_NAME', name);
+      if (!validName.test(name) || name === 'le') throw metricsError('ERR_WEIR_METRICS_INVALID_NAME', name);
     }
     if (!Number.isSafeInteger(maxSeries) || maxSeries < 1) {
-      throw metricsError('ERR_WEIR_METRICS_OPTION', 'maxSeries', 'a positive integer', maxSeries);
+      throw metricsError('ERR_WEIR_METRICS_INVALID_OPTION', 'maxSeries', 'a positive integer', maxSeries);
     }
     if (new Set(definition.labels).size < definition.labels.length) {
       throw metricsError(
-        'ERR_WEIR_METRICS_OPTION',
+        'ERR_WEIR_METRICS_INVALID_OPTION',
         'labels',
         'a list without repetitions',
         definition.labels,
@@ -53,20 +53,20 @@ export abstract class Family<S extends Series> {
     this.maxSeries = maxSeries;
   }
 
-  /** Every live series, the overflow series last. The array is the family's own: do not keep it. */
+  /** Every live series, the overflow series last. Do not keep the array: it is the family's own. */
   get series(): readonly S[] {
     return this.#series;
   }
 
-  /** Observations that went to the overflow series because the family was full; a reset leaves it as it is. */
+  /** Observations folded into the overflow series because the family was full; a reset does not change it. */
   get overflowed(): number {
     return this.#overflowed;
   }
 
   /**
-   * The series of these label values, in the order of the definition. Hold on to it where the values are fixed: using a
-   * held series costs no lookup. At the budget a new label set gets the overflow series. Numbers and booleans name the same series as
-   * their text, and are slower to look up.
+   * The series of these label values, in the order of the definition. Keep it if the values are fixed: a kept series costs no lookup. Past the
+   * budget a new label set returns the overflow series. Numbers and booleans name the same series as their text and are slower to look up. Throws
+   * ERR_WEIR_METRICS_LABELS for a wrong number of values.
    */
   labels(...values: readonly LabelValue[]): S {
     const depth = values.length;
@@ -88,23 +88,23 @@ export abstract class Family<S extends Series> {
     return (node.get(values[depth - 1] as string) as S | undefined) ?? this.#admit(values);
   }
 
-  /** The series that stands for all label sets without one of their own; it is there from the first call on. */
+  /** The series of all label sets without one of their own; the first use creates it. */
   get overflow(): S {
     this.#isFull = true;
     return this.#shared();
   }
 
-  /** Whether a new label set would get a series of its own. */
+  /** Whether a new label set would receive a series of its own. */
   get hasRoom(): boolean {
     return this.#series.length - (this.#overflow === undefined ? 0 : 1) < this.maxSeries;
   }
 
-  /** Sets every series back to 0, as a restart would. The series stay: whoever holds one goes on counting in it. */
+  /** Sets every series back to 0, as a restart would. Kept series stay valid. */
   reset(): void {
     for (const series of this.#series) series.reset();
   }
 
-  /** Drops one label set; does nothing if there is none. */
+  /** Drops one label set; a no-op for an unknown one. */
   remove(...given: readonly LabelValue[]): void {
     const values = given.map(String);
     const path: Node<S>[] = [this.#root];
@@ -116,7 +116,7 @@ export abstract class Family<S extends Series> {
     const series = path.at(-1)?.get(values.at(-1) as string) as S | undefined;
     if (series === undefined) return;
     this.#series.splice(this.#series.indexOf(series), 1);
-    // Nothing is left of label values that no series has any more.
+    // Remove nodes that no series uses any more.
     for (let depth = path.length - 1; depth >= 0; depth -= 1) {
       const node = path[depth] as Node<S>;
       node.delete(values[depth] as string);
@@ -132,7 +132,7 @@ export abstract class Family<S extends Series> {
     return this.hasRoom ? this.#add(values as readonly string[]) : this.overflow;
   }
 
-  // A caller's own label set of nothing but `_OTHER` is this series too: a scrape must not have it twice.
+  // A caller's own label set of only `_OTHER` is this series too: a scrape must not carry it twice.
   #shared(): S {
     if (this.#overflow === undefined) {
       this.#overflow = this.create(

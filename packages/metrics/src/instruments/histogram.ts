@@ -7,7 +7,7 @@ import { metricsError } from '../errors.ts';
 import { Family, type Series } from './family.ts';
 import { NativeBuckets } from './native-buckets.ts';
 
-/** What ties a single observation to a trace, as OpenMetrics exports it. */
+/** A single observation with its trace, as OpenMetrics exports it. */
 export interface Exemplar {
   readonly traceId: string;
   readonly spanId: string;
@@ -21,7 +21,7 @@ export class HistogramSeries implements Series {
   readonly labelValues: readonly string[];
   rendered: Series['rendered'];
   readonly bounds: Float64Array;
-  /** Exponential buckets beside the classic ones, where the family has them. */
+  /** Exponential buckets beside the classic ones, if the family has them. */
   readonly native: NativeBuckets | undefined;
   readonly #name: string;
   readonly #cells: Float64Array;
@@ -43,10 +43,10 @@ export class HistogramSeries implements Series {
     this.#onObserve = onObserve;
   }
 
-  /** Records one value in the metric's unit. Throws for what is not a finite number. */
+  /** Records one value in the metric's unit. Throws ERR_WEIR_METRICS_INVALID_VALUE for a value that is not a finite number. */
   observe(value: number): void {
     if (!(value > -Infinity && value < Infinity))
-      throw metricsError('ERR_WEIR_METRICS_VALUE', this.#name, value);
+      throw metricsError('ERR_WEIR_METRICS_INVALID_VALUE', this.#name, value);
     const { bounds } = this;
     const length = bounds.length;
     const cells = this.#cells;
@@ -75,7 +75,7 @@ export class HistogramSeries implements Series {
     (this.#cells[index] as number) += count;
   }
 
-  /** Adds to the sum alone; goes with `addToBucket`. */
+  /** Adds to the sum alone; the counterpart of `addToBucket`. */
   addToSum(sum: number): void {
     (this.#cells[this.bounds.length + 1] as number) += sum;
   }
@@ -121,7 +121,7 @@ export class Histogram extends Family<HistogramSeries> {
     );
     if (buckets.length === 0 || !ascending) {
       throw metricsError(
-        'ERR_WEIR_METRICS_OPTION',
+        'ERR_WEIR_METRICS_INVALID_OPTION',
         'buckets',
         'a non-empty ascending list of finite numbers',
         buckets,

@@ -1,7 +1,6 @@
 /**
- * Native (exponential) buckets. With schema s the bucket of index i holds (2^((i-1)/2^s), 2^(i/2^s)], so that every value is known within a
- * factor of 2^(2^-s): 9 % for s = 3. Past `maxBuckets` the schema falls by one and neighbours merge pairwise: nothing is
- * lost but resolution.
+ * Native (exponential) buckets. With schema s the bucket of index i holds (2^((i-1)/2^s), 2^(i/2^s)], so every value is known within a factor of
+ * 2^(2^-s): 9 % for s = 3. Past `maxBuckets` the schema falls by one and neighbours merge pairwise, which loses only resolution.
  *
  * Source: Prometheus' native histograms, schemas -4 … 8.
  */
@@ -12,8 +11,8 @@ export interface NativeSpans {
   readonly deltas: readonly number[];
 }
 
-/** Buckets kept when nothing else is asked for. */
-export const defaultMaxBuckets = 160;
+/** The default bound of buckets per series. */
+const defaultMaxBuckets = 160;
 const defaultSchema = 3;
 const minSchema = -4;
 
@@ -49,7 +48,7 @@ export class NativeBuckets {
     const buckets = value > 0 ? this.#positive : this.#negative;
     const index = this.#indexOf(magnitude);
     buckets.set(index, (buckets.get(index) ?? 0) + 1);
-    // One step may merge nothing, where values lie in pairs apart.
+    // One step may merge nothing if the values are far apart.
     while (this.#positive.size + this.#negative.size > this.#maxBuckets && this.#schema > minSchema) {
       this.#coarsen();
     }
@@ -69,7 +68,7 @@ export class NativeBuckets {
     return toSpans(this.#negative);
   }
 
-  // Logarithms round: an exact power of the base may come out a hair above its index. Powers of two are the ones people have.
+  // Rounding may put an exact power of the base just above its index; powers of two are frequent bounds.
   #indexOf(magnitude: number): number {
     const exact = Math.log2(magnitude) * this.#factor;
     const nearest = Math.round(exact);

@@ -37,7 +37,8 @@ export interface PublishOptions {
 
 /** Pushes the metrics of this `node:cluster` or `node:worker_threads` worker to its parent. Call the result to push a last time and stop. */
 export function publishMetrics({ metrics, intervalMs = 1_000 }: PublishOptions): () => void {
-  if (!(intervalMs > 0)) throw metricsError('ERR_WEIR_METRICS_OPTION', 'intervalMs', 'above 0', intervalMs);
+  if (!(intervalMs > 0))
+    throw metricsError('ERR_WEIR_METRICS_INVALID_OPTION', 'intervalMs', 'above 0', intervalMs);
   const push = (): void => {
     const message: Message = { kind: messageKind, snapshot: takeSnapshot(metrics.registry) };
     if (parentPort !== null) parentPort.postMessage(message);
@@ -60,27 +61,6 @@ export interface Aggregator {
   scrape(accept?: string): Promise<{ readonly contentType: string; readonly body: string }>;
   /** Stops listening to `node:cluster`. */
   close(): void;
-}
-
-function toFamily({ definition, rows }: FamilySnapshot): Counter | Gauge | Histogram {
-  const room = Math.max(1, rows.length);
-  if (definition.type === 'counter') {
-    const counter = new Counter(definition, room);
-    for (const { labels, values } of rows) counter.labels(...labels).setTotal(values[0] as number);
-    return counter;
-  }
-  if (definition.type === 'gauge') {
-    const gauge = new Gauge(definition, room);
-    for (const { labels, values } of rows) gauge.labels(...labels).set(values[0] as number);
-    return gauge;
-  }
-  const histogram = new Histogram(definition, room);
-  for (const { labels, values } of rows) {
-    const series = histogram.labels(...labels);
-    for (const [index, count] of values.slice(0, -1).entries()) series.addToBucket(index, count);
-    series.addToSum(values[values.length - 1] as number);
-  }
-  return histogram;
 }
 
 /** Starts an aggregator; in a cluster call it in the primary. `own` adds the metrics of this process. */
@@ -121,4 +101,25 @@ export function createAggregator({ own }: { readonly own?: Metrics } = {}): Aggr
       cluster.off('disconnect', onDisconnect);
     },
   });
+}
+
+function toFamily({ definition, rows }: FamilySnapshot): Counter | Gauge | Histogram {
+  const room = Math.max(1, rows.length);
+  if (definition.type === 'counter') {
+    const counter = new Counter(definition, room);
+    for (const { labels, values } of rows) counter.labels(...labels).setTotal(values[0] as number);
+    return counter;
+  }
+  if (definition.type === 'gauge') {
+    const gauge = new Gauge(definition, room);
+    for (const { labels, values } of rows) gauge.labels(...labels).set(values[0] as number);
+    return gauge;
+  }
+  const histogram = new Histogram(definition, room);
+  for (const { labels, values } of rows) {
+    const series = histogram.labels(...labels);
+    for (const [index, count] of values.slice(0, -1).entries()) series.addToBucket(index, count);
+    series.addToSum(values[values.length - 1] as number);
+  }
+  return histogram;
 }

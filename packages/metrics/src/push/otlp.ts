@@ -38,7 +38,7 @@ export interface MetricsPush {
   close(): Promise<boolean>;
 }
 
-/** Starts pushing. Its timer does not keep the process alive. Throws ERR_WEIR_METRICS_OPTION for an invalid option or variable. */
+/** Starts pushing. Its timer does not keep the process alive. Throws ERR_WEIR_METRICS_INVALID_OPTION for an invalid option or variable. */
 export function pushMetrics(options: PushOptions): MetricsPush {
   const { metrics, onError } = options;
   const { env } = process;
@@ -48,7 +48,7 @@ export function pushMetrics(options: PushOptions): MetricsPush {
   const url = checkedUrl(options.url ?? endpointOf(env));
   const headers = checkedHeaders(options.headers ?? {}, env);
   for (const [name, value] of Object.entries({ intervalMs, timeoutMs })) {
-    if (!(value > 0)) throw metricsError('ERR_WEIR_METRICS_OPTION', name, 'above 0', value);
+    if (!(value > 0)) throw metricsError('ERR_WEIR_METRICS_INVALID_OPTION', name, 'above 0', value);
   }
   const startMs = performance.timeOrigin;
   let running: Promise<boolean> | undefined;
@@ -86,7 +86,7 @@ export function pushMetrics(options: PushOptions): MetricsPush {
 
 function checkedUrl(url: string | undefined): string {
   if (url === undefined || !URL.canParse(url) || !/^https?:/.test(new URL(url).protocol))
-    throw metricsError('ERR_WEIR_METRICS_OPTION', 'url', 'the URL of an OTLP/HTTP endpoint', url);
+    throw metricsError('ERR_WEIR_METRICS_INVALID_OPTION', 'url', 'the URL of an OTLP/HTTP endpoint', url);
   return url;
 }
 
@@ -96,7 +96,12 @@ function checkedHeaders(given: Readonly<Record<string, string>>, env: Environmen
     try {
       headers.set(name, value);
     } catch {
-      throw metricsError('ERR_WEIR_METRICS_OPTION', 'headers', 'names and values of HTTP headers', name);
+      throw metricsError(
+        'ERR_WEIR_METRICS_INVALID_OPTION',
+        'headers',
+        'names and values of HTTP headers',
+        name,
+      );
     }
   }
   headers.set('content-type', 'application/json');
@@ -157,7 +162,7 @@ function millisecondsOf(env: Environment, ...variables: readonly string[]): numb
     if (text === undefined || text === '') continue;
     const value = Number(text);
     if (value > 0) return value;
-    throw metricsError('ERR_WEIR_METRICS_OPTION', variable, 'milliseconds above 0', text);
+    throw metricsError('ERR_WEIR_METRICS_INVALID_OPTION', variable, 'milliseconds above 0', text);
   }
   return undefined;
 }

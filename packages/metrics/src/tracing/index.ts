@@ -66,11 +66,11 @@ const waitingShare = 0.95;
 
 function validate({ ratio, keepSlowMs, deadlineMs }: TracingOptions): void {
   if (ratio !== undefined && !(ratio >= 0 && ratio <= 1))
-    throw metricsError('ERR_WEIR_METRICS_OPTION', 'ratio', 'between 0 and 1', ratio);
+    throw metricsError('ERR_WEIR_METRICS_INVALID_OPTION', 'ratio', 'between 0 and 1', ratio);
   if (keepSlowMs !== undefined && !(keepSlowMs >= 0))
-    throw metricsError('ERR_WEIR_METRICS_OPTION', 'keepSlowMs', 'at least 0', keepSlowMs);
+    throw metricsError('ERR_WEIR_METRICS_INVALID_OPTION', 'keepSlowMs', 'at least 0', keepSlowMs);
   if (deadlineMs !== undefined && !(deadlineMs > 0))
-    throw metricsError('ERR_WEIR_METRICS_OPTION', 'deadlineMs', 'above 0', deadlineMs);
+    throw metricsError('ERR_WEIR_METRICS_INVALID_OPTION', 'deadlineMs', 'above 0', deadlineMs);
 }
 
 function exportersOf(options: TracingOptions): readonly SpanExporter[] {
@@ -117,11 +117,11 @@ async function within(deadlineMs: number, work: Promise<unknown>): Promise<boole
 
 /**
  * Starts tracing in this process: HTTP servers with an adapter, instrumented databases, outgoing requests, caches and limiters. Throws
- * ERR_WEIR_METRICS_OPTION for an invalid option and ERR_WEIR_METRICS_TRACING if tracing runs already.
+ * ERR_WEIR_METRICS_INVALID_OPTION for an invalid option and ERR_WEIR_METRICS_TRACING_RUNNING if tracing runs already.
  */
 export function startTracing(options: TracingOptions = {}): Tracing {
   validate(options);
-  if (globalTracing() !== undefined) throw metricsError('ERR_WEIR_METRICS_TRACING');
+  if (globalTracing() !== undefined) throw metricsError('ERR_WEIR_METRICS_TRACING_RUNNING');
   const { keepSlowMs = 1_000, keepErrors = true, deadlineMs = 2_000, service } = options;
   const exporters = exportersOf(options);
   const keepsSome = keepErrors || keepSlowMs < Infinity;
