@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-const folder = join(import.meta.dirname, '../src/stores/lua');
+const folder = join(import.meta.dirname, '../src/redis/lua');
 
-/** Embeds `src/stores/lua/*.lua` with the SHA-1 that EVALSHA wants, so that the package reads no file at run time. */
+/** Embeds `src/redis/lua/*.lua` with the SHA-1 that EVALSHA wants, so that the package reads no file at run time. */
 export async function generate(): Promise<Map<string, string>> {
   const files = (await readdir(folder)).filter((file) => file.endsWith('.lua')).sort();
   const scripts: string[] = [];
@@ -16,5 +16,5 @@ export async function generate(): Promise<Map<string, string>> {
     );
   }
   const content = `// Generated from lua/*.lua by \`pnpm generate\`. Do not edit.\nimport type { LuaScript } from '@weir/redis';\n\n${scripts.join('\n')}`;
-  return new Map([['packages/cache/src/stores/lua.gen.ts', content]]);
+  return new Map([['packages/cache/src/redis/lua.gen.ts', content]]);
 }

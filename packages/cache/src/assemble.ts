@@ -1,16 +1,16 @@
 import { Coherence } from './coherence/coherence.ts';
-import type { Core } from './core.ts';
-import { Leases } from './leases.ts';
+import { TagRegistry } from './coherence/tag-registry.ts';
+import { MemoryStore } from './memory/memory-store.ts';
+import { namespaceName } from './names.ts';
 import type { ResolvedOptions } from './options.ts';
-import { RecoveryQueue } from './recovery-queue.ts';
+import { Leases } from './redis/leases.ts';
+import { RecoveryQueue } from './redis/recovery-queue.ts';
+import { RedisCommands } from './redis/redis-commands.ts';
+import { RedisStore } from './redis/redis-store.ts';
 import { Counters } from './stats.ts';
-import { MemoryStore } from './stores/memory-store.ts';
-import { namespaceName } from './stores/names.ts';
-import { RedisCommands } from './stores/redis-commands.ts';
-import { RedisStore } from './stores/redis-store.ts';
-import { sizeAtAGlance, sizeOf } from './stores/size-of.ts';
-import { TagRegistry } from './tags.ts';
-import { Writer } from './writer.ts';
+import type { Core } from './tiers/core.ts';
+import { Writer } from './tiers/writer.ts';
+import { sizeAtAGlance, sizeOf } from './values/value.ts';
 
 const pingMs = 1_000;
 

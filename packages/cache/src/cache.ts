@@ -1,34 +1,23 @@
 import { assemble } from './assemble.ts';
-import { announce } from './channels.ts';
-import { CompiledOptions } from './compiled-options.ts';
-import type { Core, Target } from './core.ts';
 import {
   CompiledDefinition,
   type Definition,
   type DefinitionOptions,
   duplicateDefinition,
-  type ReadOptions,
+  type WrapOptions,
+  type Wrapped,
+  wrap,
 } from './definition.ts';
 import { CacheError, invalidOption } from './errors.ts';
-import { checkKey, checkName } from './keys.ts';
-import type { LoadContext } from './load-context.ts';
-import { type CacheOptions, type ResolvedOptions, resolveOptions } from './options.ts';
-import type { PolicyOptions } from './policies/policy.ts';
-import { ReadThrough } from './read-through.ts';
-import type { CacheStats } from './stats.ts';
-import { namespaceName, nameTags } from './stores/names.ts';
-import type { Namespace } from './stores/namespace.ts';
-import { type WrapOptions, type Wrapped, wrap } from './wrap.ts';
-import type { Writer } from './writer.ts';
-
-/** Policy and patience of one `getOrSet`. */
-export interface GetOrSetOptions extends SetOptions, ReadOptions {}
-
-/** Policy and tags of one ad-hoc value. */
-export interface SetOptions extends PolicyOptions {
-  /** Names under which it can be invalidated together with others. */
-  readonly tags?: readonly string[];
-}
+import type { Namespace } from './memory/memory-store.ts';
+import { checkKey, checkName, namespaceName, nameTags } from './names.ts';
+import type { GetOrSetOptions, SetOptions } from './options.ts';
+import { type CacheOptions, CompiledOptions, type ResolvedOptions, resolveOptions } from './options.ts';
+import { announce, type CacheStats } from './stats.ts';
+import type { Core, Target } from './tiers/core.ts';
+import type { LoadContext } from './tiers/load-context.ts';
+import { ReadThrough } from './tiers/read-through.ts';
+import type { Writer } from './tiers/writer.ts';
 
 /** A read-through cache over memory and, if one was injected, Redis. */
 export interface Cache {

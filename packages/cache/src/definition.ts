@@ -1,15 +1,16 @@
-import { Batch, type LoadMany } from './batch.ts';
-import type { Core, ReadRequest, Target } from './core.ts';
 import { CacheError, invalidOption } from './errors.ts';
-import { checkKey } from './keys.ts';
-import type { LoadContext } from './load-context.ts';
+import type { Namespace } from './memory/memory-store.ts';
+import { checkKey, namespaceName, nameTags } from './names.ts';
+import type { ReadOptions } from './options.ts';
 import { checkKeys } from './options.ts';
-import { compilePolicy, type Policy, type PolicyOptions, policyKeys } from './policies/policy.ts';
-import type { ReadThrough } from './read-through.ts';
-import type { StandardSchema } from './schema.ts';
-import { namespaceName, nameTags } from './stores/names.ts';
-import type { Namespace } from './stores/namespace.ts';
-import type { Writer } from './writer.ts';
+import { compilePolicy, type Policy, type PolicyOptions, policyKeys } from './policy.ts';
+import { Batch, type LoadMany } from './tiers/batch.ts';
+import type { Core, Target } from './tiers/core.ts';
+import type { LoadContext, ReadRequest } from './tiers/load-context.ts';
+import type { ReadThrough } from './tiers/read-through.ts';
+import type { Writer } from './tiers/writer.ts';
+import { tag, Untaggable } from './values/tagging.ts';
+import type { StandardSchema } from './values/value.ts';
 
 /** How one kind of value is keyed and kept, whoever loads it. */
 interface CommonDefinitionOptions<A, V> extends PolicyOptions {
@@ -36,12 +37,6 @@ export type DefinitionOptions<A, V> = CommonDefinitionOptions<A, V> &
       }
     | { readonly load?: undefined; readonly loadMany: LoadMany<A, V> }
   );
-
-/** What one read may add. */
-export interface ReadOptions {
-  /** Ends this caller's wait; the load goes on while anybody else waits for it. */
-  readonly signal?: AbortSignal;
-}
 
 /** Typed access to the values of one definition. */
 export interface Definition<A, V> {
@@ -71,7 +66,7 @@ export interface Definition<A, V> {
 }
 
 /** What a definition is made with. */
-export interface DefinitionParts {
+interface DefinitionParts {
   readonly core: Core;
   readonly readThrough: ReadThrough;
   readonly writer: Writer;
@@ -220,7 +215,7 @@ async function settleAll<V>(reads: readonly Promise<V>[]): Promise<V[]> {
 }
 
 /** Checks tags where they are given and names them as they are stored. */
-export function compileTags<A>(
+function compileTags<A>(
   tags: readonly string[] | ((arg: A) => readonly string[]) | undefined,
 ): (arg: A) => readonly string[] {
   if (tags === undefined) return () => noTags;
@@ -235,4 +230,56 @@ export function duplicateDefinition(name: string): CacheError {
     'ERR_WEIR_CACHE_DUPLICATE_DEFINITION',
     `\`define('${name}')\` was called twice on one cache. Keep the first definition and share it.`,
   );
+}
+
+/** How a wrapped function's results are named, keyed and kept. */
+export interface WrapOptions<A extends readonly unknown[]> extends PolicyOptions {
+  /** Names the definition. Default: the function's own name. */
+  readonly name?: string;
+  /**
+   * Default: the arguments as tagged JSON. They must then be plain data, `Date`, `BigInt` and the like; a call with
+   * anything else rejects with `ERR_WEIR_CACHE_INVALID_KEY`.
+   */
+  readonly key?: (...args: A) => string;
+  readonly tags?: readonly string[] | ((...args: A) => readonly string[]);
+}
+
+/** A function whose results are cached, and the definition behind it. */
+export interface Wrapped<A extends readonly unknown[], V> {
+  (...args: A): Promise<V>;
+  /** Takes the arguments as one array: `wrapped.definition.delete([42])`. */
+  readonly definition: Definition<A, V>;
+}
+
+/** `cache.wrap`: the same signature, promised. */
+export function wrap<A extends readonly unknown[], V>(
+  cache: { define<A, V>(name: string, options: DefinitionOptions<A, V>): Definition<A, V> },
+  fn: (...args: A) => V | Promise<V>,
+  options: WrapOptions<A>,
+): Wrapped<A, V> {
+  if (typeof fn !== 'function') throw invalidOption('fn', 'a function', fn);
+  const { name = fn.name, key, tags, ...policy } = options;
+  if (key !== undefined && typeof key !== 'function') {
+    throw invalidOption('key', 'a function of the arguments', key);
+  }
+  const definition = cache.define<A, V>(name, {
+    ...policy,
+    key: key === undefined ? (args) => keyOf(name, args) : (args) => key(...args),
+    load: (args) => fn(...args),
+    ...(tags !== undefined && { tags: typeof tags === 'function' ? (args: A) => tags(...args) : tags }),
+  });
+  return Object.assign((...args: A) => definition.get(args), { definition });
+}
+
+function keyOf(name: string, args: readonly unknown[]): string {
+  try {
+    return JSON.stringify(tag(args));
+  } catch (cause) {
+    const what = cause instanceof Untaggable ? cause.message : 'a value that cannot be read';
+    throw new CacheError(
+      'ERR_WEIR_CACHE_INVALID_KEY',
+      `Cannot make a key of the arguments of \`${name}\`: they contain ${what}. Pass the option \`key\` to \`cache.wrap\`: a function that makes a string of them.`,
+      { cause },
+    );
+  }
 }

@@ -1,7 +1,12 @@
 import type { Application, NextFunction, Request, RequestHandler, Response } from 'express';
-import { forward, refreshHeaders, refreshInBackground, takeRefresh } from './http/background.ts';
+import {
+  forward,
+  handleDetached,
+  refreshHeaders,
+  refreshInBackground,
+  takeRefresh,
+} from './http/background.ts';
 import { capture, invalidateBeforeEnd, send } from './http/capture.ts';
-import { handleDetached } from './http/detached-request.ts';
 import type { Exchange, IncomingRequest } from './http/exchange.ts';
 import { ResponseCache } from './http/response-cache.ts';
 import type { ResponseCacheOptions } from './http/response-cache-options.ts';

@@ -1,8 +1,7 @@
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 import type { Answer } from './http/answer.ts';
 import { forward, refreshHeaders, refreshInBackground, takeRefresh } from './http/background.ts';
-import { isStream, tapped } from './http/body-tap.ts';
-import { capture, invalidateBeforeEnd } from './http/capture.ts';
+import { capture, invalidateBeforeEnd, isStream, tapped } from './http/capture.ts';
 import type { Exchange, IncomingRequest } from './http/exchange.ts';
 import { fieldsOf } from './http/fields.ts';
 import { ResponseCache } from './http/response-cache.ts';

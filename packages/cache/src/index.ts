@@ -1,12 +1,17 @@
 export type { RedisClient } from '@weir/redis';
-export type { LoadMany } from './batch.ts';
-export { type Cache, createCache, type GetOrSetOptions, type SetOptions } from './cache.ts';
-export type { AnnouncedCache, CacheLoadEvent, CacheRedisEvent } from './channels.ts';
-export type { Definition, DefinitionOptions, ReadOptions } from './definition.ts';
+export { type Cache, createCache } from './cache.ts';
+export type { Definition, DefinitionOptions, WrapOptions, Wrapped } from './definition.ts';
 export { CacheError, type CacheErrorCode } from './errors.ts';
-export type { LoadContext } from './load-context.ts';
-export type { CacheOptions, L1Options, RedisOptions } from './options.ts';
-export type { PolicyOptions } from './policies/policy.ts';
-export type { SchemaResult, StandardSchema } from './schema.ts';
-export type { CacheStats } from './stats.ts';
-export type { WrapOptions, Wrapped } from './wrap.ts';
+export type {
+  CacheOptions,
+  GetOrSetOptions,
+  L1Options,
+  ReadOptions,
+  RedisOptions,
+  SetOptions,
+} from './options.ts';
+export type { PolicyOptions } from './policy.ts';
+export type { AnnouncedCache, CacheLoadEvent, CacheRedisEvent, CacheStats } from './stats.ts';
+export type { LoadMany } from './tiers/batch.ts';
+export type { LoadContext } from './tiers/load-context.ts';
+export type { SchemaResult, StandardSchema } from './values/value.ts';

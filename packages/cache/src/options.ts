@@ -1,14 +1,8 @@
 import { linkOf, type RedisClient, RedisError, type RedisLink } from '@weir/redis';
-import { createCoarseClock } from './clock.ts';
+
 import { CacheError, invalidOption } from './errors.ts';
-import { checkName } from './keys.ts';
-import {
-  compilePolicy,
-  defaultPolicy,
-  type Policy,
-  type PolicyOptions,
-  policyKeys,
-} from './policies/policy.ts';
+import { checkName, nameTags } from './names.ts';
+import { compilePolicy, defaultPolicy, type Policy, type PolicyOptions, policyKeys } from './policy.ts';
 
 /** Bounds of the in-process tier. */
 export interface L1Options {
@@ -68,6 +62,21 @@ export interface CacheOptions {
   readonly clock?: { now(): number };
   /** In [0, 1), for jitter and early refresh. Default: `Math.random`. */
   readonly random?: () => number;
+}
+
+/** What one read may add. */
+export interface ReadOptions {
+  /** Ends this caller's wait; the load goes on while anybody else waits for it. */
+  readonly signal?: AbortSignal;
+}
+
+/** Policy and patience of one `getOrSet`. */
+export interface GetOrSetOptions extends SetOptions, ReadOptions {}
+
+/** Policy and tags of one ad-hoc value. */
+export interface SetOptions extends PolicyOptions {
+  /** Names under which it can be invalidated together with others. */
+  readonly tags?: readonly string[];
 }
 
 /** `CacheOptions` with every field present and checked. */
@@ -171,4 +180,71 @@ export function checkKeys(name: string, options: object, known: readonly string[
     'ERR_WEIR_CACHE_INVALID_OPTION',
     `Unknown option \`${unknown}\` in \`${name}\`. Known: ${known.map((key) => `\`${key}\``).join(', ')}.`,
   );
+}
+
+/** What one call's options come to. */
+interface CompiledCall {
+  readonly policy: Policy;
+  /** Names (`tagName`) of the tags. */
+  readonly tags: readonly string[];
+}
+
+const known: readonly string[] = [...policyKeys, 'tags', 'signal'];
+
+/**
+ * The options of ad-hoc calls, compiled once for each options object: callers nearly always pass the same one again. One
+ * whose fields have changed since is compiled anew.
+ */
+export class CompiledOptions {
+  readonly #defaults: Policy;
+  readonly #calls = new WeakMap<object, { readonly fields: GetOrSetOptions; readonly call: CompiledCall }>();
+
+  constructor(defaults: Policy) {
+    this.#defaults = defaults;
+  }
+
+  /** Throws `ERR_WEIR_CACHE_INVALID_OPTION` on the first option that is unknown or out of range. */
+  get(options: GetOrSetOptions): CompiledCall {
+    const found = this.#calls.get(options);
+    if (found !== undefined && hasSameFields(options, found.fields)) return found.call;
+    checkKeys('options', options, known);
+    const { tags } = options;
+    const call = {
+      policy: compilePolicy(options, this.#defaults),
+      tags: tags === undefined ? noTags : nameTags(tags),
+    };
+    // A list of tags can change without changing a field.
+    if (tags === undefined) this.#calls.set(options, { fields: { ...options }, call });
+    return call;
+  }
+}
+
+const noTags: readonly string[] = Object.freeze([]);
+
+function hasSameFields(options: GetOrSetOptions, fields: GetOrSetOptions): boolean {
+  let count = 0;
+  for (const name in options) {
+    if (options[name as keyof GetOrSetOptions] !== fields[name as keyof GetOrSetOptions]) return false;
+    count += 1;
+  }
+  for (const _ in fields) count -= 1;
+  return count === 0;
+}
+
+/**
+ * `performance.now` at a resolution of a millisecond: read once, then remembered until a timer clears it. A hit asks for
+ * the time on every call and would spend a third of its own on it. Code that blocks the event loop sees time stand
+ * still meanwhile, so an expiry is noticed late by at most that long.
+ */
+function createCoarseClock(): () => number {
+  let cached = 0;
+  const clear = () => {
+    cached = 0;
+  };
+  return () => {
+    if (cached !== 0) return cached;
+    cached = performance.now();
+    setTimeout(clear, 1).unref();
+    return cached;
+  };
 }

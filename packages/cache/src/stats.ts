@@ -1,3 +1,6 @@
+import { type Channel, channel } from 'node:diagnostics_channel';
+import { createAnnouncer } from '@weir/redis';
+
 /** Cumulative counters since creation, and gauges of this moment. */
 export interface CacheStats {
   /** Every read (`get`, `getOrSet`, each key of `getMany`) counts once, in exactly one of the next five. */
@@ -51,4 +54,48 @@ export class Counters {
       entries,
     };
   }
+}
+
+/** What a subscriber of `weir:cache:created` gets: a name and a way to read the counters, nothing that holds a value. */
+export interface AnnouncedCache {
+  readonly name: string;
+  stats(): CacheStats;
+}
+
+/** Payload of `weir:cache:load`: one finished load. */
+export interface CacheLoadEvent {
+  readonly cache: string;
+  /** `undefined` for an ad-hoc `getOrSet`. */
+  readonly definition: string | undefined;
+  readonly durationMs: number;
+  readonly outcome: 'ok' | 'error' | 'timeout';
+  /** `true` when no caller waited for it: stale-while-revalidate or an early refresh. */
+  readonly background: boolean;
+}
+
+/** Payload of `weir:cache:redis`: one Redis operation. */
+export interface CacheRedisEvent {
+  readonly cache: string;
+  readonly operation: string;
+  readonly durationMs: number;
+  readonly outcome: 'ok' | 'error' | 'timeout';
+}
+
+const load: Channel = channel('weir:cache:load');
+const redis: Channel = channel('weir:cache:redis');
+
+/** Announces a new cache, and answers from then on whoever asks on `weir:cache:discover`. Returns how to retract it. */
+export const announce: (cache: AnnouncedCache) => () => void = createAnnouncer<AnnouncedCache>(
+  'cache',
+  'weir:cache:',
+);
+
+/** Publishes one load; the payload is made only when somebody listens. */
+export function publishLoad(make: () => CacheLoadEvent): void {
+  if (load.hasSubscribers) load.publish(make());
+}
+
+/** Publishes one Redis operation; the payload is made only when somebody listens. */
+export function publishRedis(make: () => CacheRedisEvent): void {
+  if (redis.hasSubscribers) redis.publish(make());
 }

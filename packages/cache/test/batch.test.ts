@@ -181,7 +181,8 @@ describe('a schema', () => {
 });
 
 it('entries of another version of the cache are not seen', async () => {
-  const [one, two] = [createCache({ name: 'shop', redis }), createCache({ name: 'shop', redis, version: 2 })];
+  const options = { name: 'shop', redis, l2: { deadlineMs: 2_000 } };
+  const [one, two] = [createCache(options), createCache({ ...options, version: 2 })];
   await one.getOrSet('k', () => 1);
   expect(await two.getOrSet('k', () => 2)).toBe(2);
   expect(await one.get('k')).toBe(1);

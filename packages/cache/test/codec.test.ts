@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { deserialize, serialize } from 'node:v8';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { decode, type Envelope, encode as encodePayload } from '../src/codec/envelope.ts';
+import { decode, type Envelope, encode as encodePayload } from '../src/values/envelope.ts';
 
 const options = { compressFromBytes: 512, maxExpandedBytes: 1_000_000 };
 const envelope = (value: unknown): Envelope => ({
@@ -62,7 +62,7 @@ describe('the codec', () => {
     const encoded = samples.map((value) => encode(envelope(value), options));
     const script = `
       import { serialize, deserialize } from 'node:v8';
-      import { decode, encode } from ${JSON.stringify(join(import.meta.dirname, '../src/codec/envelope.ts'))};
+      import { decode, encode } from ${JSON.stringify(join(import.meta.dirname, '../src/values/envelope.ts'))};
       const chunks = [];
       for await (const chunk of process.stdin) chunks.push(chunk);
       const options = ${JSON.stringify(options)};

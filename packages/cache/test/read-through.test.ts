@@ -181,7 +181,7 @@ describe('options', () => {
     [{ name: 'a', l1: { maxEntries: 0 } }, /Expected `l1.maxEntries` to be an integer from 1/],
     [{ name: 'a', defaults: { ttlMs: 0 } }, /got `0`. Use `Infinity` to keep entries until evicted/],
     [{ name: 'a', defaults: { ttl: 5 } }, /Unknown option `ttl` in `defaults`/],
-    [{ name: 'a', redis: 'redis://' }, /ioredis client/],
+    [{ name: 'a', redis: 'redis://' }, /client of ioredis/],
   ])('names what is wrong with %j and how to repair it', (options, message) => {
     expect(() => createCache(options as CacheOptions)).toThrow(message);
   });

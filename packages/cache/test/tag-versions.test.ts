@@ -3,9 +3,9 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { type RedisServer, startRedis } from '@weir/test-kit';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { encode, type TagVersion } from '../src/codec/envelope.ts';
 import { type Cache, type CacheRedisEvent, createCache, type SetOptions } from '../src/index.ts';
-import { TagTable } from '../src/stores/tag-table.ts';
+import { TagTable } from '../src/memory/tag-table.ts';
+import { encode, type TagVersion } from '../src/values/envelope.ts';
 
 let server: RedisServer;
 let client: Redis;

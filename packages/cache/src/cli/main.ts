@@ -1,7 +1,6 @@
 #!/usr/bin/env node
 import { parseArgs } from 'node:util';
-import { type CliOptions, runCommand } from './run-command.ts';
-import { CliError, exitCodes, usage } from './usage.ts';
+import { CliError, type CliOptions, exitCodes, runCommand, usage } from './run-command.ts';
 
 async function main(argv: string[]): Promise<number> {
   const { positionals, values } = parseArgs({

@@ -1,20 +1,16 @@
 import type { RedisError, RedisLink, Subscription } from '@weir/redis';
-import { redisSuffix } from '../keys.ts';
-import type { Entry } from '../stores/entry.ts';
-import type { MemoryStore } from '../stores/memory-store.ts';
-import type { Namespace } from '../stores/namespace.ts';
-import type { RedisStore } from '../stores/redis-store.ts';
-import { verify } from '../stores/verify.ts';
-import type { TagRegistry } from '../tags.ts';
-import { Acknowledgements, type PendingChange } from './acknowledgements.ts';
-import { ackMessage, type Change, changeMessage, parseAck, parseMessage, splitBusKey } from './messages.ts';
-import { type Ticket, Waiters } from './waiters.ts';
+import type { Entry, MemoryStore, Namespace } from '../memory/memory-store.ts';
+import { redisSuffix, splitBusKey } from '../names.ts';
+import type { RedisStore } from '../redis/redis-store.ts';
+import { ackMessage, type Change, changeMessage, parseAck, parseMessage } from './messages.ts';
+import type { TagRegistry } from './tag-registry.ts';
+import { Acknowledgements, type PendingChange, type Ticket, Waiters } from './waits.ts';
 
 /** How long the check of what is probably our own echo may wait for more of them. */
 const echoDelayMs = 2;
 
 /** What keeps L1 in step with other processes. */
-export interface CoherenceOptions {
+interface CoherenceOptions {
   readonly link: RedisLink;
   readonly redis: RedisStore;
   readonly memory: MemoryStore;
@@ -254,4 +250,16 @@ export class Coherence {
     }
     return undefined;
   }
+}
+
+/** Keeps an L1 entry only if Redis still has the very write it came from; distrusts it when Redis cannot be asked. */
+export async function verify(redis: RedisStore, memory: MemoryStore, entry: Entry): Promise<void> {
+  const { key, namespace } = entry;
+  try {
+    if ((await redis.stampOf({ namespace: namespace.name, key })) === entry.stamp) return;
+  } catch {
+    entry.epoch = Number.NaN;
+    return;
+  }
+  if (namespace.entries.get(key) === entry) memory.delete(namespace, key);
 }

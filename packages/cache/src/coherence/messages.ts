@@ -10,7 +10,6 @@
  * a  acknowledger  sequence ...         on the sender's own channel
  * ```
  */
-import { redisSuffix } from '../keys.ts';
 
 const headerBytes = 13;
 
@@ -23,17 +22,6 @@ export type Change =
 export type Message =
   | { readonly kind: 'change'; readonly sender: Buffer; readonly sequence: number; readonly change: Change }
   | { readonly kind: 'end'; readonly subject: string; readonly hasFailed: boolean };
-
-/** How an entry is called in messages; the part of its Redis key between the braces. */
-export function busKey(namespace: string, key: string): string {
-  return `${namespace}:${redisSuffix(key)}`;
-}
-
-/** Inverse of `busKey`, up to keys that were replaced by their hash. */
-export function splitBusKey(subject: string): { readonly namespace: string; readonly suffix: string } {
-  const colon = subject.indexOf(':');
-  return { namespace: subject.slice(0, colon), suffix: subject.slice(colon + 1) };
-}
 
 export function changeMessage(change: Change, sender: Buffer, sequence: number): Buffer {
   const text = Buffer.from(change.kind === 'i' ? change.subject : JSON.stringify(change.names));

@@ -1,8 +1,5 @@
-import { cacheStatus, type StatusFacts } from './cache-status.ts';
-import type { HeaderFields } from './fields.ts';
-import { isNotModified } from './preconditions.ts';
-import { rangeOf } from './range.ts';
-import { ageOf } from './reuse.ts';
+import { cacheStatus, type HeaderFields, type StatusFacts } from './fields.ts';
+import { ageOf, isNotModified, rangeOf } from './reuse.ts';
 import type { StoredResponse } from './stored-response.ts';
 
 /** A response ready to be written. */
@@ -16,7 +13,7 @@ export interface Answer {
 const validators = ['cache-control', 'content-location', 'date', 'etag', 'expires', 'last-modified', 'vary'];
 
 /** How one answer is made of a stored response. */
-export interface AnswerOptions {
+interface AnswerOptions {
   readonly request: { readonly method: string; readonly headers: HeaderFields };
   readonly now: number;
   readonly name: string;

@@ -1,9 +1,12 @@
 import { type Answer, answerFrom } from './answer.ts';
-import { cacheStatus, type StatusFacts } from './cache-status.ts';
-import { fieldOf, type HeaderFields } from './fields.ts';
-import { type ForwardedFields, forwardedPreconditions, isNotModified } from './preconditions.ts';
-import type { RequestWishes } from './request-wishes.ts';
-import { standsIn } from './reuse.ts';
+import { cacheStatus, fieldOf, type HeaderFields, type StatusFacts } from './fields.ts';
+import {
+  type ForwardedFields,
+  forwardedPreconditions,
+  isNotModified,
+  type RequestWishes,
+  standsIn,
+} from './reuse.ts';
 import { type ExchangeFacts, type Lifetime, lifetimeOf, type StoragePolicy } from './storability.ts';
 import { etagOf, freshenedHeaders, type StoredResponse, storableHeaders } from './stored-response.ts';
 
@@ -24,7 +27,7 @@ export interface ExchangeSettings {
 }
 
 /** Why and how a request goes to the handler. */
-export interface ExchangeOptions {
+interface ExchangeOptions {
   readonly request: IncomingRequest;
   readonly wishes: RequestWishes;
   readonly status: StatusFacts;

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { type Cache, readUnlessHeld, type SetOptions } from '../cache.ts';
-import type { LoadContext } from '../load-context.ts';
+import { type Cache, readUnlessHeld } from '../cache.ts';
+import type { SetOptions } from '../options.ts';
+import type { LoadContext } from '../tiers/load-context.ts';
 
 /** The right to store what a handler is making of a resource. Held by every request that the handler is making something for. */
 export interface Claim {

@@ -1,6 +1,6 @@
 import { type Cache, isCache } from '../cache.ts';
 import { CacheError, invalidOption } from '../errors.ts';
-import { checkKey } from '../keys.ts';
+import { checkKey } from '../names.ts';
 import { checkKeys } from '../options.ts';
 import type { ExchangeSettings, IncomingRequest } from './exchange.ts';
 import type { HeaderFields } from './fields.ts';
@@ -38,7 +38,7 @@ export interface ResponseCacheOptions {
 }
 
 /** `ResponseCacheOptions` with every field present and checked. */
-export interface ResolvedResponseCacheOptions {
+interface ResolvedResponseCacheOptions {
   readonly cache: Cache;
   readonly key: (request: IncomingRequest) => string;
   readonly keepStaleMs: number;

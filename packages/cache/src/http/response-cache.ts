@@ -1,13 +1,11 @@
 import { LRUCache } from 'lru-cache';
 import type { Cache } from '../cache.ts';
 import { type Answer, answerFrom, gatewayTimeout } from './answer.ts';
-import type { StatusFacts } from './cache-status.ts';
 import { Exchange, type ExchangeSettings, type IncomingRequest } from './exchange.ts';
-import { fieldOf, type HeaderFields, tokensOf } from './fields.ts';
+import { fieldOf, type HeaderFields, type StatusFacts, tokensOf } from './fields.ts';
 import { type Claim, Generations } from './generations.ts';
-import { type RequestWishes, wishesOf } from './request-wishes.ts';
 import { type ResponseCacheOptions, resolveResponseCacheOptions } from './response-cache-options.ts';
-import { ageOf, reuseOf } from './reuse.ts';
+import { ageOf, type RequestWishes, reuseOf, wishesOf } from './reuse.ts';
 import { type StoredResponse, variantKey } from './stored-response.ts';
 
 /**

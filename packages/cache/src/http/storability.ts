@@ -2,8 +2,14 @@
  * What a shared cache may keep of a response, and for how long: RFC 9111 §3 and §4.2, RFC 5861. Pure functions of the
  * two messages and the moment.
  */
-import { type CacheControl, deltaMs, parseCacheControl } from './cache-control.ts';
-import { fieldOf, type HeaderFields, tokensOf } from './fields.ts';
+import {
+  type CacheControl,
+  deltaMs,
+  fieldOf,
+  type HeaderFields,
+  parseCacheControl,
+  tokensOf,
+} from './fields.ts';
 
 /** How long a response lives; durations from its birth. */
 export interface Lifetime {

@@ -1,0 +1,44 @@
+import type { Coherence } from '../coherence/coherence.ts';
+import type { TagRegistry } from '../coherence/tag-registry.ts';
+import type { MemoryStore, Namespace } from '../memory/memory-store.ts';
+import type { Policy } from '../policy.ts';
+import type { Leases } from '../redis/leases.ts';
+import type { RecoveryQueue } from '../redis/recovery-queue.ts';
+import type { RedisStore } from '../redis/redis-store.ts';
+import type { Counters } from '../stats.ts';
+import type { CodecOptions } from '../values/envelope.ts';
+import type { StandardSchema } from '../values/value.ts';
+
+/** What the parts of one cache share. */
+export interface Core {
+  readonly name: string;
+  readonly memory: MemoryStore;
+  readonly redis: RedisStore | undefined;
+  /** Present with `redis`. */
+  readonly leases: Leases | undefined;
+  readonly coherence: Coherence | undefined;
+  readonly tags: TagRegistry;
+  readonly recovery: RecoveryQueue;
+  readonly counters: Counters;
+  readonly codec: CodecOptions;
+  /** How many bytes of L1's budget a value takes. */
+  readonly measure: (value: unknown) => number;
+  readonly now: () => number;
+  /** `now` at a coarser resolution, for the hot path. */
+  readonly coarseNow: () => number;
+  readonly random: () => number;
+  /** Throws `ERR_WEIR_CACHE_CLOSED` after `close()`. */
+  readonly assertOpen: () => void;
+}
+
+/** Which value is meant, and how it is kept. */
+export interface Target {
+  readonly namespace: Namespace;
+  readonly key: string;
+  readonly definition: string | undefined;
+  readonly policy: Policy;
+  /** Names (`tagName`) of the tags it is stored under. */
+  readonly tags: readonly string[];
+  /** What is loaded, set and read from Redis passes through it; bytes that break it are a miss. */
+  readonly schema: StandardSchema | undefined;
+}

@@ -1,0 +1,177 @@
+import { Flight } from '../memory/flight.ts';
+import type { Entry } from '../memory/memory-store.ts';
+import { isEarlyRefreshDue, phaseOf } from '../policy.ts';
+import type { LeaseWish } from '../redis/redis-store.ts';
+import { handOut } from '../values/value.ts';
+import type { Core, Target } from './core.ts';
+import type { ReadRequest } from './load-context.ts';
+import { Loader } from './loader.ts';
+import { RedisLookup } from './redis-lookup.ts';
+
+/** Everything beyond a hot L1 hit: what an entry is good for, single-flight, then L2 and the load. */
+export class ReadThrough {
+  readonly #core: Core;
+  readonly #loader: Loader;
+  readonly #lookup: RedisLookup | undefined;
+
+  constructor(core: Core) {
+    this.#core = core;
+    this.#loader = new Loader(core);
+    const { leases, redis } = core;
+    if (redis !== undefined && leases !== undefined) this.#lookup = new RedisLookup(core, redis, leases);
+  }
+
+  /** Counts the read in exactly one of the five outcomes. */
+  async read(request: ReadRequest): Promise<unknown> {
+    const { assertOpen, counters, now, random } = this.#core;
+    const { namespace, key, policy } = request;
+    assertOpen();
+    const found = namespace.entries.get(key);
+    const standing = found === undefined ? 'invalid' : this.#standingOf(found);
+    const entry = standing === 'invalid' ? undefined : found;
+    if (entry !== undefined && standing === 'servable') {
+      const phase = phaseOf(entry, now());
+      if (phase === 'fresh' || phase === 'revalidate') {
+        this.#core.memory.touch(entry, now());
+        const { earlyRefresh } = policy;
+        const isDue =
+          phase === 'revalidate' ||
+          isEarlyRefreshDue(earlyRefresh, entry.loadMs, entry.freshUntil, now(), random());
+        if (isDue && this.#openFlight(request) === undefined) this.#takeOff(request, entry, true);
+        if (phase === 'fresh') counters.l1Hits += 1;
+        else counters.staleHits += 1;
+        return handOut(entry.value, entry.isCloned);
+      }
+    }
+    const joined = this.#openFlight(request);
+    if (joined !== undefined) {
+      counters.coalesced += 1;
+      const value = await joined.join(policy, request.signal, now, () => {});
+      return handOut(value, policy.values === 'cloned');
+    }
+    const failure = namespace.failures.get(key);
+    if (failure !== undefined && now() < failure.until) {
+      counters.misses += 1;
+      throw failure.error;
+    }
+    const flight = this.#takeOff(request, entry, false);
+    let isStandIn = false;
+    try {
+      const value = await flight.join(policy, request.signal, now, () => {
+        isStandIn = true;
+      });
+      if (isStandIn || flight.source === 'stale') counters.staleHits += 1;
+      else if (flight.source === 'l2') counters.l2Hits += 1;
+      else if (flight.source === 'l1') counters.l1Hits += 1;
+      else counters.misses += 1;
+      return handOut(value, policy.values === 'cloned');
+    } catch (error) {
+      counters.misses += 1;
+      throw error;
+    }
+  }
+
+  /** What is cached and still fresh, without loading. Counts as a read. */
+  async peek(target: Target): Promise<unknown> {
+    const { assertOpen, counters, memory, now, recovery } = this.#core;
+    const { namespace, key } = target;
+    assertOpen();
+    const entry = namespace.entries.get(key);
+    if (entry !== undefined && this.#standingOf(entry) === 'servable' && phaseOf(entry, now()) === 'fresh') {
+      memory.touch(entry, now());
+      counters.l1Hits += 1;
+      return handOut(entry.value, entry.isCloned);
+    }
+    if (this.#lookup !== undefined && recovery.size === 0) {
+      const fence = namespace.fences.open(key);
+      const epoch = memory.fillEpoch;
+      try {
+        const found = await this.#lookup.peek(target);
+        if (found !== undefined && phaseOf(found, now()) === 'fresh') {
+          if (fence.isAlive && !fence.isSuspect) memory.set(namespace, key, found, epoch);
+          counters.l2Hits += 1;
+          return handOut(found.value, found.isCloned);
+        }
+      } catch {
+        // Counted and published by the gate; a cache that cannot answer is a miss.
+      } finally {
+        namespace.fences.close(key, fence);
+      }
+    }
+    counters.misses += 1;
+    return undefined;
+  }
+
+  /** Whether a load or read of the key is in flight that a new caller may join. */
+  isInFlight(request: ReadRequest): boolean {
+    return this.#openFlight(request) !== undefined;
+  }
+
+  /**
+   * `invalid`: one of its tags is known to be invalidated, so that not even grace may bring it back, and L1 drops it. `servable`: L1
+   * may answer without asking Redis: nothing was missed, or Redis cannot be asked anyway.
+   */
+  #standingOf(entry: Entry): 'invalid' | 'servable' | 'unsure' {
+    const { memory, recovery, redis, tags } = this.#core;
+    const isOwed = recovery.size > 0 && entry.tags.some(([name]) => recovery.owes(name));
+    const areCurrent = !isOwed && (entry.tags.length === 0 || tags.check(entry.tags, entry.tagsAsOf));
+    if (areCurrent === false) {
+      memory.delete(entry.namespace, entry.key);
+      return 'invalid';
+    }
+    if (redis !== undefined && !redis.isUsable({ namespace: entry.namespace.name, key: entry.key })) {
+      return 'servable';
+    }
+    return entry.epoch === memory.epoch && areCurrent === true ? 'servable' : 'unsure';
+  }
+
+  #openFlight({ namespace, key }: Target): Flight | undefined {
+    const flight = namespace.flights.get(key);
+    return flight?.isOpen ? flight : undefined;
+  }
+
+  /** Registers the flight before anything is awaited, so that no second one can start beside it. */
+  #takeOff(request: ReadRequest, entry: Entry | undefined, isBackground: boolean): Flight {
+    const { memory, now } = this.#core;
+    const { namespace, key, tags } = request;
+    const fence = namespace.fences.open(key);
+    const flight = new Flight(fence, { isBackground, startedAt: now(), tags, epoch: memory.fillEpoch });
+    namespace.flights.set(key, flight);
+    flight.settled = this.#fly(request, flight, entry);
+    // Nobody may be waiting; whoever is gets the rejection through `join`.
+    flight.settled.catch(() => {});
+    return flight;
+  }
+
+  async #fly(request: ReadRequest, flight: Flight, entry: Entry | undefined): Promise<unknown> {
+    const { memory, now } = this.#core;
+    const { namespace, key } = request;
+    try {
+      if (entry !== undefined && phaseOf(entry, now()) !== 'dead') flight.fallback = entry;
+      if (this.#lookup === undefined) return await this.#loader.load(request, flight, undefined);
+      const isTrusted = entry !== undefined && entry.epoch === memory.epoch;
+      const wish: LeaseWish = flight.isBackground && isTrusted ? 'always' : 'if-stale';
+      const found = await this.#lookup.find(request, flight, wish);
+      return 'value' in found ? found.value : await this.#loader.load(request, flight, found.lease);
+    } finally {
+      flight.end();
+      namespace.fences.close(key, flight.fence);
+      if (namespace.flights.get(key) === flight) namespace.flights.delete(key);
+    }
+  }
+}
+
+/**
+ * The old value, if it may stand in for a load that has failed, here or in another process. It counts as fresh for
+ * `graceThrottleMs`, so that a broken source is not tried on every read.
+ */
+export function standInFor({ memory, now }: Core, request: ReadRequest, flight: Flight): Entry | undefined {
+  const standIn = flight.standIn(now());
+  if (standIn === undefined) return undefined;
+  const { namespace, key, policy } = request;
+  flight.source = 'stale';
+  const until = Math.min(now() + policy.graceThrottleMs, standIn.graceUntil);
+  const throttled = { ...standIn, freshUntil: until, revalidateUntil: until, earlyFrom: until };
+  memory.set(namespace, key, throttled, flight.epoch);
+  return standIn;
+}

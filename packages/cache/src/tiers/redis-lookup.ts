@@ -1,0 +1,211 @@
+import { verify } from '../coherence/coherence.ts';
+import type { Ticket } from '../coherence/waits.ts';
+import type { Flight } from '../memory/flight.ts';
+import type { Entry, EntryFields } from '../memory/memory-store.ts';
+import { busKey } from '../names.ts';
+import { type Phase, phaseOf } from '../policy.ts';
+import type { Lease, Leases } from '../redis/leases.ts';
+import type { LeaseWish, RedisName, RedisRead, RedisStore } from '../redis/redis-store.ts';
+import type { Core, Target } from './core.ts';
+import { coveringNames, fieldsOfRead } from './entry-fields.ts';
+import type { ReadRequest } from './load-context.ts';
+import { standInFor } from './read-through.ts';
+
+/** The value, or the right to load it: with a lease if Redis granted one. */
+export type Lookup = { readonly value: unknown } | { readonly lease: Lease | undefined };
+
+// A waiting read looks again at this pace: often when nobody will tell it, seldom when the holder will.
+const pollMs = 20;
+const guardMs = 1_000;
+const loadWithoutLease: Lookup = Object.freeze({ lease: undefined });
+
+/**
+ * A flight's way through L2: asks until it has the value, is granted the lease, or cannot ask. All it asks has one deadline
+ * together, set anew after each wait for another's load.
+ */
+export class RedisLookup {
+  readonly #core: Core;
+  readonly #redis: RedisStore;
+  readonly #leases: Leases;
+
+  constructor(core: Core, redis: RedisStore, leases: Leases) {
+    this.#core = core;
+    this.#redis = redis;
+    this.#leases = leases;
+  }
+
+  /** What Redis has, asking for no lease. Rejects when Redis cannot be asked. */
+  async peek(target: Target): Promise<EntryFields | undefined> {
+    const until = this.#redis.deadline();
+    const name = nameOf(target);
+    const read = this.#redis.knowsTime
+      ? await this.#redis.peek(name)
+      : await this.#redis.read(name, this.#redis.stamp(), 'none', until);
+    return await fieldsOfRead(this.#core, target, read, until);
+  }
+
+  async find(request: ReadRequest, flight: Flight, wish: LeaseWish): Promise<Lookup> {
+    const { now, recovery } = this.#core;
+    const { namespace } = request;
+    if (recovery.size > 0 && this.#isOwed(request)) return loadWithoutLease;
+    const known = flight.fallback;
+    flight.redisUntil = this.#redis.deadline();
+    try {
+      if (wish === 'if-stale' && !namespace.forecast.isMissLikely && this.#redis.knowsTime) {
+        const read = await this.#redis.peek(nameOf(request));
+        const found = await fieldsOfRead(this.#core, request, read, flight.redisUntil);
+        if (found !== undefined && phaseOf(found, now()) === 'fresh') {
+          namespace.forecast.note(true);
+          return this.#hit(request, flight, found);
+        }
+      }
+      return await this.#ask(request, flight, wish);
+    } catch (error) {
+      if (flight.isAborted) throw error;
+      return this.#withoutRedis(flight, known);
+    }
+  }
+
+  // What Redis has is older than a delete of ours that it has not taken yet.
+  #isOwed(request: ReadRequest): boolean {
+    const { recovery } = this.#core;
+    const { key, namespace } = request;
+    return (
+      recovery.owes(busKey(namespace.name, key)) || coveringNames(request).some((name) => recovery.owes(name))
+    );
+  }
+
+  async #ask(request: ReadRequest, flight: Flight, firstWish: LeaseWish): Promise<Lookup> {
+    const { now } = this.#core;
+    const { forecast } = request.namespace;
+    const name = nameOf(request);
+    const lease: Lease = { name, token: this.#leases.tokenFor(name) };
+    const known = flight.fallback;
+    let ticket: Ticket | undefined;
+    let wish = firstWish;
+    try {
+      for (let round = 0; ; round += 1) {
+        const read = await this.#read(lease, wish, flight);
+        const found = await this.#fieldsOf(request, read, lease, flight);
+        const phase = found === undefined ? 'dead' : phaseOf(found, now());
+        if (round === 0) forecast.note(phase === 'fresh');
+        // An early refresh looks for something newer than what it already has.
+        if (
+          found !== undefined &&
+          phase === 'fresh' &&
+          !(wish === 'always' && found.stamp === known?.stamp)
+        ) {
+          if (read.lease === 'granted') this.#leases.release(lease);
+          return this.#hit(request, flight, found);
+        }
+        if (found === undefined) {
+          if (known !== undefined && !this.#outlives(known)) flight.fallback = undefined;
+        } else if (phase !== 'dead') {
+          flight.fallback = this.#fill(request, flight, found) ?? flight.fallback;
+        }
+        if (read.lease === 'granted') return { lease };
+        if (read.lease === 'none') {
+          wish = 'always';
+          continue;
+        }
+        // Grace is for loads that fail or are slow; a value that may be served while it is replaced waits for nobody.
+        if (flight.fallback !== undefined && isServedMeanwhile(phaseOf(flight.fallback, now()))) {
+          flight.source = 'stale';
+          return { value: flight.fallback.value };
+        }
+        if (ticket === undefined) {
+          // The holder's notice may have overtaken the reply: once the ticket is open, ask again.
+          ticket = this.#core.coherence?.openTicket(busKey(name.namespace, name.key));
+          request.onHeld?.();
+          flight.limitAge(request.policy.maxFlightMs);
+          if (ticket !== undefined) continue;
+        }
+        const hasFailed = await this.#wait(ticket, read.leaseMs, flight);
+        const standIn = hasFailed ? standInFor(this.#core, request, flight) : undefined;
+        if (standIn !== undefined) return { value: standIn.value };
+        flight.redisUntil = this.#redis.deadline();
+      }
+    } finally {
+      ticket?.close();
+    }
+  }
+
+  async #read(lease: Lease, wish: LeaseWish, flight: Flight): Promise<RedisRead> {
+    try {
+      return await this.#redis.read(lease.name, lease.token, wish, flight.redisUntil as number);
+    } catch (error) {
+      // Redis may have granted it all the same.
+      this.#leases.doubt(lease);
+      throw error;
+    }
+  }
+
+  async #fieldsOf(
+    request: ReadRequest,
+    read: RedisRead,
+    lease: Lease,
+    flight: Flight,
+  ): Promise<EntryFields | undefined> {
+    try {
+      return await fieldsOfRead(this.#core, request, read, flight.redisUntil as number);
+    } catch (error) {
+      if (read.lease === 'granted') this.#leases.release(lease);
+      throw error;
+    }
+  }
+
+  /** Resolves with whether the load that was waited for is known to have failed. */
+  async #wait(ticket: Ticket | undefined, leaseMs: number, flight: Flight): Promise<boolean> {
+    if (ticket !== undefined && this.#core.coherence?.isTrusted) {
+      return await ticket.wait(Math.min(guardMs, Math.max(leaseMs, 1)), flight.signal);
+    }
+    await pause(Math.min(pollMs, Math.max(leaseMs, 1)));
+    if (flight.isAborted) flight.signal.throwIfAborted();
+    return false;
+  }
+
+  // Redis has lost an entry we hold a copy of. Had it been deleted, we would have been told, if we could be.
+  #outlives(known: Entry): boolean {
+    return (
+      known.epoch === this.#core.memory.epoch && this.#core.tags.check(known.tags, known.tagsAsOf) !== false
+    );
+  }
+
+  // Nobody can have told us of a change either, so L1 counts until its own expiry.
+  #withoutRedis(flight: Flight, known: Entry | undefined): Lookup {
+    if (known === undefined || flight.isBackground || phaseOf(known, this.#core.now()) !== 'fresh') {
+      return loadWithoutLease;
+    }
+    flight.source = 'l1';
+    return { value: known.value };
+  }
+
+  #hit(request: ReadRequest, flight: Flight, found: EntryFields): Lookup {
+    flight.source = 'l2';
+    this.#fill(request, flight, found);
+    return { value: found.value };
+  }
+
+  /** Writes L1 unless the key was deleted or set since the flight began. */
+  #fill({ namespace, key }: ReadRequest, flight: Flight, fields: EntryFields): Entry | undefined {
+    const { fence, epoch } = flight;
+    if (!fence.isAlive) return undefined;
+    const entry = this.#core.memory.set(namespace, key, fields, epoch);
+    if (fence.isSuspect && fields.stamp !== undefined) void verify(this.#redis, this.#core.memory, entry);
+    return entry;
+  }
+}
+
+function isServedMeanwhile(phase: Phase): boolean {
+  return phase === 'fresh' || phase === 'revalidate';
+}
+
+function nameOf({ key, namespace }: Target): RedisName {
+  return { namespace: namespace.name, key };
+}
+
+function pause(durationMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, durationMs);
+  });
+}

@@ -1,0 +1,255 @@
+import type { Announcement } from '../coherence/coherence.ts';
+import { type Change, changeMessage } from '../coherence/messages.ts';
+import { CacheError } from '../errors.ts';
+import type { KeyChange } from '../memory/fences.ts';
+import type { Namespace } from '../memory/memory-store.ts';
+import { busKey } from '../names.ts';
+import { ttlOf } from '../policy.ts';
+import type { RedisStore } from '../redis/redis-store.ts';
+import { slicesOf } from '../redis/redis-tags.ts';
+import type { TagVersion } from '../values/envelope.ts';
+import { applySchema, keep } from '../values/value.ts';
+import type { Core, Target } from './core.ts';
+import { coveringNames, fieldsOfNew, payloadOfNew } from './entry-fields.ts';
+import { warnUnsupported } from './loader.ts';
+
+/** Thrown inside a set that a later change of its key has overtaken. */
+const superseded = new Error('A later change of the key came first.');
+
+/**
+ * Explicit writes. Each cuts the key's fence twice: before it tells Redis, so that nothing in flight can outlive it, and
+ * after, so that what was read from Redis in between cannot either. It resolves when every instance has applied it.
+ * What Redis does not take is owed to it (`RecoveryQueue`).
+ */
+export class Writer {
+  readonly #core: Core;
+  readonly #ongoing = new Set<Promise<boolean>>();
+
+  constructor(core: Core) {
+    this.#core = core;
+  }
+
+  /** Resolves when every write that has begun is done. */
+  async idle(): Promise<void> {
+    await Promise.allSettled(this.#ongoing);
+  }
+
+  async delete(namespace: Namespace, key: string): Promise<boolean> {
+    this.#core.assertOpen();
+    return await this.#track(this.#delete(namespace, key));
+  }
+
+  /**
+   * `source` is what a load would return: the target's schema makes the value of it. Resolves with `false` as well when a later
+   * change of the key by this process overtook it: then nothing is stored.
+   */
+  async set(target: Target, source: unknown): Promise<boolean> {
+    this.#core.assertOpen();
+    return await this.#track(this.#set(target, source));
+  }
+
+  /** Removes an entry by the name that it has in Redis, for a tool that does not know its key. */
+  async deleteSubject(subject: string): Promise<boolean> {
+    const { assertOpen, counters, redis } = this.#core;
+    assertOpen();
+    counters.deletes += 1;
+    if (redis === undefined) return true;
+    const told = this.#tell(redis, { kind: 'i', subject }, (message) => redis.delete(subject, message));
+    return await this.#track(told.catch(isNotDone));
+  }
+
+  /** Invalidates versioned names (`tagName`, `namespaceName`) everywhere: O(names), whatever they cover. */
+  async invalidate(names: readonly string[]): Promise<boolean> {
+    this.#core.assertOpen();
+    return await this.#track(this.#invalidate(names));
+  }
+
+  /** Invalidates a name that is owed to Redis; resolves with whether Redis has taken it. */
+  async redo(name: string): Promise<boolean> {
+    const { redis } = this.#core;
+    return redis === undefined || (await this.#tellVersions(redis, [name]).then(isDone, isNotDone));
+  }
+
+  async #track(write: Promise<boolean>): Promise<boolean> {
+    this.#ongoing.add(write);
+    try {
+      return await write;
+    } finally {
+      this.#ongoing.delete(write);
+    }
+  }
+
+  async #delete(namespace: Namespace, key: string): Promise<boolean> {
+    const { counters, redis } = this.#core;
+    counters.deletes += 1;
+    this.#evict(namespace, key);
+    const change = namespace.changes.begin(key);
+    change.takesEffect();
+    const subject = busKey(namespace.name, key);
+    try {
+      if (redis === undefined) return true;
+      return await this.#tell(redis, { kind: 'i', subject }, (message) => redis.delete(subject, message));
+    } catch {
+      this.#owe(namespace, key);
+      return false;
+    } finally {
+      change.end();
+      this.#evict(namespace, key);
+    }
+  }
+
+  async #set(target: Target, source: unknown): Promise<boolean> {
+    const { namespace, key } = target;
+    const change = namespace.changes.begin(key);
+    try {
+      return await this.#setAs(change, target, source);
+    } finally {
+      change.end();
+    }
+  }
+
+  async #setAs(change: KeyChange, target: Target, source: unknown): Promise<boolean> {
+    const { counters, memory, random, redis, tags: registry } = this.#core;
+    const { definition, namespace, key, policy, schema } = target;
+    const value = schema === undefined ? source : await applySchema(schema, source, definition);
+    if (!change.takesEffect()) return false;
+    const ttlMs = ttlOf(policy, value, undefined, random());
+    if (ttlMs <= 0) return await this.#delete(namespace, key);
+    counters.sets += 1;
+    this.#evict(namespace, key);
+    const fence = namespace.fences.open(key);
+    const epoch = memory.fillEpoch;
+    let isEverywhere = true;
+    try {
+      const kept = keep(value, policy.values);
+      const tagsAsOf = registry.mark();
+      const tags = await this.#tagVersions(target, tagsAsOf);
+      const fresh = { value: kept, source: schema === undefined ? kept : source, ttlMs, loadMs: 0, tags };
+      let stamp: string | undefined;
+      if (redis !== undefined) {
+        stamp = redis.stamp();
+        isEverywhere = await this.#store(target, redis, { ...fresh, stamp }, change);
+        if (!isEverywhere) stamp = undefined;
+      }
+      // Loads that began before this set has reached Redis must not overwrite it, later changes must not be undone.
+      if (!fence.isAlive) return isEverywhere;
+      this.#evict(namespace, key);
+      const fields = fieldsOfNew(this.#core, target, { ...fresh, stamp, tagsAsOf });
+      memory.set(namespace, key, fields, epoch);
+      return isEverywhere;
+    } finally {
+      namespace.fences.close(key, fence);
+    }
+  }
+
+  async #invalidate(names: readonly string[]): Promise<boolean> {
+    const { redis, tags } = this.#core;
+    tags.apply(names);
+    if (redis === undefined) return true;
+    let isEverywhere = true;
+    // One slice after the other: however many they are, this process and Redis go on serving in between.
+    for (const slice of slicesOf(names)) {
+      const results = await Promise.all(redis.tags.commandsFor(slice).map((some) => this.#bump(redis, some)));
+      isEverywhere &&= results.every(Boolean);
+    }
+    return isEverywhere;
+  }
+
+  async #bump(redis: RedisStore, names: readonly string[]): Promise<boolean> {
+    const { recovery, tags } = this.#core;
+    try {
+      return await this.#tellVersions(redis, names);
+    } catch {
+      for (const name of names) recovery.add({ id: name, redo: () => this.redo(name) });
+      return false;
+    } finally {
+      tags.apply(names);
+    }
+  }
+
+  async #tellVersions(redis: RedisStore, names: readonly string[]): Promise<boolean> {
+    return await this.#tell(redis, { kind: 't', names }, (message) => redis.tags.bump(names, message));
+  }
+
+  async #tagVersions(target: Target, asOf: number): Promise<readonly TagVersion[]> {
+    const names = this.#core.redis === undefined ? target.tags : coveringNames(target);
+    if (names.length === 0) return [];
+    try {
+      return await this.#core.tags.versions(names, asOf);
+    } catch {
+      return names.map((name) => [name, ''] as const);
+    }
+  }
+
+  async #store(
+    target: Target,
+    redis: RedisStore,
+    fresh: Parameters<typeof payloadOfNew>[2],
+    change: KeyChange,
+  ): Promise<boolean> {
+    const { namespace, key } = target;
+    const subject = busKey(namespace.name, key);
+    try {
+      const encoded = payloadOfNew(this.#core, target, fresh);
+      return await this.#tell(redis, { kind: 'i', subject }, (message) => {
+        // A later delete or set may have been sent already: it must not be undone.
+        if (!change.takesEffect()) throw superseded;
+        this.#core.tags.keep(fresh.tags, encoded.lifeMs);
+        return redis.set({ namespace: namespace.name, key }, encoded, message);
+      });
+    } catch (error) {
+      if (error === superseded) return false;
+      if (error instanceof CacheError && error.code === 'ERR_WEIR_CACHE_UNSUPPORTED_VALUE') {
+        warnUnsupported(this.#core.name, target.definition, error);
+      }
+      this.#owe(namespace, key);
+      void this.#core.recovery.drain();
+      return false;
+    }
+  }
+
+  /** Sends one change and waits until every subscriber that Redis handed it to has applied it. */
+  async #tell(
+    redis: RedisStore,
+    change: Change,
+    send: (message: Buffer) => Promise<number>,
+  ): Promise<boolean> {
+    const { coherence } = this.#core;
+    // Answers cannot reach an instance that is not subscribed (yet).
+    const canConfirm = !redis.isUsable() || (await coherence?.becomesTrusted()) !== false;
+    const announcement: Announcement | undefined = coherence?.announce(change);
+    try {
+      const receivers = await send(announcement?.message ?? changeMessage(change, redis.instance, 0));
+      if (announcement === undefined) return true;
+      // Our own subscription counts among them: without it we are deaf, and others may be too without having noticed.
+      const isHeard = canConfirm && receivers > 0;
+      return (await announcement.confirmed(isHeard ? receivers : 0)) && isHeard;
+    } catch (error) {
+      announcement?.cancel();
+      throw error;
+    }
+  }
+
+  // Whatever was to be written, removing the old value is what coherence needs.
+  #owe(namespace: Namespace, key: string): void {
+    const { recovery, redis } = this.#core;
+    if (redis === undefined) return;
+    const subject = busKey(namespace.name, key);
+    const redo = () => this.#tell(redis, { kind: 'i', subject }, (message) => redis.delete(subject, message));
+    recovery.add({ id: subject, redo: () => redo().then(isDone, isNotDone) });
+  }
+
+  #evict(namespace: Namespace, key: string): void {
+    namespace.cut(key);
+    this.#core.memory.delete(namespace, key);
+  }
+}
+
+// Redis has taken it; an instance that did not acknowledge in time reads it later or is gone.
+function isDone(): boolean {
+  return true;
+}
+
+function isNotDone(): boolean {
+  return false;
+}
