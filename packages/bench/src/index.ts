@@ -1,29 +1,30 @@
-export { type CalibrateOptions, type Calibration, calibrate } from './compare/calibrate.ts';
 export {
+  type Arm,
+  type ArmName,
+  type ArmSample,
+  type CalibrateOptions,
+  type Calibration,
+  type CompareDesign,
+  type CompareMicroOptions,
   type CompareOptions,
   type CompareProgress,
   type CompareResult,
+  type CpuPinning,
+  calibrate,
   compareBuilds,
-  type DuetLoad,
-} from './compare/compare-builds.ts';
-export {
-  type CompareMicroOptions,
   compareMicro,
+  type DistrustLimits,
+  type DuetLoad,
   defineMicro,
+  doubtComparison,
   type Micro,
   type MicroResult,
-} from './compare/compare-micro.ts';
-export { type DistrustLimits, type Doubt, doubtComparison } from './compare/doubts.ts';
-export type {
-  ArmName,
-  ArmSample,
-  CompareDesign,
-  CpuPinning,
-  PairConditions,
-  PairSample,
-} from './compare/duet-plan.ts';
-export type { Arm } from './compare/measure-pair.ts';
-export { type PrepareArmOptions, type PreparedArm, prepareArm } from './compare/prepare-arm.ts';
+  type PairConditions,
+  type PairSample,
+  type PrepareArmOptions,
+  type PreparedArm,
+  prepareArm,
+} from './compare/index.ts';
 export {
   ArmError,
   BenchError,
@@ -48,18 +49,55 @@ export {
   findHistoryChanges,
   type History,
   type HistoryChange,
+  type HistoryStore,
   listHistory,
   readHistory,
 } from './history/history.ts';
-export { type HistoryStore, type OpenHistoryOptions, openHistory } from './history/open-history.ts';
-export type { LatencySummary } from './load/histogram.ts';
-export type { FailureKind } from './load/measurement.ts';
-export type { RateStage } from './load/open-loop.ts';
-export type { ServiceAddress } from './load/run-at-service.ts';
-export { type RunAtServiceOptions, runAtService, type ServiceRun } from './load/run-at-service.ts';
-export { type RunBenchmarkOptions, runBenchmark } from './load/run-benchmark.ts';
-export type { CheckCounts, StepSummary } from './load/run-flows.ts';
-export { type StartedTarget, type StartTargetOptions, startTarget } from './process/start-target.ts';
+export { type OpenHistoryOptions, openHistory } from './history/open-history.ts';
+export {
+  type ArrivalCounts,
+  type Auth,
+  type BenchmarkEnvironment,
+  type BenchmarkLoad,
+  type BenchmarkProgress,
+  type BenchmarkResult,
+  type CheckCounts,
+  checkObjective,
+  type Doubt,
+  defineBench,
+  type FailureKind,
+  type Flow,
+  type FlowStep,
+  type LatencySummary,
+  loadScenario,
+  type Objective,
+  type ObjectiveMetric,
+  type ObjectiveOutcome,
+  parseObjective,
+  parseScenario,
+  type RateStage,
+  type RequestCounts,
+  type ResolvedRequest,
+  type ResolvedScenario,
+  type RunAtServiceOptions,
+  type RunBenchmarkOptions,
+  type RunConditions,
+  runAtService,
+  runBenchmark,
+  type SaveSource,
+  type Scenario,
+  type ScenarioRequest,
+  type ServiceAddress,
+  type ServiceRun,
+  type StartedTarget,
+  type StartOptions,
+  type StartSpec,
+  type StartTargetOptions,
+  type StepCheck,
+  type StepSummary,
+  startTarget,
+  type TimelinePoint,
+} from './load/index.ts';
 export { type ClinicOptions, type ClinicTool, runClinic } from './profile/clinic.ts';
 export {
   type Culprit,
@@ -73,36 +111,9 @@ export { type ProfileOptions, type ProfileResult, profileBuilds } from './profil
 export type { ProfileSummary } from './report/table.ts';
 export { type ReportKind, type ReportSubject, renderReport } from './report/write-reports.ts';
 export {
-  checkObjective,
-  type Objective,
-  type ObjectiveOutcome,
-  parseObjective,
-} from './result/check-objective.ts';
-export type { RunConditions } from './result/doubts.ts';
-export type {
-  ArrivalCounts,
-  BenchmarkEnvironment,
-  BenchmarkLoad,
-  BenchmarkProgress,
-  BenchmarkResult,
-  RequestCounts,
-  TimelinePoint,
-} from './result/result.ts';
-export type { Auth, Flow, FlowStep, SaveSource, StepCheck } from './scenario/scenario.ts';
-export {
-  defineBench,
-  loadScenario,
-  parseScenario,
-  type ResolvedRequest,
-  type ResolvedScenario,
-  type Scenario,
-  type ScenarioRequest,
-  type StartOptions,
-  type StartSpec,
-} from './scenario/scenario.ts';
-export { type ChangePoint, type ChangePointOptions, findChangePoints } from './stats/change-points.ts';
-export { type SignFlip, type SignFlipOptions, type SpendingLook, signFlipTest } from './stats/sign-flip.ts';
-export {
+  type ChangePoint,
+  type ChangePointOptions,
+  findChangePoints,
   hodgesLehmann,
   type JudgeOptions,
   judge,
@@ -113,5 +124,9 @@ export {
   overallVerdict,
   type PairedMetric,
   type SequentialPlan,
+  type SignFlip,
+  type SignFlipOptions,
+  type SpendingLook,
+  signFlipTest,
   type Verdict,
-} from './stats/verdict.ts';
+} from './stats/index.ts';

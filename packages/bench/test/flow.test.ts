@@ -18,7 +18,7 @@ import {
 import { compileFlows, parseCsv, readFeed } from '../src/load/compile-flows.ts';
 import { toWire } from '../src/load/connection.ts';
 import { Dispatcher } from '../src/load/dispatcher.ts';
-import { compileTemplate, explainTemplate } from '../src/scenario/template.ts';
+import { compileTemplate, explainTemplate } from '../src/scenario/flow.ts';
 
 let directory: string;
 beforeAll(async () => {
@@ -260,7 +260,7 @@ test('every session that is due begins, even where the generator is late with al
   const startMs = performance.now();
   const flows = [{ name: 'one', steps: [{ path: '/' }] }];
   const load = { ...base, target, connections: 500, rate: 1_000, durationMs: 300, flows };
-  const { requests, arrivals } = await runBenchmark(load, { now });
+  const { requests, arrivals } = await runBenchmark(load, { clock: { now } });
   expect(requests.total).toBe(300);
   expect(arrivals).toMatchObject({ intended: 300, achieved: 1 });
   expect(arrivals?.late).toBeGreaterThan(100);
@@ -361,7 +361,7 @@ test('feeds are read before the clock starts', async () => {
     };
     const { requests } = await runBenchmark(
       { ...base, target, flows, feeds: { user: file }, ...load },
-      { now },
+      { clock: { now } },
     );
     expect(requests.ok).toBeGreaterThan(0);
   }
@@ -435,7 +435,7 @@ test('a connection hands out the body of an exchange that keeps it, in whatever 
       trust: undefined,
       maxConnections: 1,
       timeoutMs: 10_000,
-      now: () => performance.now(),
+      clock: performance,
       outcomes: { answered() {}, failed() {}, late() {}, redirected() {} },
       onIdle: () => {
         dispatcher.close();

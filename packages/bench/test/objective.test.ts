@@ -1,12 +1,8 @@
 import { expect, test } from 'vitest';
 import type { BenchmarkResult } from '../src/index.ts';
-import {
-  checkObjective,
-  describeObjective,
-  explainObjective,
-  parseObjective,
-} from '../src/result/check-objective.ts';
+import { checkObjective, describeObjective } from '../src/result/check-objective.ts';
 import { doubtRun } from '../src/result/doubts.ts';
+import { explainObjective, parseObjective } from '../src/scenario/objective.ts';
 
 const result = {
   requests: { total: 1_000, ok: 990, non2xx: 5, errors: 5, timeouts: 2, perSecond: 500 },

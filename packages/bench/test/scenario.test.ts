@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { defineBench, loadScenario, parseScenario, ScenarioError } from '../src/index.ts';
+import { changeScenario, type ScenarioChanges } from '../src/scenario/scenario.ts';
 
 const minimal = {
   name: 'product page',
@@ -32,9 +33,31 @@ test('defaults are filled in, and the scenario is frozen to its depth', () => {
   expect(Object.isFrozen(scenario) && Object.isFrozen(scenario.requests[0]?.headers)).toBe(true);
 });
 
-test('a checked scenario passes the check again unchanged', () => {
+test('a scenario is parsed once: a parsed one is returned as it is', async () => {
   const scenario = defineBench(minimal);
-  expect(parseScenario(scenario)).toEqual(scenario);
+  expect(parseScenario(scenario)).toBe(scenario);
+  const file = join(directory, 'once.json');
+  await writeFile(file, JSON.stringify({ ...minimal, tls: { ca: 'ca.pem' } }));
+  const loaded = await loadScenario(file);
+  expect(parseScenario(loaded)).toBe(loaded);
+  const changed = changeScenario(loaded, { connections: 3 });
+  expect(changed).toEqual({ ...loaded, connections: 3 });
+  expect(parseScenario(changed)).toBe(changed);
+});
+
+test('values that replace those of a parsed scenario are checked', () => {
+  const scenario = defineBench({ ...minimal, stages: [{ durationMs: 100, rate: 1 }] });
+  const issuesOf = (changes: ScenarioChanges) => {
+    try {
+      return changeScenario(scenario, changes) && [];
+    } catch (error) {
+      return (error as ScenarioError).issues.map(({ path }) => path);
+    }
+  };
+  expect(issuesOf({ connections: 0, warmupMs: 1.5 }).sort()).toEqual(['connections', 'warmupMs']);
+  expect(issuesOf({ durationMs: 50 })).toEqual(['durationMs']);
+  expect(issuesOf({ objectives: ['p99 < 1 parsec'] })).toEqual(['objectives[0]']);
+  expect(issuesOf({ warmupMs: 0 })).toEqual([]);
 });
 
 test('every mistake is named with its path in one line', () => {

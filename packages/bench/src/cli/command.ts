@@ -2,19 +2,19 @@ import type { CompareResult } from '../compare/compare-builds.ts';
 import { BenchError } from '../errors.ts';
 import type { ProgressStream } from '../report/live.ts';
 
+/** A command of `weir-bench`. */
+export interface Command {
+  readonly usage: string;
+  /** @returns the exit code */
+  run(args: readonly string[], context: CommandContext): Promise<number>;
+}
+
 /** What a command may touch of its process. */
 export interface CommandContext {
   readonly stdout: { write(text: string): unknown };
   readonly stderr: ProgressStream;
   /** Aborted by the first Ctrl-C, SIGTERM or hangup of the terminal: stop, report what there is. */
   readonly signal: AbortSignal;
-}
-
-/** A command of `weir-bench`. */
-export interface Command {
-  readonly usage: string;
-  /** @returns the exit code */
-  run(args: readonly string[], context: CommandContext): Promise<number>;
 }
 
 /** What `weir-bench` tells the shell. Published: scripts depend on the numbers. */

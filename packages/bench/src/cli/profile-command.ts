@@ -9,7 +9,7 @@ import { type ClinicTool, runClinic } from '../profile/clinic.ts';
 import { renderFlameGraph, renderSpeedscope } from '../profile/flame-graph.ts';
 import { type ProfileResult, profileBuilds } from '../profile/profile-builds.ts';
 import { renderCulprits } from '../report/table.ts';
-import { loadScenario, type Scenario } from '../scenario/scenario.ts';
+import { changeScenario, loadScenario, type Scenario } from '../scenario/scenario.ts';
 import { type Command, type CommandContext, exitCode, numberOption, UsageError } from './command.ts';
 
 const usage = `weir-bench profile <file> --base <build> [--head <build>] [options]
@@ -69,7 +69,7 @@ async function run(args: readonly string[], context: CommandContext): Promise<nu
     }
     const [base, head] = prepared as [PreparedArm, PreparedArm];
     if (clinic !== undefined) {
-      const load = { ...scenario, warmupMs: 0, durationMs: warmupMs + durationMs };
+      const load = changeScenario(scenario, { warmupMs: 0, durationMs: warmupMs + durationMs });
       const report = await runClinic({
         tool: clinic,
         arm: base,

@@ -7,7 +7,7 @@ import { assertWritable, attemptAll, writeOutput } from '../process/output-files
 import { liveProgress } from '../report/live.ts';
 import { parseReport, renderReport, reportTasks } from '../report/write-reports.ts';
 import type { BenchmarkResult } from '../result/result.ts';
-import { loadScenario, parseScenario } from '../scenario/scenario.ts';
+import { changeScenario, loadScenario } from '../scenario/scenario.ts';
 import { type Command, type CommandContext, exitCode, UsageError } from './command.ts';
 
 const usage = `weir-bench run <file> [options]
@@ -83,7 +83,7 @@ async function runHere(
   context: CommandContext,
 ): Promise<BenchmarkResult> {
   const loaded = await loadScenario(file);
-  const scenario = parseScenario({ ...loaded, objectives: [...loaded.objectives, ...slo] });
+  const scenario = changeScenario(loaded, { objectives: [...loaded.objectives, ...slo] });
   const live = liveProgress(context.stderr);
   return runBenchmark(scenario, {
     signal: context.signal,

@@ -1,7 +1,8 @@
 import { OptionError } from '../errors.ts';
 import { authorise, compileFlows } from '../load/compile-flows.ts';
-import { type BenchmarkEnvironment, describeEnvironment } from '../result/result.ts';
-import { parseScenario, type ResolvedScenario, type Scenario, stagesOf } from '../scenario/scenario.ts';
+import { stagesOf } from '../load/open-loop.ts';
+import { type BenchmarkEnvironment, type Doubt, describeEnvironment } from '../result/result.ts';
+import { changeScenario, parseScenario, type ResolvedScenario, type Scenario } from '../scenario/scenario.ts';
 import { readTrust, type TlsTrust } from '../scenario/target.ts';
 import {
   type JudgeOptions,
@@ -12,7 +13,7 @@ import {
   slicesPlan,
   type Verdict,
 } from '../stats/verdict.ts';
-import { type DistrustLimits, type Doubt, doubtComparison } from './doubts.ts';
+import { type DistrustLimits, doubtComparison } from './doubts.ts';
 import {
   type ArmSample,
   type CompareDesign,
@@ -167,18 +168,18 @@ export async function prepareDuet(
   design: CompareDesign,
   load: DuetLoad = {},
 ): Promise<{ readonly scenario: ResolvedScenario; readonly trust: TlsTrust | undefined }> {
-  const resolved = parseScenario({ ...scenario, ...duetDefaults, ...load });
-  if (stagesOf(resolved) !== undefined) {
+  const parsed = parseScenario(scenario);
+  if (stagesOf(parsed) !== undefined) {
     throw new OptionError(
       'A comparison loads both builds in a closed loop. Remove `rate` and `stages` from the scenario.',
     );
   }
-  if (resolved.flows !== undefined && design === 'slices') {
+  if (parsed.flows !== undefined && design === 'slices') {
     throw new OptionError(
       'Flows cannot take turns on one processor. Compare `requests`, or use two processors and the design `duet`.',
     );
   }
-  const authorised = authorise(resolved);
+  const authorised = authorise(changeScenario(parsed, { ...duetDefaults, ...load }));
   if (authorised.flows !== undefined) compileFlows(authorised);
   return { scenario: authorised, trust: await readTrust(authorised.tls?.ca) };
 }

@@ -10,7 +10,32 @@ import {
   type SequentialPlan,
   type Verdict,
 } from '../stats/verdict.ts';
-import type { MicroAnswer, MicroPlan } from './micro-pair.ts';
+
+/** Two implementations of one thing. */
+export interface Micro {
+  readonly name: string;
+  readonly base: () => unknown;
+  readonly head: () => unknown;
+}
+
+/**
+ * Types and checks a micro-benchmark; its file exports one by default. Return what was computed, so that V8 cannot leave it out.
+ *
+ * @throws {@link OptionError}
+ */
+export function defineMicro(micro: Micro): Micro {
+  const { name, base, head, ...rest } = micro as Micro & Record<string, unknown>;
+  const [unknown] = Object.keys(rest);
+  if (unknown !== undefined)
+    throw new OptionError(`Expected \`name\`, \`base\` and \`head\`, got also \`${unknown}\`. Remove it.`);
+  if (typeof name !== 'string' || name === '')
+    throw new OptionError('Expected `name` to be a text that is not empty.');
+  for (const [key, value] of Object.entries({ base, head })) {
+    if (typeof value !== 'function')
+      throw new OptionError(`Expected \`${key}\` to be a function, got \`${typeof value}\`.`);
+  }
+  return Object.freeze({ name, base, head });
+}
 
 /** Options of {@link compareMicro}. */
 export interface CompareMicroOptions {
@@ -67,6 +92,24 @@ export async function compareMicro(options: CompareMicroOptions): Promise<MicroR
   };
 }
 
+/*
+ * A process of its own for one pair: runs both implementations by turns, so that whatever disturbs this process
+ * disturbs both, and tells its parent the median time of each.
+ */
+
+/** What the parent sends. */
+export interface MicroPlan {
+  readonly file: string;
+  readonly roundMs: number;
+  readonly rounds: number;
+  readonly headFirst: boolean;
+}
+
+/** What it gets: nanoseconds a call. */
+export type MicroAnswer =
+  | { readonly name: string; readonly base: number; readonly head: number }
+  | { readonly error: string };
+
 /** `undefined` after an abort. */
 function measurePair(plan: MicroPlan, signal: AbortSignal | undefined): Promise<MicroAnswer | undefined> {
   const script = fileURLToPath(new URL(`./micro-pair${extname(import.meta.url)}`, import.meta.url));
@@ -89,30 +132,4 @@ function measurePair(plan: MicroPlan, signal: AbortSignal | undefined): Promise<
     });
     child.send(plan);
   });
-}
-
-/** Two implementations of one thing. */
-export interface Micro {
-  readonly name: string;
-  readonly base: () => unknown;
-  readonly head: () => unknown;
-}
-
-/**
- * Types and checks a micro-benchmark; its file exports one by default. Return what was computed, so that V8 cannot leave it out.
- *
- * @throws {@link OptionError}
- */
-export function defineMicro(micro: Micro): Micro {
-  const { name, base, head, ...rest } = micro as Micro & Record<string, unknown>;
-  const [unknown] = Object.keys(rest);
-  if (unknown !== undefined)
-    throw new OptionError(`Expected \`name\`, \`base\` and \`head\`, got also \`${unknown}\`. Remove it.`);
-  if (typeof name !== 'string' || name === '')
-    throw new OptionError('Expected `name` to be a text that is not empty.');
-  for (const [key, value] of Object.entries({ base, head })) {
-    if (typeof value !== 'function')
-      throw new OptionError(`Expected \`${key}\` to be a function, got \`${typeof value}\`.`);
-  }
-  return Object.freeze({ name, base, head });
 }

@@ -1,16 +1,6 @@
+import { doubtSteal, percent } from '../result/doubts.ts';
+import type { Doubt } from '../result/result.ts';
 import type { ArmName, ArmSample, PairConditions, PairSample } from './duet-plan.ts';
-
-/** A reason not to believe a pair, or a whole comparison. */
-export interface Doubt {
-  readonly code:
-    | 'generator-saturated'
-    | 'generator-starved'
-    | 'generator-late'
-    | 'cpu-steal'
-    | 'errors'
-    | 'target-ended';
-  readonly message: string;
-}
 
 /** Where a pair stops being believable; each is a share. */
 export interface DistrustLimits {
@@ -28,75 +18,16 @@ export interface DistrustLimits {
 }
 
 /** Default limits. */
-export const distrustDefaults: Readonly<Required<DistrustLimits>> = Object.freeze({
+const distrustDefaults: Readonly<Required<DistrustLimits>> = Object.freeze({
   generatorDemand: 0.95,
   steal: 0.1,
   errors: 0.01,
 });
 
 const starvedAbove = 0.2;
+
 /** Of a processor that it shares with the servers: above it a change of the server would hardly show. */
 const oneCoreBusyAbove = 0.75;
-
-/** Every reason to doubt this pair; none for one that can be believed. */
-export function doubtPair(pair: PairSample, limits: DistrustLimits = {}): Doubt[] {
-  const bounds = { ...distrustDefaults, ...limits };
-  const arms = (['base', 'head'] as const).flatMap((name) => doubtArm(name, pair[name], bounds) ?? []);
-  return [...doubtMachine(pair, bounds), ...arms];
-}
-
-function doubtMachine(pair: PairSample, bounds: Required<DistrustLimits>): Doubt[] {
-  const { steal } = pair.conditions;
-  const doubts: Doubt[] = doubtGenerator(pair.conditions, bounds.generatorDemand);
-  if (steal !== undefined && steal > bounds.steal) {
-    doubts.push({
-      code: 'cpu-steal',
-      message: `the hypervisor took ${percent(steal)} of the processor time; use another machine or another hour`,
-    });
-  }
-  return doubts;
-}
-
-/** What a build itself did, not the machine. @param where follows what it did, as ` in 1 of 10 pairs` */
-function doubtArm(
-  name: ArmName,
-  arm: ArmSample,
-  bounds: Required<DistrustLimits>,
-  where = '',
-): Doubt | undefined {
-  const { answered, errors, non2xx, failedChecks = non2xx + errors, ended } = arm;
-  if (ended !== undefined) {
-    const message = `${name} ended under load${where}: it ${ended}; repair it, and compare again`;
-    return { code: 'target-ended', message };
-  }
-  const share = answered + errors === 0 ? 1 : failedChecks / (answered + errors);
-  if (share <= bounds.errors) return undefined;
-  const message = `${name} failed ${percent(share)} of its requests${where}; a failure is not as dear as an answer, so speeds cannot be compared`;
-  return { code: 'errors', message };
-}
-
-function doubtGenerator(conditions: PairConditions, demandLimit: number): Doubt[] {
-  const { generatorBusy, generatorWaited = 0, targetsRan = 0, oneCore = false } = conditions;
-  // On one processor the generator waits while a server runs, and all of it together is always busy.
-  const waited = oneCore ? Math.max(0, generatorWaited - targetsRan) : generatorWaited;
-  const isLimit = oneCore
-    ? generatorBusy > oneCoreBusyAbove || waited > starvedAbove
-    : generatorBusy + waited > demandLimit;
-  if (!isLimit) return [];
-  if (waited > starvedAbove)
-    return [
-      {
-        code: 'generator-starved',
-        message: `other processes kept the generator waiting ${percent(waited)} of the time, so it was the limit and not the server; stop what else runs on this machine`,
-      },
-    ];
-  return [
-    {
-      code: 'generator-saturated',
-      message: `the generator was busy ${percent(generatorBusy)} of the time, so it was the limit and not the server; make each request dearer or use fewer connections`,
-    },
-  ];
-}
 
 /**
  * Doubts of the whole: of the machine those that at least half of the pairs share, worded as of the first such pair; of a build those of
@@ -125,6 +56,55 @@ function doubtBuild(name: ArmName, pairs: readonly PairSample[], bounds: Require
   return doubt === undefined ? [] : [doubt];
 }
 
-function percent(share: number): string {
-  return `${(share * 100).toFixed(share < 0.1 ? 1 : 0)} %`;
+/** Every reason to doubt this pair; none for one that can be believed. */
+export function doubtPair(pair: PairSample, limits: DistrustLimits = {}): Doubt[] {
+  const bounds = { ...distrustDefaults, ...limits };
+  const arms = (['base', 'head'] as const).flatMap((name) => doubtArm(name, pair[name], bounds) ?? []);
+  return [...doubtMachine(pair, bounds), ...arms];
+}
+
+function doubtMachine(pair: PairSample, bounds: Required<DistrustLimits>): Doubt[] {
+  const { conditions } = pair;
+  return [...doubtGenerator(conditions, bounds.generatorDemand), ...doubtSteal(conditions, bounds.steal)];
+}
+
+function doubtGenerator(conditions: PairConditions, demandLimit: number): Doubt[] {
+  const { generatorBusy, generatorWaited = 0, targetsRan = 0, oneCore = false } = conditions;
+  // On one processor the generator waits while a server runs, and all of it together is always busy.
+  const waited = oneCore ? Math.max(0, generatorWaited - targetsRan) : generatorWaited;
+  const isLimit = oneCore
+    ? generatorBusy > oneCoreBusyAbove || waited > starvedAbove
+    : generatorBusy + waited > demandLimit;
+  if (!isLimit) return [];
+  if (waited > starvedAbove)
+    return [
+      {
+        code: 'generator-starved',
+        message: `other processes kept the generator waiting ${percent(waited)} of the time, so it was the limit and not the server; stop what else runs on this machine`,
+      },
+    ];
+  return [
+    {
+      code: 'generator-saturated',
+      message: `the generator was busy ${percent(generatorBusy)} of the time, so it was the limit and not the server; make each request dearer or use fewer connections`,
+    },
+  ];
+}
+
+/** What a build itself did, not the machine. @param where follows what it did, as ` in 1 of 10 pairs` */
+function doubtArm(
+  name: ArmName,
+  arm: ArmSample,
+  bounds: Required<DistrustLimits>,
+  where = '',
+): Doubt | undefined {
+  const { answered, errors, non2xx, failedChecks = non2xx + errors, ended } = arm;
+  if (ended !== undefined) {
+    const message = `${name} ended under load${where}: it ${ended}; repair it, and compare again`;
+    return { code: 'target-ended', message };
+  }
+  const share = answered + errors === 0 ? 1 : failedChecks / (answered + errors);
+  if (share <= bounds.errors) return undefined;
+  const message = `${name} failed ${percent(share)} of its requests${where}; a failure is not as dear as an answer, so speeds cannot be compared`;
+  return { code: 'errors', message };
 }

@@ -1,7 +1,8 @@
 import { runClosedLoop } from '../load/closed-loop.ts';
 import { Measurement } from '../load/measurement.ts';
-import type { FlowLoad } from '../load/run-flows.ts';
-import { readCpuTime, readSteal, readTreeCpuTime } from '../process/cpu.ts';
+import { prepareFlowLoad } from '../load/run-flows.ts';
+import { type CpuSnapshot, readTreeCpuTime, snapshotCpu } from '../process/cpu.ts';
+import { conditionsBetween } from '../result/doubts.ts';
 import type { ArmSample, DuetPlan, PairSample } from './duet-plan.ts';
 import { startTurns, type Turns } from './slice-turns.ts';
 
@@ -13,10 +14,15 @@ const sliceMs = 100;
  */
 
 async function run(plan: DuetPlan): Promise<PairSample> {
-  const now = (): number => performance.now();
+  const clock = performance;
   const { signal } = new AbortController();
-  const flowLoads = await prepareFlows(plan);
-  const beginMs = now();
+  // Feeds take time to read; the clock starts after it.
+  const flowLoads = new Map(
+    plan.arms
+      .filter(({ scenario }) => scenario.flows !== undefined)
+      .map(({ name, scenario }) => [name, prepareFlowLoad(scenario)] as const),
+  );
+  const beginMs = clock.now();
   const loads = plan.arms.map(({ name, scenario, pid }) => ({
     name,
     scenario,
@@ -31,10 +37,10 @@ async function run(plan: DuetPlan): Promise<PairSample> {
   const after = at(toMs, () => snapshot(plan));
   const turns =
     plan.design === 'slices'
-      ? startTurns({ arms: loads.map(({ name }) => name), sliceMs, fromMs, toMs, now })
+      ? startTurns({ arms: loads.map(({ name }) => name), sliceMs, fromMs, toMs, clock })
       : undefined;
   const failedChecks = new Map<string, number>();
-  const common = { trust: plan.trust, now, signal, redirected: () => {} };
+  const common = { trust: plan.trust, clock, signal, redirected: () => {} };
   await Promise.all(
     loads.map(async ({ name, scenario, measurement }) => {
       const flowLoad = flowLoads.get(name);
@@ -50,21 +56,9 @@ async function run(plan: DuetPlan): Promise<PairSample> {
   return summarise({ loads, failedChecks, before: await before, after: await after, turns });
 }
 
-/** What the arms need of flows, before the clock starts. */
-async function prepareFlows({ arms }: DuetPlan): Promise<ReadonlyMap<string, FlowLoad>> {
-  const withFlows = arms.filter(({ scenario }) => scenario.flows !== undefined);
-  if (withFlows.length === 0) return new Map();
-  // Loaded only where it is needed: the generator of plain requests stays as small as it is.
-  const { prepareFlowLoad } = await import('../load/run-flows.ts');
-  return new Map(withFlows.map(({ name, scenario }) => [name, prepareFlowLoad(scenario)]));
-}
-
-interface Snapshot {
-  readonly atMs: number;
-  readonly cpuUs: number;
-  readonly waitNs: number | undefined;
+interface Snapshot extends CpuSnapshot {
+  /** Processor time by the process of each server, in nanoseconds. */
   readonly targets: ReadonlyMap<number, number | undefined>;
-  readonly steal: { readonly stealTicks: number; readonly totalTicks: number } | undefined;
 }
 
 function snapshot(plan: DuetPlan): Snapshot {
@@ -76,14 +70,7 @@ function snapshot(plan: DuetPlan): Snapshot {
     }
   }
   const targets = plan.arms.map(({ pid }) => [pid, readTreeCpuTime(pid)?.runNs] as const);
-  const { user, system } = process.cpuUsage();
-  return {
-    atMs: performance.now(),
-    cpuUs: user + system,
-    waitNs: readCpuTime(process.pid)?.waitNs,
-    targets: new Map(targets),
-    steal: readSteal(),
-  };
+  return { ...snapshotCpu(performance), targets: new Map(targets) };
 }
 
 function at<T>(timeMs: number, task: () => T): Promise<T> {
@@ -105,7 +92,6 @@ interface Measured {
 }
 
 function summarise({ loads, failedChecks, before, after, turns }: Measured): PairSample {
-  const spanMs = after.atMs - before.atMs;
   const arms = new Map<string, ArmSample>();
   let targetsNs: number | undefined = 0;
   for (const { name, pid, measurement } of loads) {
@@ -129,17 +115,12 @@ function summarise({ loads, failedChecks, before, after, turns }: Measured): Pai
   }
   const [base, head] = [arms.get('base'), arms.get('head')];
   if (base === undefined || head === undefined) throw new Error('A duet needs a base and a head.');
-  const waitedNs = difference(before.waitNs, after.waitNs);
-  const stolen = difference(before.steal?.stealTicks, after.steal?.stealTicks);
-  const ticks = difference(before.steal?.totalTicks, after.steal?.totalTicks);
   return {
     base,
     head,
     conditions: {
-      generatorBusy: (after.cpuUs - before.cpuUs) / 1_000 / spanMs,
-      ...(waitedNs === undefined ? {} : { generatorWaited: waitedNs / 1e6 / spanMs }),
-      ...(targetsNs === undefined ? {} : { targetsRan: targetsNs / 1e6 / spanMs }),
-      ...(stolen === undefined || !ticks ? {} : { steal: stolen / ticks }),
+      ...conditionsBetween(before, after),
+      ...(targetsNs === undefined ? {} : { targetsRan: targetsNs / 1e6 / (after.atMs - before.atMs) }),
       ...(turns === undefined ? {} : { oneCore: true }),
     },
   };

@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { availableParallelism } from 'node:os';
+import type { RunConditions } from '../result/result.ts';
 import type { ResolvedScenario } from '../scenario/scenario.ts';
 import type { TlsTrust } from '../scenario/target.ts';
 
@@ -27,6 +28,13 @@ export interface DuetPlan {
 /** The two builds of a comparison. */
 export type ArmName = 'base' | 'head';
 
+/** What one pair showed: the arms, and how far the machine can be believed. */
+export interface PairSample {
+  readonly base: ArmSample;
+  readonly head: ArmSample;
+  readonly conditions: PairConditions;
+}
+
 /** What one build showed in one pair. */
 export interface ArmSample {
   /** Answers per second. */
@@ -44,24 +52,11 @@ export interface ArmSample {
   readonly failedChecks?: number;
 }
 
-/** What one pair showed: the arms, and how far the machine can be believed. */
-export interface PairSample {
-  readonly base: ArmSample;
-  readonly head: ArmSample;
-  readonly conditions: PairConditions;
-}
-
-/** The surroundings of the measured time, each a share of it from 0 to 1. Absent where the kernel does not tell. */
-export interface PairConditions {
-  /** Processor time that the generator's process took; at 1 its thread has none left, and the server is not what limits. */
-  readonly generatorBusy: number;
-  /** Time in which the generator was runnable, but another process had its processor. */
-  readonly generatorWaited?: number;
+/** The conditions of a pair, each a share of the measured time from 0 to 1. Absent where the kernel does not report it. */
+export interface PairConditions extends RunConditions {
   /** Time in which the two servers together ran. */
   readonly targetsRan?: number;
-  /** Processor time that the hypervisor gave to others. */
-  readonly steal?: number;
-  /** Slices: the generator waits while a server runs, as it must. */
+  /** Of slices: the generator waits while a server runs, as intended. */
   readonly oneCore?: true;
 }
 
@@ -102,10 +97,4 @@ export function parseCpuList(list: string): number[] {
       if (!Number.isInteger(from) || !Number.isInteger(to)) return [];
       return Array.from({ length: to - from + 1 }, (_, index) => from + index);
     });
-}
-
-/** A command line that runs on one processor, or unchanged without a pinning. */
-export function pinned(command: readonly string[], cpu: number | undefined): readonly [string, ...string[]] {
-  const [file = '', ...args] = command;
-  return cpu === undefined ? [file, ...args] : ['taskset', '-c', String(cpu), file, ...args];
 }

@@ -3,6 +3,7 @@ import { extname } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { GeneratorError } from '../errors.ts';
+import { pinned } from '../process/cpu.ts';
 import {
   reservePort,
   type StartedTarget,
@@ -12,14 +13,7 @@ import {
 } from '../process/start-target.ts';
 import type { ResolvedScenario, StartSpec } from '../scenario/scenario.ts';
 import type { TlsTrust } from '../scenario/target.ts';
-import {
-  type ArmName,
-  type CompareDesign,
-  type CpuPinning,
-  type DuetPlan,
-  type PairSample,
-  pinned,
-} from './duet-plan.ts';
+import type { ArmName, CompareDesign, CpuPinning, DuetPlan, PairSample } from './duet-plan.ts';
 
 /** A build that can be started. */
 export interface Arm {
@@ -30,7 +24,7 @@ export interface Arm {
 }
 
 /** Options of {@link measurePair}. */
-export interface MeasurePairOptions {
+interface MeasurePairOptions {
   readonly base: Arm;
   readonly head: Arm;
   readonly scenario: ResolvedScenario;
@@ -67,10 +61,7 @@ export interface StartedArm {
 }
 
 /** What {@link startArm} and {@link planLoad} need of their pair. */
-export type PairOptions = Pick<
-  MeasurePairOptions,
-  'base' | 'head' | 'scenario' | 'trust' | 'pinning' | 'signal'
->;
+type PairOptions = Pick<MeasurePairOptions, 'base' | 'head' | 'scenario' | 'trust' | 'pinning' | 'signal'>;
 
 /** Starts one build of a pair on a free port. Its scheme is that of the scenario's target. */
 export async function startArm(

@@ -1,24 +1,6 @@
 import { Bench } from 'tinybench';
 import { importFile } from '../scenario/import-file.ts';
-import type { Micro } from './compare-micro.ts';
-
-/*
- * A process of its own for one pair: runs both implementations by turns, so that whatever disturbs this process
- * disturbs both, and tells its parent the median time of each.
- */
-
-/** What the parent sends. */
-export interface MicroPlan {
-  readonly file: string;
-  readonly roundMs: number;
-  readonly rounds: number;
-  readonly headFirst: boolean;
-}
-
-/** What it gets: nanoseconds a call. */
-export type MicroAnswer =
-  | { readonly name: string; readonly base: number; readonly head: number }
-  | { readonly error: string };
+import type { Micro, MicroAnswer, MicroPlan } from './compare-micro.ts';
 
 async function measure({ file, roundMs, rounds, headFirst }: MicroPlan): Promise<MicroAnswer> {
   const { default: micro } = (await importFile(file)) as { default?: Micro };
@@ -50,4 +32,5 @@ process.once('message', (plan: MicroPlan) => {
     .catch((error: Error): MicroAnswer => ({ error: error.message.split('\n', 1)[0] ?? 'failed' }))
     .then((answer) => process.send?.(answer, () => process.disconnect()));
 });
+
 process.once('disconnect', () => process.exit());

@@ -110,7 +110,7 @@ async function checkOut(
 }
 
 /** A checkout that is to use what is installed in the working directory. */
-export interface Checkout {
+interface Checkout {
   /** As the user named it. */
   readonly source: string;
   readonly commit: string;
@@ -128,7 +128,7 @@ export interface Checkout {
  *
  * @throws {@link ArmError} when it asks for others
  */
-export async function borrowModules(checkout: Checkout): Promise<void> {
+async function borrowModules(checkout: Checkout): Promise<void> {
   const { root, worktree } = checkout;
   const manifests = (await git(worktree, ['ls-files', '-z', '--', ':(glob)**/package.json'])).split('\0');
   const places = [...new Set(['.', ...manifests.filter(Boolean).map((file) => dirname(file))])].filter(

@@ -1,4 +1,5 @@
 import type { LoadGate } from '../load/closed-loop.ts';
+import type { Clock } from '../process/cpu.ts';
 
 /** Options of {@link startTurns}. */
 export interface TurnOptions {
@@ -8,7 +9,7 @@ export interface TurnOptions {
   /** The measured time; turns outside of it are not counted. */
   readonly fromMs: number;
   readonly toMs: number;
-  readonly now: () => number;
+  readonly clock: Clock;
 }
 
 /** Loads that take turns on one processor. */
@@ -36,7 +37,7 @@ const longestDrainMs = 1_000;
  * whoever waits on the one processor takes it from the server that is waited for.
  */
 export function startTurns(options: TurnOptions): Turns {
-  const { sliceMs, fromMs, toMs, now } = options;
+  const { sliceMs, fromMs, toMs, clock } = options;
   const arms = new Map<string, Arm>(
     options.arms.map((name) => [name, { isOpen: false, openMs: 0, load: undefined }]),
   );
@@ -53,7 +54,7 @@ export function startTurns(options: TurnOptions): Turns {
   const begin = (): void => {
     const arm = cycle[turn % cycle.length] as Arm;
     turn += 1;
-    beganMs = now();
+    beganMs = clock.now();
     arm.isOpen = true;
     arm.load?.resume();
     timer = setTimeout(() => {
@@ -67,7 +68,7 @@ export function startTurns(options: TurnOptions): Turns {
     clearTimeout(timer);
     clearImmediate(passing);
     draining = undefined;
-    if (beganMs < toMs) arm.openMs += Math.max(0, now() - Math.max(beganMs, fromMs));
+    if (beganMs < toMs) arm.openMs += Math.max(0, clock.now() - Math.max(beganMs, fromMs));
     // Nothing begins after the measured time; the last turns only let the loads notice.
     begin();
   };

@@ -2,10 +2,10 @@ import { HistoryBranchError } from '../errors.ts';
 import { git } from '../process/git.ts';
 import { formatCount, formatLatency } from '../result/format.ts';
 import type { BenchmarkResult } from '../result/result.ts';
-import { historyFileName, parseHistory, withLine } from './history.ts';
-import type { HistoryStore } from './open-history.ts';
+import { type HistoryStore, historyFileName, parseHistory, withLine } from './history.ts';
 
 const attempts = 10;
+
 const nobody = {
   GIT_AUTHOR_NAME: 'weir-bench',
   GIT_AUTHOR_EMAIL: 'weir-bench@localhost',

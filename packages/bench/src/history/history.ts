@@ -4,6 +4,19 @@ import { ScenarioFileError } from '../errors.ts';
 import type { BenchmarkResult } from '../result/result.ts';
 import { type ChangePoint, type ChangePointOptions, findChangePoints } from '../stats/change-points.ts';
 
+/** Where results are kept. */
+export interface HistoryStore {
+  /**
+   * Whether {@link HistoryStore.append} can work, asked before a run; of a service only whether it answers.
+   *
+   * @throws {@link OptionError}, {@link HistoryBranchError} or {@link ServiceError}
+   */
+  assertWritable(): Promise<void>;
+  /** @returns where the result now is, for a message */
+  append(result: BenchmarkResult): Promise<string>;
+  read(name: string): Promise<History>;
+}
+
 /** Results of one benchmark in the order in which they were appended, which is that of their runs. */
 export interface History {
   readonly results: readonly BenchmarkResult[];
@@ -54,6 +67,15 @@ export function parseHistory(text: string): History {
   return { results, skippedLines };
 }
 
+function parseResult(line: string): BenchmarkResult | undefined {
+  try {
+    const value = JSON.parse(line) as BenchmarkResult;
+    return value.schemaVersion === 1 && typeof value.requests?.perSecond === 'number' ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** Names of the benchmarks that a directory holds; none when it does not exist. */
 export async function listHistory(directory: string): Promise<string[]> {
   const files = await readdir(directory).catch(() => []);
@@ -70,15 +92,6 @@ function historyFile(directory: string, name: string): string {
 /** `<name>.jsonl`, percent-encoded. */
 export function historyFileName(name: string): string {
   return `${encodeURIComponent(name)}.jsonl`;
-}
-
-function parseResult(line: string): BenchmarkResult | undefined {
-  try {
-    const value = JSON.parse(line) as BenchmarkResult;
-    return value.schemaVersion === 1 && typeof value.requests?.perSecond === 'number' ? value : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 /** A change with the run that first shows it; `index` is that run's place among all results, unsound ones included. */

@@ -3,20 +3,7 @@ import { askService, type ServiceAddress, type ServiceRun, serviceName } from '.
 import { assertDirectory } from '../process/output-files.ts';
 import type { BenchmarkResult } from '../result/result.ts';
 import { branchHistory } from './branch-history.ts';
-import { appendHistory, type History, readHistory } from './history.ts';
-
-/** Where results are kept. */
-export interface HistoryStore {
-  /**
-   * Whether {@link HistoryStore.append} can work, asked before a run; of a service only whether it answers.
-   *
-   * @throws {@link OptionError}, {@link HistoryBranchError} or {@link ServiceError}
-   */
-  assertWritable(): Promise<void>;
-  /** @returns where the result now is, for a message */
-  append(result: BenchmarkResult): Promise<string>;
-  read(name: string): Promise<History>;
-}
+import { appendHistory, type HistoryStore, readHistory } from './history.ts';
 
 /** Options of {@link openHistory}. */
 export interface OpenHistoryOptions {
@@ -47,7 +34,7 @@ export function openHistory(place: string, options: OpenHistoryOptions = {}): Hi
 const readLast = 1_000;
 
 /** A history that a Weir service keeps, beside the runs that it made itself. */
-export function serviceHistory(service: ServiceAddress): HistoryStore {
+function serviceHistory(service: ServiceAddress): HistoryStore {
   return {
     /** Only that it is there: whether the token may push is known when it does. */
     async assertWritable() {

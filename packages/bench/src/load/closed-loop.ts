@@ -1,7 +1,9 @@
 import type { Socket } from 'node:net';
 import autocannon from 'autocannon';
+import type { Clock } from '../process/cpu.ts';
+import type { FailureKind } from '../result/result.ts';
 import { connectTarget, readyEvent, type TlsTrust } from '../scenario/target.ts';
-import type { FailureKind, LoadOptions } from './measurement.ts';
+import type { LoadOptions } from './measurement.ts';
 import { locationOf, type ResponseHead, ResponseParser } from './response-parser.ts';
 
 /** Lets requests begin or holds them back, for loads that take turns. */
@@ -14,7 +16,7 @@ export interface LoadGate {
 }
 
 /** Options of {@link runClosedLoop}. */
-export interface ClosedLoopOptions extends LoadOptions {
+interface ClosedLoopOptions extends LoadOptions {
   readonly gate?: LoadGate;
 }
 
@@ -27,7 +29,7 @@ const always = (): boolean => true;
  * are not the ones left out.
  */
 export async function runClosedLoop(options: ClosedLoopOptions): Promise<void> {
-  const { scenario, trust, measurement, now, signal, redirected, gate } = options;
+  const { scenario, trust, measurement, clock, signal, redirected, gate } = options;
   if (signal.aborted) return;
   const target = new URL(scenario.target);
   const clients: EngineClient[] = [];
@@ -63,7 +65,7 @@ export async function runClosedLoop(options: ClosedLoopOptions): Promise<void> {
         const observer = observeClient(client, {
           target,
           trust,
-          now,
+          clock,
           timeoutMs: scenario.timeoutMs,
           beginBeforeMs: () => endMs,
           mayBegin: gate?.isOpen ?? always,
@@ -100,7 +102,7 @@ export async function runClosedLoop(options: ClosedLoopOptions): Promise<void> {
       for (const client of clients) if (client.pipelinedRequests.toArray().length === 0) idle.add(client);
       if (idle.size === clients.length) finish();
     },
-    Math.max(endMs - now(), 0) + 1,
+    Math.max(endMs - clock.now(), 0) + 1,
   );
   signal.addEventListener('abort', finish, { once: true });
   try {
@@ -111,29 +113,11 @@ export async function runClosedLoop(options: ClosedLoopOptions): Promise<void> {
   }
 }
 
-/** What the engine's client has beyond its public type; the hook `setupClient` hands it out before it connects. */
-export interface EngineClient {
-  conn: Socket;
-  destroyed: boolean;
-  timeout: number;
-  readonly opts: { readonly pipelining: number };
-  readonly pipelinedRequests: EngineQueue;
-  destroy(): void;
-  _connect(): void;
-  _doRequest(): void;
-  _destroyConnection(): void;
-}
-
-interface EngineQueue {
-  clear(): void;
-  toArray(): { readonly req: { readonly method?: string } }[];
-}
-
-/** Where a client reports; times are of `now`. */
-export interface ClientObserver {
+/** Where a client reports; times are of `clock`. */
+interface ClientObserver {
   readonly target: URL;
   readonly trust: TlsTrust | undefined;
-  readonly now: () => number;
+  readonly clock: Clock;
   /** From sending a request to the end of its answer. */
   readonly timeoutMs: number;
   /** No request begins at this time or later. */
@@ -147,7 +131,7 @@ export interface ClientObserver {
 }
 
 /** A client under observation. */
-export interface ObservedClient {
+interface ObservedClient {
   /** Begins what `mayBegin` held back. */
   resume(): void;
   inFlight(): number;
@@ -161,8 +145,8 @@ const reconnectDelayMs = 20;
  * body of a HEAD answer, reconnects in a busy loop, and keeps bodies that nobody reads. Here every request in flight when
  * a connection ends counts as failed, state is cleared with it, and a connection that brought no answer is followed by a pause.
  */
-export function observeClient(client: EngineClient, observer: ClientObserver): ObservedClient {
-  const { now } = observer;
+function observeClient(client: EngineClient, observer: ClientObserver): ObservedClient {
+  const { clock } = observer;
   const begun: number[] = [];
   let parser: ResponseParser;
   let closing = false;
@@ -179,7 +163,7 @@ export function observeClient(client: EngineClient, observer: ClientObserver): O
   client.timeout = observer.timeoutMs;
 
   const lose = (kind: FailureKind): void => {
-    const endMs = now();
+    const endMs = clock.now();
     for (const startMs of begun.splice(0)) observer.failed(startMs, endMs, kind);
     client.pipelinedRequests.clear();
     if (endMs >= observer.beginBeforeMs()) observer.idle();
@@ -188,7 +172,7 @@ export function observeClient(client: EngineClient, observer: ClientObserver): O
   const begin = client._doRequest.bind(client);
   client._doRequest = () => {
     if (closing || client.destroyed) return;
-    const startMs = now();
+    const startMs = clock.now();
     if (startMs >= observer.beginBeforeMs()) {
       if (begun.length === 0) observer.idle();
       return;
@@ -240,7 +224,7 @@ export function observeClient(client: EngineClient, observer: ClientObserver): O
     let failure: FailureKind = 'refused';
     const socket = connectTarget(observer.target, observer.trust, (chunk) => {
       if (parser !== own || retired) return;
-      receivedMs = now();
+      receivedMs = clock.now();
       bytes += chunk.length;
       answerable = begun.length;
       if ((own.execute(chunk) && !surplus) || retired) return;
@@ -254,7 +238,7 @@ export function observeClient(client: EngineClient, observer: ClientObserver): O
     socket.on('error', () => {});
     socket.once('end', () => {
       closing = true;
-      receivedMs = now();
+      receivedMs = clock.now();
       answerable = begun.length;
       own.finish();
     });
@@ -287,4 +271,22 @@ export function observeClient(client: EngineClient, observer: ClientObserver): O
       for (let index = 0; index < missing; index += 1) client._doRequest();
     },
   };
+}
+
+/** What the engine's client has beyond its public type; the hook `setupClient` hands it out before it connects. */
+export interface EngineClient {
+  conn: Socket;
+  destroyed: boolean;
+  timeout: number;
+  readonly opts: { readonly pipelining: number };
+  readonly pipelinedRequests: EngineQueue;
+  destroy(): void;
+  _connect(): void;
+  _doRequest(): void;
+  _destroyConnection(): void;
+}
+
+interface EngineQueue {
+  clear(): void;
+  toArray(): { readonly req: { readonly method?: string } }[];
 }

@@ -1,15 +1,28 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { OptionError, ScenarioError, ScenarioFileError } from '../errors.ts';
-import type {
-  Auth,
-  FlowStep,
-  ResolvedRequest,
-  ResolvedScenario,
-  SaveSource,
-  StepCheck,
-} from '../scenario/scenario.ts';
-import { compileTemplate, findMissingValues, type TemplateScope } from '../scenario/template.ts';
+import {
+  type Auth,
+  compileTemplate,
+  type FeedRow,
+  type FlowStep,
+  findMissingValues,
+  type SaveSource,
+  type StepCheck,
+  type TemplateScope,
+} from '../scenario/flow.ts';
+import type { ResolvedRequest, ResolvedScenario } from '../scenario/scenario.ts';
+
+/** Hands out sessions in the mix of their weights; feeds give each session their next row, and begin again at their end. */
+export interface FlowMix {
+  begin(): Session;
+}
+
+/** A session about to begin, with values of its own. */
+export interface Session {
+  readonly steps: readonly CompiledStep[];
+  readonly scope: Record<string, unknown>;
+}
 
 /** A step ready to be sent. */
 export interface CompiledStep {
@@ -22,17 +35,6 @@ export interface CompiledStep {
   readonly readsBody: boolean;
   /** @throws Error naming the value that is missing */
   render(scope: TemplateScope): ResolvedRequest;
-}
-
-/** A session about to begin, with values of its own. */
-export interface Session {
-  readonly steps: readonly CompiledStep[];
-  readonly scope: Record<string, unknown>;
-}
-
-/** Hands out sessions in the mix of their weights; feeds give each session their next row, and begin again at their end. */
-export interface FlowMix {
-  begin(): Session;
 }
 
 /**
@@ -107,12 +109,23 @@ function oneLine(value: string): string {
   return value;
 }
 
+/** A scenario whose requests carry its credentials; a header of a request's own wins. Flows add theirs when they are compiled. */
+export function authorise(scenario: ResolvedScenario): ResolvedScenario {
+  if (scenario.auth === undefined) return scenario;
+  const credentials = authHeader(scenario.auth);
+  const requests = scenario.requests.map((request) => ({
+    ...request,
+    headers: { ...credentialsBeside(request.headers, credentials), ...request.headers },
+  }));
+  return { ...scenario, requests };
+}
+
 /**
  * The header that carries the credentials, its name in lower case, or none.
  *
  * @throws {@link OptionError} when a variable of the environment is missing
  */
-export function authHeader(auth: Auth | undefined): Readonly<Record<string, string>> {
+function authHeader(auth: Auth | undefined): Readonly<Record<string, string>> {
   if (auth === undefined) return {};
   const render = (text: string): string => {
     try {
@@ -130,27 +143,13 @@ export function authHeader(auth: Auth | undefined): Readonly<Record<string, stri
  * The credentials that a request with these headers still needs: its own `Authorization` wins, however it is spelled, since header names
  * are case-insensitive (RFC 9110 section 5.1).
  */
-export function credentialsBeside(
+function credentialsBeside(
   headers: Readonly<Record<string, string>>,
   credentials: Readonly<Record<string, string>>,
 ): Readonly<Record<string, string>> {
   const own = new Set(Object.keys(headers).map((name) => name.toLowerCase()));
   return Object.fromEntries(Object.entries(credentials).filter(([name]) => !own.has(name)));
 }
-
-/** A scenario whose requests carry its credentials; a header of a request's own wins. Flows add theirs when they are compiled. */
-export function authorise(scenario: ResolvedScenario): ResolvedScenario {
-  if (scenario.auth === undefined) return scenario;
-  const credentials = authHeader(scenario.auth);
-  const requests = scenario.requests.map((request) => ({
-    ...request,
-    headers: { ...credentialsBeside(request.headers, credentials), ...request.headers },
-  }));
-  return { ...scenario, requests };
-}
-
-/** A row of a feed: named values. */
-export type FeedRow = Readonly<Record<string, unknown>>;
 
 /**
  * Reads a feed: a `.csv` file whose first line names the columns, or a `.json` file with a list of objects.

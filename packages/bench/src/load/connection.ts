@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
+import type { FailureKind } from '../result/result.ts';
 import type { ResolvedRequest } from '../scenario/scenario.ts';
 import { connectTarget, readyEvent, type TlsTrust } from '../scenario/target.ts';
-import type { FailureKind } from './measurement.ts';
 import { type ResponseHead, ResponseParser } from './response-parser.ts';
 
 /** An answer with what its owner must know of it. */
@@ -16,7 +16,7 @@ export interface ReceivedAnswer {
 }
 
 /** What a connection tells its owner. */
-export interface ConnectionHandler {
+interface ConnectionHandler {
   /** Usable now; called once. */
   readonly onReady: (connection: HttpConnection) => void;
   /** The request in flight was answered. */

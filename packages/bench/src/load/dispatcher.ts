@@ -1,6 +1,8 @@
+import type { Clock } from '../process/cpu.ts';
+import type { FailureKind } from '../result/result.ts';
 import type { TlsTrust } from '../scenario/target.ts';
 import { HttpConnection, type ReceivedAnswer, type WireRequest } from './connection.ts';
-import type { FailureKind } from './measurement.ts';
+import type { Outcomes } from './measurement.ts';
 import { locationOf, type ResponseHead } from './response-parser.ts';
 
 /** A request with the moment it should begin. */
@@ -21,24 +23,14 @@ export interface Answer {
   readonly latencyMs: number;
 }
 
-/** Told once for every exchange; latency counts from `dueMs`. */
-export interface Outcomes {
-  answered(dueMs: number, endMs: number, status: number, bytes: number): void;
-  failed(dueMs: number, endMs: number, kind: FailureKind): void;
-  /** The generator began `byMs` after `dueMs`, for reasons of its own. */
-  late(dueMs: number, byMs: number): void;
-  /** An answer pointed elsewhere; it is counted like any other and never followed. */
-  redirected(location: string): void;
-}
-
 /** Options of {@link Dispatcher}. */
-export interface DispatcherOptions {
+interface DispatcherOptions {
   readonly target: URL;
   readonly trust: TlsTrust | undefined;
   readonly maxConnections: number;
   /** From the moment a request is due to the end of its answer. */
   readonly timeoutMs: number;
-  readonly now: () => number;
+  readonly clock: Clock;
   readonly outcomes: Outcomes;
   /** Called whenever the last exchange under way has ended. */
   readonly onIdle: () => void;
@@ -96,10 +88,10 @@ export class Dispatcher {
   }
 
   #openIfShort(): void {
-    const { target, trust, maxConnections, now } = this.#options;
+    const { target, trust, maxConnections, clock } = this.#options;
     const open = this.#idle.length + this.#flights.size + this.#opening.size;
     if (this.#waiting.length - this.#waitingFrom <= this.#opening.size || open >= maxConnections) return;
-    if (now() < this.#openNotBeforeMs) return;
+    if (clock.now() < this.#openNotBeforeMs) return;
     const connection = new HttpConnection(target, trust, {
       onReady: (ready) => {
         this.#opening.delete(ready);
@@ -132,7 +124,7 @@ export class Dispatcher {
     const exchange = this.#flights.get(connection);
     if (exchange === undefined) return;
     this.#flights.delete(connection);
-    const endMs = this.#options.now();
+    const endMs = this.#options.clock.now();
     const { dueMs, onEnd } = exchange;
     this.#options.outcomes.answered(dueMs, endMs, head.status, bytes);
     const location = locationOf(head);
@@ -162,7 +154,7 @@ export class Dispatcher {
    * it; the next attempt pauses a little.
    */
   #refused(): void {
-    this.#openNotBeforeMs = this.#options.now() + reconnectDelayMs;
+    this.#openNotBeforeMs = this.#options.clock.now() + reconnectDelayMs;
     // Only those that wait now: each failure may begin another exchange.
     let left = this.#flights.size + this.#opening.size === 0 ? this.#waiting.length - this.#waitingFrom : 1;
     for (; left > 0; left -= 1) {
@@ -173,14 +165,14 @@ export class Dispatcher {
   }
 
   #fail(exchange: Exchange, kind: FailureKind): void {
-    const endMs = this.#options.now();
+    const endMs = this.#options.clock.now();
     this.#options.outcomes.failed(exchange.dueMs, endMs, kind);
     exchange.onEnd?.(kind, endMs);
     this.#reportIdle();
   }
 
   #sweep(): void {
-    const oldestMs = this.#options.now() - this.#options.timeoutMs;
+    const oldestMs = this.#options.clock.now() - this.#options.timeoutMs;
     for (const [connection, exchange] of this.#flights) {
       if (exchange.dueMs > oldestMs) continue;
       this.#flights.delete(connection);

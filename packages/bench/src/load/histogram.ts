@@ -1,17 +1,5 @@
 import { build, type Histogram } from 'hdr-histogram-js';
-import type { TimelinePoint } from '../result/result.ts';
-
-/** The percentiles a result reports, in milliseconds. All zero when nothing was recorded. */
-export interface LatencySummary {
-  readonly min: number;
-  readonly mean: number;
-  readonly p50: number;
-  readonly p90: number;
-  readonly p95: number;
-  readonly p99: number;
-  readonly p999: number;
-  readonly max: number;
-}
+import type { LatencySummary, TimelinePoint } from '../result/result.ts';
 
 const highestUs = 3_600_000_000;
 
@@ -73,6 +61,7 @@ interface Interval {
 
 /** Outcomes from worker threads arrive in batches; an interval stays open this long after its end. */
 const graceMs = 2_000;
+
 const maxPoints = 3_600;
 
 /**

@@ -1,11 +1,14 @@
-import type { BenchmarkProgress, RequestCounts, TimelinePoint } from '../result/result.ts';
+import type { Clock } from '../process/cpu.ts';
+import type {
+  BenchmarkProgress,
+  FailureKind,
+  LatencySummary,
+  RequestCounts,
+  TimelinePoint,
+} from '../result/result.ts';
 import type { ResolvedScenario } from '../scenario/scenario.ts';
 import type { TlsTrust } from '../scenario/target.ts';
-import type { Outcomes } from './dispatcher.ts';
-import { LatencyHistogram, type LatencySummary, Timeline } from './histogram.ts';
-
-/** A load that needs no more time to begin: its feeds are read, its threads run. Only then does the clock start. */
-export type ReadyLoad = (options: LoadOptions) => Promise<void>;
+import { LatencyHistogram, Timeline } from './histogram.ts';
 
 /** What every kind of load is given. */
 export interface LoadOptions {
@@ -13,34 +16,18 @@ export interface LoadOptions {
   readonly trust: TlsTrust | undefined;
   readonly measurement: Measurement;
   /** Monotonic milliseconds. */
-  readonly now: () => number;
+  readonly clock: Clock;
   /** Stops at once: what is in flight is dropped uncounted. */
   readonly signal: AbortSignal;
   /** Told of every answer that points elsewhere. Nothing follows it. */
   readonly redirected: (location: string) => void;
 }
 
-/** Counts an open loop's outcomes, whose latency begins when a request was due. */
-export function countOutcomes({
-  measurement,
-  redirected,
-}: Pick<LoadOptions, 'measurement' | 'redirected'>): Outcomes {
-  return {
-    answered: (dueMs, endMs, status, bytes) =>
-      measurement.answered(dueMs, endMs - dueMs, endMs, status, bytes),
-    failed: (dueMs, endMs, kind) => measurement.failed(dueMs, endMs, kind),
-    late: (dueMs, byMs) => measurement.late(dueMs, byMs),
-    redirected,
-  };
-}
-
-/**
- * Why a request got no answer. `dropped`: no connection was free until its timeout. `unsent`: it could not be written, since a value
- * that it names was missing.
- */
-export type FailureKind = 'timeout' | 'cut' | 'refused' | 'malformed' | 'dropped' | 'unsent';
+/** A load that needs no more time to begin: its feeds are read, its threads run. Only then does the clock start. */
+export type ReadyLoad = (options: LoadOptions) => Promise<void>;
 
 const rateWindowMs = 1_000;
+
 /** Clocks of threads are compared through sums of large numbers; a microsecond covers their rounding. */
 const roundingMs = 0.001;
 
@@ -225,4 +212,28 @@ export class Measurement {
     }
     return this.#lastRate;
   }
+}
+
+/** Told once for every exchange; latency counts from `dueMs`. */
+export interface Outcomes {
+  answered(dueMs: number, endMs: number, status: number, bytes: number): void;
+  failed(dueMs: number, endMs: number, kind: FailureKind): void;
+  /** The generator began `byMs` after `dueMs`, for reasons of its own. */
+  late(dueMs: number, byMs: number): void;
+  /** An answer pointed elsewhere; it is counted like any other and never followed. */
+  redirected(location: string): void;
+}
+
+/** Counts an open loop's outcomes, whose latency begins when a request was due. */
+export function countOutcomes({
+  measurement,
+  redirected,
+}: Pick<LoadOptions, 'measurement' | 'redirected'>): Outcomes {
+  return {
+    answered: (dueMs, endMs, status, bytes) =>
+      measurement.answered(dueMs, endMs - dueMs, endMs, status, bytes),
+    failed: (dueMs, endMs, kind) => measurement.failed(dueMs, endMs, kind),
+    late: (dueMs, byMs) => measurement.late(dueMs, byMs),
+    redirected,
+  };
 }

@@ -25,7 +25,7 @@ if (order !== 'stop') {
   const stop = new AbortController();
   port.once('message', () => stop.abort());
   const plan = workerData as OpenLoopPlan;
-  await runOpenLoop(plan, order - epochOffsetMs, outcomes, () => performance.now(), stop.signal);
+  await runOpenLoop(plan, order - epochOffsetMs, outcomes, performance, stop.signal);
   clearInterval(ticker);
   outcomes.flush();
 }

@@ -1,7 +1,9 @@
-import type { ResolvedRequest } from '../scenario/scenario.ts';
+import type { Clock } from '../process/cpu.ts';
+import type { RateStage, ResolvedRequest, ResolvedScenario } from '../scenario/scenario.ts';
 import type { TlsTrust } from '../scenario/target.ts';
 import { toWire, type WireRequest } from './connection.ts';
-import { Dispatcher, type Outcomes } from './dispatcher.ts';
+import { Dispatcher } from './dispatcher.ts';
+import type { Outcomes } from './measurement.ts';
 
 /** A request that the generator has begun later than this after it was due counts as late. */
 export const lateMs = 1;
@@ -22,13 +24,13 @@ export interface OpenLoopPlan {
 /**
  * Sends each request when it is due, whether or not earlier ones were answered, and resolves when the last has its outcome.
  *
- * @param beginMs when the schedule begins, on the clock of `now`
+ * @param beginMs when the schedule begins, on `clock`
  */
 export function runOpenLoop(
   plan: OpenLoopPlan,
   beginMs: number,
   outcomes: Outcomes,
-  now: () => number,
+  clock: Clock,
   signal: AbortSignal,
 ): Promise<void> {
   if (signal.aborted) return Promise.resolve();
@@ -48,7 +50,7 @@ export function runOpenLoop(
       trust: plan.trust,
       maxConnections: plan.maxConnections,
       timeoutMs: plan.timeoutMs,
-      now,
+      clock,
       outcomes,
       onIdle: () => {
         if (!sending) finish();
@@ -57,13 +59,13 @@ export function runOpenLoop(
     signal.addEventListener('abort', finish, { once: true });
     const globalIndex = (index: number): number => index * plan.shares + plan.share;
     const stopPacer = startPacer({
-      now,
+      clock,
       dueMs: (index) => beginMs + schedule.dueMs(globalIndex(index)),
       onDue: (index, dueMs) => {
         const request = wires[globalIndex(index) % wires.length] as WireRequest;
         dispatcher.begin({ dueMs, request });
         // Asked when its bytes are with the kernel: what held the process up in between is told too.
-        const byMs = now() - dueMs;
+        const byMs = clock.now() - dueMs;
         if (byMs > lateMs) outcomes.late(dueMs, byMs);
       },
       onEnd: () => {
@@ -74,23 +76,22 @@ export function runOpenLoop(
   });
 }
 
-/**
- * When an open loop's requests are due. With N(t) = ∫ rate dt, arrival k is due where N(t) = k: evenly spaced at a constant
- * rate, and along a ramp from a to b in T: t = 2n / (a + √(a² + 2sn)), s = (b − a) / T, n = k − N(stage begin).
- */
+/** The stages of an open loop, a constant rate among them; `undefined` for a closed loop. */
+export function stagesOf(scenario: ResolvedScenario): readonly RateStage[] | undefined {
+  if (scenario.stages !== undefined) return scenario.stages;
+  return scenario.rate === undefined ? undefined : [{ durationMs: scenario.durationMs, rate: scenario.rate }];
+}
 
-/** A stretch of the load with a constant rate or a linear ramp. */
-export interface RateStage {
-  readonly durationMs: number;
-  /** Requests per second; reached at the stage's end when it ramps. */
-  readonly rate: number;
-  /** Ramps from this rate. Without it the stage is constant. */
-  readonly from?: number;
+/** What arrives when, the warm-up at the first stage's rate before it; `undefined` for a closed loop. */
+export function arrivalStages(scenario: ResolvedScenario): readonly RateStage[] | undefined {
+  const stages = stagesOf(scenario);
+  const first = stages?.[0];
+  if (stages === undefined || first === undefined || scenario.warmupMs === 0) return stages;
+  return [{ durationMs: scenario.warmupMs, rate: first.from ?? first.rate }, ...stages];
 }
 
 /** Arrival times in milliseconds since the load began, for indices that only grow. */
-export interface ArrivalSchedule {
-  readonly durationMs: number;
+interface ArrivalSchedule {
   /** `Infinity` past the last arrival. */
   dueMs(index: number): number;
 }
@@ -105,10 +106,8 @@ export function createArrivalSchedule(stages: readonly RateStage[]): ArrivalSche
     beginCount += ((from + rate) / 2_000) * durationMs;
     return { ...part, endCount: beginCount };
   });
-  const durationMs = beginMs;
   let current = 0;
   return {
-    durationMs,
     dueMs(index) {
       // The tolerance keeps the sum of many stages' fractions from adding a last arrival at the very end.
       while (current < parts.length && index >= (parts[current]?.endCount ?? 0) - 1e-9) current += 1;
@@ -123,13 +122,13 @@ export function createArrivalSchedule(stages: readonly RateStage[]): ArrivalSche
 }
 
 /** Options of {@link startPacer}. */
-export interface PacerOptions {
-  /** When event `index` (0, 1, 2 …) is due on the clock of `now`; `Infinity` past the last. */
+interface PacerOptions {
+  /** When event `index` (0, 1, 2 …) is due on `clock`; `Infinity` past the last. */
   readonly dueMs: (index: number) => number;
   /** Called for each event, in order, never before it is due. */
   readonly onDue: (index: number, dueMs: number) => void;
   readonly onEnd: () => void;
-  readonly now: () => number;
+  readonly clock: Clock;
 }
 
 // Timers are good to about a millisecond, and late rather than early.
@@ -141,7 +140,7 @@ const spinMs = 2;
  *
  * @returns stops it
  */
-export function startPacer({ dueMs, onDue, onEnd, now }: PacerOptions): () => void {
+export function startPacer({ dueMs, onDue, onEnd, clock }: PacerOptions): () => void {
   let index = 0;
   let nextMs = dueMs(0);
   let stopped = false;
@@ -150,7 +149,7 @@ export function startPacer({ dueMs, onDue, onEnd, now }: PacerOptions): () => vo
   const tick = (): void => {
     if (stopped) return;
     // A bounded batch: after a stall, answers are read between the late sends.
-    for (let batch = 0; batch < 64 && nextMs <= now(); batch += 1) {
+    for (let batch = 0; batch < 64 && nextMs <= clock.now(); batch += 1) {
       onDue(index, nextMs);
       if (stopped) return;
       index += 1;
@@ -160,7 +159,7 @@ export function startPacer({ dueMs, onDue, onEnd, now }: PacerOptions): () => vo
       onEnd();
       return;
     }
-    const waitMs = nextMs - now();
+    const waitMs = nextMs - clock.now();
     if (waitMs > spinMs) timer = setTimeout(tick, Math.min(waitMs - spinMs, 1_000));
     else setImmediate(tick);
   };

@@ -12,7 +12,7 @@ export interface ResponseHead {
 }
 
 /** What a parser tells its owner. */
-export interface ResponseHandler {
+interface ResponseHandler {
   /** A piece of the body; valid only until the call returns. */
   readonly onBody?: (chunk: Buffer) => void;
   /** `keepAlive` is false when the server announced the end of the connection. */
@@ -44,11 +44,6 @@ export class ResponseParser {
   /** Must be called before each request's answer arrives; an answer to HEAD has no body. */
   expect(method: string): void {
     this.#expectsHead = method === 'HEAD';
-  }
-
-  /** True between the first byte of an answer and its last. */
-  get midAnswer(): boolean {
-    return this.#state !== 'head' || this.#held.length > 0;
   }
 
   /** @returns false when the bytes are not HTTP/1.1; the connection is then of no further use */

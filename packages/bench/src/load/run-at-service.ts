@@ -2,13 +2,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { ServiceError } from '../errors.ts';
 import type { BenchmarkProgress, BenchmarkResult } from '../result/result.ts';
 
-/** A run as the service shows it. */
-export interface ServiceRun {
-  readonly id: string;
-  readonly benchmark: string;
-  readonly status: 'queued' | 'running' | 'finished' | 'failed' | 'cancelled';
-  readonly result: BenchmarkResult | null;
-  readonly error: string | null;
+/** Where a Weir service is, and how we may use it. */
+export interface ServiceAddress {
+  /** e.g. `http://127.0.0.1:4040`. */
+  readonly url: string;
+  /** Needs the role `bench` for starting runs and pushing results. */
+  readonly token?: string;
 }
 
 /** Options of {@link runAtService}. */
@@ -21,6 +20,15 @@ export interface RunAtServiceOptions {
   readonly onProgress?: (progress: BenchmarkProgress) => void;
   /** Called with the run as it is when the stream begins, and when a queued one begins. */
   readonly onRun?: (run: ServiceRun) => void;
+}
+
+/** A run as the service shows it. */
+export interface ServiceRun {
+  readonly id: string;
+  readonly benchmark: string;
+  readonly status: 'queued' | 'running' | 'finished' | 'failed' | 'cancelled';
+  readonly result: BenchmarkResult | null;
+  readonly error: string | null;
 }
 
 const reconnects = 5;
@@ -80,59 +88,15 @@ async function followOnce(options: RunAtServiceOptions, location: string): Promi
   return undefined;
 }
 
-/** One server-sent event (WHATWG HTML, section 9.2). */
-export interface ServerEvent {
-  readonly name: string;
-  readonly data: string;
-}
-
-const longest = 16_777_216;
-
-/** The events of a stream, until it ends. Comments, ids and retry times are left out. @throws when one is over 16 MiB */
-export async function* readEvents(body: AsyncIterable<Uint8Array>): AsyncGenerator<ServerEvent> {
-  const decoder = new TextDecoder();
-  let held = '';
-  let name = 'message';
-  let data: string[] = [];
-  for await (const chunk of body) {
-    held += decoder.decode(chunk, { stream: true });
-    if (held.length > longest) throw new Error('an event is longer than 16 MiB');
-    // A carriage return at the very end may be half of a line's end.
-    const lines = held.split(/\r\n|\n|\r(?!$)/);
-    held = lines.pop() ?? '';
-    for (const line of lines) {
-      if (line === '') {
-        if (data.length > 0) yield { name, data: data.join('\n') };
-        name = 'message';
-        data = [];
-        continue;
-      }
-      const colon = line.indexOf(':');
-      const field = colon < 0 ? line : line.slice(0, colon);
-      const value = colon < 0 ? '' : line.slice(colon + 1).replace(/^ /, '');
-      if (field === 'event') name = value;
-      else if (field === 'data') data.push(value);
-    }
-  }
-}
-
-/** Where a Weir service is, and how we may use it. */
-export interface ServiceAddress {
-  /** e.g. `http://127.0.0.1:4040`. */
-  readonly url: string;
-  /** Needs the role `bench` for starting runs and pushing results. */
-  readonly token?: string;
-}
+const answerMs = 30_000;
 
 /** What a request to the service may carry. */
-export interface ServiceRequest {
+interface ServiceRequest {
   readonly method?: 'GET' | 'POST' | 'DELETE';
   readonly body?: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal;
 }
-
-const answerMs = 30_000;
 
 /**
  * Asks the service.
@@ -176,4 +140,40 @@ export async function askService(
 /** A benchmark's name as the service takes it: letters, digits, `.`, `_` and `-`. */
 export function serviceName(name: string): string {
   return name.replace(/[^A-Za-z0-9._-]+/g, '-').slice(0, 100);
+}
+
+/** One server-sent event (WHATWG HTML, section 9.2). */
+export interface ServerEvent {
+  readonly name: string;
+  readonly data: string;
+}
+
+const longest = 16_777_216;
+
+/** The events of a stream, until it ends. Comments, ids and retry times are left out. @throws when one is over 16 MiB */
+export async function* readEvents(body: AsyncIterable<Uint8Array>): AsyncGenerator<ServerEvent> {
+  const decoder = new TextDecoder();
+  let held = '';
+  let name = 'message';
+  let data: string[] = [];
+  for await (const chunk of body) {
+    held += decoder.decode(chunk, { stream: true });
+    if (held.length > longest) throw new Error('an event is longer than 16 MiB');
+    // A carriage return at the very end may be half of a line's end.
+    const lines = held.split(/\r\n|\n|\r(?!$)/);
+    held = lines.pop() ?? '';
+    for (const line of lines) {
+      if (line === '') {
+        if (data.length > 0) yield { name, data: data.join('\n') };
+        name = 'message';
+        data = [];
+        continue;
+      }
+      const colon = line.indexOf(':');
+      const field = colon < 0 ? line : line.slice(0, colon);
+      const value = colon < 0 ? '' : line.slice(colon + 1).replace(/^ /, '');
+      if (field === 'event') name = value;
+      else if (field === 'data') data.push(value);
+    }
+  }
 }

@@ -1,8 +1,9 @@
 import { setImmediate } from 'node:timers/promises';
 import { TargetEndedError } from '../errors.ts';
+import { type Clock, snapshotCpu } from '../process/cpu.ts';
 import { type StartedTarget, startTarget } from '../process/start-target.ts';
-import { checkObjective, parseObjective } from '../result/check-objective.ts';
-import { doubtRun, type RunConditions, watchConditions } from '../result/doubts.ts';
+import { checkObjective } from '../result/check-objective.ts';
+import { conditionsBetween, doubtRun } from '../result/doubts.ts';
 import {
   type ArrivalCounts,
   type BenchmarkEnvironment,
@@ -11,8 +12,10 @@ import {
   type BenchmarkResult,
   describeEnvironment,
   type RequestCounts,
+  type RunConditions,
 } from '../result/result.ts';
-import { parseScenario, type ResolvedScenario, type Scenario, stagesOf } from '../scenario/scenario.ts';
+import { parseObjective } from '../scenario/objective.ts';
+import { parseScenario, type RateStage, type ResolvedScenario, type Scenario } from '../scenario/scenario.ts';
 import {
   assertTargetAllowed,
   portOf,
@@ -24,7 +27,7 @@ import {
 import { runClosedLoop } from './closed-loop.ts';
 import { authorise, compileFlows, type FlowMix } from './compile-flows.ts';
 import { Measurement, type ReadyLoad } from './measurement.ts';
-import type { RateStage } from './open-loop.ts';
+import { stagesOf } from './open-loop.ts';
 import { FlowReport, runFlows } from './run-flows.ts';
 import { prepareOpenLoop } from './shared-open-loop.ts';
 
@@ -36,8 +39,8 @@ export interface RunBenchmarkOptions {
   readonly onProgress?: (progress: BenchmarkProgress) => void;
   /** Hosts that may be loaded besides loopback: `host`, `host:port` or `*.domain`. @defaultValue `[]` */
   readonly allowTargets?: readonly string[];
-  /** Monotonic milliseconds. @defaultValue `performance.now` */
-  readonly now?: () => number;
+  /** Monotonic milliseconds. @defaultValue `performance` */
+  readonly clock?: Clock;
 }
 
 const progressMs = 500;
@@ -55,12 +58,12 @@ export async function runBenchmark(
   options: RunBenchmarkOptions = {},
 ): Promise<BenchmarkResult> {
   const scenario = authorise(parseScenario(given));
-  const { onProgress, allowTargets = [], now = () => performance.now() } = options;
+  const { onProgress, allowTargets = [], clock = performance } = options;
   const signal = options.signal ?? new AbortController().signal;
   assertTargetAllowed(scenario.target, allowTargets);
   const trust = await readTrust(scenario.tls?.ca);
   const mix = scenario.flows === undefined ? undefined : compileFlows(scenario);
-  const run = { scenario, trust, mix, allowTargets, now, signal, onProgress };
+  const run = { scenario, trust, mix, allowTargets, clock, signal, onProgress };
   const { start } = scenario;
   if (start === undefined) return measure(run);
   const started = await startTarget({
@@ -78,7 +81,7 @@ export async function runBenchmark(
   }
 }
 
-interface Run extends Required<Pick<RunBenchmarkOptions, 'signal' | 'allowTargets' | 'now'>> {
+interface Run extends Required<Pick<RunBenchmarkOptions, 'signal' | 'allowTargets' | 'clock'>> {
   /** With its credentials. */
   readonly scenario: ResolvedScenario;
   readonly trust: TlsTrust | undefined;
@@ -90,7 +93,7 @@ interface Run extends Required<Pick<RunBenchmarkOptions, 'signal' | 'allowTarget
 async function measureStarted(run: Run, started: StartedTarget): Promise<BenchmarkResult> {
   const stop = new AbortController();
   void started.ended.then(() => stop.abort());
-  const beganMs = run.now();
+  const beganMs = run.clock.now();
   try {
     const result = await measure({ ...run, signal: AbortSignal.any([run.signal, stop.signal]) });
     // The event of its end may still be waiting.
@@ -100,7 +103,7 @@ async function measureStarted(run: Run, started: StartedTarget): Promise<Benchma
     // The target is unreachable because it has just ended.
     if (!started.hasEnded()) throw error;
   }
-  throw new TargetEndedError(run.scenario.target, await started.ended, run.now() - beganMs);
+  throw new TargetEndedError(run.scenario.target, await started.ended, run.clock.now() - beganMs);
 }
 
 /** What a load needs before the clock may start. */
@@ -110,32 +113,34 @@ async function prepareLoad({ scenario, trust, mix, signal }: Run, report: FlowRe
 }
 
 async function measure(run: Run): Promise<BenchmarkResult> {
-  const { scenario, trust, signal, onProgress, now } = run;
+  const { scenario, trust, signal, onProgress, clock } = run;
   const environment = await describeEnvironment();
   await probeTarget(new URL(scenario.target), trust, scenario.timeoutMs, signal);
   const report = new FlowReport();
   const load = await prepareLoad(run, report);
 
-  const measurement = new Measurement(now(), scenario.warmupMs, scenario.durationMs);
+  const measurement = new Measurement(clock.now(), scenario.warmupMs, scenario.durationMs);
   const startedAt = new Date(Date.now() + scenario.warmupMs).toISOString();
-  const watch = watchConditions(now);
+  let before = snapshotCpu(clock);
   const redirects = watchRedirects(scenario.target, run.allowTargets);
   const stop = AbortSignal.any([signal, redirects.refused]);
-  const end = (): void => measurement.end(now());
+  const end = (): void => measurement.end(clock.now());
   if (stop.aborted) end();
   stop.addEventListener('abort', end, { once: true });
-  const ticker = setInterval(() => onProgress?.(measurement.progress(now())), progressMs);
-  const warm = setTimeout(() => watch.begin(), scenario.warmupMs);
+  const ticker = setInterval(() => onProgress?.(measurement.progress(clock.now())), progressMs);
+  const warm = setTimeout(() => {
+    before = snapshotCpu(clock);
+  }, scenario.warmupMs);
   try {
-    await load({ scenario, trust, measurement, now, signal: stop, redirected: redirects.check });
+    await load({ scenario, trust, measurement, clock, signal: stop, redirected: redirects.check });
   } finally {
     clearInterval(ticker);
     clearTimeout(warm);
     stop.removeEventListener('abort', end);
   }
   redirects.refused.throwIfAborted();
-  onProgress?.(measurement.progress(now()));
-  const conditions = watch.end();
+  onProgress?.(measurement.progress(clock.now()));
+  const conditions = conditionsBetween(before, snapshotCpu(clock));
   return summarise(scenario, measurement, { startedAt, environment, conditions, report });
 }
 

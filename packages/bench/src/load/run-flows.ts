@@ -1,19 +1,28 @@
-import {
-  arrivalStages,
-  type ResolvedScenario,
-  type SaveSource,
-  type StepCheck,
-} from '../scenario/scenario.ts';
-import { readPath } from '../scenario/template.ts';
+import type { CheckCounts, StepSummary } from '../result/result.ts';
+import { readPath, type SaveSource, type StepCheck } from '../scenario/flow.ts';
+import type { ResolvedScenario } from '../scenario/scenario.ts';
 import { type CompiledStep, compileFlows, type FlowMix } from './compile-flows.ts';
 import { toWire } from './connection.ts';
 import { type Answer, Dispatcher } from './dispatcher.ts';
-import { LatencyHistogram, type LatencySummary } from './histogram.ts';
+import { LatencyHistogram } from './histogram.ts';
 import { countOutcomes, type LoadOptions } from './measurement.ts';
-import { createArrivalSchedule, lateMs, startPacer } from './open-loop.ts';
+import { arrivalStages, createArrivalSchedule, lateMs, startPacer } from './open-loop.ts';
+
+/** Loads one build with sessions. @returns how many of their checks failed in the measured time */
+export type FlowLoad = (options: LoadOptions) => Promise<number>;
+
+/** Reads the feeds, before the clock of any load starts. */
+export function prepareFlowLoad(scenario: ResolvedScenario): FlowLoad {
+  const mix = compileFlows(scenario);
+  return async (options) => {
+    const report = new FlowReport();
+    await runFlows({ ...options, mix, report });
+    return report.checks().failed;
+  };
+}
 
 /** Options of {@link runFlows}. */
-export interface RunFlowsOptions extends LoadOptions {
+interface RunFlowsOptions extends LoadOptions {
   /** Compiled before the clock of `measurement` starts: feeds may take seconds to read. */
   readonly mix: FlowMix;
   readonly report: FlowReport;
@@ -25,7 +34,7 @@ export interface RunFlowsOptions extends LoadOptions {
  * was due in the measured time begins even when the generator is late.
  */
 export function runFlows(options: RunFlowsOptions): Promise<void> {
-  const { scenario, trust, measurement, mix, report, now, signal } = options;
+  const { scenario, trust, measurement, mix, report, clock, signal } = options;
   if (signal.aborted) return Promise.resolve();
   const target = new URL(scenario.target);
   const stages = arrivalStages(scenario);
@@ -54,7 +63,7 @@ export function runFlows(options: RunFlowsOptions): Promise<void> {
       trust,
       maxConnections: scenario.connections,
       timeoutMs: scenario.timeoutMs,
-      now,
+      clock,
       outcomes,
       onIdle: finishWhenDone,
     });
@@ -63,7 +72,7 @@ export function runFlows(options: RunFlowsOptions): Promise<void> {
         over = true;
         finishWhenDone();
       },
-      measurement.plannedEndMs - now() + 1,
+      measurement.plannedEndMs - clock.now() + 1,
     );
     signal.addEventListener('abort', finish, { once: true });
 
@@ -87,7 +96,7 @@ export function runFlows(options: RunFlowsOptions): Promise<void> {
         try {
           request = toWire(step.render(session.scope), target.host);
         } catch (error) {
-          outcomes.failed(stepDueMs, now(), 'unsent');
+          outcomes.failed(stepDueMs, clock.now(), 'unsent');
           if (counts) report.failed(`${step.name}: ${(error as Error).message}`);
           // Nothing was awaited, so the loop would spin.
           breakOff(10);
@@ -104,7 +113,7 @@ export function runFlows(options: RunFlowsOptions): Promise<void> {
             if (counts && failure === undefined) report.passed();
             else if (counts) report.failed(`${step.name}: ${failure}`);
             if (failure !== undefined) breakOff(0);
-            else if (step.thinkMs > 0) later(step.thinkMs, () => runStep(index + 1, now()));
+            else if (step.thinkMs > 0) later(step.thinkMs, () => runStep(index + 1, clock.now()));
             else runStep(index + 1, endMs);
           },
         });
@@ -122,18 +131,18 @@ export function runFlows(options: RunFlowsOptions): Promise<void> {
 
     if (stages === undefined) {
       const again = (): void => {
-        if (!over) runSession(now(), again);
+        if (!over) runSession(clock.now(), again);
       };
       for (let user = 0; user < scenario.connections; user += 1) again();
       return;
     }
     const schedule = createArrivalSchedule(stages);
     stopPacer = startPacer({
-      now,
+      clock,
       dueMs: (index) => measurement.beginMs + schedule.dueMs(index),
       onDue: (_index, dueMs) => {
         runSession(dueMs, () => {});
-        const byMs = now() - dueMs;
+        const byMs = clock.now() - dueMs;
         if (byMs > lateMs) measurement.late(dueMs, byMs);
       },
       onEnd: () => {
@@ -157,7 +166,7 @@ function accept(step: CompiledStep, scope: Record<string, unknown>, answer: Answ
 }
 
 /** What is wrong with an answer, by the check that says so; `undefined` when nothing is. */
-export function failedCheck(check: StepCheck, answer: Answer): string | undefined {
+function failedCheck(check: StepCheck, answer: Answer): string | undefined {
   const { status } = answer.head;
   const expected = check.status;
   const fits =
@@ -179,7 +188,7 @@ export function failedCheck(check: StepCheck, answer: Answer): string | undefine
 }
 
 /** Takes a value from an answer; `undefined` when it is not there. */
-export function readSaved(source: SaveSource, answer: Answer): unknown {
+function readSaved(source: SaveSource, answer: Answer): unknown {
   if ('json' in source) return readPath(parseBody(answer), source.json) ?? undefined;
   if ('header' in source) return readHeader(answer.head.text, source.header);
   const match = new RegExp(source.regex).exec(answer.body.toString('utf8'));
@@ -200,23 +209,6 @@ function parseBody(answer: Answer): unknown {
   } catch {
     return undefined;
   }
-}
-
-/** What the checks of a run said: of every step that was due in the measured time, made or not. */
-export interface CheckCounts {
-  readonly passed: number;
-  /** A step that got no answer, or could not be sent, counts here: its check could not be made. */
-  readonly failed: number;
-  /** How often each check failed, as `step: reason`. At most 100 different ones; the rest is under `other`. */
-  readonly failures: Readonly<Record<string, number>>;
-}
-
-/** What one step of a flow showed. */
-export interface StepSummary {
-  /** `flow / step`. */
-  readonly name: string;
-  readonly answered: number;
-  readonly latencyMs: LatencySummary;
 }
 
 const maxReasons = 100;
@@ -274,17 +266,4 @@ export class FlowReport {
       latencyMs: histogram.summary(),
     }));
   }
-}
-
-/** Loads one build with sessions. @returns how many of their checks failed in the measured time */
-export type FlowLoad = (options: LoadOptions) => Promise<number>;
-
-/** Reads the feeds, before the clock of any load starts. */
-export function prepareFlowLoad(scenario: ResolvedScenario): FlowLoad {
-  const mix = compileFlows(scenario);
-  return async (options) => {
-    const report = new FlowReport();
-    await runFlows({ ...options, mix, report });
-    return report.checks().failed;
-  };
 }

@@ -1,11 +1,11 @@
 import { once } from 'node:events';
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { arrivalStages, type ResolvedScenario } from '../scenario/scenario.ts';
+import type { FailureKind } from '../result/result.ts';
+import type { ResolvedScenario } from '../scenario/scenario.ts';
 import type { TlsTrust } from '../scenario/target.ts';
-import type { Outcomes } from './dispatcher.ts';
-import { countOutcomes, type FailureKind, type ReadyLoad } from './measurement.ts';
-import { type OpenLoopPlan, runOpenLoop } from './open-loop.ts';
+import { countOutcomes, type Outcomes, type ReadyLoad } from './measurement.ts';
+import { arrivalStages, type OpenLoopPlan, runOpenLoop } from './open-loop.ts';
 
 /** What a worker is told: to begin, in milliseconds since the epoch, as each thread's monotonic clock begins at its own start; or to stop. */
 export type WorkerOrder = number | 'stop';
@@ -33,7 +33,7 @@ export async function prepareOpenLoop(
   if (scenario.workers === 1) {
     const whole = { ...plan, maxConnections: scenario.connections, share: 0 };
     return (options) =>
-      runOpenLoop(whole, options.measurement.beginMs, countOutcomes(options), options.now, options.signal);
+      runOpenLoop(whole, options.measurement.beginMs, countOutcomes(options), options.clock, options.signal);
   }
   const maxConnections = Math.max(1, Math.floor(scenario.connections / scenario.workers));
   const workers = Array.from({ length: scenario.workers }, (_, share) =>
@@ -47,9 +47,9 @@ export async function prepareOpenLoop(
     if (!signal.aborted) throw error;
   }
   return async (options) => {
-    const { measurement, now, redirected } = options;
+    const { measurement, clock, redirected } = options;
     const outcomes = countOutcomes(options);
-    const epochOffsetMs = performance.timeOrigin + performance.now() - now();
+    const epochOffsetMs = performance.timeOrigin + performance.now() - clock.now();
     const onMessage = (message: WorkerMessage): void => {
       if (message instanceof Float64Array) replayOutcomes(message, epochOffsetMs, outcomes);
       else if (message !== 'ready') redirected(message.location);
@@ -92,6 +92,7 @@ async function runWorker(
  * milliseconds since the epoch, status, bytes. Kind 0 is an answer, 1 a late begin (its end is when it began), others failures.
  */
 const kinds: readonly FailureKind[] = ['timeout', 'cut', 'refused', 'malformed', 'dropped', 'unsent'];
+
 const width = 5;
 const rows = 2_000;
 

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { OptionError } from '../errors.ts';
 
 /** What a git command is given. */
-export interface GitOptions {
+interface GitOptions {
   readonly input?: string;
   readonly env?: Readonly<Record<string, string>>;
 }

@@ -3,7 +3,6 @@ import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { StartError } from '../errors.ts';
-import { lastLine } from './start-target.ts';
 
 const killAfterMs = 2_000;
 
@@ -96,4 +95,10 @@ export async function runSetup(
     signal?.removeEventListener('abort', abort);
     guard?.kill('SIGKILL');
   }
+}
+
+/** What a command said last, an error before anything else. */
+export function lastLine(text: string): string | undefined {
+  const lines = text.split('\n').filter((line) => line.trim() !== '');
+  return lines.find((line) => /^\w*Error\b.*:/.test(line)) ?? lines.at(-1);
 }

@@ -5,11 +5,11 @@ import { connect as connectTcp, createServer } from 'node:net';
 import { extname } from 'node:path';
 import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
-import { pinned } from '../compare/duet-plan.ts';
 import { StartError, TargetPortTakenError } from '../errors.ts';
 import type { StartSpec } from '../scenario/scenario.ts';
 import { connectTarget, hostOf, portOf, type TlsTrust } from '../scenario/target.ts';
-import { guardGroup, killGroup, stopGroup } from './process-group.ts';
+import { pinned } from './cpu.ts';
+import { guardGroup, killGroup, lastLine, stopGroup } from './process-group.ts';
 
 /** A server that we started, ready for load. */
 export interface StartedTarget {
@@ -188,10 +188,4 @@ function askReady(url: URL, trust: TlsTrust | undefined): Promise<string | undef
       ),
     );
   });
-}
-
-/** What a command said last, an error before anything else. */
-export function lastLine(text: string): string | undefined {
-  const lines = text.split('\n').filter((line) => line.trim() !== '');
-  return lines.find((line) => /^\w*Error\b.*:/.test(line)) ?? lines.at(-1);
 }

@@ -6,7 +6,7 @@ import { type Arm, originOf } from '../compare/measure-pair.ts';
 import { ProfileError } from '../errors.ts';
 import { runBenchmark } from '../load/run-benchmark.ts';
 import { reservePort, startTarget } from '../process/start-target.ts';
-import type { Scenario } from '../scenario/scenario.ts';
+import { changeScenario, parseScenario, type Scenario } from '../scenario/scenario.ts';
 import { readTrust } from '../scenario/target.ts';
 
 /** The tools of clinic that work; its bubbleprof does not end on Node 20 and later. */
@@ -32,7 +32,8 @@ export interface ClinicOptions {
  * is left running then
  */
 export async function runClinic(options: ClinicOptions): Promise<string> {
-  const { tool, arm, scenario, timeoutMs = 120_000, signal } = options;
+  const { tool, arm, timeoutMs = 120_000, signal } = options;
+  const scenario = parseScenario(options.scenario);
   const clinic = findClinic(arm.directory);
   const directory = resolve(options.directory);
   await mkdir(directory, { recursive: true });
@@ -50,8 +51,8 @@ export async function runClinic(options: ClinicOptions): Promise<string> {
     signal,
   });
   try {
-    const { start, ...load } = scenario;
-    await runBenchmark({ ...load, target: started.origin }, signal === undefined ? {} : { signal });
+    const load = changeScenario(scenario, { target: started.origin, start: undefined });
+    await runBenchmark(load, signal === undefined ? {} : { signal });
     // As Ctrl-C in a terminal does: the server ends, and clinic begins its analysis.
     started.signal('SIGINT');
     const timer = new AbortController();

@@ -101,7 +101,7 @@ function timeOf(
 }
 
 /** Own time by function, whoever calls it. */
-export function selfTimes(times: StackTimes): Map<string, number> {
+function selfTimes(times: StackTimes): Map<string, number> {
   const self = new Map<string, number>();
   for (const [stack, us] of times.stacks) {
     const name = stack.slice(stack.lastIndexOf(';') + 1);

@@ -7,7 +7,7 @@ export interface CpuProfile {
 }
 
 /** A call site in the tree of calls. */
-export interface CpuProfileNode {
+interface CpuProfileNode {
   readonly id: number;
   readonly callFrame: {
     readonly functionName: string;
@@ -33,7 +33,7 @@ export interface StackTimes {
 const outside = new Set(['(root)', '(program)', '(idle)']);
 
 /** `name file:line`: the line is that of the function, so that the same function of two builds has one name. */
-export function frameName(node: CpuProfileNode, root: string): string {
+function frameName(node: CpuProfileNode, root: string): string {
   const { functionName, url, lineNumber } = node.callFrame;
   const name = (functionName || '(anonymous)').replaceAll(';', ',');
   return url === '' ? name : `${name} ${shorten(url, root)}:${lineNumber + 1}`;
@@ -102,7 +102,7 @@ function shorten(url: string, root: string): string {
 }
 
 /** V8's sampled heap profile; only what is read here. */
-export interface HeapProfile {
+interface HeapProfile {
   readonly head: HeapProfileNode;
 }
 

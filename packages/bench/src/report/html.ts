@@ -181,7 +181,7 @@ export interface ChartSeries {
 }
 
 /** Options of {@link renderChart}. */
-export interface ChartOptions {
+interface ChartOptions {
   readonly title: string;
   readonly series: readonly ChartSeries[];
   readonly formatX: (value: number) => string;
@@ -193,7 +193,7 @@ const height = 220;
 const margin = { left: 64, right: 12, top: 12, bottom: 28 };
 
 /** Lines over a zero-based axis as SVG that scales with its page and takes its colours from it. */
-export function renderChart({ title, series, formatX, formatY }: ChartOptions): string {
+function renderChart({ title, series, formatX, formatY }: ChartOptions): string {
   const all = series.flatMap(({ points }) => points);
   const minX = all.length === 0 ? 0 : Math.min(...all.map(({ x }) => x));
   const maxX = Math.max(...all.map(({ x }) => x), minX);

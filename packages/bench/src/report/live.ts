@@ -9,7 +9,7 @@ export interface ProgressStream {
 }
 
 /** Shows progress until `end`. */
-export interface LiveProgress {
+interface LiveProgress {
   update(progress: BenchmarkProgress): void;
   /** Removes the live line, so that what follows begins on a clean one. */
   end(): void;

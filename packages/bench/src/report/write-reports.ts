@@ -13,7 +13,7 @@ import { type ProfileSummary, renderComparison, renderCulprits, renderTable } fr
 export type ReportKind = 'text' | 'html' | 'markdown' | 'junit' | 'csv' | 'prometheus' | 'json' | 'github';
 
 /** A report and where it goes. */
-export interface ReportRequest {
+interface ReportRequest {
   readonly kind: ReportKind;
   readonly file: string;
 }

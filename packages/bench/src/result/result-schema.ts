@@ -15,13 +15,13 @@ const latency = z.strictObject({
 });
 const stage = z.strictObject({ durationMs: z.number(), rate: z.number(), from: z.number().optional() });
 /** Checks a doubt; a reader must bear codes that a later version adds. */
-export const doubtSchema: z.ZodType<{ readonly code: string; readonly message: string }> = z.strictObject({
+const doubtSchema: z.ZodType<{ readonly code: string; readonly message: string }> = z.strictObject({
   code: z.string(),
   message: z.string(),
 });
 
 /** Checks what a result tells of its machine. */
-export const environmentSchema: z.ZodType<BenchmarkEnvironment> = z.strictObject({
+const environmentSchema: z.ZodType<BenchmarkEnvironment> = z.strictObject({
   node: z.string(),
   platform: z.string(),
   arch: z.string(),
@@ -97,7 +97,7 @@ export function explainResult(value: unknown): string | undefined {
 }
 
 /** The first thing that is wrong with a value, or `undefined`. */
-export function explainMistake(schema: z.ZodType, value: unknown): string | undefined {
+function explainMistake(schema: z.ZodType, value: unknown): string | undefined {
   const parsed = schema.safeParse(value);
   if (parsed.success) return undefined;
   const [issue] = parsed.error.issues;

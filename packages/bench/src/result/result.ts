@@ -1,96 +1,6 @@
 import { execFile } from 'node:child_process';
 import { availableParallelism, cpus } from 'node:os';
-import type { Doubt } from '../compare/doubts.ts';
-import type { LatencySummary } from '../load/histogram.ts';
-import type { FailureKind } from '../load/measurement.ts';
-import type { RateStage } from '../load/open-loop.ts';
-import type { CheckCounts, StepSummary } from '../load/run-flows.ts';
-import type { ObjectiveOutcome } from './check-objective.ts';
-import type { RunConditions } from './doubts.ts';
-
-/** Reported while a benchmark runs, about twice a second and once at its end. */
-export interface BenchmarkProgress {
-  readonly phase: 'warmup' | 'running';
-  /** Since the load began, warm-up included. */
-  readonly elapsedMs: number;
-  readonly totalMs: number;
-  /** Of this phase, answered or failed. */
-  readonly requests: number;
-  readonly errors: number;
-  /** Answered in the last second. */
-  readonly requestsPerSecond: number;
-  /** Of this phase. */
-  readonly p50Ms: number;
-  readonly p99Ms: number;
-}
-
-/** What one second of the measured time saw. */
-export interface TimelinePoint {
-  /** End of the interval, since the measured time began. */
-  readonly atMs: number;
-  readonly requestsPerSecond: number;
-  readonly p50Ms: number;
-  readonly p99Ms: number;
-  readonly errors: number;
-}
-
-/** Where the generator ran. */
-export interface BenchmarkEnvironment {
-  readonly node: string;
-  readonly platform: string;
-  readonly arch: string;
-  readonly cpu: string;
-  readonly cores: number;
-  /** Of the working directory's repository; absent outside of one. */
-  readonly commit?: string;
-}
-
-/**
- * Requests that were sent in the measured time. Each counts exactly once:
- * `total = ok + non2xx + errors`, and `timeouts` is part of `errors`.
- */
-export interface RequestCounts {
-  readonly total: number;
-  /** Answered with 2xx. */
-  readonly ok: number;
-  /** Answered with any other status; redirects are not followed. */
-  readonly non2xx: number;
-  /** Not answered: timed out, cut off, refused, malformed, dropped, unsent. */
-  readonly errors: number;
-  readonly timeouts: number;
-  /** Answers that ended within the measured time, per second of it. */
-  readonly perSecond: number;
-}
-
-/** How the requests were sent. */
-export type BenchmarkLoad =
-  | { readonly mode: 'closed'; readonly connections: number; readonly pipelining: number }
-  | {
-      readonly mode: 'open';
-      /** Requests, or sessions of flows, per second, averaged over the stages. */
-      readonly rate: number;
-      readonly stages: readonly RateStage[];
-      /** At most so many at once. */
-      readonly connections: number;
-      readonly workers: number;
-    };
-
-/** How well an open loop kept its schedule. Arrivals are requests, or with flows sessions, whatever the number of their steps. */
-export interface ArrivalCounts {
-  /** Arrivals that were due in the measured time. */
-  readonly intended: number;
-  /** Begun more than a millisecond after they were due, because the generator was busy. */
-  readonly late: number;
-  /** By how much the latest of them was late. */
-  readonly latestMs: number;
-  /** Requests never sent: every connection was busy until their timeout. Part of `requests.errors`. */
-  readonly dropped: number;
-  /**
-   * Of those intended, 0 to 1: requests that were answered with any status; sessions that no unanswered step, failed check or missing
-   * value ended early.
-   */
-  readonly achieved: number;
-}
+import type { RateStage } from '../scenario/scenario.ts';
 
 /**
  * The outcome of one run; `--json`, the service's history and its web page all use this object. `latencyMs` holds every
@@ -126,6 +36,154 @@ export interface BenchmarkResult {
   readonly bytesPerSecond: number;
   readonly timeline: readonly TimelinePoint[];
   readonly environment: BenchmarkEnvironment;
+}
+
+/** How the requests were sent. */
+export type BenchmarkLoad =
+  | { readonly mode: 'closed'; readonly connections: number; readonly pipelining: number }
+  | {
+      readonly mode: 'open';
+      /** Requests, or sessions of flows, per second, averaged over the stages. */
+      readonly rate: number;
+      readonly stages: readonly RateStage[];
+      /** At most so many at once. */
+      readonly connections: number;
+      readonly workers: number;
+    };
+
+/**
+ * Requests that were sent in the measured time. Each counts exactly once:
+ * `total = ok + non2xx + errors`, and `timeouts` is part of `errors`.
+ */
+export interface RequestCounts {
+  readonly total: number;
+  /** Answered with 2xx. */
+  readonly ok: number;
+  /** Answered with any other status; redirects are not followed. */
+  readonly non2xx: number;
+  /** Not answered: timed out, cut off, refused, malformed, dropped, unsent. */
+  readonly errors: number;
+  readonly timeouts: number;
+  /** Answers that ended within the measured time, per second of it. */
+  readonly perSecond: number;
+}
+
+/**
+ * Why a request got no answer. `dropped`: no connection was free until its timeout. `unsent`: it could not be written, since a value
+ * that it names was missing.
+ */
+export type FailureKind = 'timeout' | 'cut' | 'refused' | 'malformed' | 'dropped' | 'unsent';
+
+/** The percentiles a result reports, in milliseconds. All zero when nothing was recorded. */
+export interface LatencySummary {
+  readonly min: number;
+  readonly mean: number;
+  readonly p50: number;
+  readonly p90: number;
+  readonly p95: number;
+  readonly p99: number;
+  readonly p999: number;
+  readonly max: number;
+}
+
+/** How well an open loop kept its schedule. Arrivals are requests, or with flows sessions, whatever the number of their steps. */
+export interface ArrivalCounts {
+  /** Arrivals that were due in the measured time. */
+  readonly intended: number;
+  /** Begun more than a millisecond after they were due, because the generator was busy. */
+  readonly late: number;
+  /** By how much the latest of them was late. */
+  readonly latestMs: number;
+  /** Requests never sent: every connection was busy until their timeout. Part of `requests.errors`. */
+  readonly dropped: number;
+  /**
+   * Of those intended, 0 to 1: requests that were answered with any status; sessions that no unanswered step, failed check or missing
+   * value ended early.
+   */
+  readonly achieved: number;
+}
+
+/** What the checks of a run said: of every step that was due in the measured time, made or not. */
+export interface CheckCounts {
+  readonly passed: number;
+  /** A step that got no answer, or could not be sent, counts here: its check could not be made. */
+  readonly failed: number;
+  /** How often each check failed, as `step: reason`. At most 100 different ones; the rest is under `other`. */
+  readonly failures: Readonly<Record<string, number>>;
+}
+
+/** What one step of a flow showed. */
+export interface StepSummary {
+  /** `flow / step`. */
+  readonly name: string;
+  readonly answered: number;
+  readonly latencyMs: LatencySummary;
+}
+
+/** Whether a result met an objective. */
+export interface ObjectiveOutcome {
+  readonly expression: string;
+  readonly met: boolean;
+  /** In the metric's unit; `null` where the run has no such value. */
+  readonly actual: number | null;
+}
+
+/** A reason not to believe a pair, or a whole comparison. */
+export interface Doubt {
+  readonly code:
+    | 'generator-saturated'
+    | 'generator-starved'
+    | 'generator-late'
+    | 'cpu-steal'
+    | 'errors'
+    | 'target-ended';
+  readonly message: string;
+}
+
+/** What surrounded the measured time, as shares of it from 0 to 1. Absent where the kernel does not tell. */
+export interface RunConditions {
+  /** Processor time of this process; above 1 with several threads. */
+  readonly generatorBusy: number;
+  /** Time in which threads of this process were runnable, but others had their processor; the target is none of them. */
+  readonly generatorWaited?: number;
+  readonly steal?: number;
+}
+
+/** What one second of the measured time saw. */
+export interface TimelinePoint {
+  /** End of the interval, since the measured time began. */
+  readonly atMs: number;
+  readonly requestsPerSecond: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly errors: number;
+}
+
+/** Reported while a benchmark runs, about twice a second and once at its end. */
+export interface BenchmarkProgress {
+  readonly phase: 'warmup' | 'running';
+  /** Since the load began, warm-up included. */
+  readonly elapsedMs: number;
+  readonly totalMs: number;
+  /** Of this phase, answered or failed. */
+  readonly requests: number;
+  readonly errors: number;
+  /** Answered in the last second. */
+  readonly requestsPerSecond: number;
+  /** Of this phase. */
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+}
+
+/** Where the generator ran. */
+export interface BenchmarkEnvironment {
+  readonly node: string;
+  readonly platform: string;
+  readonly arch: string;
+  readonly cpu: string;
+  readonly cores: number;
+  /** Of the working directory's repository; absent outside of one. */
+  readonly commit?: string;
 }
 
 /** Describes this machine and, inside a git repository, the commit that is checked out. */

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import type { ScenarioIssue } from '../errors.ts';
-import { explainObjective } from '../result/check-objective.ts';
-import { explainTemplate, findUnknownNames, type NamedSources } from './template.ts';
+import { explainTemplate, findUnknownNames, type NamedSources } from './flow.ts';
+import { explainObjective } from './objective.ts';
 
 /** The start of a path, without characters that would end the request line. */
 const pathStart = /^\/[\x21-\x7e]*$/;
@@ -19,6 +19,7 @@ const pathSchema = z
 
 const token = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 const printable = /^[\t\x20-\x7e\x80-\xff]*$/;
+
 const hopHeaders = new Set([
   'connection',
   'content-length',
@@ -197,11 +198,37 @@ export function checkScenario(
   return issues.length > 0 ? { issues } : { scenario: withDefaults(parsed.data) };
 }
 
+/**
+ * Checks values that replace those of a checked scenario.
+ *
+ * @param changed the whole, for the rules between keys
+ */
+export function checkChanges(
+  changes: Readonly<Record<string, unknown>>,
+  changed: ScenarioToCheck,
+): ScenarioIssue[] {
+  const checked = scenarioSchema.partial().safeParse(changes);
+  return checked.success ? findContradictions(changed) : checked.error.issues.flatMap(describeIssue);
+}
+
 type ParsedScenario = z.output<typeof scenarioSchema>;
 
-function findContradictions(scenario: ParsedScenario): ScenarioIssue[] {
+/** What the rules between keys read. */
+interface ScenarioToCheck {
+  readonly requests: readonly unknown[];
+  readonly flows?: unknown;
+  readonly feeds?: unknown;
+  readonly auth?: unknown;
+  readonly rate?: number | undefined;
+  readonly stages?: readonly { readonly durationMs: number }[] | undefined;
+  readonly workers: number;
+  readonly pipelining: number;
+  readonly durationMs?: number | undefined;
+}
+
+function findContradictions(scenario: ScenarioToCheck): ScenarioIssue[] {
   const { rate, stages, workers, pipelining, durationMs, requests, flows, feeds, auth } = scenario;
-  // The checked values have the declared types; the cast hides the `undefined` that zod infers beside them.
+  // Each value passed its schema, so it has its declared type.
   const issues: ScenarioIssue[] = findUnknownNames({ flows, feeds, auth } as NamedSources);
   const open = rate !== undefined || stages !== undefined;
   const refuse = (path: string, message: string): number => issues.push({ path, message });

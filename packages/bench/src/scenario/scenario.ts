@@ -1,38 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, extname, resolve } from 'node:path';
 import { ScenarioError, ScenarioFileError } from '../errors.ts';
-import type { RateStage } from '../load/open-loop.ts';
+import type { Auth, Flow } from './flow.ts';
 import { importFile } from './import-file.ts';
-import { checkScenario } from './scenario-schema.ts';
-
-/** One request of a scenario. Each connection sends the list in order, then begins again. */
-export interface ScenarioRequest {
-  /** Upper case. @defaultValue `'GET'` */
-  readonly method?: string;
-  /** Path and query, beginning with `/`. */
-  readonly path: string;
-  readonly headers?: Readonly<Record<string, string>>;
-  /** Sent as UTF-8 with its `Content-Length`. */
-  readonly body?: string;
-}
-
-/** How to start the server under test. It must listen on 127.0.0.1 at the port in `PORT`. */
-export interface StartOptions {
-  /** Run by `sh`. */
-  readonly command: string;
-  /** Relative to the arm's directory. @defaultValue the directory itself */
-  readonly cwd?: string;
-  readonly env?: Readonly<Record<string, string>>;
-  /** Run once in a fresh checkout before it is started, e.g. `npm ci && npm run build`. */
-  readonly setup?: string;
-  /** Path that answers below 500 when the server is ready. @defaultValue `'/'` */
-  readonly ready?: string;
-  /** @defaultValue 30_000 */
-  readonly readyTimeoutMs?: number;
-}
-
-/** Start options with their defaults. */
-export type StartSpec = StartOptions & Required<Pick<StartOptions, 'ready' | 'readyTimeoutMs'>>;
+import { checkChanges, checkScenario } from './scenario-schema.ts';
 
 /** What to load and how hard. A `.json` file holds one; a `.ts` or `.js` file exports one by default. */
 export interface Scenario {
@@ -75,6 +46,49 @@ export interface Scenario {
   readonly timeoutMs?: number;
 }
 
+/** One request of a scenario. Each connection sends the list in order, then begins again. */
+export interface ScenarioRequest {
+  /** Upper case. @defaultValue `'GET'` */
+  readonly method?: string;
+  /** Path and query, beginning with `/`. */
+  readonly path: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Sent as UTF-8 with its `Content-Length`. */
+  readonly body?: string;
+}
+
+/**
+ * When an open loop's requests are due. With N(t) = ∫ rate dt, arrival k is due where N(t) = k: evenly spaced at a constant
+ * rate, and along a ramp from a to b in T: t = 2n / (a + √(a² + 2sn)), s = (b − a) / T, n = k − N(stage begin).
+ */
+
+/** A stretch of the load with a constant rate or a linear ramp. */
+export interface RateStage {
+  readonly durationMs: number;
+  /** Requests per second; reached at the stage's end when it ramps. */
+  readonly rate: number;
+  /** Ramps from this rate. Without it the stage is constant. */
+  readonly from?: number;
+}
+
+/** How to start the server under test. It must listen on 127.0.0.1 at the port in `PORT`. */
+export interface StartOptions {
+  /** Run by `sh`. */
+  readonly command: string;
+  /** Relative to the arm's directory. @defaultValue the directory itself */
+  readonly cwd?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  /** Run once in a fresh checkout before it is started, e.g. `npm ci && npm run build`. */
+  readonly setup?: string;
+  /** Path that answers below 500 when the server is ready. @defaultValue `'/'` */
+  readonly ready?: string;
+  /** @defaultValue 30_000 */
+  readonly readyTimeoutMs?: number;
+}
+
+/** Start options with their defaults. */
+export type StartSpec = StartOptions & Required<Pick<StartOptions, 'ready' | 'readyTimeoutMs'>>;
+
 /** A scenario with every default filled in, validated and frozen. */
 export type ResolvedScenario = Required<Omit<Scenario, 'requests' | OptionalKey>> &
   Pick<Scenario, 'rate' | 'stages' | 'flows' | 'feeds' | 'auth' | 'tls'> & {
@@ -93,48 +107,6 @@ export interface ResolvedRequest {
   readonly body?: string;
 }
 
-/**
- * Checks a value of unknown origin (a parsed JSON file, a request body) and fills in the defaults.
- * Every mistake is reported at once, unknown keys among them.
- *
- * @param source names the file in the error's message
- * @throws {@link ScenarioError}
- */
-export function parseScenario(value: unknown, source?: string): ResolvedScenario {
-  const checked = checkScenario(value);
-  if ('issues' in checked) throw new ScenarioError(checked.issues, source);
-  return freezeDeep(checked.scenario) as ResolvedScenario;
-}
-
-/**
- * Types a scenario in a `.ts` or `.js` file and checks it where it is written.
- *
- * @throws {@link ScenarioError}
- */
-export function defineBench(scenario: Scenario): ResolvedScenario {
-  return parseScenario(scenario);
-}
-
-/** The stages of an open loop, a constant rate among them; `undefined` for a closed loop. */
-export function stagesOf(scenario: ResolvedScenario): readonly RateStage[] | undefined {
-  if (scenario.stages !== undefined) return scenario.stages;
-  return scenario.rate === undefined ? undefined : [{ durationMs: scenario.durationMs, rate: scenario.rate }];
-}
-
-/** What arrives when, the warm-up at the first stage's rate before it; `undefined` for a closed loop. */
-export function arrivalStages(scenario: ResolvedScenario): readonly RateStage[] | undefined {
-  const stages = stagesOf(scenario);
-  const first = stages?.[0];
-  if (stages === undefined || first === undefined || scenario.warmupMs === 0) return stages;
-  return [{ durationMs: scenario.warmupMs, rate: first.from ?? first.rate }, ...stages];
-}
-
-function freezeDeep(value: unknown): unknown {
-  if (typeof value !== 'object' || value === null) return value;
-  for (const entry of Object.values(value)) freezeDeep(entry);
-  return Object.freeze(value);
-}
-
 const modules = new Set(['.js', '.mjs', '.cjs', '.ts', '.mts', '.cts']);
 
 /**
@@ -147,27 +119,83 @@ const modules = new Set(['.js', '.mjs', '.cjs', '.ts', '.mts', '.cts']);
  */
 export async function loadScenario(file: string): Promise<ResolvedScenario> {
   const extension = extname(file);
-  if (extension === '.json') return beside(file, parseScenario(await readJson(file), file));
-  if (modules.has(extension)) return beside(file, parseScenario(await importDefault(file), file));
+  if (extension === '.json') return resolvePaths(file, parseScenario(await readJson(file), file));
+  if (modules.has(extension)) return resolvePaths(file, parseScenario(await importDefault(file), file));
   throw new ScenarioFileError(
     `${file}: expected a .json, .ts or .js file, got \`${extension || 'no extension'}\`.`,
   );
 }
 
-/** Feeds and the authority are named relative to the scenario's file. */
-function beside(file: string, scenario: ResolvedScenario): ResolvedScenario {
+/**
+ * Types a scenario in a `.ts` or `.js` file and checks it where it is written.
+ *
+ * @throws {@link ScenarioError}
+ */
+export function defineBench(scenario: Scenario): ResolvedScenario {
+  return parseScenario(scenario);
+}
+
+/** Scenarios that passed the check. They are frozen to their depth, so they stay valid. */
+const parsed = new WeakSet<object>();
+
+/**
+ * Checks a value of unknown origin (a parsed JSON file, a request body) and fills in the defaults.
+ * Every mistake is reported at once, unknown keys among them. A scenario that was parsed before is returned as it is.
+ *
+ * @param source names the file in the error's message
+ * @throws {@link ScenarioError}
+ */
+export function parseScenario(value: unknown, source?: string): ResolvedScenario {
+  if (isParsed(value)) return value;
+  const checked = checkScenario(value);
+  if ('issues' in checked) throw new ScenarioError(checked.issues, source);
+  return accept(checked.scenario as ResolvedScenario);
+}
+
+/** What {@link changeScenario} can replace. `start: undefined` removes it. */
+export type ScenarioChanges = Partial<
+  Pick<ResolvedScenario, 'target' | 'objectives' | 'connections' | 'warmupMs' | 'durationMs'>
+> & { readonly start?: undefined };
+
+/**
+ * Replaces values of a parsed scenario. Only they are checked.
+ *
+ * @throws {@link ScenarioError}
+ */
+export function changeScenario(scenario: ResolvedScenario, changes: ScenarioChanges): ResolvedScenario {
+  const { start, ...others } = { ...scenario, ...changes };
+  const changed = { ...others, ...(start === undefined ? {} : { start }) };
+  const issues = checkChanges(changes, changed);
+  if (issues.length > 0) throw new ScenarioError(issues);
+  return accept(changed);
+}
+
+function isParsed(value: unknown): value is ResolvedScenario {
+  return typeof value === 'object' && value !== null && parsed.has(value);
+}
+
+function accept(scenario: ResolvedScenario): ResolvedScenario {
+  freezeDeep(scenario);
+  parsed.add(scenario);
+  return scenario;
+}
+
+function freezeDeep(value: unknown): void {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return;
+  for (const entry of Object.values(value)) freezeDeep(entry);
+  Object.freeze(value);
+}
+
+/** Resolves the paths of feeds and of the authority, which are relative to the scenario's file. */
+function resolvePaths(file: string, scenario: ResolvedScenario): ResolvedScenario {
   const { feeds, tls } = scenario;
+  if (feeds === undefined && tls === undefined) return scenario;
   const place = (path: string): string => resolve(dirname(file), path);
-  return Object.freeze({
+  const entries = Object.entries(feeds ?? {}).map(([name, feed]) => [name, place(feed)] as const);
+  return accept({
     ...scenario,
-    ...(tls === undefined ? {} : { tls: Object.freeze({ ca: place(tls.ca) }) }),
-    ...(feeds === undefined
-      ? {}
-      : {
-          feeds: Object.freeze(
-            Object.fromEntries(Object.entries(feeds).map(([name, feed]) => [name, place(feed)])),
-          ),
-        }),
+    ...(tls === undefined ? {} : { tls: { ca: place(tls.ca) } }),
+    ...(feeds === undefined ? {} : { feeds: Object.fromEntries(entries) }),
   });
 }
 
@@ -194,50 +222,3 @@ async function importDefault(file: string): Promise<unknown> {
 
 const reason = (error: Error & { code?: string }): string => error.code ?? firstLine(error.message);
 const firstLine = (text: string): string => text.split('\n', 1)[0] ?? text;
-
-/** What an answer must be; a step whose check fails ends its session. */
-export interface StepCheck {
-  /** One of these. @defaultValue any of 200–399 */
-  readonly status?: number | readonly number[];
-  /** Text that the body holds. */
-  readonly contains?: string;
-  /** Values by their path in a JSON body: `{ "items[0].id": 7 }`. */
-  readonly json?: Readonly<Record<string, string | number | boolean | null>>;
-  /** Longest time the step may take. */
-  readonly maxMs?: number;
-}
-
-/** Where a saved value comes from. */
-export type SaveSource =
-  | { /** Path in a JSON body. */ readonly json: string }
-  | { /** Name of a header. */ readonly header: string }
-  | { /** Its first group, or all of the match. */ readonly regex: string };
-
-/** One request of a session. Path, header values and body may hold `{{name}}`. */
-export interface FlowStep {
-  /** For reports. @defaultValue method and path as written */
-  readonly name?: string;
-  /** @defaultValue `'GET'` */
-  readonly method?: string;
-  readonly path: string;
-  readonly headers?: Readonly<Record<string, string>>;
-  readonly body?: string;
-  readonly check?: StepCheck;
-  /** Values that later steps of the session name. A value that is not there fails the step. */
-  readonly save?: Readonly<Record<string, SaveSource>>;
-  /** Pause before the next step. @defaultValue 0 */
-  readonly thinkMs?: number;
-}
-
-/** A session: steps in order, with values of its own. */
-export interface Flow {
-  readonly name: string;
-  /** Sessions of this flow for each `weight` of all, evenly mixed. @defaultValue 1 */
-  readonly weight?: number;
-  readonly steps: readonly FlowStep[];
-}
-
-/** Credentials sent with every request; `{{env.NAME}}` reads the environment, so that no secret stands in a file. */
-export type Auth =
-  | { readonly bearer: string }
-  | { readonly basic: { readonly user: string; readonly password: string } };

@@ -36,7 +36,7 @@ export function assertTargetAllowed(target: string, allowTargets: readonly strin
 }
 
 /** Watches where answers point. */
-export interface RedirectWatch {
+interface RedirectWatch {
   readonly check: (location: string) => void;
   /** Aborted with a {@link RedirectRefusedError} by the first redirect out of the allow-list. */
   readonly refused: AbortSignal;
@@ -84,7 +84,7 @@ export interface TlsTrust {
 const contexts = new Map<string, SecureContext>();
 
 /** Made once for each authority: parsing Node's whole store for every connection would cost more than the connection. */
-export function secureContextOf({ ca }: TlsTrust): SecureContext {
+function secureContextOf({ ca }: TlsTrust): SecureContext {
   const known = contexts.get(ca);
   if (known !== undefined) return known;
   const context = createSecureContext({ ca: [...getCACertificates('default'), ca] });

@@ -1,16 +1,18 @@
 import { spawn } from 'node:child_process';
 import { expect, test } from 'vitest';
 import { doubtComparison, doubtPair } from '../../src/compare/doubts.ts';
-import { parseCpuList, pinned } from '../../src/compare/duet-plan.ts';
+import { parseCpuList } from '../../src/compare/duet-plan.ts';
 import type { ArmSample, PairConditions, PairSample } from '../../src/index.ts';
-import { readCpuTime, readTreeCpuTime } from '../../src/process/cpu.ts';
+import { pinned, readCpuTime, readTreeCpuTime } from '../../src/process/cpu.ts';
 
 const arm: ArmSample = { perSecond: 1_000, p50Ms: 1, p99Ms: 2, answered: 1_000, errors: 0, non2xx: 0 };
+
 const pair = (conditions: Partial<PairConditions>, head = arm): PairSample => ({
   base: arm,
   head,
   conditions: { generatorBusy: 0.5, ...conditions },
 });
+
 const codes = (sample: PairSample) => doubtPair(sample).map((doubt) => doubt.code);
 
 test('a quiet pair raises no doubt', () => {

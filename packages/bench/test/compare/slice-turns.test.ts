@@ -19,7 +19,7 @@ function turnsOf(fromMs: number, toMs: number) {
     sliceMs: 100,
     fromMs: beganMs + fromMs,
     toMs: beganMs + toMs,
-    now: () => performance.now(),
+    clock: performance,
   });
   for (const arm of ['base', 'head'] as const) {
     turns.gateOf(arm).attach({ resume: () => begun.push(arm), inFlight: () => inFlight[arm] });

@@ -1,34 +1,63 @@
 import type { ScenarioIssue } from '../errors.ts';
-import type { FeedRow } from '../load/compile-flows.ts';
-import type { Auth, Flow } from './scenario.ts';
 
-/** What `{{…}}` in a step may name: saved values and feed rows by their names, and `env` for environment variables. */
-export type TemplateScope = Readonly<Record<string, unknown>>;
+/** A session: steps in order, with values of its own. */
+export interface Flow {
+  readonly name: string;
+  /** Sessions of this flow for each `weight` of all, evenly mixed. @defaultValue 1 */
+  readonly weight?: number;
+  readonly steps: readonly FlowStep[];
+}
+
+/** One request of a session. Path, header values and body may hold `{{name}}`. */
+export interface FlowStep {
+  /** For reports. @defaultValue method and path as written */
+  readonly name?: string;
+  /** @defaultValue `'GET'` */
+  readonly method?: string;
+  readonly path: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+  readonly check?: StepCheck;
+  /** Values that later steps of the session name. A value that is not there fails the step. */
+  readonly save?: Readonly<Record<string, SaveSource>>;
+  /** Pause before the next step. @defaultValue 0 */
+  readonly thinkMs?: number;
+}
+
+/** What an answer must be; a step whose check fails ends its session. */
+export interface StepCheck {
+  /** One of these. @defaultValue any of 200–399 */
+  readonly status?: number | readonly number[];
+  /** Text that the body holds. */
+  readonly contains?: string;
+  /** Values by their path in a JSON body: `{ "items[0].id": 7 }`. */
+  readonly json?: Readonly<Record<string, string | number | boolean | null>>;
+  /** Longest time the step may take. */
+  readonly maxMs?: number;
+}
+
+/** Where a saved value comes from. */
+export type SaveSource =
+  | { /** Path in a JSON body. */ readonly json: string }
+  | { /** Name of a header. */ readonly header: string }
+  | { /** Its first group, or all of the match. */ readonly regex: string };
+
+/** Credentials sent with every request; `{{env.NAME}}` reads the environment, so that no secret stands in a file. */
+export type Auth =
+  | { readonly bearer: string }
+  | { readonly basic: { readonly user: string; readonly password: string } };
 
 /** A compiled template. */
-export interface Template {
-  /** True when it names nothing: the text is always the same. */
-  readonly constant: boolean;
+interface Template {
   /** @throws Error naming the value that is missing */
   render(scope: TemplateScope): string;
 }
 
+/** What `{{…}}` in a step may name: saved values and feed rows by their names, and `env` for environment variables. */
+export type TemplateScope = Readonly<Record<string, unknown>>;
+
 const placeholder = /\{\{\s*([^{}]*?)\s*\}\}/g;
 const name = /^[A-Za-z_$][\w$-]*(?:\.[\w$-]+|\[\d+\])*$/;
-
-/** Why a text is no template, or `undefined`. */
-export function explainTemplate(text: string): string | undefined {
-  for (const [whole, inner = ''] of text.matchAll(placeholder)) {
-    if (!name.test(inner)) return `\`${whole}\` must name a value, such as \`{{user.id}}\``;
-  }
-  if (text.replace(placeholder, '').includes('{{')) return '`{{` is not closed; write it as `{{user.id}}`';
-  return undefined;
-}
-
-/** What a template names, in its order: `user.id` of `{{ user.id }}`. */
-export function namesOf(text: string): string[] {
-  return [...text.matchAll(placeholder)].map(([, inner = '']) => inner);
-}
 
 /**
  * Compiles a text with `{{name}}` or `{{name.path[0]}}`. Values are inserted as text; objects as JSON. In a path they are
@@ -45,9 +74,8 @@ export function compileTemplate(
     from = match.index + match[0].length;
   }
   parts.push({ text: text.slice(from) });
-  if (parts.length === 1) return { constant: true, render: () => text };
+  if (parts.length === 1) return { render: () => text };
   return {
-    constant: false,
     render: (scope) =>
       parts
         .map((part) => {
@@ -60,6 +88,20 @@ export function compileTemplate(
   };
 }
 
+/** Why a text is no template, or `undefined`. */
+export function explainTemplate(text: string): string | undefined {
+  for (const [whole, inner = ''] of text.matchAll(placeholder)) {
+    if (!name.test(inner)) return `\`${whole}\` must name a value, such as \`{{user.id}}\``;
+  }
+  if (text.replace(placeholder, '').includes('{{')) return '`{{` is not closed; write it as `{{user.id}}`';
+  return undefined;
+}
+
+/** What a template names, in its order: `user.id` of `{{ user.id }}`. */
+export function namesOf(text: string): string[] {
+  return [...text.matchAll(placeholder)].map(([, inner = '']) => inner);
+}
+
 /** Reads `items[0].id` from a value; own properties only. */
 export function readPath(value: unknown, path: string): unknown {
   let current: unknown = value;
@@ -69,18 +111,6 @@ export function readPath(value: unknown, path: string): unknown {
     current = Object.hasOwn(current, property) ? (current as Record<string, unknown>)[property] : undefined;
   }
   return current;
-}
-
-/** A `{{…}}` in a flow, and where it stands. */
-interface NamedValue {
-  /** `flows[0].steps[1].path`. */
-  readonly place: string;
-  /** `user.id`. */
-  readonly path: string;
-  /** `user`. */
-  readonly root: string;
-  /** An earlier step of the session saves it. */
-  readonly isSaved: boolean;
 }
 
 /** What the templates of a scenario may name. */
@@ -107,6 +137,9 @@ export function findUnknownNames({ flows = [], feeds = {}, auth }: NamedSources)
   return issues;
 }
 
+/** A row of a feed: named values. */
+export type FeedRow = Readonly<Record<string, unknown>>;
+
 /** Columns that no row of their feed has, and variables that the environment lacks. Known once the feeds are read. */
 export function findMissingValues(
   flows: readonly Flow[],
@@ -130,6 +163,18 @@ export function findMissingValues(
     issues.set(`${place} ${path}`, { path: place, message });
   }
   return [...issues.values()];
+}
+
+/** A `{{…}}` in a flow, and where it stands. */
+interface NamedValue {
+  /** `flows[0].steps[1].path`. */
+  readonly place: string;
+  /** `user.id`. */
+  readonly path: string;
+  /** `user`. */
+  readonly root: string;
+  /** An earlier step of the session saves it. */
+  readonly isSaved: boolean;
 }
 
 function* namedValues(flows: readonly Flow[]): Generator<NamedValue> {
