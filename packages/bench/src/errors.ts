@@ -1,5 +1,5 @@
 /**
- * Every error this package throws on purpose. `code` is stable; the message names the repair.
+ * Codes of every error that this package throws on purpose. They are stable; each message names the repair.
  *
  * | code | meaning |
  * | --- | --- |
@@ -30,7 +30,7 @@ export type BenchErrorCode =
   | 'ERR_WEIR_BENCH_SERVICE'
   | 'ERR_WEIR_BENCH_OPTION';
 
-/** Base of the catalogue, so that one `instanceof` separates our refusals from bugs. */
+/** Base class of every error that this package throws on purpose. */
 export class BenchError extends Error {
   override readonly name: string = 'BenchError';
   readonly code: BenchErrorCode;
@@ -47,7 +47,7 @@ export interface ScenarioIssue {
   readonly message: string;
 }
 
-/** Thrown by `defineBench`, `parseScenario` and `loadScenario`; its message is one line naming every mistake. */
+/** Mistakes in a scenario, thrown by `defineBench`, `parseScenario` and `loadScenario`. Its message names every mistake in one line. */
 export class ScenarioError extends BenchError {
   override readonly name = 'ScenarioError';
   readonly issues: readonly ScenarioIssue[];
@@ -68,7 +68,7 @@ export class ScenarioFileError extends BenchError {
   }
 }
 
-/** The target is outside the allow-list. Thrown before a single byte is sent. */
+/** The target is not on the allow-list. Thrown before anything is sent. */
 export class TargetRefusedError extends BenchError {
   override readonly name = 'TargetRefusedError';
 
@@ -81,7 +81,7 @@ export class TargetRefusedError extends BenchError {
   }
 }
 
-/** The target redirects to where no load is allowed. The redirect was not followed. */
+/** The target redirects to a host that is not on the allow-list. The redirect was not followed. */
 export class RedirectRefusedError extends BenchError {
   override readonly name = 'RedirectRefusedError';
 
@@ -106,7 +106,7 @@ export class TargetUnreachableError extends BenchError {
   }
 }
 
-/** A start or set-up command died, or its server never answered. What it had started has been stopped. */
+/** A start or set-up command failed, or its server did not answer. Its processes have been stopped. */
 export class StartError extends BenchError {
   override readonly name = 'StartError';
 
@@ -119,7 +119,7 @@ export class StartError extends BenchError {
   }
 }
 
-/** Something listens already where a target is to be started; it would be measured in its place. Nothing was started. */
+/** Another server already listens at the target, and would be measured instead. Nothing was started. */
 export class TargetPortTakenError extends BenchError {
   override readonly name = 'TargetPortTakenError';
 
@@ -131,11 +131,11 @@ export class TargetPortTakenError extends BenchError {
   }
 }
 
-/** The target that `start` began ended by itself while it was measured. */
+/** The target that `start` began ended during the run. */
 export class TargetEndedError extends BenchError {
   override readonly name = 'TargetEndedError';
 
-  /** @param how as a {@link StartedTarget} tells it */
+  /** @param how as {@link StartedTarget.ended} reports it */
   constructor(target: string, how: string, afterMs: number) {
     super(
       'ERR_WEIR_BENCH_TARGET_ENDED',
@@ -144,7 +144,7 @@ export class TargetEndedError extends BenchError {
   }
 }
 
-/** `--base` or `--head` names nothing that can be built and started. */
+/** `--base` or `--head` is not a directory, commit or command that can be started. */
 export class ArmError extends BenchError {
   override readonly name = 'ArmError';
 
@@ -183,7 +183,7 @@ export class ProfileError extends BenchError {
   }
 }
 
-/** A branch cannot hold a history, or holds none of that name. */
+/** A branch cannot hold a history, or has no history of that name. */
 export class HistoryBranchError extends BenchError {
   override readonly name = 'HistoryBranchError';
 
@@ -192,7 +192,7 @@ export class HistoryBranchError extends BenchError {
   }
 }
 
-/** The Weir service cannot be reached, or refuses. */
+/** The Weir service cannot be reached, or refuses a request. */
 export class ServiceError extends BenchError {
   override readonly name = 'ServiceError';
 

@@ -386,6 +386,8 @@ test.each(
   ),
 )('in %s the own header %s of a request wins over %j, and one is sent', async (_name, header, auth, load) => {
   const seen = new Set<string>();
+  const stop = new AbortController();
+  let requests = 0;
   const target = await serve((request, _body, response) => {
     const { rawHeaders } = request;
     const values = rawHeaders.filter(
@@ -393,9 +395,12 @@ test.each(
     );
     seen.add(values.join(' and '));
     response.end();
+    requests += 1;
+    if (requests === 5) stop.abort();
   });
   const headers = header === undefined ? {} : { [header]: 'Bearer own' };
-  await runBenchmark({ ...base, durationMs: 100, target, auth, ...load({ path: '/', headers }) });
+  const scenario = { ...base, durationMs: 60_000, target, auth, ...load({ path: '/', headers }) };
+  await runBenchmark(scenario, { signal: stop.signal });
   expect([...seen]).toEqual([header === undefined ? 'Bearer a' : 'Bearer own']);
 });
 

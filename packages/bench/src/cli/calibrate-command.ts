@@ -4,7 +4,7 @@ import { type Command, type CommandContext, exitCode, numberOption, UsageError }
 
 const usage = `weir-bench calibrate [--pairs <n>] [--json]
 
-Compares a small server with itself and tells what slowdown a comparison on this machine can find, in how many seconds.`;
+Compares a small server with itself and prints what slowdown a comparison on this machine can detect, and its duration.`;
 
 async function run(args: readonly string[], context: CommandContext): Promise<number> {
   const { values, positionals } = parseArgs({

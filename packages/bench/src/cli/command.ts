@@ -9,15 +9,15 @@ export interface Command {
   run(args: readonly string[], context: CommandContext): Promise<number>;
 }
 
-/** What a command may touch of its process. */
+/** The parts of the process that a command may use. */
 export interface CommandContext {
   readonly stdout: { write(text: string): unknown };
   readonly stderr: ProgressStream;
-  /** Aborted by the first Ctrl-C, SIGTERM or hangup of the terminal: stop, report what there is. */
+  /** Aborted by the first SIGINT, SIGTERM or SIGHUP: the command stops and reports what was measured. */
   readonly signal: AbortSignal;
 }
 
-/** What `weir-bench` tells the shell. Published: scripts depend on the numbers. */
+/** Exit codes of `weir-bench`. They are stable, since scripts depend on them. */
 export const exitCode: {
   readonly pass: 0;
   readonly regression: 1;
@@ -31,16 +31,16 @@ export const exitCode: {
   /** A regression was found or an objective missed. */
   regression: 1,
   inconclusive: 2,
-  /** The run cannot be believed, or could not be made. */
+  /** The run is doubted, or could not be made. */
   invalid: 3,
   refusedTarget: 4,
   /** Wrong arguments or a wrong scenario (EX_USAGE of sysexits.h). */
   usage: 64,
-  /** Ctrl-C; what was measured so far has been reported. */
+  /** Interrupted, after a report of what was measured. */
   interrupted: 130,
 });
 
-/** The exit code of an error of the catalogue, or `undefined` for a bug. */
+/** The exit code of an error of the catalogue; `undefined` for any other error, which is a bug. */
 export function exitCodeOf(error: unknown): number | undefined {
   if (!(error instanceof BenchError)) return undefined;
   switch (error.code) {

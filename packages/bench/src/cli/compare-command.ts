@@ -22,22 +22,22 @@ import { profileInto } from './profile-command.ts';
 
 const usage = `weir-bench compare <file> --base <build> [--head <build>] [options]
 
-Runs two builds against each other in pairs of fresh processes until the difference is decided.
+Compares two builds in pairs of fresh processes until the difference is decided.
 A build is a directory, a commit (checked out into a worktree), or a command. The scenario's \`start\`
-says how a directory or commit is set up and started; it must listen on the port in PORT.
+sets up and starts a directory or commit; its server must listen on the port in PORT.
 
-  --base <build>      what to compare with
-  --head <build>      what to judge (default: the working directory)
-  --design <design>   duet, or slices where one processor must do (default: as many as there are)
+  --base <build>      the build to compare with
+  --head <build>      the build to judge (default: the working directory)
+  --design <design>   duet (needs two CPUs) or slices (needs one); default by CPU count
   --pairs <n>         pairs before the first look (default 10, slices 15)
-  --max-pairs <n>     pairs after which it stays inconclusive (default 16, slices 21)
+  --max-pairs <n>     pairs at the last look (default 16, slices 21)
   --warmup <s>        load before each measurement (default 4)
   --measure <s>       measured time of each pair (default 2)
   --connections <n>   to each build (default 8)
-  --effect <percent>  the change that matters: "same" means within it (default 5)
+  --effect <percent>  "same" means within this (default 5)
   --json <file>       write the result as JSON (- for standard output)
   --report <kind>=<file>  text, html, markdown, junit, csv, json, github (repeatable)
-  --profile <dir>     when head is slower, profile both and name the culprits
+  --profile <dir>     profile both builds when head is slower, and name the culprits
   --quiet             no progress`;
 
 async function run(args: readonly string[], context: CommandContext): Promise<number> {
@@ -106,7 +106,7 @@ async function run(args: readonly string[], context: CommandContext): Promise<nu
     });
     const measured = { kind: 'comparison', result } as const;
     context.stdout.write(renderReport(measured, values.json === '-' ? 'json' : 'text'));
-    // Standard output may hold the result alone.
+    // With --json -, standard output holds only the result.
     const told = values.json === '-' ? { ...context, stdout: context.stderr } : context;
     const tell = (message: string): void => void context.stderr.write(`weir-bench: ${message}\n`);
     let profile: ProfileResult | undefined;
@@ -132,7 +132,7 @@ async function run(args: readonly string[], context: CommandContext): Promise<nu
   }
 }
 
-/** A build that cannot be profiled, or an interruption meanwhile, does not take the verdict back. */
+/** Profiles a slower build. A failure or an interruption leaves the verdict as it is. */
 async function profileSlower(
   directory: string,
   builds: {
@@ -154,7 +154,7 @@ async function profileSlower(
   }
 }
 
-/** Fewer than nine pairs cannot be significant at the first of several looks. */
+/** At least nine pairs are required, since fewer cannot be significant at the first of several looks. */
 function readPlan(
   design: CompareDesign,
   pairs: string | undefined,
@@ -167,5 +167,5 @@ function readPlan(
   return { minPairs, maxPairs: Math.max(minPairs, count('--max-pairs', most, defaults.maxPairs)) };
 }
 
-/** `weir-bench compare`: the verdict as an exit code. */
+/** `weir-bench compare`. Its exit code is the verdict. */
 export const compareCommand: Command = { usage, run };

@@ -7,11 +7,10 @@ import { type Command, type CommandContext, exitCode, numberOption, UsageError }
 
 const usage = `weir-bench history <place> <name> [options]
 
-Tells where a benchmark's history changed for good, and with which commit. Runs are appended by
-weir-bench run <file> --history <place>; a place is a directory, git:<branch>, or the URL of a Weir service
-(its token in WEIR_TOKEN).
+Finds permanent changes in a benchmark's history, and their commits. weir-bench run <file> --history <place> appends
+a run. A place is a directory, git:<branch>, or the URL of a Weir service (token in WEIR_TOKEN).
 
-  --last <n>      look at the last n runs only (default 200)
+  --last <n>      use the last n runs only (default 200)
   --json          print the changes as JSON
   --fail          exit with 1 when the latest change is for the worse and at most --recent runs old
   --recent <n>    (default 10)`;

@@ -2,7 +2,7 @@
 import { createRequire } from 'node:module';
 import { type Command, type CommandContext, exitCode, exitCodeOf, UsageError } from './command.ts';
 
-/** Loaded when called: a wrong argument should not wait for the load generator to be parsed. */
+/** Each command is imported when it is called, so that a wrong argument does not load the generator. */
 const commands: Readonly<Record<string, () => Promise<Command>>> = {
   run: async () => (await import('./run-command.ts')).runCommand,
   profile: async () => (await import('./profile-command.ts')).profileCommand,
@@ -17,11 +17,11 @@ const overview = `weir-bench <command>
   run <file>                     run a benchmark and report it
   profile <file> --base <build>  name what makes a build slower
   micro <file>                   compare two functions
-  calibrate                      tell what this machine can detect
-  history <place> <name>         tell where a history of runs changed
+  calibrate                      measure what slowdown this machine can detect
+  history <place> <name>         find changes in a history of runs
   compare <file> --base <build>  judge a build against another
 
-weir-bench <command> --help tells a command's options.
+weir-bench <command> --help prints a command's options.
 Exit codes: 0 pass, 1 regression or missed objective, 2 inconclusive, 3 invalid run, 4 refused target, 64 usage, 130 interrupted.`;
 
 async function main(argv: readonly string[], context: CommandContext): Promise<number> {
@@ -48,7 +48,7 @@ async function main(argv: readonly string[], context: CommandContext): Promise<n
   return run(args, context);
 }
 
-/** One clear line for every expected failure; only a bug shows its stack. */
+/** Prints one line for an expected failure, and the stack of a bug. @returns the exit code */
 function report(error: unknown): number {
   if (interrupt.signal.aborted && error === interrupt.signal.reason) {
     process.stderr.write('weir-bench: interrupted before there was anything to report\n');
@@ -72,7 +72,7 @@ function isSystemError(error: unknown): boolean {
 const interrupt = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, () => {
-    // The second one does not wait for the report; a terminal that closes may send more than one hangup by itself.
+    // A second signal exits without a report. A second SIGHUP does not, since a closing terminal may send several.
     if (interrupt.signal.aborted && signal !== 'SIGHUP') process.exit(exitCode.interrupted);
     interrupt.abort();
   });

@@ -13,15 +13,15 @@ import { type Command, type CommandContext, exitCode, UsageError } from './comma
 const usage = `weir-bench run <file> [options]
 weir-bench run <name> --service <url> [options]
 
-Runs the scenario of a .json, .ts or .js file and prints what it measured; with --service a benchmark that a Weir
-service has in its configuration, there (its token in WEIR_TOKEN).
+Runs the scenario of a .json, .ts or .js file and prints the result. With --service, a Weir service runs a benchmark of
+its configuration (token in WEIR_TOKEN).
 
-  --json <file>    write the result as JSON (- for standard output, then nothing else is printed there)
-  --slo <text>     an objective beside the scenario's, e.g. "p99 < 250ms" (repeatable)
-  --allow <host>   a target besides loopback: host, host:port or *.domain (repeatable)
+  --json <file>    write the result as JSON (- for standard output, which then holds nothing else)
+  --slo <text>     an additional objective, e.g. "p99 < 250ms" (repeatable)
+  --allow <host>   allow a target other than loopback: host, host:port or *.domain (repeatable)
   --history <place>  append the result to a directory, git:<branch>, or a Weir service (its URL)
   --report <kind>=<file>  text, html, markdown, junit, csv, json, prometheus, github (repeatable)
-  --ignore-doubts  report them, but do not exit with 3 for them
+  --ignore-doubts  report doubts without exit code 3
   --quiet          no progress`;
 
 async function run(args: readonly string[], context: CommandContext): Promise<number> {
@@ -59,7 +59,7 @@ async function run(args: readonly string[], context: CommandContext): Promise<nu
   if (result === undefined) return exitCode.interrupted;
   const subject = { kind: 'run', result } as const;
   context.stdout.write(renderReport(subject, values.json === '-' ? 'json' : 'text'));
-  // Standard output may hold the result alone.
+  // With --json -, standard output holds only the result.
   const stdout = values.json === '-' ? context.stderr : context.stdout;
   await attemptAll(
     [
@@ -126,5 +126,5 @@ function exitCodeOfResult(result: BenchmarkResult, ignoreDoubts: boolean, contex
   return result.objectives.every((objective) => objective.met) ? exitCode.pass : exitCode.regression;
 }
 
-/** `weir-bench run`: 0 when the run is whole and something was answered. */
+/** `weir-bench run`. */
 export const runCommand: Command = { usage, run };

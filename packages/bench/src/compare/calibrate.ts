@@ -5,16 +5,16 @@ import { mulberry32 } from '../stats/sign-flip.ts';
 import { look, lookSizes, type PairedMetric, type SequentialPlan, slicesPlan } from '../stats/verdict.ts';
 import { type CompareResult, compareBuilds, type DuetLoad, gatedMetrics } from './compare-builds.ts';
 
-/** What this machine can detect. */
+/** The slowdown that comparisons on this machine can detect. */
 export interface Calibration {
   /** Standard deviation of the log ratio of two equal builds, by metric. */
   readonly spread: Readonly<Record<string, number>>;
-  /** The smallest slowdown that is found in at least 90 % of comparisons; `null` when not even 30 % is, or after an abort. */
+  /** The smallest slowdown that at least 90 % of comparisons find; `null` when it is above 30 %, or after an abort. */
   readonly detectable: number | null;
-  /** Seconds that finding it takes on average. */
+  /** Seconds that a comparison takes on average to find it. */
   readonly seconds: number;
   readonly secondsPerPair: number;
-  /** The comparison of equal builds itself; anything but `same` is a reason to look at the machine. */
+  /** The comparison of equal builds. A verdict other than `same` shows a problem of the machine. */
   readonly comparison: CompareResult;
 }
 
@@ -29,11 +29,11 @@ export interface CalibrateOptions {
 
 const candidates = [0.02, 0.03, 0.04, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3];
 const trials = 200;
-/** Thousands of comparisons are simulated; a sample of the sign flips is as exact and finds hardly less. */
+/** Thousands of comparisons are simulated; a sample of the sign flips keeps the test exact at nearly the same power. */
 const flips = 2_048;
 const power = 0.9;
 
-/** Compares a small server with itself, and works out from the spread what a comparison on this machine can find. */
+/** Compares a small server with itself, and derives from the spread which slowdown a comparison on this machine detects. */
 export async function calibrate(options: CalibrateOptions = {}): Promise<Calibration> {
   const { pairs = 10, load, signal, onPair } = options;
   const script = fileURLToPath(new URL(`./calibration-server${extname(import.meta.url)}`, import.meta.url));

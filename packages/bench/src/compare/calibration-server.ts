@@ -1,4 +1,4 @@
-/** What `weir-bench calibrate` loads: node:http with about as much work as a small handler does. */
+/** The server that `weir-bench calibrate` loads: node:http with the work of a small handler. */
 import { createServer } from 'node:http';
 
 createServer((_request, response) => {

@@ -29,11 +29,11 @@ export interface CompareOptions {
   readonly base: Arm;
   readonly head: Arm;
   readonly scenario: Scenario;
-  /** Replaces the scenario's own connections and times, which are made for a single run. */
+  /** Replaces the scenario's connections and times, which are meant for a single run. */
   readonly load?: DuetLoad;
-  /** @defaultValue `duet`, or `slices` where there is one processor only */
+  /** @defaultValue `duet` with two processors or more, else `slices` */
   readonly design?: CompareDesign;
-  /** @defaultValue 10, 13 and 16 pairs; in slices, whose spread is wider, 15, 18 and 21 */
+  /** @defaultValue looks at 10, 13 and 16 pairs; for `slices`, whose spread is wider, at 15, 18 and 21 */
   readonly plan?: SequentialPlan;
   readonly judge?: JudgeOptions;
   readonly limits?: DistrustLimits;
@@ -45,10 +45,10 @@ export interface CompareOptions {
   readonly random?: () => number;
 }
 
-/** Told after each pair. */
+/** Reported after each pair. */
 export interface CompareProgress {
   readonly pairs: number;
-  /** At which the data is looked at next. */
+  /** Number of pairs at the next look. */
   readonly nextLook: number;
   readonly metrics: readonly MetricVerdict[];
 }
@@ -61,13 +61,13 @@ export interface CompareResult {
   readonly head: string;
   readonly startedAt: string;
   readonly durationMs: number;
-  /** `invalid`: the measurements cannot be believed, or a build ended by itself or failed; `doubts` tell why. */
+  /** `invalid`: the measurements are not reliable, or a build crashed or failed; `doubts` has the reasons. */
   readonly verdict: Verdict | 'invalid';
   readonly metrics: readonly MetricVerdict[];
   readonly doubts: readonly Doubt[];
   readonly partial: boolean;
   readonly design: CompareDesign;
-  /** Pinned processors, or null where both arms and the generator ran wherever the kernel put them. */
+  /** Pinned processors, or null when the kernel placed the processes. */
   readonly pinning: CpuPinning | null;
   readonly pairs: readonly PairSample[];
   readonly environment: BenchmarkEnvironment;
@@ -91,9 +91,9 @@ export const duetDefaults: Readonly<Required<DuetLoad>> = Object.freeze({
 });
 
 /**
- * Compares two builds by the parallel duet (or by slices, where one processor must do), pair after pair of fresh processes, until every
- * gated metric (answers per second, median latency, processor time per request) is decided or the last look is reached. Not
- * gated: p99, which between two runs of the same build differs by 7 to 12 %.
+ * Compares two builds in pairs of fresh processes, until every gated metric (answers per second, median latency, processor time per request)
+ * is decided or the last look is reached. `duet` needs two CPUs, `slices` one; the default is chosen by CPU count. p99 is not gated,
+ * since it differs by 7 to 12 % between two runs of one build.
  */
 export async function compareBuilds(options: CompareOptions): Promise<CompareResult> {
   const { base, head, signal, design = chooseDesign(), random = Math.random } = options;
@@ -132,12 +132,12 @@ export async function compareBuilds(options: CompareOptions): Promise<CompareRes
   };
 }
 
-/** One crash makes the comparison invalid, so no further pair is measured. */
+/** One crash makes the comparison invalid, so the comparison stops. */
 function hasEnded(pair: PairSample | undefined): boolean {
   return pair?.base.ended !== undefined || pair?.head.ended !== undefined;
 }
 
-/** The metrics that decide; processor time only where every pair has it. */
+/** The metrics that decide the verdict. Processor time is one of them only when every pair has it. */
 export function gatedMetrics(pairs: readonly PairSample[]): PairedMetric[] {
   const metric = (
     name: string,
@@ -158,8 +158,8 @@ export function gatedMetrics(pairs: readonly PairSample[]): PairedMetric[] {
 }
 
 /**
- * A scenario with a pair's load and its credentials. Its feeds are read once here, before any server is started, so that a mistake in
- * them is one clear error.
+ * A scenario with the load of a pair and its credentials. Its feeds are read here, so that a mistake in them is reported before
+ * any server is started.
  *
  * @throws {@link OptionError} for what cannot be compared
  */

@@ -11,7 +11,7 @@ import {
   type Verdict,
 } from '../stats/verdict.ts';
 
-/** Two implementations of one thing. */
+/** Two implementations of the same function. */
 export interface Micro {
   readonly name: string;
   readonly base: () => unknown;
@@ -19,7 +19,7 @@ export interface Micro {
 }
 
 /**
- * Types and checks a micro-benchmark; its file exports one by default. Return what was computed, so that V8 cannot leave it out.
+ * Types and checks a micro-benchmark, which a file exports by default. Return the computed value, so that V8 cannot remove the computation.
  *
  * @throws {@link OptionError}
  */
@@ -39,7 +39,7 @@ export function defineMicro(micro: Micro): Micro {
 
 /** Options of {@link compareMicro}. */
 export interface CompareMicroOptions {
-  /** Its default export is of `defineMicro`. */
+  /** Its default export is the value of `defineMicro`. */
   readonly file: string;
   /** Measured time of each turn. @defaultValue 50 */
   readonly roundMs?: number;
@@ -57,14 +57,14 @@ export interface MicroResult {
   readonly name: string;
   readonly verdict: Verdict;
   readonly metric: MetricVerdict | undefined;
-  /** Nanoseconds a call, one entry for each fresh process. */
+  /** Nanoseconds per call, one entry for each fresh process. */
   readonly pairs: readonly { readonly base: number; readonly head: number }[];
   readonly partial: boolean;
 }
 
 /**
- * Compares the two implementations of a micro-benchmark in pairs of turns, each pair in a fresh process: what V8 makes of a
- * function differs from process to process, so rounds in one process say little about the next.
+ * Compares the two implementations of a micro-benchmark. Each pair runs in a fresh process, since V8 optimises a function differently from
+ * process to process, so rounds in one process tell little about the next process.
  *
  * @throws {@link ScenarioFileError} when the file does not export a micro-benchmark, or an implementation throws
  */
@@ -92,12 +92,7 @@ export async function compareMicro(options: CompareMicroOptions): Promise<MicroR
   };
 }
 
-/*
- * A process of its own for one pair: runs both implementations by turns, so that whatever disturbs this process
- * disturbs both, and tells its parent the median time of each.
- */
-
-/** What the parent sends. */
+/** The message of the parent. */
 export interface MicroPlan {
   readonly file: string;
   readonly roundMs: number;
@@ -105,7 +100,7 @@ export interface MicroPlan {
   readonly headFirst: boolean;
 }
 
-/** What it gets: nanoseconds a call. */
+/** The answer: nanoseconds per call, or why there are none. */
 export type MicroAnswer =
   | { readonly name: string; readonly base: number; readonly head: number }
   | { readonly error: string };

@@ -2,11 +2,11 @@ import { doubtSteal, percent } from '../result/doubts.ts';
 import type { Doubt } from '../result/result.ts';
 import type { ArmName, ArmSample, PairConditions, PairSample } from './duet-plan.ts';
 
-/** Where a pair stops being believable; each is a share. */
+/** Limits above which a pair is doubted. Each is a share. */
 export interface DistrustLimits {
   /**
-   * Time in which the generator had work: ran, or waited for its processor. Above it the generator, not the server,
-   * limits the rate, and a change of the server would not show.
+   * Time in which the generator ran or waited for its processor. Above the limit the generator, not the server, limits the
+   * rate, and a change of the server would not show.
    *
    * @defaultValue 0.95
    */
@@ -26,12 +26,12 @@ const distrustDefaults: Readonly<Required<DistrustLimits>> = Object.freeze({
 
 const starvedAbove = 0.2;
 
-/** Of a processor that it shares with the servers: above it a change of the server would hardly show. */
+/** Share of the processor when it is shared with the servers. Above it a change of the server would hardly show. */
 const oneCoreBusyAbove = 0.75;
 
 /**
- * Doubts of the whole: of the machine those that at least half of the pairs share, worded as of the first such pair; of a build those of
- * any pair, since a build that crashes or fails in one of ten is not the same as one that does not.
+ * Doubts about a comparison. A doubt about the machine counts when at least half of the pairs have it; its message is that of the first such
+ * pair. A doubt about a build counts in any pair, since a build that crashes in one of ten pairs is not equal to one that does not.
  */
 export function doubtComparison(pairs: readonly PairSample[], limits: DistrustLimits = {}): Doubt[] {
   const bounds = { ...distrustDefaults, ...limits };
@@ -48,7 +48,7 @@ export function doubtComparison(pairs: readonly PairSample[], limits: DistrustLi
   ];
 }
 
-/** Of all pairs in which a build failed, worded as of the last, where it may have ended. */
+/** One doubt for all pairs in which a build failed. Its message is that of the last one, in which the build may have ended. */
 function doubtBuild(name: ArmName, pairs: readonly PairSample[], bounds: Required<DistrustLimits>): Doubt[] {
   const failed = pairs.filter((pair) => doubtArm(name, pair[name], bounds) !== undefined);
   const last = failed.at(-1);
@@ -56,7 +56,7 @@ function doubtBuild(name: ArmName, pairs: readonly PairSample[], bounds: Require
   return doubt === undefined ? [] : [doubt];
 }
 
-/** Every reason to doubt this pair; none for one that can be believed. */
+/** Every reason to doubt this pair; empty for a reliable one. */
 export function doubtPair(pair: PairSample, limits: DistrustLimits = {}): Doubt[] {
   const bounds = { ...distrustDefaults, ...limits };
   const arms = (['base', 'head'] as const).flatMap((name) => doubtArm(name, pair[name], bounds) ?? []);
@@ -70,7 +70,7 @@ function doubtMachine(pair: PairSample, bounds: Required<DistrustLimits>): Doubt
 
 function doubtGenerator(conditions: PairConditions, demandLimit: number): Doubt[] {
   const { generatorBusy, generatorWaited = 0, targetsRan = 0, oneCore = false } = conditions;
-  // On one processor the generator waits while a server runs, and all of it together is always busy.
+  // On one processor the generator waits while a server runs, and the processor is always busy.
   const waited = oneCore ? Math.max(0, generatorWaited - targetsRan) : generatorWaited;
   const isLimit = oneCore
     ? generatorBusy > oneCoreBusyAbove || waited > starvedAbove
@@ -86,12 +86,12 @@ function doubtGenerator(conditions: PairConditions, demandLimit: number): Doubt[
   return [
     {
       code: 'generator-saturated',
-      message: `the generator was busy ${percent(generatorBusy)} of the time, so it was the limit and not the server; make each request dearer or use fewer connections`,
+      message: `the generator was busy ${percent(generatorBusy)} of the time, so it was the limit and not the server; use requests that take longer, or fewer connections`,
     },
   ];
 }
 
-/** What a build itself did, not the machine. @param where follows what it did, as ` in 1 of 10 pairs` */
+/** Failures of the build itself. @param where is appended to the failure, such as ` in 1 of 10 pairs` */
 function doubtArm(
   name: ArmName,
   arm: ArmSample,
@@ -105,6 +105,6 @@ function doubtArm(
   }
   const share = answered + errors === 0 ? 1 : failedChecks / (answered + errors);
   if (share <= bounds.errors) return undefined;
-  const message = `${name} failed ${percent(share)} of its requests${where}; a failure is not as dear as an answer, so speeds cannot be compared`;
+  const message = `${name} failed ${percent(share)} of its requests${where}; a failure costs less than an answer, so the speeds cannot be compared`;
   return { code: 'errors', message };
 }

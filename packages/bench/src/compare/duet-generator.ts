@@ -9,8 +9,8 @@ import { startTurns, type Turns } from './slice-turns.ts';
 const sliceMs = 100;
 
 /*
- * A process of its own: loads both builds from one event loop, at the same time or in turns, so that whatever disturbs the
- * generator disturbs both, and tells its parent what it saw.
+ * A process of its own. It loads both builds from one event loop, at the same time or in turns, so that every disturbance of the
+ * generator affects both builds, and sends its measurements to its parent.
  */
 
 async function run(plan: DuetPlan): Promise<PairSample> {
@@ -66,7 +66,7 @@ function snapshot(plan: DuetPlan): Snapshot {
     try {
       process.kill(pid, 'SIGUSR2');
     } catch {
-      // It has ended, which its parent tells.
+      // It has ended; the parent reports that.
     }
   }
   const targets = plan.arms.map(({ pid }) => [pid, readTreeCpuTime(pid)?.runNs] as const);
@@ -100,7 +100,7 @@ function summarise({ loads, failedChecks, before, after, turns }: Measured): Pai
     const answered = counts.ok + counts.non2xx;
     const spentNs = difference(before.targets.get(pid), after.targets.get(pid));
     targetsNs = targetsNs === undefined || spentNs === undefined ? undefined : targetsNs + spentNs;
-    // The processor time spans the snapshots, the answers the measured time; the two differ by under a millisecond.
+    // The processor time covers the time between the snapshots, the answers the measured time. They differ by less than a millisecond.
     const perRequestUs = spentNs === undefined || answered === 0 ? undefined : spentNs / 1_000 / answered;
     arms.set(name, {
       perSecond: turns === undefined ? counts.perSecond : perSecondOf(answered, turns.openMs(name)),
@@ -140,5 +140,5 @@ process.once('message', (plan: DuetPlan) => {
     (error: Error) => process.send?.({ error: error.message }, () => process.disconnect()),
   );
 });
-// A parent that dies takes its generator with it.
+// Stops when the parent process exits.
 process.once('disconnect', () => process.exit());

@@ -5,12 +5,12 @@ import type { ResolvedScenario } from '../scenario/scenario.ts';
 import type { TlsTrust } from '../scenario/target.ts';
 
 /**
- * How a pair is measured. `duet`: both builds under load at the same time on one processor, the generator on another. `slices`: the
- * generator and both builds on one processor, the builds loaded in turns of 100 ms.
+ * How a pair is measured. `duet`: both builds run under load at the same time on one processor, the generator on another. `slices`: the
+ * generator and both builds share one processor, and the builds are loaded in turns of 100 ms.
  */
 export type CompareDesign = 'duet' | 'slices';
 
-/** What the generator of one pair is told. Plain data, sent over the process boundary. */
+/** Input of the generator of one pair. Plain data, sent to its process. */
 export interface DuetPlan {
   readonly design: CompareDesign;
   /** Both loads, in the order in which they begin. */
@@ -28,27 +28,27 @@ export interface DuetPlan {
 /** The two builds of a comparison. */
 export type ArmName = 'base' | 'head';
 
-/** What one pair showed: the arms, and how far the machine can be believed. */
+/** Measurements of one pair, and the conditions in which they were made. */
 export interface PairSample {
   readonly base: ArmSample;
   readonly head: ArmSample;
   readonly conditions: PairConditions;
 }
 
-/** What one build showed in one pair. */
+/** Measurements of one build in one pair. */
 export interface ArmSample {
   /** Answers per second. */
   readonly perSecond: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
-  /** Processor time a request took in the server, all its threads and children; absent where the kernel does not tell. */
+  /** Processor time per request, in microseconds, over all threads and children of the server. Absent where the kernel does not report it. */
   readonly cpuUs?: number;
   readonly answered: number;
   readonly errors: number;
   readonly non2xx: number;
-  /** How the server ended by itself during the pair, with its last words. A pair in which one did is no measurement. */
+  /** How the server ended during the pair, with its last line of output. Such a pair is not a measurement. */
   readonly ended?: string;
-  /** Of flows; where it is given, it tells what failed, and a status other than 2xx may be what was asked for. */
+  /** Failed checks of flows. With flows only these are failures, since a check may expect a status other than 2xx. */
   readonly failedChecks?: number;
 }
 
@@ -60,19 +60,19 @@ export interface PairConditions extends RunConditions {
   readonly oneCore?: true;
 }
 
-/** Which processor runs what, in the numbering of `taskset`. */
+/** The processors of the servers and of the generator, in the numbering of `taskset`. */
 export interface CpuPinning {
   readonly targets: number;
   readonly generator: number;
 }
 
-/** `slices` where this process may use one processor only, else `duet`. */
+/** `slices` when this process may use one processor only, else `duet`. */
 export function chooseDesign(): CompareDesign {
   return availableParallelism() < 2 ? 'slices' : 'duet';
 }
 
 /**
- * Processors of those that this process may use: two for a duet, the same one twice for slices. `undefined` when there are too few,
+ * Chooses among the processors that this process may use: two for a duet, one for slices. `undefined` when there are too few,
  * or without `taskset` (util-linux).
  */
 export function planPinning(design: CompareDesign): CpuPinning | undefined {
@@ -87,7 +87,7 @@ export function planPinning(design: CompareDesign): CpuPinning | undefined {
   return generator === undefined || generator === targets ? undefined : { targets, generator };
 }
 
-/** `0-2,5` as numbers. */
+/** Parses a list such as `0-2,5`. */
 export function parseCpuList(list: string): number[] {
   return list
     .trim()

@@ -38,8 +38,8 @@ interface MeasurePairOptions {
 }
 
 /**
- * Measures one pair: both builds in fresh processes on one processor, loaded by one generator. Whichever starts first, no load
- * begins before both are ready, so both get the same traffic from their birth.
+ * Measures one pair: both builds in fresh processes on one processor, loaded by one generator. The load begins when both are ready, so
+ * both receive the same traffic from their start.
  */
 export async function measurePair(options: MeasurePairOptions): Promise<PairSample> {
   const { design, pinning, random, signal } = options;
@@ -60,10 +60,10 @@ export interface StartedArm {
   readonly target: StartedTarget;
 }
 
-/** What {@link startArm} and {@link planLoad} need of their pair. */
+/** Options of {@link startArm} and {@link planLoad}. */
 type PairOptions = Pick<MeasurePairOptions, 'base' | 'head' | 'scenario' | 'trust' | 'pinning' | 'signal'>;
 
-/** Starts one build of a pair on a free port. Its scheme is that of the scenario's target. */
+/** Starts one build of a pair on a free port, with the scheme of the scenario's target. */
 export async function startArm(
   name: ArmName,
   options: PairOptions,
@@ -80,14 +80,14 @@ export async function startArm(
   };
 }
 
-/** Servers are started on this machine; a certificate may be for `localhost` alone. */
+/** The origin of a server that is started on this machine. The certificate of an https target may be valid for `localhost` only. */
 export function originOf(target: string, port: number): string {
   const { protocol, hostname } = new URL(target);
   const host = protocol === 'https:' && hostname === 'localhost' ? 'localhost' : '127.0.0.1';
   return `${protocol}//${host}:${port}`;
 }
 
-/** What the generator of a pair is told. */
+/** The generator's plan for started servers. */
 export function planLoad(
   design: CompareDesign,
   started: readonly StartedArm[],
@@ -101,9 +101,9 @@ export function planLoad(
   return { design, arms, ...(trust === undefined ? {} : { trust }) };
 }
 
-/** Tells of each server that ended by itself how it did. */
+/** Adds to the sample how a server ended, for each that did. */
 export async function withEnds(sample: PairSample, started: readonly StartedArm[]): Promise<PairSample> {
-  // The event of an end may still be waiting.
+  // The event of its end may still be queued.
   await setImmediate();
   let told = sample;
   for (const { name, target } of started) {

@@ -2,6 +2,11 @@ import { Bench } from 'tinybench';
 import { importFile } from '../scenario/import-file.ts';
 import type { Micro, MicroAnswer, MicroPlan } from './compare-micro.ts';
 
+/*
+ * A process of its own for one pair. It runs both implementations by turns, so that every disturbance of the process affects
+ * both, and sends the median time of each to its parent.
+ */
+
 async function measure({ file, roundMs, rounds, headFirst }: MicroPlan): Promise<MicroAnswer> {
   const { default: micro } = (await importFile(file)) as { default?: Micro };
   if (typeof micro?.base !== 'function' || typeof micro.head !== 'function') {

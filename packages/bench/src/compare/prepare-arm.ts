@@ -8,17 +8,17 @@ import { guardWorktree, runSetup } from '../process/process-group.ts';
 import type { StartSpec } from '../scenario/scenario.ts';
 import type { Arm } from './measure-pair.ts';
 
-/** An arm with what was made for it. */
+/** An arm and the worktree that was created for it, if any. */
 export interface PreparedArm extends Arm {
-  /** Removes the worktree, if one was made. */
+  /** Removes the worktree, if one was created. */
   dispose(): Promise<void>;
 }
 
 /** Options of {@link prepareArm}. */
 export interface PrepareArmOptions {
-  /** A directory, a commit of the repository around `directory`, or a command. Tried in this order. */
+  /** A directory, a commit of the repository around `directory`, or a command; tried in this order. */
   readonly source: string;
-  /** Where paths begin and commands run. */
+  /** Paths are relative to it, and commands run in it. */
   readonly directory: string;
   /** The scenario's; its command is replaced when `source` is a command. */
   readonly start: StartSpec | undefined;
@@ -26,9 +26,9 @@ export interface PrepareArmOptions {
 }
 
 /**
- * Turns `--base` or `--head` into something that can be started. A commit is checked out into a worktree of its own outside of the
- * repository; then the scenario's `setup` runs there. Without a `setup` the worktree borrows what is installed in the working directory,
- * and is refused when it needs other dependencies.
+ * Turns `--base` or `--head` into an arm that can be started. A commit is checked out into a worktree outside of the repository, where the
+ * scenario's `setup` runs. Without a `setup` the worktree uses the packages installed in the working directory; a commit with
+ * other dependencies is refused.
  *
  * @throws {@link ArmError} or {@link StartError}
  */
@@ -65,7 +65,7 @@ async function resolveCommit(ref: string, directory: string): Promise<string | u
   return (await git(directory, args, { mayFail: true }))?.trim();
 }
 
-/** Why a source is none, and what to do. A commit that was never fetched is as unknown to git as a misspelt one. */
+/** Why a source cannot be used, and the repair. Git cannot tell a commit that was never fetched from a misspelt one. */
 async function explainUnknown(source: string, directory: string): Promise<string> {
   const what = `\`${source}\` is neither a directory nor a commit, and a command has arguments`;
   const shallow = await git(directory, ['rev-parse', '--is-shallow-repository'], { mayFail: true });
@@ -88,7 +88,7 @@ async function checkOut(
   const dispose = async (): Promise<void> => {
     await git(root, ['worktree', 'remove', '--force', worktree], { mayFail: true });
     await rm(worktree, { recursive: true, force: true });
-    // Where the first command failed or was interrupted.
+    // In case the first command failed or was interrupted.
     await git(root, ['worktree', 'prune'], { mayFail: true });
     guard.kill('SIGKILL');
   };
@@ -109,7 +109,7 @@ async function checkOut(
   }
 }
 
-/** A checkout that is to use what is installed in the working directory. */
+/** A checkout that uses the packages installed in the working directory. */
 interface Checkout {
   /** As the user named it. */
   readonly source: string;
@@ -120,11 +120,11 @@ interface Checkout {
 }
 
 /**
- * Lets a checkout use the packages that are installed in the working directory, instead of installing its own. Every `node_modules` of a
- * package is made anew out of links: to installed packages where they are, to packages of the repository itself (workspaces) as they
- * stand in the checkout. A link to the whole of `node_modules` would run the working directory's.
+ * Lets a checkout use the packages that are installed in the working directory. Each `node_modules` of the checkout consists of links: to
+ * installed packages in the working directory, and to the repository's own packages (workspaces) in the checkout. A link to the whole
+ * `node_modules` would run the workspaces of the working directory.
  *
- * Installed packages are those of the working directory, so the checkout must ask for the same ones.
+ * The checkout must have the same dependencies as the working directory.
  *
  * @throws {@link ArmError} when it asks for others
  */
@@ -138,7 +138,7 @@ async function borrowModules(checkout: Checkout): Promise<void> {
   await assertSameDependencies(checkout);
   for (const place of places) {
     const modules = join(worktree, place, 'node_modules');
-    // A repository may hold its modules itself.
+    // A repository may have its modules committed.
     if (existsSync(modules)) continue;
     await linkEntries(join(root, place, 'node_modules'), modules, checkout);
   }
@@ -157,7 +157,7 @@ async function linkEntries(from: string, to: string, checkout: Checkout): Promis
   }
 }
 
-/** @returns `undefined` for a link that leads nowhere, here or in the checkout: a package that the commit does not have yet */
+/** @returns `undefined` for a broken link, here or in the checkout, such as one to a package that the commit does not have yet */
 async function findTarget(source: string, { root, worktree }: Checkout): Promise<string | undefined> {
   const real = await realpath(source).catch(() => undefined);
   if (real === undefined) return undefined;
@@ -195,7 +195,7 @@ async function assertSameDependencies({ source, commit, root, worktree }: Checko
       readDependencies(join(worktree, file)),
       readDependencies(join(root, file)),
     ]);
-    // Further packages that are installed do no harm.
+    // Additional installed packages are harmless.
     if ([...own].some(([name, range]) => installed.get(name) !== range)) refuse(file);
   }
 }

@@ -4,9 +4,9 @@ import type { Clock } from '../process/cpu.ts';
 /** Options of {@link startTurns}. */
 export interface TurnOptions {
   readonly arms: readonly string[];
-  /** How long each arm is loaded before it is the other's turn. */
+  /** How long each arm is loaded before the other one's turn. */
   readonly sliceMs: number;
-  /** The measured time; turns outside of it are not counted. */
+  /** Begin and end of the measured time. Turns outside of it are not counted. */
   readonly fromMs: number;
   readonly toMs: number;
   readonly clock: Clock;
@@ -15,7 +15,7 @@ export interface TurnOptions {
 /** Loads that take turns on one processor. */
 export interface Turns {
   gateOf(arm: string): LoadGate;
-  /** How much of the measured time an arm had, the end of its last request included. */
+  /** The arm's part of the measured time, up to the end of its last request. */
   openMs(arm: string): number;
   stop(): void;
 }
@@ -28,13 +28,13 @@ interface Arm {
 
 const isDrained = ({ load }: Arm): boolean => load === undefined || load.inFlight() === 0;
 
-/** A turn ends when what it began is answered, but no later than this; a server that answers nothing must not keep the turn. */
+/** A turn ends when its requests are answered, but no later than this, since a server may never answer. */
 const longestDrainMs = 1_000;
 
 /**
- * Gives each arm a turn of `sliceMs`: what it began is awaited before the other's turn begins, so that the processor works for one arm
- * at a time, and the order changes from couple to couple (AB, BA, AB …), so that drift weighs on both alike. Nothing polls:
- * whoever waits on the one processor takes it from the server that is waited for.
+ * Gives each arm turns of `sliceMs`. The requests of a turn are awaited before the next turn begins, so that the processor works for one arm
+ * at a time. The order alternates (AB, BA, AB …), so that drift affects both arms equally. Nothing polls, since polling would take
+ * the only processor from the server.
  */
 export function startTurns(options: TurnOptions): Turns {
   const { sliceMs, fromMs, toMs, clock } = options;
@@ -46,7 +46,7 @@ export function startTurns(options: TurnOptions): Turns {
   const cycle = [first, second, second, first];
   let turn = 0;
   let beganMs = 0;
-  /** Whose turn is over but for what it began. */
+  /** The arm whose turn is over, but whose requests are still in flight. */
   let draining: Arm | undefined;
   let timer: NodeJS.Timeout | undefined;
   let passing: NodeJS.Immediate | undefined;
@@ -69,7 +69,7 @@ export function startTurns(options: TurnOptions): Turns {
     clearImmediate(passing);
     draining = undefined;
     if (beganMs < toMs) arm.openMs += Math.max(0, clock.now() - Math.max(beganMs, fromMs));
-    // Nothing begins after the measured time; the last turns only let the loads notice.
+    // No request begins after the measured time; in the last turns the loads notice its end.
     begin();
   };
   begin();
@@ -84,7 +84,7 @@ export function startTurns(options: TurnOptions): Turns {
         },
         ended: () => {
           if (arm !== draining || !isDrained(arm)) return;
-          // Later than the call, which comes from a client that has not put its own state in order yet.
+          // Deferred, since the client that calls has not updated its own state yet.
           clearImmediate(passing);
           passing = setImmediate(pass, arm);
         },

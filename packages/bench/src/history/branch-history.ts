@@ -14,9 +14,9 @@ const nobody = {
 };
 
 /**
- * A history in a branch of its own that shares no commit with the code: one JSON-lines file a benchmark, one commit a run. Written with
- * git's plumbing, so that neither the work tree nor the index is touched; the branch moves only from the commit that was read, so that
- * two runs at once lose nothing. Where there is no such branch yet, that of `origin` is continued, else one begins.
+ * A history in a branch without the code's commits: one JSON-lines file per benchmark, one commit per run. It uses git's plumbing commands, so
+ * that the work tree and the index stay as they are. The branch is updated only from the commit that was read, so concurrent runs lose no
+ * result. Without a local branch, that of `origin` is continued; without either, a new one begins.
  */
 export function branchHistory(branch: string, directory: string): HistoryStore {
   const ref = `refs/heads/${branch}`;
@@ -34,7 +34,7 @@ export function branchHistory(branch: string, directory: string): HistoryStore {
     (tip === undefined
       ? undefined
       : await git(directory, ['cat-file', 'blob', `${tip}:${file}`], { mayFail: true })) ?? '';
-  /** Once, before the first write: nothing of a branch that holds code is touched. */
+  /** Refuses a branch that holds code, or cannot hold a history. */
   const assertOurs = async (tip: string | undefined): Promise<void> => {
     const valid = await git(directory, ['check-ref-format', '--branch', branch], { mayFail: true });
     if (valid === undefined) throw new HistoryBranchError(branch, 'is no name for a branch');
@@ -59,7 +59,7 @@ export function branchHistory(branch: string, directory: string): HistoryStore {
         const text = withLine(await readText(tip, file), result);
         const commit = await writeCommit(directory, { tip, file, text, message: describe(result) });
         const local = await git(directory, ['rev-parse', '--verify', '--quiet', ref], { mayFail: true });
-        // The old value must still be what was read; for a new branch, nothing.
+        // The branch must still point to the commit that was read; a new branch must not exist.
         const old = local === undefined ? '0'.repeat(commit.length) : (tip ?? '');
         const moved = await git(directory, ['update-ref', ref, commit, old], { mayFail: true });
         if (moved !== undefined) return `${branch} (${commit.slice(0, 10)})`;

@@ -12,21 +12,21 @@ export interface HistoryStore {
    * @throws {@link OptionError}, {@link HistoryBranchError} or {@link ServiceError}
    */
   assertWritable(): Promise<void>;
-  /** @returns where the result now is, for a message */
+  /** @returns the place of the result, for a message */
   append(result: BenchmarkResult): Promise<string>;
   read(name: string): Promise<History>;
 }
 
-/** Results of one benchmark in the order in which they were appended, which is that of their runs. */
+/** Results of one benchmark, oldest first. */
 export interface History {
   readonly results: readonly BenchmarkResult[];
-  /** Lines that could not be read: a write that was cut off, or another format. */
+  /** Lines that could not be parsed: an incomplete write, or another format. */
   readonly skippedLines: number;
 }
 
 /**
- * Appends a result to `<directory>/<name>.jsonl`, one JSON object a line. A single write of a whole line: several processes may
- * append, and one that dies leaves at most a line that is skipped.
+ * Appends a result to `<directory>/<name>.jsonl`, one JSON object per line. Each line is a single write, so several processes may append; a
+ * process that crashes leaves at most one line that readers skip.
  */
 export async function appendHistory(directory: string, result: BenchmarkResult): Promise<string> {
   await mkdir(directory, { recursive: true });
@@ -36,13 +36,13 @@ export async function appendHistory(directory: string, result: BenchmarkResult):
   return file;
 }
 
-/** A history's text with one more line; a last line that was cut off is ended first. */
+/** A history's text with one more line. An incomplete last line is terminated first. */
 export function withLine(text: string, result: BenchmarkResult): string {
   const newline = text === '' || text.endsWith('\n') ? '' : '\n';
   return `${text}${newline}${JSON.stringify(result)}\n`;
 }
 
-/** @throws {@link ScenarioFileError} when there is no history of that name */
+/** Reads `<directory>/<name>.jsonl`. @throws {@link ScenarioFileError} when there is no history of that name */
 export async function readHistory(directory: string, name: string): Promise<History> {
   const file = historyFile(directory, name);
   const text = await readFile(file, 'utf8').catch((cause) => {
@@ -54,7 +54,7 @@ export async function readHistory(directory: string, name: string): Promise<Hist
   return parseHistory(text);
 }
 
-/** A history's text, line by line. */
+/** Parses a history's text. */
 export function parseHistory(text: string): History {
   const results: BenchmarkResult[] = [];
   let skippedLines = 0;
@@ -76,7 +76,7 @@ function parseResult(line: string): BenchmarkResult | undefined {
   }
 }
 
-/** Names of the benchmarks that a directory holds; none when it does not exist. */
+/** Names of the benchmarks in a directory; empty when it does not exist. */
 export async function listHistory(directory: string): Promise<string[]> {
   const files = await readdir(directory).catch(() => []);
   return files
@@ -94,13 +94,13 @@ export function historyFileName(name: string): string {
   return `${encodeURIComponent(name)}.jsonl`;
 }
 
-/** A change with the run that first shows it; `index` is that run's place among all results, unsound ones included. */
+/** A change and the first run after it. `index` is the position of that run among all results, doubted ones included. */
 export interface HistoryChange extends ChangePoint {
   readonly metric: 'perSecond' | 'p50' | 'p99';
   /** Whether the change is for the worse. */
   readonly worse: boolean;
   readonly startedAt: string;
-  /** Absent when the run knew none. */
+  /** Commit of that run, if known. */
   readonly commit?: string;
   /** The commit of the run before it. */
   readonly previousCommit?: string;
@@ -117,8 +117,8 @@ const series: readonly {
 ];
 
 /**
- * Change points of a benchmark's history. Partial runs and runs that could not be believed are left out. An open loop's rate is its
- * schedule, so there only latencies count.
+ * Change points of a benchmark's history. Partial and doubted runs are excluded. The rate of an open loop is its schedule, so only its
+ * latencies are analysed.
  */
 export function findHistoryChanges(
   results: readonly BenchmarkResult[],

@@ -7,15 +7,15 @@ import { appendHistory, type HistoryStore, readHistory } from './history.ts';
 
 /** Options of {@link openHistory}. */
 export interface OpenHistoryOptions {
-  /** Of the service, with the role `bench`. */
+  /** Token of the service, with the role `bench`. */
   readonly token?: string | undefined;
-  /** In the repository whose branch holds the history. @defaultValue the working directory */
+  /** A directory of the repository with the history's branch. @defaultValue the working directory */
   readonly directory?: string;
 }
 
 /**
- * Opens a history by its place: `git:<branch>` is a branch of its own in the repository, `http://…` or `https://…` a Weir service,
- * anything else a directory.
+ * Opens a history. `git:<branch>` is a branch of the repository, `http://…` or `https://…` a Weir service, any other place a
+ * directory.
  *
  * @throws {@link OptionError} for a branch that cannot be one
  */
@@ -33,10 +33,10 @@ export function openHistory(place: string, options: OpenHistoryOptions = {}): Hi
 
 const readLast = 1_000;
 
-/** A history that a Weir service keeps, beside the runs that it made itself. */
+/** A history in a Weir service, together with the service's own runs. */
 function serviceHistory(service: ServiceAddress): HistoryStore {
   return {
-    /** Only that it is there: whether the token may push is known when it does. */
+    /** Checks only that the service answers. The service checks the token when a result is pushed. */
     async assertWritable() {
       const response = await askService(service, '/healthz');
       await response.body?.cancel();
@@ -46,7 +46,7 @@ function serviceHistory(service: ServiceAddress): HistoryStore {
       const response = await askService(service, `/benchmarks/${serviceName(result.name)}/results`, {
         method: 'POST',
         body,
-        // A result that is pushed twice, because an answer was lost, is one.
+        // A result that is pushed again, because the answer was lost, is stored once.
         headers: { 'idempotency-key': createHash('sha256').update(body).digest('hex') },
       });
       await response.body?.cancel();
@@ -55,7 +55,7 @@ function serviceHistory(service: ServiceAddress): HistoryStore {
     async read(name) {
       const path = `/benchmarks/${serviceName(name)}/runs?limit=${readLast}`;
       const runs = (await (await askService(service, path)).json()) as ServiceRun[];
-      // Newest first there, oldest first here.
+      // The service returns the newest run first.
       const results = runs
         .reverse()
         .flatMap(({ result }): BenchmarkResult[] => (result === null ? [] : [result]));

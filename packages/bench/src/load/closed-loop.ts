@@ -6,12 +6,12 @@ import { connectTarget, readyEvent, type TlsTrust } from '../scenario/target.ts'
 import type { LoadOptions } from './measurement.ts';
 import { locationOf, type ResponseHead, ResponseParser } from './response-parser.ts';
 
-/** Lets requests begin or holds them back, for loads that take turns. */
+/** Holds requests back while another load has its turn. */
 export interface LoadGate {
   readonly isOpen: () => boolean;
-  /** Is handed the load: `resume`, to be called when the gate opens, begins what was held back. */
+  /** Receives the load. Call `resume` when the gate opens; it begins the requests that were held back. */
   readonly attach: (load: { resume(): void; inFlight(): number }) => void;
-  /** Is called when a request has ended and is in flight no more. */
+  /** Called after a request has ended. */
   readonly ended: () => void;
 }
 
@@ -24,9 +24,9 @@ const sampleMs = 100;
 const always = (): boolean => true;
 
 /**
- * Loads the target through autocannon's clients: each connection sends its next request when an answer arrives. When
- * the measured time is over nothing new begins, and what is in flight ends or times out, so that the slowest requests
- * are not the ones left out.
+ * Loads the target through autocannon's clients: each connection sends its next request when an answer arrives. After the measured time
+ * no request begins, and those in flight are awaited until they end or time out, so that the slowest requests are not
+ * left out.
  */
 export async function runClosedLoop(options: ClosedLoopOptions): Promise<void> {
   const { scenario, trust, measurement, clock, signal, redirected, gate } = options;
@@ -49,7 +49,7 @@ export async function runClosedLoop(options: ClosedLoopOptions): Promise<void> {
       url: scenario.target,
       connections: scenario.connections,
       pipelining: scenario.pipelining,
-      // The engine never ends by itself; the deadline below does, after which requests in flight are awaited.
+      // The deadline below ends the load before the engine does.
       duration: (plannedMs + scenario.timeoutMs) / 1_000 + 60,
       timeout: Math.ceil(scenario.timeoutMs / 1_000),
       sampleInt: sampleMs,
@@ -81,7 +81,7 @@ export async function runClosedLoop(options: ClosedLoopOptions): Promise<void> {
           },
           idle: () => {
             idle.add(client);
-            // Deferred: the engine re-arms its timer after it has reported a timeout.
+            // Deferred, since the engine restarts its timer after it reported a timeout.
             if (idle.size === clients.length) setImmediate(finish);
           },
         });
@@ -122,17 +122,17 @@ interface ClientObserver {
   readonly timeoutMs: number;
   /** No request begins at this time or later. */
   readonly beginBeforeMs: () => number;
-  /** While false nothing begins; {@link ObservedClient.resume} makes up for it. */
+  /** While false no request begins. {@link ObservedClient.resume} begins those that were held back. */
   readonly mayBegin: () => boolean;
   readonly answered: (startMs: number, endMs: number, head: ResponseHead, bytes: number) => void;
   readonly failed: (startMs: number, endMs: number, kind: FailureKind) => void;
-  /** Called when nothing is in flight and nothing may begin. */
+  /** Called when no request is in flight and none may begin. */
   readonly idle: () => void;
 }
 
 /** A client under observation. */
 interface ObservedClient {
-  /** Begins what `mayBegin` held back. */
+  /** Begins the requests that `mayBegin` held back. */
   resume(): void;
   inFlight(): number;
 }
@@ -140,23 +140,23 @@ interface ObservedClient {
 const reconnectDelayMs = 20;
 
 /**
- * Gives a client of the engine a connection and a parser that lose nothing. On its own the engine accepts any certificate, forgets
- * requests whose connection ends without an answer, pairs later answers with those forgotten requests, waits for the
- * body of a HEAD answer, reconnects in a busy loop, and keeps bodies that nobody reads. Here every request in flight when
- * a connection ends counts as failed, state is cleared with it, and a connection that brought no answer is followed by a pause.
+ * Gives a client of the engine a connection and a parser that count every request. By itself the engine accepts any certificate, forgets
+ * requests whose connection ends without an answer, assigns later answers to those forgotten requests, waits for the
+ * body of a HEAD answer, reconnects in a busy loop, and keeps unread bodies. Here every request in flight when
+ * a connection ends counts as failed, its state is cleared, and after a connection without an answer the client pauses.
  */
 function observeClient(client: EngineClient, observer: ClientObserver): ObservedClient {
   const { clock } = observer;
   const begun: number[] = [];
   let parser: ResponseParser;
   let closing = false;
-  /** The server announced the end of the connection with its latest answer; whatever follows answers nothing. */
+  /** The latest answer announced the end of the connection; further bytes are ignored. */
   let retired = false;
   let answeredHere = 0;
   let bytes = 0;
   let held = 0;
   let receivedMs = 0;
-  /** Requests that were in flight when the bytes being read arrived; no others can be answered by them. */
+  /** Requests that were in flight when the current bytes arrived; only they can be answered by them. */
   let answerable = 0;
   let surplus = false;
   let reconnect: NodeJS.Timeout | undefined;
@@ -201,7 +201,7 @@ function observeClient(client: EngineClient, observer: ClientObserver): Observed
     observer.answered(startMs, receivedMs, head, bytes);
     bytes = 0;
     if (!keepAlive) {
-      // The client must close (RFC 9112 section 9.6); a server that leaves it to the client answers nothing more.
+      // The client must close the connection (RFC 9112 section 9.6), since the server answers no further request on it.
       closing = true;
       retired = true;
       client.conn.destroy();
@@ -258,7 +258,7 @@ function observeClient(client: EngineClient, observer: ClientObserver): Observed
   client._destroyConnection = () => {
     clearTimeout(reconnect);
     const socket = client.conn;
-    // A live client destroys its connection for one reason only: its oldest request timed out.
+    // A live client destroys its connection only when its oldest request timed out.
     if (!client.destroyed) lose('timeout');
     socket.removeAllListeners('close');
     socket.destroy();
@@ -273,7 +273,7 @@ function observeClient(client: EngineClient, observer: ClientObserver): Observed
   };
 }
 
-/** What the engine's client has beyond its public type; the hook `setupClient` hands it out before it connects. */
+/** Members of the engine's client that its public type lacks. The hook `setupClient` receives it before it connects. */
 export interface EngineClient {
   conn: Socket;
   destroyed: boolean;

@@ -13,7 +13,7 @@ import {
 } from '../scenario/flow.ts';
 import type { ResolvedRequest, ResolvedScenario } from '../scenario/scenario.ts';
 
-/** Hands out sessions in the mix of their weights; feeds give each session their next row, and begin again at their end. */
+/** Creates sessions in proportion to the weights. Each session gets the next row of each feed; a feed begins again after its last row. */
 export interface FlowMix {
   begin(): Session;
 }
@@ -31,17 +31,17 @@ export interface CompiledStep {
   readonly check: StepCheck;
   readonly save: readonly (readonly [string, SaveSource])[];
   readonly thinkMs: number;
-  /** A check or a saved value needs the answer's body; the body of any other step is not kept. */
+  /** A check or a saved value needs the answer's body. Other bodies are not kept. */
   readonly readsBody: boolean;
   /** @throws Error naming the value that is missing */
   render(scope: TemplateScope): ResolvedRequest;
 }
 
 /**
- * Reads every feed; the work of a moment without feeds, of seconds with millions of rows.
+ * Compiles the flows and reads every feed, which takes seconds with millions of rows.
  *
  * @throws {@link ScenarioFileError} for a broken feed
- * @throws {@link ScenarioError} for a column or a variable of the environment that is not there
+ * @throws {@link ScenarioError} for a missing column or environment variable
  */
 export function compileFlows(scenario: ResolvedScenario): FlowMix {
   const auth = authHeader(scenario.auth);
@@ -90,7 +90,7 @@ export function compileFlows(scenario: ResolvedScenario): FlowMix {
         scope[feed.name] = feed.rows[feed.next] as FeedRow;
         feed.next = (feed.next + 1) % feed.rows.length;
       }
-      // Smooth weighted round robin: whoever has waited longest for its weight goes next.
+      // Smooth weighted round robin: the flow with the highest credit is next.
       for (const flow of flows) flow.credit += flow.weight;
       const chosen = flows.reduce((best, flow) => (flow.credit > best.credit ? flow : best));
       chosen.credit -= total;
@@ -109,7 +109,7 @@ function oneLine(value: string): string {
   return value;
 }
 
-/** A scenario whose requests carry its credentials; a header of a request's own wins. Flows add theirs when they are compiled. */
+/** A scenario whose requests carry its credentials. A request's own header wins. Flows get theirs when they are compiled. */
 export function authorise(scenario: ResolvedScenario): ResolvedScenario {
   if (scenario.auth === undefined) return scenario;
   const credentials = authHeader(scenario.auth);
@@ -121,9 +121,9 @@ export function authorise(scenario: ResolvedScenario): ResolvedScenario {
 }
 
 /**
- * The header that carries the credentials, its name in lower case, or none.
+ * The header with the credentials, with its name in lower case; empty without `auth`.
  *
- * @throws {@link OptionError} when a variable of the environment is missing
+ * @throws {@link OptionError} when an environment variable is missing
  */
 function authHeader(auth: Auth | undefined): Readonly<Record<string, string>> {
   if (auth === undefined) return {};
@@ -140,8 +140,8 @@ function authHeader(auth: Auth | undefined): Readonly<Record<string, string>> {
 }
 
 /**
- * The credentials that a request with these headers still needs: its own `Authorization` wins, however it is spelled, since header names
- * are case-insensitive (RFC 9110 section 5.1).
+ * The credentials to add to these headers. A request's own `Authorization` wins in any spelling, since header names are case-insensitive
+ * (RFC 9110 section 5.1).
  */
 function credentialsBeside(
   headers: Readonly<Record<string, string>>,
@@ -189,7 +189,7 @@ function parseJsonRows(text: string, file: string): FeedRow[] {
   return rows;
 }
 
-/** CSV of RFC 4180: commas, quotes doubled inside quotes, line breaks inside quotes, CRLF or LF, an optional byte order mark. */
+/** Parses CSV (RFC 4180): commas, doubled quotes and line breaks inside quotes, CRLF or LF, an optional byte order mark. */
 export function parseCsv(text: string, file: string): FeedRow[] {
   const [columns, ...lines] = splitRecords(text.replace(/^\uFEFF/, ''), file);
   if (columns === undefined) return [];
@@ -226,7 +226,7 @@ function splitRecords(text: string, file: string): CsvRecord[] {
     fields.push(quoted?.replaceAll('""', '"') ?? plain);
     line += whole.split('\n').length - 1;
     if (separator === ',') continue;
-    // A line with nothing on it is no record.
+    // An empty line is not a record.
     if (fields.length > 1 || quoted !== undefined || plain !== '') records.push({ line: recordLine, fields });
     fields = [];
     recordLine = line;

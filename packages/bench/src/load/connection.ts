@@ -4,24 +4,24 @@ import type { ResolvedRequest } from '../scenario/scenario.ts';
 import { connectTarget, readyEvent, type TlsTrust } from '../scenario/target.ts';
 import { type ResponseHead, ResponseParser } from './response-parser.ts';
 
-/** An answer with what its owner must know of it. */
+/** A received answer. */
 export interface ReceivedAnswer {
   readonly head: ResponseHead;
-  /** Empty unless {@link HttpConnection.send} was asked to keep it. */
+  /** Empty unless {@link HttpConnection.send} keeps it. */
   readonly body: Buffer;
-  /** Received for it, head included. */
+  /** Received bytes, head included. */
   readonly bytes: number;
   /** Another request may be sent at once. */
   readonly reusable: boolean;
 }
 
-/** What a connection tells its owner. */
+/** Events of a connection. */
 interface ConnectionHandler {
-  /** Usable now; called once. */
+  /** The connection is usable; called once. */
   readonly onReady: (connection: HttpConnection) => void;
   /** The request in flight was answered. */
   readonly onAnswer: (connection: HttpConnection, answer: ReceivedAnswer) => void;
-  /** The connection is gone; whatever was in flight got no answer. */
+  /** The connection has ended; a request in flight got no answer. */
   readonly onLost: (connection: HttpConnection, kind: FailureKind) => void;
 }
 
@@ -36,7 +36,7 @@ export class HttpConnection {
   #busy = false;
   #lost = false;
   #bytes = 0;
-  /** Pieces of the body in flight, where it is kept. */
+  /** Pieces of the body in flight, when it is kept. */
   #body: Buffer[] | undefined;
   #failure: FailureKind = 'cut';
 
@@ -60,7 +60,7 @@ export class HttpConnection {
     socket.once('close', () => this.#lose(this.#ready ? this.#failure : 'refused'));
   }
 
-  /** Only when ready and nothing is in flight. */
+  /** Sends a request. The connection must be ready, with no request in flight. */
   send(request: WireRequest, keepBody = false): void {
     this.#busy = true;
     this.#bytes = 0;
@@ -69,7 +69,7 @@ export class HttpConnection {
     this.#socket.write(request.bytes);
   }
 
-  /** Closes at once, without telling the owner. */
+  /** Closes at once, without an event. */
   destroy(): void {
     this.#lost = true;
     this.#socket.destroy();
@@ -78,7 +78,7 @@ export class HttpConnection {
   #receive(chunk: Buffer): void {
     if (this.#lost) return;
     this.#bytes += chunk.length;
-    // Bytes that nobody asked for make the next answer ambiguous.
+    // Bytes without a request make the next answer ambiguous.
     if (this.#busy && this.#parser.execute(chunk)) return;
     this.#failure = 'malformed';
     this.#lose('malformed');
@@ -100,13 +100,13 @@ export class HttpConnection {
   }
 }
 
-/** A request as it goes over the wire. */
+/** A serialised request. */
 export interface WireRequest {
   readonly method: string;
   readonly bytes: Buffer;
 }
 
-/** Serialises a request for keep-alive HTTP/1.1; `Host` is the target's unless the request sets one. */
+/** Serialises a request for keep-alive HTTP/1.1. `Host` is the target's unless the request sets one. */
 export function toWire(request: ResolvedRequest, host: string): WireRequest {
   const body = request.body === undefined ? undefined : Buffer.from(request.body, 'utf8');
   let head = `${request.method} ${request.path} HTTP/1.1\r\n`;

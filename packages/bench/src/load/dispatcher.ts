@@ -5,13 +5,13 @@ import { HttpConnection, type ReceivedAnswer, type WireRequest } from './connect
 import type { Outcomes } from './measurement.ts';
 import { locationOf, type ResponseHead } from './response-parser.ts';
 
-/** A request with the moment it should begin. */
+/** A request with the time at which it should begin. */
 export interface Exchange {
   readonly dueMs: number;
   readonly request: WireRequest;
-  /** Whether the answer's body is read; without, it is not kept. @defaultValue false */
+  /** Whether the answer's body is kept. @defaultValue false */
   readonly keepBody?: boolean;
-  /** Called exactly once, after the outcome is recorded, with the answer or with the reason why there was none. */
+  /** Called once, after the outcome is recorded, with the answer or the reason of its absence. */
   readonly onEnd?: (answer: Answer | FailureKind, endMs: number) => void;
 }
 
@@ -32,16 +32,16 @@ interface DispatcherOptions {
   readonly timeoutMs: number;
   readonly clock: Clock;
   readonly outcomes: Outcomes;
-  /** Called whenever the last exchange under way has ended. */
+  /** Called whenever no exchange is pending any more. */
   readonly onIdle: () => void;
 }
 
 const reconnectDelayMs = 20;
 
 /**
- * Sends exchanges at the moment it is given them, each on a connection of its own while it lasts. Without a free connection it
- * opens one, up to the bound; beyond that exchanges wait, and one that has not been sent by its timeout is dropped.
- * Whatever happens to a connection or to the server, each exchange has exactly one outcome.
+ * Sends each exchange at once, on a connection that no other exchange uses meanwhile. Without a free connection it opens one, up to the
+ * bound. Above the bound exchanges wait; an exchange that is not sent by its timeout is dropped. Whatever happens to a connection or to the
+ * server, each exchange has exactly one outcome.
  */
 export class Dispatcher {
   readonly #options: DispatcherOptions;
@@ -71,7 +71,7 @@ export class Dispatcher {
     } else this.#send(connection, exchange);
   }
 
-  /** Ends everything at once; what is under way has no outcome. */
+  /** Closes every connection at once. Pending exchanges get no outcome. */
   close(): void {
     clearInterval(this.#sweeper);
     for (const connection of [...this.#idle, ...this.#flights.keys(), ...this.#opening]) connection.destroy();
@@ -150,12 +150,12 @@ export class Dispatcher {
   }
 
   /**
-   * A refused connection fails the exchange that asked for it, and every one that waits when no other connection could take
-   * it; the next attempt pauses a little.
+   * A refused connection fails one waiting exchange, or all of them when there is no other connection. The next attempt is
+   * delayed.
    */
   #refused(): void {
     this.#openNotBeforeMs = this.#options.clock.now() + reconnectDelayMs;
-    // Only those that wait now: each failure may begin another exchange.
+    // Counted before the loop, since each failure may begin another exchange.
     let left = this.#flights.size + this.#opening.size === 0 ? this.#waiting.length - this.#waitingFrom : 1;
     for (; left > 0; left -= 1) {
       const exchange = this.#nextWaiting();

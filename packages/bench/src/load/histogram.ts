@@ -23,7 +23,7 @@ export class LatencyHistogram {
     this.#histogram.recordValue(Math.min(Math.max(Math.round(latencyMs * 1_000), 1), highestUs));
   }
 
-  /** Adds every value of `other`, as if it had been recorded here. */
+  /** Adds every value of `other`. */
   add(other: LatencyHistogram): void {
     this.#histogram.add(other.#histogram);
   }
@@ -59,7 +59,7 @@ interface Interval {
   errors: number;
 }
 
-/** Outcomes from worker threads arrive in batches; an interval stays open this long after its end. */
+/** An interval stays open this long after its end, since worker threads send their outcomes in batches. */
 const graceMs = 2_000;
 
 const maxPoints = 3_600;
@@ -80,21 +80,21 @@ export class Timeline {
     this.#intervalMs = Math.max(1, Math.ceil(durationMs / 1_000 / maxPoints)) * 1_000;
   }
 
-  /** @param latencyMs left out for a request that began before the measured time */
+  /** @param latencyMs `undefined` for a request that began before the measured time */
   answered(endMs: number, latencyMs?: number): void {
     const interval = this.#interval(endMs);
     interval.answered += 1;
     if (latencyMs !== undefined) interval.latency.record(latencyMs);
   }
 
-  /** @param waitedMs given for a timeout, whose wait is a latency too */
+  /** @param waitedMs of a timeout, whose wait counts as a latency */
   failed(endMs: number, waitedMs?: number): void {
     const interval = this.#interval(endMs);
     interval.errors += 1;
     if (waitedMs !== undefined) interval.latency.record(waitedMs);
   }
 
-  /** Closes what is open and returns the points. A last interval under half its length would be noise and is left out. */
+  /** Closes the open intervals and returns the points. A last interval of less than half the length is dropped as noise. */
   end(endMs: number): readonly TimelinePoint[] {
     this.#closeUntil(endMs);
     const restMs = endMs - this.#endOf(this.#points.length - 1);

@@ -10,32 +10,32 @@ import type { ResolvedScenario } from '../scenario/scenario.ts';
 import type { TlsTrust } from '../scenario/target.ts';
 import { LatencyHistogram, Timeline } from './histogram.ts';
 
-/** What every kind of load is given. */
+/** Options of every kind of load. */
 export interface LoadOptions {
   readonly scenario: ResolvedScenario;
   readonly trust: TlsTrust | undefined;
   readonly measurement: Measurement;
   /** Monotonic milliseconds. */
   readonly clock: Clock;
-  /** Stops at once: what is in flight is dropped uncounted. */
+  /** Stops the load at once. Requests in flight are not counted. */
   readonly signal: AbortSignal;
-  /** Told of every answer that points elsewhere. Nothing follows it. */
+  /** Called with the location of every redirect. Redirects are not followed. */
   readonly redirected: (location: string) => void;
 }
 
-/** A load that needs no more time to begin: its feeds are read, its threads run. Only then does the clock start. */
+/** A prepared load, whose feeds are read and whose threads run. The clock starts after that. */
 export type ReadyLoad = (options: LoadOptions) => Promise<void>;
 
 const rateWindowMs = 1_000;
 
-/** Clocks of threads are compared through sums of large numbers; a microsecond covers their rounding. */
+/** Times of other threads are sums of large numbers; a microsecond covers their rounding. */
 const roundingMs = 0.001;
 
 /**
- * Sorts outcomes into the warm-up and the measured time by the moment a request *began* (in an open loop: was due), so that every
- * request that began in the measured time counts once, even when it ended after it, and none that began before does. Rates alone count
- * what *ended* in the measured time, whenever it began: answers that come after it, of an overloaded server, are no throughput of it.
- * All times are of the injected clock, in milliseconds.
+ * Assigns outcomes to the warm-up or the measured time by the moment a request *began* (in an open loop: was due). So a request that
+ * began in the measured time counts once, even when it ends later, and a request that began before does not count. Rates count the answers that
+ * *ended* in the measured time: an answer of an overloaded server that comes after it is not throughput.
+ * All times are milliseconds of the injected clock.
  */
 export class Measurement {
   /** Begin of the warm-up. */
@@ -100,25 +100,25 @@ export class Measurement {
     }
     if (startMs >= this.#endMs - roundingMs) return;
     this.#failures.set(kind, (this.#failures.get(kind) ?? 0) + 1);
-    // A request that waited until its timeout is a latency; one that was cut off early would flatter the percentiles.
+    // A timeout counts as a latency. A connection lost early does not, since it would lower the percentiles.
     const waitedMs = kind === 'timeout' || kind === 'dropped' ? endMs - startMs : undefined;
     if (waitedMs !== undefined) this.#latency.record(waitedMs);
     if (endMs < this.plannedEndMs) this.#timeline.failed(endMs, waitedMs);
   }
 
-  /** The generator itself was `byMs` late with a request that was due at `dueMs`. */
+  /** The generator began a request that was due at `dueMs` `byMs` late. */
   late(dueMs: number, byMs: number): void {
     if (dueMs < this.#measureMs - roundingMs || dueMs >= this.#endMs - roundingMs) return;
     this.#late += 1;
     this.#latestMs = Math.max(this.#latestMs, byMs);
   }
 
-  /** Nothing should begin at this time or later: it would not be counted. */
+  /** A request that begins at this time or later is not counted, so none should begin. */
   get beginBeforeMs(): number {
     return this.plannedEndMs - roundingMs;
   }
 
-  /** Whether a request that begins then is counted. */
+  /** Whether a request that begins at this time is counted. */
   measures(startMs: number): boolean {
     return startMs >= this.#measureMs - roundingMs && startMs < this.#endMs - roundingMs;
   }
@@ -173,12 +173,12 @@ export class Measurement {
     return Object.fromEntries([...this.#statusCodes].sort(([a], [b]) => a - b));
   }
 
-  /** Requests without an answer by reason; reasons that did not occur are left out. */
+  /** Requests without an answer, by reason. Reasons that did not occur are absent. */
   failures(): Partial<Record<FailureKind, number>> {
     return Object.fromEntries([...this.#failures].sort(([a], [b]) => a.localeCompare(b)));
   }
 
-  /** Requests that the generator sent late, and by how much at most. */
+  /** How many requests the generator began late, and the largest delay. */
   lateness(): { readonly late: number; readonly latestMs: number } {
     return { late: this.#late, latestMs: Math.round(this.#latestMs * 1_000) / 1_000 };
   }
@@ -214,17 +214,17 @@ export class Measurement {
   }
 }
 
-/** Told once for every exchange; latency counts from `dueMs`. */
+/** Receives one outcome for every exchange. Latency counts from `dueMs`. */
 export interface Outcomes {
   answered(dueMs: number, endMs: number, status: number, bytes: number): void;
   failed(dueMs: number, endMs: number, kind: FailureKind): void;
-  /** The generator began `byMs` after `dueMs`, for reasons of its own. */
+  /** The generator began the request `byMs` after `dueMs`. */
   late(dueMs: number, byMs: number): void;
-  /** An answer pointed elsewhere; it is counted like any other and never followed. */
+  /** An answer was a redirect. It counts like any other answer and is not followed. */
   redirected(location: string): void;
 }
 
-/** Counts an open loop's outcomes, whose latency begins when a request was due. */
+/** Records the outcomes of an open loop, whose latencies begin at the due time. */
 export function countOutcomes({
   measurement,
   redirected,

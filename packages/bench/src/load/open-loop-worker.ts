@@ -5,20 +5,20 @@ import { batchOutcomes, type WorkerMessage, type WorkerOrder } from './shared-op
 
 const port = parentPort;
 if (port === null) throw new Error('open-loop-worker runs only as a worker thread.');
-const tell = (message: WorkerMessage, transfer: ArrayBuffer[] = []): void =>
+const send = (message: WorkerMessage, transfer: ArrayBuffer[] = []): void =>
   port.postMessage(message, transfer);
 const epochOffsetMs = performance.timeOrigin;
-const told = new Set<string>();
+const reported = new Set<string>();
 const outcomes = {
-  ...batchOutcomes(epochOffsetMs, (batch) => tell(batch, [batch.buffer])),
+  ...batchOutcomes(epochOffsetMs, (batch) => send(batch, [batch.buffer])),
   redirected(location: string): void {
-    // Bounded: a server may point each answer somewhere else.
-    if (told.has(location) || told.size === 100) return;
-    told.add(location);
-    tell({ location });
+    // Bounded, since a server may redirect each request to another location.
+    if (reported.has(location) || reported.size === 100) return;
+    reported.add(location);
+    send({ location });
   },
 };
-tell('ready');
+send('ready');
 const [order] = (await once(port, 'message')) as [WorkerOrder];
 if (order !== 'stop') {
   const ticker = setInterval(outcomes.flush, 200);

@@ -5,10 +5,10 @@ import { toWire, type WireRequest } from './connection.ts';
 import { Dispatcher } from './dispatcher.ts';
 import type { Outcomes } from './measurement.ts';
 
-/** A request that the generator has begun later than this after it was due counts as late. */
+/** A request that the generator begins more than this after its due time counts as late. */
 export const lateMs = 1;
 
-/** A share of an open loop: what one thread does. Plain data, so that it can be sent to a worker. */
+/** One thread's share of an open loop. Plain data, so that it can be sent to a worker. */
 export interface OpenLoopPlan {
   readonly target: string;
   readonly requests: readonly ResolvedRequest[];
@@ -16,13 +16,13 @@ export interface OpenLoopPlan {
   readonly maxConnections: number;
   readonly timeoutMs: number;
   readonly trust?: TlsTrust;
-  /** This thread sends every arrival whose index is `share` modulo `shares`, so that together they stay even. */
+  /** This thread sends the arrivals whose index is `share` modulo `shares`, so the threads together keep even intervals. */
   readonly share: number;
   readonly shares: number;
 }
 
 /**
- * Sends each request when it is due, whether or not earlier ones were answered, and resolves when the last has its outcome.
+ * Sends each request when it is due, whether or not earlier ones were answered. Resolves when the last request has its outcome.
  *
  * @param beginMs when the schedule begins, on `clock`
  */
@@ -64,7 +64,7 @@ export function runOpenLoop(
       onDue: (index, dueMs) => {
         const request = wires[globalIndex(index) % wires.length] as WireRequest;
         dispatcher.begin({ dueMs, request });
-        // Asked when its bytes are with the kernel: what held the process up in between is told too.
+        // Measured after the write, so a stall before it counts as lateness.
         const byMs = clock.now() - dueMs;
         if (byMs > lateMs) outcomes.late(dueMs, byMs);
       },
@@ -82,7 +82,7 @@ export function stagesOf(scenario: ResolvedScenario): readonly RateStage[] | und
   return scenario.rate === undefined ? undefined : [{ durationMs: scenario.durationMs, rate: scenario.rate }];
 }
 
-/** What arrives when, the warm-up at the first stage's rate before it; `undefined` for a closed loop. */
+/** The stages with the warm-up before them, at the rate with which the first stage begins; `undefined` for a closed loop. */
 export function arrivalStages(scenario: ResolvedScenario): readonly RateStage[] | undefined {
   const stages = stagesOf(scenario);
   const first = stages?.[0];
@@ -90,7 +90,7 @@ export function arrivalStages(scenario: ResolvedScenario): readonly RateStage[] 
   return [{ durationMs: scenario.warmupMs, rate: first.from ?? first.rate }, ...stages];
 }
 
-/** Arrival times in milliseconds since the load began, for indices that only grow. */
+/** Arrival times in milliseconds since the load began. Ask for them with increasing indices. */
 interface ArrivalSchedule {
   /** `Infinity` past the last arrival. */
   dueMs(index: number): number;
@@ -131,14 +131,14 @@ interface PacerOptions {
   readonly clock: Clock;
 }
 
-// Timers are good to about a millisecond, and late rather than early.
+// A timer fires up to about a millisecond late.
 const spinMs = 2;
 
 /**
- * Calls back at times a fraction of a millisecond apart. Near a due time it polls the event loop without sleeping, which keeps
- * one core busy at more than about 500 events a second; further from it it sleeps on a timer.
+ * Calls back at times a fraction of a millisecond apart. Within 2 ms of a due time it polls the event loop without sleeping, which keeps
+ * one core busy above about 500 events per second. Otherwise it sleeps on a timer.
  *
- * @returns stops it
+ * @returns a function that stops the pacer
  */
 export function startPacer({ dueMs, onDue, onEnd, clock }: PacerOptions): () => void {
   let index = 0;
@@ -148,7 +148,7 @@ export function startPacer({ dueMs, onDue, onEnd, clock }: PacerOptions): () => 
 
   const tick = (): void => {
     if (stopped) return;
-    // A bounded batch: after a stall, answers are read between the late sends.
+    // Batches are bounded, so that answers are read between the late requests after a stall.
     for (let batch = 0; batch < 64 && nextMs <= clock.now(); batch += 1) {
       onDue(index, nextMs);
       if (stopped) return;

@@ -1,17 +1,17 @@
 /**
  * Frames HTTP/1.1 answers (RFC 9112 section 6): where an answer ends, its status, whether the connection may be used again.
- * It reads each byte of a head once, copies nothing when an answer arrives in one piece, and treats whatever it
- * does not understand as malformed, since a generator that guesses where an answer ends measures nonsense.
+ * It reads each byte of a head once, copies nothing when an answer arrives in one piece, and rejects malformed
+ * answers, since a wrong guess of where an answer ends would make the measurement wrong.
  */
 
-/** The end of a head, found by the parser. */
+/** The head of an answer. */
 export interface ResponseHead {
   readonly status: number;
   /** Status line and header lines, without the empty line. */
   readonly text: string;
 }
 
-/** What a parser tells its owner. */
+/** Events of a parser. */
 interface ResponseHandler {
   /** A piece of the body; valid only until the call returns. */
   readonly onBody?: (chunk: Buffer) => void;
@@ -41,12 +41,12 @@ export class ResponseParser {
     this.#handler = handler;
   }
 
-  /** Must be called before each request's answer arrives; an answer to HEAD has no body. */
+  /** Sets the method of the next answer's request, since an answer to HEAD has no body. */
   expect(method: string): void {
     this.#expectsHead = method === 'HEAD';
   }
 
-  /** @returns false when the bytes are not HTTP/1.1; the connection is then of no further use */
+  /** @returns false when the bytes are not HTTP/1.1; the connection cannot be used any more */
   execute(chunk: Buffer): boolean {
     let data = this.#held.length === 0 ? chunk : Buffer.concat([this.#held, chunk]);
     this.#held = nothing;
@@ -63,7 +63,7 @@ export class ResponseParser {
     return true;
   }
 
-  /** The server ended its side. @returns true when that completed an answer delimited by the connection's end */
+  /** The server ended its side. @returns true when this completed an answer that is delimited by the connection's end */
   finish(): boolean {
     if (this.#state !== 'until-end') return false;
     this.#complete();
@@ -170,7 +170,7 @@ export class ResponseParser {
   }
 }
 
-/** The values of the fields that frame an answer, in lower case; of several lines of a field, joined by commas (RFC 9110 section 5.3). */
+/** The fields that frame an answer, in lower case. Several lines of one field are joined by commas (RFC 9110 section 5.3). */
 interface Framing {
   encoding: string | undefined;
   length: string | undefined;
@@ -179,7 +179,7 @@ interface Framing {
 
 const framingFields = /\r\n(transfer-encoding|content-length|connection):[ \t]*([^\r]*)/gi;
 
-/** One pass over the head: it is read for every answer. */
+/** Reads the fields in one pass, since this runs for every answer. */
 function readFraming(text: string): Framing {
   const framing: Framing = { encoding: undefined, length: undefined, connection: undefined };
   framingFields.lastIndex = 0;
@@ -215,7 +215,7 @@ function keepsAlive(text: string, connection: string | undefined): boolean {
   return !options.includes('close') && (isCurrent || options.includes('keep-alive'));
 }
 
-/** Where a 3xx answer points, as it is written there; `undefined` for any other answer. */
+/** The `Location` of a 3xx answer as received; `undefined` for any other answer. */
 export function locationOf({ status, text }: ResponseHead): string | undefined {
   if (status < 300 || status > 399) return undefined;
   return /\r\nlocation:[ \t]*([^\r]*)/i.exec(text)?.[1]?.trim();

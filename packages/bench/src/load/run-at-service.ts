@@ -2,23 +2,23 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { ServiceError } from '../errors.ts';
 import type { BenchmarkProgress, BenchmarkResult } from '../result/result.ts';
 
-/** Where a Weir service is, and how we may use it. */
+/** Address and token of a Weir service. */
 export interface ServiceAddress {
   /** e.g. `http://127.0.0.1:4040`. */
   readonly url: string;
-  /** Needs the role `bench` for starting runs and pushing results. */
+  /** With the role `bench`, which starts runs and pushes results. */
   readonly token?: string;
 }
 
 /** Options of {@link runAtService}. */
 export interface RunAtServiceOptions {
   readonly service: ServiceAddress;
-  /** Of the service's configuration. */
+  /** Name of a benchmark in the service's configuration. */
   readonly benchmark: string;
-  /** Cancels the run; the promise then resolves with what the service had measured. */
+  /** Cancels the run. The promise then resolves with the partial run. */
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: BenchmarkProgress) => void;
-  /** Called with the run as it is when the stream begins, and when a queued one begins. */
+  /** Called with the run when the event stream begins, and when a queued run begins. */
   readonly onRun?: (run: ServiceRun) => void;
 }
 
@@ -35,9 +35,9 @@ const reconnects = 5;
 const reconnectMs = 1_000;
 
 /**
- * Runs a benchmark where the service is, and follows it to its end. A stream that breaks is asked for again.
+ * Starts a benchmark at a Weir service and follows it to its end. A broken event stream is requested again.
  *
- * @throws {@link ServiceError} when the service refuses, or is lost
+ * @throws {@link ServiceError} when the service refuses the run or becomes unreachable
  */
 export async function runAtService(options: RunAtServiceOptions): Promise<ServiceRun> {
   const { service, benchmark, signal } = options;
@@ -48,7 +48,7 @@ export async function runAtService(options: RunAtServiceOptions): Promise<Servic
   await started.body?.cancel();
   if (location === null)
     throw new ServiceError(service.url, 'told no place of the run; is it a Weir service?');
-  // A cancelled run still has an end to be read.
+  // The end of a cancelled run is still read.
   const cancel = (): void => {
     askService(service, location, { method: 'DELETE' }).then(
       (response) => response.body?.cancel(),
@@ -69,7 +69,7 @@ export async function runAtService(options: RunAtServiceOptions): Promise<Servic
   }
 }
 
-/** @returns the run that ended, or `undefined` when the stream broke before */
+/** @returns the ended run, or `undefined` when the stream broke before */
 async function followOnce(options: RunAtServiceOptions, location: string): Promise<ServiceRun | undefined> {
   const { service, onProgress, onRun } = options;
   const closed = new AbortController();
@@ -90,7 +90,7 @@ async function followOnce(options: RunAtServiceOptions, location: string): Promi
 
 const answerMs = 30_000;
 
-/** What a request to the service may carry. */
+/** Options of {@link askService}. */
 interface ServiceRequest {
   readonly method?: 'GET' | 'POST' | 'DELETE';
   readonly body?: string;
@@ -99,10 +99,10 @@ interface ServiceRequest {
 }
 
 /**
- * Asks the service.
+ * Sends a request to the service.
  *
- * @returns the answer, its status in the 200s; its body must be read or cancelled
- * @throws {@link ServiceError} with the problem that the service tells (RFC 9457), or with why it could not be asked
+ * @returns the answer, with a 2xx status. Read or cancel its body
+ * @throws {@link ServiceError} with the service's problem details (RFC 9457), or with the reason of a failed request
  */
 export async function askService(
   { url, token }: ServiceAddress,
@@ -116,7 +116,7 @@ export async function askService(
   try {
     response = await fetch(target, {
       method,
-      // A token must not travel to where a redirect points.
+      // The token must not be sent to the target of a redirect.
       redirect: 'manual',
       signal,
       headers: {
@@ -137,7 +137,7 @@ export async function askService(
   throw new ServiceError(url, `answered ${response.status}${detail === '' ? '' : ` ${detail}`}${hint}`);
 }
 
-/** A benchmark's name as the service takes it: letters, digits, `.`, `_` and `-`. */
+/** A benchmark's name in the service's alphabet: letters, digits, `.`, `_` and `-`. */
 export function serviceName(name: string): string {
   return name.replace(/[^A-Za-z0-9._-]+/g, '-').slice(0, 100);
 }
@@ -150,7 +150,7 @@ export interface ServerEvent {
 
 const longest = 16_777_216;
 
-/** The events of a stream, until it ends. Comments, ids and retry times are left out. @throws when one is over 16 MiB */
+/** Parses an event stream. Comments, ids and retry times are skipped. @throws when an event is longer than 16 MiB */
 export async function* readEvents(body: AsyncIterable<Uint8Array>): AsyncGenerator<ServerEvent> {
   const decoder = new TextDecoder();
   let held = '';
@@ -159,7 +159,7 @@ export async function* readEvents(body: AsyncIterable<Uint8Array>): AsyncGenerat
   for await (const chunk of body) {
     held += decoder.decode(chunk, { stream: true });
     if (held.length > longest) throw new Error('an event is longer than 16 MiB');
-    // A carriage return at the very end may be half of a line's end.
+    // A final carriage return may be the first half of a CRLF.
     const lines = held.split(/\r\n|\n|\r(?!$)/);
     held = lines.pop() ?? '';
     for (const line of lines) {

@@ -46,12 +46,12 @@ export interface RunBenchmarkOptions {
 const progressMs = 500;
 
 /**
- * Runs a scenario against its target from this process and resolves with what was measured. The generator takes up to
- * one core; run it in a process of its own when this one has other work.
+ * Runs a scenario against its target from this process, and resolves with the result. The generator takes up to one core; run it in a
+ * process of its own when this one has other work.
  *
  * @throws {@link ScenarioError}, {@link ScenarioFileError}, {@link TargetRefusedError} or {@link StartError} before the target is
- * started, {@link StartError} or {@link TargetUnreachableError} before any load; {@link TargetEndedError} when the target that `start`
- * began ends during the run, {@link RedirectRefusedError} when it redirects to where no load is allowed: both end the run
+ * started, {@link StartError} or {@link TargetUnreachableError} before any load; {@link TargetEndedError} when the started target
+ * ends during the run, and {@link RedirectRefusedError} when the target redirects to a host that is not allowed; both end the run
  */
 export async function runBenchmark(
   given: Scenario,
@@ -89,14 +89,14 @@ interface Run extends Required<Pick<RunBenchmarkOptions, 'signal' | 'allowTarget
   readonly onProgress: RunBenchmarkOptions['onProgress'];
 }
 
-/** A target that ends makes the run an error: the figures would describe a server that was not there. */
+/** Measures a started target. A target that ends is an error, since the result would describe a server that was not running. */
 async function measureStarted(run: Run, started: StartedTarget): Promise<BenchmarkResult> {
   const stop = new AbortController();
   void started.ended.then(() => stop.abort());
   const beganMs = run.clock.now();
   try {
     const result = await measure({ ...run, signal: AbortSignal.any([run.signal, stop.signal]) });
-    // The event of its end may still be waiting.
+    // The event of its end may still be queued.
     await setImmediate();
     if (run.signal.aborted || !started.hasEnded()) return result;
   } catch (error) {
@@ -106,7 +106,7 @@ async function measureStarted(run: Run, started: StartedTarget): Promise<Benchma
   throw new TargetEndedError(run.scenario.target, await started.ended, run.clock.now() - beganMs);
 }
 
-/** What a load needs before the clock may start. */
+/** Prepares the load, so that the clock can start. */
 async function prepareLoad({ scenario, trust, mix, signal }: Run, report: FlowReport): Promise<ReadyLoad> {
   if (mix !== undefined) return (options) => runFlows({ ...options, mix, report });
   return stagesOf(scenario) === undefined ? runClosedLoop : prepareOpenLoop(scenario, trust, signal);

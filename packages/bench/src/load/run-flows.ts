@@ -8,10 +8,10 @@ import { LatencyHistogram } from './histogram.ts';
 import { countOutcomes, type LoadOptions } from './measurement.ts';
 import { arrivalStages, createArrivalSchedule, lateMs, startPacer } from './open-loop.ts';
 
-/** Loads one build with sessions. @returns how many of their checks failed in the measured time */
+/** Loads one build with sessions. @returns the number of checks that failed in the measured time */
 export type FlowLoad = (options: LoadOptions) => Promise<number>;
 
-/** Reads the feeds, before the clock of any load starts. */
+/** Compiles the flows and reads their feeds, so that the clock can start. */
 export function prepareFlowLoad(scenario: ResolvedScenario): FlowLoad {
   const mix = compileFlows(scenario);
   return async (options) => {
@@ -23,15 +23,15 @@ export function prepareFlowLoad(scenario: ResolvedScenario): FlowLoad {
 
 /** Options of {@link runFlows}. */
 interface RunFlowsOptions extends LoadOptions {
-  /** Compiled before the clock of `measurement` starts: feeds may take seconds to read. */
+  /** Compiled before the clock of `measurement` starts, since feeds may take seconds to read. */
   readonly mix: FlowMix;
   readonly report: FlowReport;
 }
 
 /**
- * Runs sessions: in a closed loop as many at a time as there are connections, each followed by the next; in an open loop each
- * begins when it is due. When the measured time is over no further step begins, and what is in flight is awaited. A session that
- * was due in the measured time begins even when the generator is late.
+ * Runs sessions. A closed loop runs one session per connection at a time, an open loop begins each session when it is due. After the measured
+ * time no further step begins, and requests in flight are awaited. A session that is due in the measured time begins even when the
+ * generator is late.
  */
 export function runFlows(options: RunFlowsOptions): Promise<void> {
   const { scenario, trust, measurement, mix, report, clock, signal } = options;
@@ -98,7 +98,7 @@ export function runFlows(options: RunFlowsOptions): Promise<void> {
         } catch (error) {
           outcomes.failed(stepDueMs, clock.now(), 'unsent');
           if (counts) report.failed(`${step.name}: ${(error as Error).message}`);
-          // Nothing was awaited, so the loop would spin.
+          // Without a pause the loop would spin, since nothing was awaited.
           breakOff(10);
           return;
         }
@@ -153,7 +153,7 @@ export function runFlows(options: RunFlowsOptions): Promise<void> {
   });
 }
 
-/** Checks an answer and saves what the step asks for. @returns why the session cannot go on, or `undefined` */
+/** Checks an answer and saves the step's values. @returns why the session ends, or `undefined` */
 function accept(step: CompiledStep, scope: Record<string, unknown>, answer: Answer): string | undefined {
   const failure = failedCheck(step.check, answer);
   if (failure !== undefined) return failure;
@@ -165,7 +165,7 @@ function accept(step: CompiledStep, scope: Record<string, unknown>, answer: Answ
   return undefined;
 }
 
-/** What is wrong with an answer, by the check that says so; `undefined` when nothing is. */
+/** The reason of the first failed check, or `undefined`. */
 function failedCheck(check: StepCheck, answer: Answer): string | undefined {
   const { status } = answer.head;
   const expected = check.status;
@@ -187,7 +187,7 @@ function failedCheck(check: StepCheck, answer: Answer): string | undefined {
   return undefined;
 }
 
-/** Takes a value from an answer; `undefined` when it is not there. */
+/** Reads a value to save from an answer; `undefined` when it is missing. */
 function readSaved(source: SaveSource, answer: Answer): unknown {
   if ('json' in source) return readPath(parseBody(answer), source.json) ?? undefined;
   if ('header' in source) return readHeader(answer.head.text, source.header);
@@ -213,7 +213,7 @@ function parseBody(answer: Answer): unknown {
 
 const maxReasons = 100;
 
-/** Collects what flows show beyond their requests. Bounded, whatever the answers say. */
+/** Counts the sessions, steps and checks of flows. Its memory is bounded. */
 export class FlowReport {
   readonly #steps = new Map<string, LatencyHistogram>();
   readonly #failures = new Map<string, number>();

@@ -7,15 +7,15 @@ import type { TlsTrust } from '../scenario/target.ts';
 import { countOutcomes, type Outcomes, type ReadyLoad } from './measurement.ts';
 import { arrivalStages, type OpenLoopPlan, runOpenLoop } from './open-loop.ts';
 
-/** What a worker is told: to begin, in milliseconds since the epoch, as each thread's monotonic clock begins at its own start; or to stop. */
+/** A message to a worker: when to begin, in milliseconds since the epoch, since the monotonic clocks of threads differ; or to stop. */
 export type WorkerOrder = number | 'stop';
 
-/** Once that it can begin, then batches of outcomes, and where answers pointed. */
+/** Messages of a worker: first `ready`, then batches of outcomes and locations of redirects. */
 export type WorkerMessage = 'ready' | Float64Array | { readonly location: string };
 
 /**
- * Prepares an open loop on this thread, or one that worker threads share while this one only counts. Workers have started when it
- * resolves: a thread that starts while requests are due sends its share of them late.
+ * Prepares an open loop on this thread, or on worker threads whose outcomes this thread counts. The workers have started when it
+ * resolves, since a thread that starts while requests are due sends its share late.
  */
 export async function prepareOpenLoop(
   scenario: ResolvedScenario,
@@ -88,15 +88,15 @@ async function runWorker(
 }
 
 /**
- * Outcomes as numbers, so that a worker hands them over without copying. Five to a row: kind, due and end in
- * milliseconds since the epoch, status, bytes. Kind 0 is an answer, 1 a late begin (its end is when it began), others failures.
+ * Outcomes as numbers, so that a worker transfers them without copying. Each row has five: kind, due and end in
+ * milliseconds since the epoch, status, bytes. Kind 0 is an answer, 1 a late begin (the end is the begin), others are failures.
  */
 const kinds: readonly FailureKind[] = ['timeout', 'cut', 'refused', 'malformed', 'dropped', 'unsent'];
 
 const width = 5;
 const rows = 2_000;
 
-/** Collects outcomes and hands them over when a batch is full, or on `flush`. */
+/** Collects outcomes and sends them when a batch is full, or on `flush`. */
 export function batchOutcomes(
   epochOffsetMs: number,
   send: (batch: Float64Array<ArrayBuffer>) => void,
@@ -128,7 +128,7 @@ export function batchOutcomes(
   };
 }
 
-/** Tells a batch's outcomes in their order. `epochOffsetMs` is that of the reader's clock. */
+/** Reports the outcomes of a batch in their order. `epochOffsetMs` is the offset of the reader's clock. */
 export function replayOutcomes(batch: Float64Array, epochOffsetMs: number, outcomes: Outcomes): void {
   for (let row = 0; row + width <= batch.length; row += width) {
     const [kind = 0, due = 0, end = 0, status = 0, bytes = 0] = batch.subarray(row, row + width);

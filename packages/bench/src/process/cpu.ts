@@ -8,16 +8,16 @@ interface CpuTime {
 }
 
 /**
- * Sums `/proc/<pid>/task/*\/schedstat` over a process' own threads. Threads that ended meanwhile are missing from the sum. Synchronous:
- * the kernel answers from memory, and a process that is kept waiting must not read its figures long after their moment.
+ * Sums `/proc/<pid>/task/*\/schedstat` over the threads of a process. Threads that have ended are missing from the sum. It reads
+ * synchronously, since the files are in memory and a starved process would read them too late otherwise.
  *
- * @returns `undefined` where the kernel does not tell (not Linux, or no such process)
+ * @returns `undefined` when the kernel does not report it (not Linux, or no such process)
  */
 export function readCpuTime(pid: number): CpuTime | undefined {
   return sumTasks(pid, false);
 }
 
-/** As {@link readCpuTime}, with every process below: of a server, which may be a shell, a wrapper or a cluster. */
+/** As {@link readCpuTime}, with all child processes, since a server may be a shell, a wrapper or a cluster. */
 export function readTreeCpuTime(pid: number): CpuTime | undefined {
   return sumTasks(pid, true);
 }
@@ -42,7 +42,7 @@ function sumTasks(pid: number, withChildren: boolean): CpuTime | undefined {
   return { runNs, waitNs };
 }
 
-/** Time that the hypervisor gave to others while this machine had work, over all processors, and all time, in ticks. */
+/** Time of all processors in ticks: stolen by the hypervisor, and in total. */
 export function readSteal(): { readonly stealTicks: number; readonly totalTicks: number } | undefined {
   const [line = ''] = readText('/proc/stat').split('\n', 1);
   const ticks = line.split(/\s+/).slice(1, 9).map(Number);
@@ -67,7 +67,7 @@ function readText(file: string): string {
   }
 }
 
-/** A command line that runs on one processor, or unchanged without a pinning. */
+/** A command line that runs on the processor `cpu`; unchanged without it. */
 export function pinned(command: readonly string[], cpu: number | undefined): readonly [string, ...string[]] {
   const [file = '', ...args] = command;
   return cpu === undefined ? [file, ...args] : ['taskset', '-c', String(cpu), file, ...args];

@@ -1,13 +1,13 @@
 import { spawn } from 'node:child_process';
 import { OptionError } from '../errors.ts';
 
-/** What a git command is given. */
+/** Options of {@link git}. */
 interface GitOptions {
   readonly input?: string;
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** Runs git and hands out what it printed. With `mayFail` a failure is `undefined`. @throws {@link OptionError} */
+/** Runs git and returns its output. With `mayFail` a failure returns `undefined`. @throws {@link OptionError} */
 export async function git(
   directory: string,
   args: readonly string[],
@@ -24,7 +24,7 @@ export async function git(
   const stderr: Buffer[] = [];
   child.stdout.on('data', (chunk: Buffer) => stdout.push(chunk));
   child.stderr.on('data', (chunk: Buffer) => stderr.push(chunk));
-  // A command that does not read its input may be gone before all of it is written.
+  // A command that does not read its input may end before all of it is written.
   child.stdin.on('error', () => {});
   child.stdin.end(input);
   const failure = await new Promise<string | undefined>((resolve) => {

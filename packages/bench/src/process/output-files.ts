@@ -4,22 +4,22 @@ import { dirname, resolve } from 'node:path';
 import { OptionError } from '../errors.ts';
 
 /**
- * Whether a file can be written, its directory made where it is missing: asked before a run, since what the run measured could not be
- * kept after it. Nothing is made yet.
+ * Checks that a file can be written, after creating its directory if necessary. Call it before a run, so that its result can be kept. It
+ * creates nothing.
  *
  * @throws {@link OptionError}
  */
 export async function assertWritable(file: string): Promise<void> {
-  const found = await look(file);
+  const found = await statOf(file);
   if (found === undefined) await assertDirectory(dirname(resolve(file)), file);
   else if (found.isDirectory()) throw refuse(file, 'it is a directory');
   else await assertAccess(file, file);
 }
 
-/** Whether a directory is there or can be made, and files in it. @throws {@link OptionError} */
+/** Checks that a directory exists or can be created, and that files can be written in it. @throws {@link OptionError} */
 export async function assertDirectory(directory: string, asked: string = directory): Promise<void> {
   for (let place = resolve(directory); ; place = dirname(place)) {
-    const found = await look(place);
+    const found = await statOf(place);
     if (found?.isDirectory() === false) throw refuse(asked, `${place} is no directory`);
     if (found === undefined && dirname(place) !== place) continue;
     await assertAccess(place, asked);
@@ -27,13 +27,13 @@ export async function assertDirectory(directory: string, asked: string = directo
   }
 }
 
-/** Writes a file, and makes its directory. */
+/** Writes a file, and creates its directory if necessary. */
 export async function writeOutput(file: string, text: string): Promise<void> {
   await mkdir(dirname(resolve(file)), { recursive: true });
   await writeFile(file, text);
 }
 
-/** Does every task in order, whatever becomes of the others. @throws what the first one that failed threw; the others are told */
+/** Runs every task in order, even when one fails. @throws the first error; the messages of further errors go to `tell` */
 export async function attemptAll(
   tasks: readonly (() => Promise<unknown>)[],
   tell: (message: string) => void,
@@ -45,9 +45,9 @@ export async function attemptAll(
   if (first !== undefined) throw first;
 }
 
-function look(file: string): Promise<Stats | undefined> {
+function statOf(file: string): Promise<Stats | undefined> {
   return stat(file).catch((error: NodeJS.ErrnoException) => {
-    // Below a file; the file itself is found further up.
+    // ENOTDIR: a parent is a file, which is found further up.
     if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined;
     throw refuse(file, error.code ?? error.message);
   });

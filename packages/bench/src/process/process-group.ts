@@ -6,7 +6,7 @@ import { StartError } from '../errors.ts';
 
 const killAfterMs = 2_000;
 
-/** Ends a detached child and everything it started: SIGTERM, after two seconds SIGKILL. */
+/** Ends a detached child and all its children: SIGTERM, after two seconds SIGKILL. */
 export async function stopGroup(child: ChildProcess): Promise<void> {
   if (child.pid === undefined) return;
   const exited = child.exitCode !== null || child.signalCode !== null ? undefined : once(child, 'exit');
@@ -17,7 +17,7 @@ export async function stopGroup(child: ChildProcess): Promise<void> {
     await Promise.race([exited, late]);
     timer.abort();
   }
-  // Whatever of the group is left, a child that ignored the signal included.
+  // For what is left of the group, such as a child that ignored the signal.
   killGroup(child.pid, 'SIGKILL');
 }
 
@@ -30,19 +30,19 @@ export function killGroup(pid: number, signal: NodeJS.Signals): void {
   }
 }
 
-/** Takes a process group along when this process ends. */
+/** Kills a process group when this process exits. */
 export function guardGroup(pid: number): ChildProcess {
   return guard(`kill -9 -${pid} 2> /dev/null`);
 }
 
-/** Removes a worktree of the repository at `root` when this process ends before it has done so itself. */
+/** Removes a worktree of the repository at `root` when this process exits before it has done so. */
 export function guardWorktree(root: string, worktree: string): ChildProcess {
   return guard('rm -rf -- "$1"; git -C "$2" worktree prune 2> /dev/null', worktree, root);
 }
 
 /**
- * Waits on a pipe that closes when this process ends, even by SIGKILL, and then runs the script. It has a group of its own, so that
- * Ctrl-C in a terminal does not reach it first.
+ * Runs the script when this process exits, even by SIGKILL: a shell waits on a pipe that closes then. The shell has a process group of its own,
+ * so that Ctrl-C in a terminal does not end it first.
  */
 function guard(script: string, ...args: readonly string[]): ChildProcess {
   const child = spawn('sh', ['-c', `cat > /dev/null; ${script}`, 'sh', ...args], {
@@ -59,8 +59,8 @@ function guard(script: string, ...args: readonly string[]): ChildProcess {
 const tailLength = 4_000;
 
 /**
- * Runs a build's set-up command to its end, in a process group of its own: an abort, or the end of this process, takes along all
- * that the command started.
+ * Runs a build's set-up command to its end, in a process group of its own. An abort, or the exit of this process, kills the whole
+ * group.
  *
  * @throws {@link StartError} when it fails, or the signal's reason after an abort
  */
@@ -81,7 +81,7 @@ export async function runSetup(
   child.stderr.on('data', (chunk: Buffer) => {
     tail = (tail + chunk.toString()).slice(-tailLength);
   });
-  // What it left running would keep its standard error open.
+  // A process that it left running would keep its standard error open.
   if (pid !== undefined) child.once('exit', () => killGroup(pid, 'SIGKILL'));
   const abort = (): void => void stopGroup(child);
   signal?.addEventListener('abort', abort, { once: true });
@@ -97,7 +97,7 @@ export async function runSetup(
   }
 }
 
-/** What a command said last, an error before anything else. */
+/** The last line of an output, or the first line that names an error. */
 export function lastLine(text: string): string | undefined {
   const lines = text.split('\n').filter((line) => line.trim() !== '');
   return lines.find((line) => /^\w*Error\b.*:/.test(line)) ?? lines.at(-1);

@@ -11,17 +11,17 @@ import { connectTarget, hostOf, portOf, type TlsTrust } from '../scenario/target
 import { pinned } from './cpu.ts';
 import { guardGroup, killGroup, lastLine, stopGroup } from './process-group.ts';
 
-/** A server that we started, ready for load. */
+/** A started server that is ready for load. */
 export interface StartedTarget {
   readonly origin: string;
   readonly pid: number;
-  /** How it ended, with its last words: `exited with code 1; its last words: Error: no database`. Pending while it runs. */
+  /** How it ended, with its last line of output: `exited with code 1; its last words: Error: no database`. Pending while it runs. */
   readonly ended: Promise<string>;
-  /** True from the moment of its end, a little before `ended` resolves. */
+  /** True once it has ended, shortly before `ended` resolves. */
   hasEnded(): boolean;
-  /** Sends a signal to it and everything it started. */
+  /** Sends a signal to it and all its children. */
   signal(name: NodeJS.Signals): void;
-  /** Ends it and everything it started: SIGTERM, after two seconds SIGKILL. */
+  /** Ends it and all its children: SIGTERM, after two seconds SIGKILL. */
   stop(): Promise<void>;
 }
 
@@ -30,15 +30,15 @@ export interface StartTargetOptions {
   readonly start: StartSpec;
   /** Directory in which the command runs; `start.cwd` is relative to it. */
   readonly directory: string;
-  /** Handed to the command as `PORT`. */
+  /** The variable `PORT` of the command. */
   readonly port: number;
-  /** Where it is asked whether it is ready. @defaultValue `http://127.0.0.1:<port>` */
+  /** Origin of the readiness probe. @defaultValue `http://127.0.0.1:<port>` */
   readonly origin?: string;
   /** For an origin of `https:`. */
   readonly trust?: TlsTrust | undefined;
   readonly cpu?: number | undefined;
   readonly env?: Readonly<Record<string, string>>;
-  /** Modules loaded into every Node process of the command before its own code, added to NODE_OPTIONS. */
+  /** Modules that every Node process of the command imports before its own code, by NODE_OPTIONS. */
   readonly hooks?: readonly URL[];
   readonly signal?: AbortSignal | undefined;
 }
@@ -48,15 +48,15 @@ const probeMs = 2_000;
 const lastWordsMs = 200;
 const tailLength = 4_000;
 
-/** Makes two processes of one build alike; for servers that are compared. */
+/** A hook that makes two processes of one build more alike, for servers that are compared. */
 export const steadyHook: URL = new URL(`./steady-hook${extname(import.meta.url)}`, import.meta.url);
 
 /**
- * Runs a start command in a process group of its own and waits until it answers. Nothing else may listen there: an older server
- * would answer in its place.
+ * Runs a start command in a process group of its own and waits until the server answers. Another server that already listens at the origin
+ * is an error, since it would be measured instead.
  *
  * @throws {@link TargetPortTakenError} when something listens already
- * @throws {@link StartError} when it ends before, or does not answer in time; nothing is left running then
+ * @throws {@link StartError} when the command ends before it answers, or does not answer in time; no process is left running
  */
 export async function startTarget(options: StartTargetOptions): Promise<StartedTarget> {
   const { start, directory, port, cpu, env, hooks = [], signal, trust } = options;
@@ -113,7 +113,7 @@ interface EndWatch {
   readonly lastLine: () => string | undefined;
 }
 
-/** Keeps the last of what a command writes, and tells how it ended. */
+/** Keeps the last output of a command, and records how it ended. */
 function watchEnd(child: ChildProcessByStdio<null, Readable, Readable>): EndWatch {
   let tail = '';
   const keep = (chunk: Buffer): void => {
@@ -135,7 +135,7 @@ function watchEnd(child: ChildProcessByStdio<null, Readable, Readable>): EndWatc
       const line = lastLine(tail);
       resolve(line === undefined ? reason : `${reason}; its last words: ${line.trim()}`);
     };
-    // Its last output may still be in the pipe, and a child of it may keep the pipe open.
+    // Its last output may still be in the pipe, and a child may keep the pipe open.
     const timer = setTimeout(tell, lastWordsMs);
     child.once('close', tell);
   });
@@ -152,7 +152,7 @@ export async function reservePort(): Promise<number> {
   return typeof address === 'object' && address !== null ? address.port : 0;
 }
 
-/** Whether something accepts connections, an answer or not. */
+/** Whether something accepts connections there. */
 function listens(origin: URL): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connectTcp({ host: hostOf(origin), port: portOf(origin) });

@@ -1,10 +1,10 @@
 /*
  * Loaded with `--import` into each Node server of a comparison.
  *
- * While V8 chooses once a process, by what happened to outlive its first collections, which code allocates in the old generation
- * (allocation-site pretenuring), half of all pairs of equal Fastify servers stand 13 to 25 % apart for as long as they run; without, one in
- * twenty does. The time is then in `process.nextTick`, and the timing of V8's background compiler decides: `--single-threaded` ends
- * that too, but may not stand in NODE_OPTIONS, and turning that compiler off from here came too late.
+ * Once per process, V8 decides which code allocates in the old generation, from the objects that survive its first collections
+ * (allocation-site pretenuring). With it, half of all pairs of equal Fastify servers differ by 13 to 25 % for as long as they run; without it, one
+ * in twenty does. The remaining difference is in `process.nextTick` and depends on the timing of V8's background compiler.
+ * `--single-threaded` removes it as well, but is not allowed in NODE_OPTIONS, and disabling that compiler from here is too late.
  */
 import { setFlagsFromString } from 'node:v8';
 

@@ -9,7 +9,7 @@ import { reservePort, startTarget } from '../process/start-target.ts';
 import { changeScenario, parseScenario, type Scenario } from '../scenario/scenario.ts';
 import { readTrust } from '../scenario/target.ts';
 
-/** The tools of clinic that work; its bubbleprof does not end on Node 20 and later. */
+/** The supported tools of clinic. Its bubbleprof does not end on Node 20 and later. */
 export type ClinicTool = 'doctor' | 'flame' | 'heapprofiler';
 
 /** Options of {@link runClinic}. */
@@ -17,19 +17,19 @@ export interface ClinicOptions {
   readonly tool: ClinicTool;
   readonly arm: Arm;
   readonly scenario: Scenario;
-  /** Where the report goes. */
+  /** Directory of the report. */
   readonly directory: string;
-  /** Kept from the load's end until the report is there; clinic is ended then. @defaultValue 120_000 */
+  /** Time that clinic has for its report after the load; it is ended then. @defaultValue 120_000 */
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
 }
 
 /**
- * Runs a build under clinic (an optional tool of its own, found beside the build or on the path), loads it, and waits for the report.
+ * Runs a build under clinic (an optional tool, found beside the build or on the path), loads it, and waits for the report.
  *
- * @returns the report, an HTML file
- * @throws {@link ProfileError} when clinic is not installed, cannot run the start command, or writes no report in time; nothing
- * is left running then
+ * @returns the path of the report, an HTML file
+ * @throws {@link ProfileError} when clinic is not installed, cannot run the start command, or writes no report in time; no
+ * process is left running
  */
 export async function runClinic(options: ClinicOptions): Promise<string> {
   const { tool, arm, timeoutMs = 120_000, signal } = options;
@@ -46,14 +46,14 @@ export async function runClinic(options: ClinicOptions): Promise<string> {
     port,
     origin: originOf(scenario.target, port),
     trust: await readTrust(scenario.tls?.ca),
-    // Without it clinic asks whether it may report its use.
+    // Clinic asks for permission to report its usage otherwise.
     env: { NO_INSIGHT: '1' },
     signal,
   });
   try {
     const load = changeScenario(scenario, { target: started.origin, start: undefined });
     await runBenchmark(load, signal === undefined ? {} : { signal });
-    // As Ctrl-C in a terminal does: the server ends, and clinic begins its analysis.
+    // As Ctrl-C in a terminal: the server ends, and clinic begins its analysis.
     started.signal('SIGINT');
     const timer = new AbortController();
     const late = delay(timeoutMs, undefined, { signal: timer.signal }).catch(() => undefined);

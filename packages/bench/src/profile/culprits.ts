@@ -1,26 +1,26 @@
 import type { StackTimes } from './stack-times.ts';
 
-/** A function or a line whose time a request changed between two builds. */
+/** A function or a line whose time per request differs between two builds. */
 export interface Culprit {
   readonly name: string;
-  /** Microseconds a request, head less base. */
+  /** Microseconds per request, head minus base. */
   readonly deltaUs: number;
   readonly baseUs: number;
   readonly headUs: number;
-  /** For a function: the path of calls that gained most, outermost first. */
+  /** For a function: the call path with the largest increase, outermost first. */
   readonly path?: readonly string[];
-  /** For a function: what it calls that takes at least 1 % of a request more too, most added first, at most three. */
+  /** For a function: up to three of its callees whose time increased by at least 1 % of a request too, largest increase first. */
   readonly callees?: readonly string[];
 }
 
 /** Differences of several duets, per request. */
 export interface ProfileDifference {
-  /** By own time, most added first. Only what the duets agree on. */
+  /** By self time, largest increase first. Only functions whose time increased in every duet. */
   readonly functions: readonly Culprit[];
   readonly lines: readonly Culprit[];
 }
 
-/** A build's profile with the requests that it answered meanwhile. */
+/** A build's profile and the number of requests that it answered meanwhile. */
 export interface ProfiledArm {
   readonly times: StackTimes;
   readonly requests: number;
@@ -37,15 +37,15 @@ const minShare = 0.02;
 const minCalleeShare = 0.01;
 const maxCallees = 3;
 /**
- * How many standard errors a difference must be above zero. Of the hundreds of functions in a profile chance alone lifts one to 4;
- * a function that gained a tenth of a request stands at 12 and more.
+ * How many standard errors a difference must be above zero. Among the hundreds of functions of a profile, chance alone raises one to 4; a
+ * function that takes a tenth of a request more is at 12 or above.
  */
 const minErrors = 5;
 
 /**
- * Functions and lines that take more time a request in head: in every duet, by at least 2 % of a request, and by more than the sampling
- * explains. A profiler counts: n samples have the standard deviation √n, so a time of n samples of w µs over r requests is
- * known to w·√n / r. Their order is that of the median difference.
+ * Functions and lines that take more time per request in head: in every duet, by at least 2 % of a request, and by more than the sampling
+ * error. A count of n samples has the standard deviation √n, so a time of n samples of w µs over r requests has the standard error w·√n / r.
+ * The largest median difference comes first.
  */
 export function findCulprits(pairs: readonly ProfiledPair[]): ProfileDifference {
   const perRequestUs = median(pairs.map(({ base }) => base.times.totalUs / Math.max(base.requests, 1)));
@@ -90,7 +90,7 @@ function readArm(
   };
 }
 
-/** A time a request with its variance; what was never seen could have been seen once. */
+/** The time per request and its variance. The variance of a function without samples is that of one sample. */
 function timeOf(
   { us, sampleUs, requests }: ArmTimes,
   name: string,
@@ -100,7 +100,7 @@ function timeOf(
   return { us: total / requests, variance: samples * (sampleUs / requests) ** 2 };
 }
 
-/** Own time by function, whoever calls it. */
+/** Self time by function, over all callers. */
 function selfTimes(times: StackTimes): Map<string, number> {
   const self = new Map<string, number>();
   for (const [stack, us] of times.stacks) {
@@ -121,7 +121,7 @@ function hottestPath(pairs: readonly ProfiledPair[], name: string): string[] {
   return best.split(';');
 }
 
-/** Of the time below a function, callees included: V8 may have inlined the function that changed into the one that is named. */
+/** Callees whose time increased. V8 may have inlined the function that changed into the one that is named. */
 function grownCallees(pairs: readonly ProfiledPair[], name: string, leastUs: number): string[] {
   const deltas = new Map<string, number>();
   for (const pair of pairs) {

@@ -10,12 +10,12 @@ interface Frame {
 
 const width = 1_200;
 const rowHeight = 18;
-/** Narrower frames could not be seen. */
+/** Narrower frames are not visible. */
 const minPixels = 0.4;
 
 /**
- * A differential flame graph as SVG without script: width is time a request in head, colour the change against base (red more,
- * blue less), the tooltip both values. Frames that only base has are not drawn; turn the arms around to see them.
+ * A differential flame graph as SVG without script. The width is the time per request in head, the colour the change against base (red more,
+ * blue less), and the tooltip shows both values. Frames that only base has are not drawn; swap the arms to see them.
  */
 export function renderFlameGraph(pairs: readonly ProfiledPair[], unit: string): string {
   const root = mergeFrames(pairs);
@@ -53,7 +53,7 @@ export function renderFlameGraph(pairs: readonly ProfiledPair[], unit: string): 
   ].join('\n');
 }
 
-/** Both builds as one speedscope file (https://www.speedscope.app/file-format-schema.json), a profile each. */
+/** A speedscope file (https://www.speedscope.app/file-format-schema.json) with one profile for each build. */
 export function renderSpeedscope(pairs: readonly ProfiledPair[], name: string, unit: 'µs' | 'B'): string {
   const frames: { name: string }[] = [];
   const indices = new Map<string, number>();

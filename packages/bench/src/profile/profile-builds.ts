@@ -27,9 +27,9 @@ export interface ProfileOptions {
   readonly load?: DuetLoad;
   /** `heap` samples allocations that are still held at the end. @defaultValue `'cpu'` */
   readonly kind?: 'cpu' | 'heap';
-  /** Duets of fresh processes; a culprit must show in each. Up to twice as many until there are enough samples. @defaultValue 3 */
+  /** Duets of fresh processes. A culprit must appear in each. Up to twice as many run until there are enough samples. @defaultValue 3 */
   readonly rounds?: number;
-  /** Of a build's work, in all rounds; below it a function that gained little is not told from chance. CPU only. @defaultValue 1_500 */
+  /** Samples of each build over all rounds, below which a small increase cannot be told from chance. CPU only. @defaultValue 1_500 */
   readonly minSamples?: number;
   readonly signal?: AbortSignal;
   readonly onRound?: (round: number) => void;
@@ -38,17 +38,17 @@ export interface ProfileOptions {
 /** Profiles of both builds with their difference. */
 export interface ProfileResult extends ProfileDifference {
   readonly pairs: readonly ProfiledPair[];
-  /** Of the values: microseconds, or bytes, a request. */
+  /** Unit of the values: microseconds or bytes per request. */
   readonly unit: 'µs' | 'B';
 }
 
 const waitMs = 10_000;
 
 /**
- * Profiles both builds under load at the same time with V8's own profiler, and says which functions and lines take more a request
- * in head. Profiling costs 5 to 8 % of processor time: what is measured here is where time goes, never how much.
+ * Profiles both builds under load at the same time with V8's profiler, and finds the functions and lines that take more time per request in
+ * head. Profiling costs 5 to 8 % of processor time, so it shows where time goes and not how fast a build is.
  *
- * @throws {@link ProfileError} when a build is not a Node process, or does not hand its profile over
+ * @throws {@link ProfileError} when a build is not a Node process, or writes no profile
  */
 export async function profileBuilds(options: ProfileOptions): Promise<ProfileResult> {
   const { rounds = 3, minSamples = 1_500, kind = 'cpu', onRound } = options;
@@ -57,7 +57,7 @@ export async function profileBuilds(options: ProfileOptions): Promise<ProfileRes
   const pairs: ProfiledPair[] = [];
   const enough = (): boolean => kind === 'heap' || Math.min(...countSamples(pairs)) >= minSamples;
   for (let round = 0; round < rounds || (round < 2 * rounds && !enough()); round += 1) {
-    // Alternating: whoever starts first is not always the same.
+    // The order of the starts alternates.
     const order: readonly ArmName[] = round % 2 === 0 ? ['base', 'head'] : ['head', 'base'];
     pairs.push(await profilePair(options, { scenario, trust, design, order, kind }));
     onRound?.(round + 1);
@@ -65,7 +65,7 @@ export async function profileBuilds(options: ProfileOptions): Promise<ProfileRes
   return { ...findCulprits(pairs), pairs, unit: kind === 'cpu' ? 'µs' : 'B' };
 }
 
-/** Of base and of head, over all rounds. */
+/** Samples of base and of head, over all rounds. */
 function countSamples(pairs: readonly ProfiledPair[]): readonly [number, number] {
   const count = (name: ArmName): number => pairs.reduce((sum, pair) => sum + pair[name].times.samples, 0);
   return [count('base'), count('head')];
@@ -131,7 +131,7 @@ async function hookedPids(directory: string): Promise<number[]> {
   return pids;
 }
 
-/** The profiles of every process of a build, added up. */
+/** The sum of the profiles of all processes of a build. */
 async function collect(
   directory: string,
   pids: readonly number[],
@@ -154,7 +154,7 @@ async function collect(
   return { stacks, lines, totalUs, samples };
 }
 
-/** Until the file is there and whole. */
+/** Waits until the file exists and is complete. */
 async function readWhole(file: string, deadline: number): Promise<never> {
   for (;;) {
     try {

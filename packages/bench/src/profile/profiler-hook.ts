@@ -1,6 +1,6 @@
 /*
- * Loaded into each server under profile with `--import`. On SIGUSR2 it starts V8's profilers, on the next one it stops
- * them and writes what they saw into the directory named by WEIR_BENCH_PROFILE.
+ * Loaded with `--import` into each server that is profiled. It starts V8's profiler on the first SIGUSR2; on the second one it stops the
+ * profiler and writes the profile into the directory WEIR_BENCH_PROFILE.
  */
 import { writeFileSync } from 'node:fs';
 import { Session } from 'node:inspector/promises';
@@ -38,6 +38,6 @@ if (directory !== undefined) {
     running = true;
     step.catch((error: Error) => process.stderr.write(`weir-bench profiler: ${error.message}\n`));
   });
-  // Tells the parent that the hook is in: a signal sent before would end the process.
+  // Shows the parent that the hook is loaded; an earlier signal would end the process.
   writeFileSync(join(directory, `${process.pid}.ready`), '');
 }

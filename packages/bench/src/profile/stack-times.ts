@@ -1,4 +1,4 @@
-/** V8's CPU profile, as `node:inspector` and `.cpuprofile` files hold it; only what is read here. */
+/** V8's CPU profile, as in `node:inspector` and `.cpuprofile` files; only the fields that are read. */
 export interface CpuProfile {
   readonly nodes: readonly CpuProfileNode[];
   readonly samples?: readonly number[];
@@ -6,7 +6,7 @@ export interface CpuProfile {
   readonly timeDeltas?: readonly number[];
 }
 
-/** A call site in the tree of calls. */
+/** A node of the call tree. */
 interface CpuProfileNode {
   readonly id: number;
   readonly callFrame: {
@@ -20,19 +20,19 @@ interface CpuProfileNode {
   readonly positionTicks?: readonly { readonly line: number; readonly ticks: number }[];
 }
 
-/** Time by path of calls and by line, in microseconds, without idle time. */
+/** Time by call path and by line, in microseconds, without idle time. */
 export interface StackTimes {
-  /** Keyed by frames joined with `;`, outermost first. Self time. */
+  /** Self time. The key is the frames joined with `;`, outermost first. */
   readonly stacks: ReadonlyMap<string, number>;
   readonly lines: ReadonlyMap<string, number>;
   readonly totalUs: number;
-  /** How many samples the times were added up from; what one sample weighs tells how sure a time is. */
+  /** Number of samples of all times, from which the standard error of a time follows. */
   readonly samples: number;
 }
 
 const outside = new Set(['(root)', '(program)', '(idle)']);
 
-/** `name file:line`: the line is that of the function, so that the same function of two builds has one name. */
+/** `name file:line`, with the line of the function, so that a function has the same name in both builds. */
 function frameName(node: CpuProfileNode, root: string): string {
   const { functionName, url, lineNumber } = node.callFrame;
   const name = (functionName || '(anonymous)').replaceAll(';', ',');
@@ -40,7 +40,7 @@ function frameName(node: CpuProfileNode, root: string): string {
 }
 
 /**
- * Adds up a profile. Paths are relative to `root`, so that two checkouts of one file compare.
+ * Sums a profile. Paths are relative to `root`, so that a file has the same name in two checkouts.
  *
  * @param root directory of the build
  */
@@ -49,7 +49,7 @@ export function readStackTimes(profile: CpuProfile, root: string): StackTimes {
   const hits = new Map<number, number>();
   const { samples = [], timeDeltas = [] } = profile;
   samples.forEach((id, index) => {
-    // A sample stands for the time until the next one.
+    // A sample covers the time until the next one.
     const us = timeDeltas[index + 1] ?? 0;
     self.set(id, (self.get(id) ?? 0) + Math.max(us, 0));
     hits.set(id, (hits.get(id) ?? 0) + 1);
@@ -79,7 +79,7 @@ export function readStackTimes(profile: CpuProfile, root: string): StackTimes {
   return { stacks, lines, totalUs, samples: busySamples };
 }
 
-/** A line before its function's own is that of code from elsewhere, which V8 has put into the function without saying from where. */
+/** A line before the function's first line belongs to code that V8 inlined from an unknown place. */
 function addLines(
   node: CpuProfileNode,
   us: number,
@@ -101,7 +101,7 @@ function shorten(url: string, root: string): string {
   return path.startsWith(`${root}/`) ? path.slice(root.length + 1) : path;
 }
 
-/** V8's sampled heap profile; only what is read here. */
+/** V8's sampled heap profile; only the fields that are read. */
 interface HeapProfile {
   readonly head: HeapProfileNode;
 }
@@ -115,7 +115,7 @@ interface HeapProfileNode {
 /** Mean bytes between two samples. */
 export const samplingBytes = 32_768;
 
-/** Bytes allocated and still held, by path of calls; in the shape of a CPU profile's times, with bytes for microseconds. */
+/** Bytes allocated and still held, by call path, in the shape of {@link StackTimes} with bytes in place of microseconds. */
 export function readHeapStacks(profile: HeapProfile, root: string): StackTimes {
   const stacks = new Map<string, number>();
   let total = 0;

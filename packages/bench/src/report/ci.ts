@@ -4,7 +4,7 @@ import { escapeMarkup } from '../result/format.ts';
 import type { BenchmarkResult } from '../result/result.ts';
 import { headline, labelOf, signed } from './table.ts';
 
-/** Workflow commands that GitHub shows on the run and the pull request; empty when there is nothing to say. */
+/** Workflow commands that GitHub shows on the run and the pull request; empty without missed objectives and doubts. */
 export function runAnnotations(result: BenchmarkResult): string {
   return [
     ...result.objectives
@@ -43,7 +43,7 @@ interface TestCase {
   readonly skipped?: string;
 }
 
-/** A comparison as JUnit: one case a metric; what is undecided is skipped, what cannot be believed an error. */
+/** A comparison as JUnit, one case per metric and per doubt. An undecided metric is skipped; a doubt is an error. */
 export function renderComparisonJunit(result: CompareResult): string {
   const cases = result.metrics.map((metric): TestCase => {
     const interval = `${signed(metric.interval[0])} … ${signed(metric.interval[1])}`;
@@ -58,7 +58,7 @@ export function renderComparisonJunit(result: CompareResult): string {
   ]);
 }
 
-/** A run as JUnit: one case for being measured at all, one for each objective, one for each doubt. */
+/** A run as JUnit, with one case for the measurement, one for each objective and one for each doubt. */
 export function renderRunJunit(result: BenchmarkResult): string {
   const answered = result.requests.ok + result.requests.non2xx > 0;
   const cases: TestCase[] = [

@@ -1,7 +1,7 @@
 import type { CompareResult } from '../compare/compare-builds.ts';
 import type { BenchmarkResult } from '../result/result.ts';
 
-/** A run's timeline, one row an interval, as RFC 4180 CSV. */
+/** The timeline of a run as RFC 4180 CSV, one row per interval. */
 export function renderRunCsv(result: BenchmarkResult): string {
   const header = ['benchmark', 'started_at', 'at_ms', 'requests_per_second', 'p50_ms', 'p99_ms', 'errors'];
   const rows = result.timeline.map((point) => [
@@ -16,7 +16,7 @@ export function renderRunCsv(result: BenchmarkResult): string {
   return toCsv([header, ...rows]);
 }
 
-/** A comparison's pairs, one row a pair. */
+/** The pairs of a comparison as RFC 4180 CSV, one row per pair. */
 export function renderComparisonCsv(result: CompareResult): string {
   const columns = ['perSecond', 'p50Ms', 'p99Ms', 'cpuUs', 'answered', 'errors', 'non2xx'] as const;
   const header = [
@@ -42,14 +42,14 @@ function toCsv(rows: readonly (readonly (string | number)[])[]): string {
   return rows.map((row) => `${row.map(quote).join(',')}\r\n`).join('');
 }
 
-/** A leading `=`, `+`, `-` or `@` in text would be a formula to a spreadsheet. */
+/** Spreadsheets read text with a leading `=`, `+`, `-` or `@` as a formula. */
 function quote(value: string | number): string {
   if (typeof value === 'number') return String(value);
   const safe = /^[=+\-@\t\r]/.test(value) ? `'${value}` : value;
   return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
 
-/** The last run as Prometheus text (version 0.0.4), for a node_exporter textfile or a Pushgateway. Names as in the catalogue of @weir/metrics. */
+/** The last run as Prometheus text (version 0.0.4), for a node_exporter textfile or a Pushgateway. The names are those of the catalogue of @weir/metrics. */
 export function renderPrometheus(result: BenchmarkResult): string {
   const label = `benchmark="${result.name.replace(/[\\"\n]/g, (char) => (char === '\n' ? '\\n' : `\\${char}`))}"`;
   const { requests, latencyMs } = result;

@@ -25,7 +25,7 @@ figure { margin: 1.5rem 0; } svg { width: 100%; height: auto; } polyline { fill:
 polyline.a { stroke: var(--a); } polyline.b { stroke: var(--b); } .key { margin-left: 1rem; font-weight: 600; } .key.a { color: var(--a); } .key.b { color: var(--b); }
 .good { color: var(--good); } .bad { color: var(--bad); } .doubt { border-left: 3px solid var(--bad); padding: .3rem .8rem; }`;
 
-/** A run as one HTML file: no script, nothing loaded from elsewhere. */
+/** A run as one HTML file, without scripts and external resources. */
 export function renderRunHtml(result: BenchmarkResult): string {
   const { requests, latencyMs: latency, timeline } = result;
   const seconds = (ms: number): string => `${(ms / 1_000).toFixed(0)} s`;
@@ -97,7 +97,7 @@ export function renderRunHtml(result: BenchmarkResult): string {
   ]);
 }
 
-/** A comparison as one HTML file, with every pair's ratio. */
+/** A comparison as one HTML file, with the ratio of every pair. */
 export function renderComparisonHtml(result: CompareResult, profile?: ProfileSummary): string {
   return page(headline(result), [
     `<p class="soft">${escapeMarkup(result.base)} against ${escapeMarkup(result.head)}, ${result.pairs.length} pairs in ${(result.durationMs / 1_000).toFixed(0)} s</p>`,
@@ -175,7 +175,7 @@ function environment({ node, platform, arch, cpu, cores, commit }: BenchmarkResu
 /** A line of a chart. */
 export interface ChartSeries {
   readonly name: string;
-  /** A class of the page's style sheet, which gives the colour. */
+  /** The class of the style sheet that sets the colour. */
   readonly className: string;
   readonly points: readonly { readonly x: number; readonly y: number }[];
 }
@@ -192,7 +192,7 @@ const width = 720;
 const height = 220;
 const margin = { left: 64, right: 12, top: 12, bottom: 28 };
 
-/** Lines over a zero-based axis as SVG that scales with its page and takes its colours from it. */
+/** Lines over a zero-based axis, as SVG that scales with the page and uses its colours. */
 function renderChart({ title, series, formatX, formatY }: ChartOptions): string {
   const all = series.flatMap(({ points }) => points);
   const minX = all.length === 0 ? 0 : Math.min(...all.map(({ x }) => x));

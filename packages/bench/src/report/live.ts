@@ -11,7 +11,7 @@ export interface ProgressStream {
 /** Shows progress until `end`. */
 interface LiveProgress {
   update(progress: BenchmarkProgress): void;
-  /** Removes the live line, so that what follows begins on a clean one. */
+  /** Clears the live line. */
   end(): void;
 }
 
@@ -19,8 +19,8 @@ const bars = '▁▂▃▄▅▆▇█';
 const plainEveryMs = 5_000;
 
 /**
- * On a terminal one line that repaints itself: bar, rate with its sparkline, percentiles. Elsewhere a plain line every
- * five seconds, so that a CI log stays short.
+ * On a terminal, one line that repaints itself: a bar, the rate with a sparkline, percentiles. Elsewhere, a plain line every five
+ * seconds, so that a CI log stays short.
  */
 export function liveProgress(stream: ProgressStream): LiveProgress {
   return stream.isTTY === true ? repaintingLine(stream) : plainLines(stream);

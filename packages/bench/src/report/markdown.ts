@@ -89,7 +89,7 @@ function code(text: string): string {
   return `\`${text.replaceAll('`', "'")}\``;
 }
 
-/** Names and messages come from scenarios and servers; in a table they must stay text. */
+/** Escapes names and messages, which come from scenarios and servers. */
 function escapeText(text: string): string {
   return text.replace(/[\\`*_{}[\]<>|#]/g, '\\$&').replace(/\s+/g, ' ');
 }

@@ -56,7 +56,7 @@ export function renderTable(result: BenchmarkResult): string {
   return lines.join('\n');
 }
 
-/** What arrives in an open loop. */
+/** The unit of arrivals in an open loop. */
 function arrivalsOf({ checks }: BenchmarkResult): string {
   return checks === undefined ? 'requests' : 'sessions';
 }
@@ -77,7 +77,7 @@ function percent(part: number, whole: number): string {
   return whole === 0 ? '' : `${((part / whole) * 100).toFixed(part === whole ? 0 : 2)} %`;
 }
 
-/** How each gated metric is called and written. */
+/** Label and format of each gated metric. */
 export const metricLabels: Readonly<
   Record<string, { readonly label: string; readonly format: (value: number) => string }>
 > = Object.freeze({
@@ -86,7 +86,7 @@ export const metricLabels: Readonly<
   cpuUs: { label: 'CPU a request', format: (us: number) => formatLatency(us / 1_000) },
 });
 
-/** A comparison as plain text: verdict first, then each metric, then every reason for doubt. */
+/** A comparison as plain text: the verdict, then each metric, then each doubt. */
 export function renderComparison(result: CompareResult): string {
   const lines = [
     `${headline(result)}`,
@@ -124,7 +124,7 @@ export function labelOf(metric: MetricVerdict): string {
   return metricLabels[metric.name]?.label ?? metric.name;
 }
 
-/** The middle of what one arm showed over all pairs. */
+/** The median of one arm's values over all pairs. */
 export function medianOf(result: CompareResult, arm: 'base' | 'head', metric: string): string {
   const values = result.pairs
     .map((pair) => Number((pair[arm] as unknown as Record<string, number>)[metric]))
@@ -159,13 +159,13 @@ function widest(metrics: readonly MetricVerdict[]): string {
   return signed(bound).slice(1);
 }
 
-/** What reports tell of a profile. */
+/** The part of a profile that reports show. */
 export type ProfileSummary = Pick<ProfileResult, 'functions' | 'lines' | 'unit'>;
 
-/** How many functions, and how many lines, a report names. */
+/** Number of functions, and of lines, that a report names. */
 export const namedCulprits = 5;
 
-/** Functions, then lines, then who calls the first function and what it calls, as plain text. */
+/** Functions with the callers and callees of the first one, then lines, as plain text. */
 export function renderCulprits({ functions, lines, unit }: ProfileSummary): string {
   const line = (culprit: Culprit): string =>
     `  ${added(culprit, unit)} a request  ${culprit.name}  (${culprit.baseUs.toFixed(2)} → ${culprit.headUs.toFixed(2)})\n`;

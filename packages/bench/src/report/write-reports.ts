@@ -18,13 +18,13 @@ interface ReportRequest {
   readonly file: string;
 }
 
-/** What a report is about. */
+/** The subject of a report. */
 export type ReportSubject =
   | { readonly kind: 'run'; readonly result: BenchmarkResult }
   | {
       readonly kind: 'comparison';
       readonly result: CompareResult;
-      /** Of a slower build: text, HTML and Markdown name its culprits. */
+      /** Profile of a slower build, whose culprits text, HTML and Markdown name. */
       readonly profile?: ProfileSummary;
     };
 
@@ -39,7 +39,7 @@ const kinds: readonly ReportKind[] = [
   'github',
 ];
 
-/** Reads `html=report.html` for a subject that has such a report. @throws {@link OptionError} */
+/** Parses `<kind>=<file>`. @throws {@link OptionError} for an unknown kind, or one that the subject does not have */
 export function parseReport(text: string, subject: ReportSubject['kind']): ReportRequest {
   const equals = text.indexOf('=');
   const kind = kinds.find((known) => known === text.slice(0, equals));
@@ -54,7 +54,7 @@ function noPrometheus(): OptionError {
   return new OptionError('A comparison has no Prometheus report. Report a run, or use json.');
 }
 
-/** One report as text. @throws {@link OptionError} for Prometheus text of a comparison, which has no single run to tell of */
+/** Renders one report. @throws {@link OptionError} for `prometheus` of a comparison, which exists for a run only */
 export function renderReport(subject: ReportSubject, kind: ReportKind): string {
   const { result } = subject;
   switch (kind) {
@@ -83,7 +83,7 @@ export function renderReport(subject: ReportSubject, kind: ReportKind): string {
   }
 }
 
-/** The writing of every report, and under GitHub Actions of the annotations and the step summary; one task each. */
+/** Tasks that write the reports, one each. Under GitHub Actions, further tasks write annotations and the step summary. */
 export function reportTasks(
   subject: ReportSubject,
   requests: readonly ReportRequest[],

@@ -14,13 +14,13 @@ const latency = z.strictObject({
   max: z.number(),
 });
 const stage = z.strictObject({ durationMs: z.number(), rate: z.number(), from: z.number().optional() });
-/** Checks a doubt; a reader must bear codes that a later version adds. */
+/** Checks a doubt. Readers must accept codes of later versions. */
 const doubtSchema: z.ZodType<{ readonly code: string; readonly message: string }> = z.strictObject({
   code: z.string(),
   message: z.string(),
 });
 
-/** Checks what a result tells of its machine. */
+/** Checks the machine of a result. */
 const environmentSchema: z.ZodType<BenchmarkEnvironment> = z.strictObject({
   node: z.string(),
   platform: z.string(),
@@ -91,12 +91,12 @@ export function resultJsonSchema(): object {
   return z.toJSONSchema(resultSchema);
 }
 
-/** Whether a value of unknown origin is a result, and if not, the first thing that is wrong. */
+/** The first mistake of a value that should be a result, or `undefined`. */
 export function explainResult(value: unknown): string | undefined {
   return explainMistake(resultSchema, value);
 }
 
-/** The first thing that is wrong with a value, or `undefined`. */
+/** The first mistake of a value, or `undefined`. */
 function explainMistake(schema: z.ZodType, value: unknown): string | undefined {
   const parsed = schema.safeParse(value);
   if (parsed.success) return undefined;
@@ -129,7 +129,7 @@ const pairSchema = z.strictObject({
 });
 
 const verdicts = ['faster', 'slower', 'same', 'inconclusive'] as const;
-/** JSON has no infinity; an end without bound is null. */
+/** An unbounded end is null, since JSON has no infinity. */
 const end = z.number().nullable();
 
 const metricSchema = z.strictObject({
@@ -158,7 +158,7 @@ const comparisonSchema = z.strictObject({
   environment: environmentSchema,
 });
 
-/** Whether a value of unknown origin is a comparison, and if not, the first thing that is wrong. */
+/** The first mistake of a value that should be a comparison, or `undefined`. */
 export function explainComparison(value: unknown): string | undefined {
   return explainMistake(comparisonSchema, value);
 }

@@ -11,7 +11,7 @@ export interface BenchmarkResult {
   readonly schemaVersion: 1;
   readonly name: string;
   readonly target: string;
-  /** ISO 8601; the measured time's begin. */
+  /** Begin of the measured time, ISO 8601. */
   readonly startedAt: string;
   /** Measured time, warm-up excluded. */
   readonly durationMs: number;
@@ -29,7 +29,7 @@ export interface BenchmarkResult {
   readonly checks?: CheckCounts;
   readonly steps?: readonly StepSummary[];
   readonly objectives: readonly ObjectiveOutcome[];
-  /** Reasons not to believe this run; empty for a sound one. */
+  /** Reasons not to rely on this run; empty for a reliable one. */
   readonly doubts: readonly Doubt[];
   readonly conditions?: RunConditions;
   /** Received within the measured time, headers included. */
@@ -46,7 +46,7 @@ export type BenchmarkLoad =
       /** Requests, or sessions of flows, per second, averaged over the stages. */
       readonly rate: number;
       readonly stages: readonly RateStage[];
-      /** At most so many at once. */
+      /** Largest number of connections. */
       readonly connections: number;
       readonly workers: number;
     };
@@ -69,8 +69,8 @@ export interface RequestCounts {
 }
 
 /**
- * Why a request got no answer. `dropped`: no connection was free until its timeout. `unsent`: it could not be written, since a value
- * that it names was missing.
+ * Why a request got no answer. `dropped`: no connection was free until its timeout. `unsent`: a value of its template was
+ * missing.
  */
 export type FailureKind = 'timeout' | 'cut' | 'refused' | 'malformed' | 'dropped' | 'unsent';
 
@@ -90,11 +90,11 @@ export interface LatencySummary {
 export interface ArrivalCounts {
   /** Arrivals that were due in the measured time. */
   readonly intended: number;
-  /** Begun more than a millisecond after they were due, because the generator was busy. */
+  /** Begun more than 1 ms after they were due, because the generator was busy. */
   readonly late: number;
-  /** By how much the latest of them was late. */
+  /** Delay of the latest of them. */
   readonly latestMs: number;
-  /** Requests never sent: every connection was busy until their timeout. Part of `requests.errors`. */
+  /** Requests that were not sent, since every connection was busy until their timeout. Part of `requests.errors`. */
   readonly dropped: number;
   /**
    * Of those intended, 0 to 1: requests that were answered with any status; sessions that no unanswered step, failed check or missing
@@ -103,16 +103,16 @@ export interface ArrivalCounts {
   readonly achieved: number;
 }
 
-/** What the checks of a run said: of every step that was due in the measured time, made or not. */
+/** Checks of the steps that were due in the measured time. */
 export interface CheckCounts {
   readonly passed: number;
-  /** A step that got no answer, or could not be sent, counts here: its check could not be made. */
+  /** A step without an answer, or one that could not be sent, counts as failed. */
   readonly failed: number;
-  /** How often each check failed, as `step: reason`. At most 100 different ones; the rest is under `other`. */
+  /** Number of failures by `step: reason`. At most 100 different keys; the rest counts under `other`. */
   readonly failures: Readonly<Record<string, number>>;
 }
 
-/** What one step of a flow showed. */
+/** Answers and latencies of one step of a flow. */
 export interface StepSummary {
   /** `flow / step`. */
   readonly name: string;
@@ -124,11 +124,11 @@ export interface StepSummary {
 export interface ObjectiveOutcome {
   readonly expression: string;
   readonly met: boolean;
-  /** In the metric's unit; `null` where the run has no such value. */
+  /** In the metric's unit; `null` when the run has no such value. */
   readonly actual: number | null;
 }
 
-/** A reason not to believe a pair, or a whole comparison. */
+/** A reason not to rely on a run, a pair or a comparison. */
 export interface Doubt {
   readonly code:
     | 'generator-saturated'
@@ -140,16 +140,16 @@ export interface Doubt {
   readonly message: string;
 }
 
-/** What surrounded the measured time, as shares of it from 0 to 1. Absent where the kernel does not tell. */
+/** Conditions of the measured time, as shares of it from 0 to 1. Absent where the kernel does not report them. */
 export interface RunConditions {
   /** Processor time of this process; above 1 with several threads. */
   readonly generatorBusy: number;
-  /** Time in which threads of this process were runnable, but others had their processor; the target is none of them. */
+  /** Time in which threads of this process were runnable, but waited for a processor. */
   readonly generatorWaited?: number;
   readonly steal?: number;
 }
 
-/** What one second of the measured time saw. */
+/** One second of the measured time. */
 export interface TimelinePoint {
   /** End of the interval, since the measured time began. */
   readonly atMs: number;
@@ -175,14 +175,14 @@ export interface BenchmarkProgress {
   readonly p99Ms: number;
 }
 
-/** Where the generator ran. */
+/** The machine and the Node version of the generator. */
 export interface BenchmarkEnvironment {
   readonly node: string;
   readonly platform: string;
   readonly arch: string;
   readonly cpu: string;
   readonly cores: number;
-  /** Of the working directory's repository; absent outside of one. */
+  /** Commit of the working directory's repository; absent outside of a repository. */
   readonly commit?: string;
 }
 

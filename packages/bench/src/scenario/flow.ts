@@ -1,16 +1,16 @@
 import type { ScenarioIssue } from '../errors.ts';
 
-/** A session: steps in order, with values of its own. */
+/** A kind of session: steps in order. Each session has its own values. */
 export interface Flow {
   readonly name: string;
-  /** Sessions of this flow for each `weight` of all, evenly mixed. @defaultValue 1 */
+  /** Share of this flow's sessions, relative to the weights of the other flows. @defaultValue 1 */
   readonly weight?: number;
   readonly steps: readonly FlowStep[];
 }
 
 /** One request of a session. Path, header values and body may hold `{{name}}`. */
 export interface FlowStep {
-  /** For reports. @defaultValue method and path as written */
+  /** Name in reports. @defaultValue method and path as written */
   readonly name?: string;
   /** @defaultValue `'GET'` */
   readonly method?: string;
@@ -18,31 +18,31 @@ export interface FlowStep {
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
   readonly check?: StepCheck;
-  /** Values that later steps of the session name. A value that is not there fails the step. */
+  /** Values for later steps of the session, by name. A missing value fails the step. */
   readonly save?: Readonly<Record<string, SaveSource>>;
   /** Pause before the next step. @defaultValue 0 */
   readonly thinkMs?: number;
 }
 
-/** What an answer must be; a step whose check fails ends its session. */
+/** Conditions on an answer. A failed check ends the session. */
 export interface StepCheck {
-  /** One of these. @defaultValue any of 200–399 */
+  /** Allowed status codes. @defaultValue 200–399 */
   readonly status?: number | readonly number[];
-  /** Text that the body holds. */
+  /** Text that the body must contain. */
   readonly contains?: string;
-  /** Values by their path in a JSON body: `{ "items[0].id": 7 }`. */
+  /** Expected values by their path in a JSON body: `{ "items[0].id": 7 }`. */
   readonly json?: Readonly<Record<string, string | number | boolean | null>>;
-  /** Longest time the step may take. */
+  /** Longest allowed latency. */
   readonly maxMs?: number;
 }
 
-/** Where a saved value comes from. */
+/** Source of a saved value. */
 export type SaveSource =
   | { /** Path in a JSON body. */ readonly json: string }
   | { /** Name of a header. */ readonly header: string }
-  | { /** Its first group, or all of the match. */ readonly regex: string };
+  | { /** Regular expression on the body: its first group, or the whole match. */ readonly regex: string };
 
-/** Credentials sent with every request; `{{env.NAME}}` reads the environment, so that no secret stands in a file. */
+/** Credentials of every request. `{{env.NAME}}` reads an environment variable, so that secrets stay out of files. */
 export type Auth =
   | { readonly bearer: string }
   | { readonly basic: { readonly user: string; readonly password: string } };
@@ -53,15 +53,16 @@ interface Template {
   render(scope: TemplateScope): string;
 }
 
-/** What `{{…}}` in a step may name: saved values and feed rows by their names, and `env` for environment variables. */
+/** The values that `{{…}}` in a step can name: saved values and feed rows by name, and `env` for environment variables. */
 export type TemplateScope = Readonly<Record<string, unknown>>;
 
 const placeholder = /\{\{\s*([^{}]*?)\s*\}\}/g;
 const name = /^[A-Za-z_$][\w$-]*(?:\.[\w$-]+|\[\d+\])*$/;
 
 /**
- * Compiles a text with `{{name}}` or `{{name.path[0]}}`. Values are inserted as text; objects as JSON. In a path they are
- * percent-encoded, so that a value cannot change the request it stands in.
+ * Compiles a text with `{{name}}` or `{{name.path[0]}}`. Values are inserted as text, objects as JSON.
+ *
+ * @param encode applied to each value, such as percent-encoding in a path
  */
 export function compileTemplate(
   text: string,
@@ -88,7 +89,7 @@ export function compileTemplate(
   };
 }
 
-/** Why a text is no template, or `undefined`. */
+/** Why a text is not a valid template, or `undefined`. */
 export function explainTemplate(text: string): string | undefined {
   for (const [whole, inner = ''] of text.matchAll(placeholder)) {
     if (!name.test(inner)) return `\`${whole}\` must name a value, such as \`{{user.id}}\``;
@@ -97,7 +98,7 @@ export function explainTemplate(text: string): string | undefined {
   return undefined;
 }
 
-/** What a template names, in its order: `user.id` of `{{ user.id }}`. */
+/** The names in a template, in order: `user.id` of `{{ user.id }}`. */
 export function namesOf(text: string): string[] {
   return [...text.matchAll(placeholder)].map(([, inner = '']) => inner);
 }
@@ -113,14 +114,14 @@ export function readPath(value: unknown, path: string): unknown {
   return current;
 }
 
-/** What the templates of a scenario may name. */
+/** The parts of a scenario with names and templates. */
 export interface NamedSources {
   readonly flows: readonly Flow[] | undefined;
   readonly feeds: Readonly<Record<string, unknown>> | undefined;
   readonly auth: Auth | undefined;
 }
 
-/** Names that no feed, earlier step or environment variable can ever give a value to: mistakes of the scenario. */
+/** Mistakes of the scenario: names without a feed, an earlier step or an environment variable. */
 export function findUnknownNames({ flows = [], feeds = {}, auth }: NamedSources): ScenarioIssue[] {
   const issues: ScenarioIssue[] = [];
   const known = ['env.NAME', ...Object.keys(feeds)].map((name) => `\`${name}\``).join(', ');
@@ -140,7 +141,7 @@ export function findUnknownNames({ flows = [], feeds = {}, auth }: NamedSources)
 /** A row of a feed: named values. */
 export type FeedRow = Readonly<Record<string, unknown>>;
 
-/** Columns that no row of their feed has, and variables that the environment lacks. Known once the feeds are read. */
+/** Columns that no row of their feed has, and missing environment variables. Known after the feeds are read. */
 export function findMissingValues(
   flows: readonly Flow[],
   feeds: ReadonlyMap<string, readonly FeedRow[]>,
@@ -165,7 +166,7 @@ export function findMissingValues(
   return [...issues.values()];
 }
 
-/** A `{{…}}` in a flow, and where it stands. */
+/** A `{{…}}` in a flow and its place. */
 interface NamedValue {
   /** `flows[0].steps[1].path`. */
   readonly place: string;

@@ -6,7 +6,7 @@ import { ScenarioError, ScenarioFileError } from '../errors.ts';
 /**
  * Imports a `.ts` or `.js` file, which runs it.
  *
- * @throws {@link ScenarioFileError} with one line that names the repair, where the reason is known
+ * @throws {@link ScenarioFileError} with one line, and the repair when the reason is known
  * @throws {@link ScenarioError} naming the file, when the file itself threw one
  */
 export async function importFile(file: string): Promise<{ readonly default?: unknown }> {
@@ -23,12 +23,12 @@ export async function importFile(file: string): Promise<{ readonly default?: unk
 const commonJsSyntax =
   /import statement outside a module|Unexpected token 'export'|import\.meta' outside a module|await is only valid/;
 
-/** What helps, with a space before it; empty where nothing is known. */
+/** The repair, to be appended to the message; empty when none is known. */
 function repairOf(error: Error & { readonly code?: string }, file: string): string {
   if (error.code === 'ERR_UNKNOWN_FILE_EXTENSION')
     return '. TypeScript needs Node 22.18 or later; use that, or write the file as .js or .json.';
   if (!commonJsSyntax.test(error.message)) return '';
-  // The stack begins with the place of the mistake, which may be in a file that this one imports.
+  // The stack begins with the place of the mistake, which may be in an imported file.
   const place =
     /^(.+):\d+$/m.exec(error.stack?.split('\n', 1)[0] ?? '')?.[1]?.replace(/^file:\/\//, '') ?? file;
   const extension = extname(place);

@@ -5,22 +5,22 @@ import type { Auth, Flow } from './flow.ts';
 import { importFile } from './import-file.ts';
 import { checkChanges, checkScenario } from './scenario-schema.ts';
 
-/** What to load and how hard. A `.json` file holds one; a `.ts` or `.js` file exports one by default. */
+/** A load and its target. A `.json` file contains one; a `.ts` or `.js` file exports one by default. */
 export interface Scenario {
   readonly name: string;
   /** Origin only, e.g. `http://127.0.0.1:4041`. */
   readonly target: string;
   /** Sent in order by each connection, then again. Either these or `flows`. */
   readonly requests?: readonly ScenarioRequest[];
-  /** Sessions of several steps with values of their own. */
+  /** Sessions of several steps. */
   readonly flows?: readonly Flow[];
-  /** CSV or JSON files; each session gets the next row of each, under the feed's name. */
+  /** CSV or JSON files by name. Each session gets the next row of each feed under its name. */
   readonly feeds?: Readonly<Record<string, string>>;
   /** Sent with every request. */
   readonly auth?: Auth;
   /** `ca`: a PEM file with an authority that is trusted beside Node's own; relative to the scenario's file. */
   readonly tls?: { readonly ca: string };
-  /** What must hold, e.g. `p99 < 250ms`; a missed one makes `weir-bench run` exit with 1. @defaultValue `[]` */
+  /** Such as `p99 < 250ms`. A missed objective makes `weir-bench run` exit with 1. @defaultValue `[]` */
   readonly objectives?: readonly string[];
   /** Requests per second, evenly spaced, whether or not earlier ones were answered. Makes the load an open loop. */
   readonly rate?: number;
@@ -31,7 +31,7 @@ export interface Scenario {
   /** Starts the target before a run and stops it afterwards; `PORT` is the target's. A comparison needs it. */
   readonly start?: StartOptions;
   /**
-   * Keep-alive connections. Closed loop: each sends its next request when an answer arrives. Open loop: at most so many at once.
+   * Keep-alive connections. Closed loop: each sends its next request when an answer arrives. Open loop: the largest number of connections.
    *
    * @defaultValue 10, in an open loop 500
    */
@@ -40,7 +40,7 @@ export interface Scenario {
   readonly pipelining?: number;
   /** Measured time, after the warm-up. @defaultValue 10_000 */
   readonly durationMs?: number;
-  /** Load before measuring; nothing of it is counted. @defaultValue 2_000 */
+  /** Load before the measured time, which is not counted. @defaultValue 2_000 */
   readonly warmupMs?: number;
   /** From sending a request to the end of its answer. @defaultValue 10_000 */
   readonly timeoutMs?: number;
@@ -62,7 +62,7 @@ export interface ScenarioRequest {
  * rate, and along a ramp from a to b in T: t = 2n / (a + √(a² + 2sn)), s = (b − a) / T, n = k − N(stage begin).
  */
 
-/** A stretch of the load with a constant rate or a linear ramp. */
+/** A part of the load with a constant rate or a linear ramp. */
 export interface RateStage {
   readonly durationMs: number;
   /** Requests per second; reached at the stage's end when it ramps. */
@@ -71,16 +71,16 @@ export interface RateStage {
   readonly from?: number;
 }
 
-/** How to start the server under test. It must listen on 127.0.0.1 at the port in `PORT`. */
+/** Starts the server under test, which must listen on 127.0.0.1 at the port in `PORT`. */
 export interface StartOptions {
-  /** Run by `sh`. */
+  /** Run with `sh -c`. */
   readonly command: string;
   /** Relative to the arm's directory. @defaultValue the directory itself */
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
-  /** Run once in a fresh checkout before it is started, e.g. `npm ci && npm run build`. */
+  /** Runs once in a fresh checkout before the start, e.g. `npm ci && npm run build`. */
   readonly setup?: string;
-  /** Path that answers below 500 when the server is ready. @defaultValue `'/'` */
+  /** Path whose status is below 500 when the server is ready. @defaultValue `'/'` */
   readonly ready?: string;
   /** @defaultValue 30_000 */
   readonly readyTimeoutMs?: number;
@@ -110,9 +110,8 @@ export interface ResolvedRequest {
 const modules = new Set(['.js', '.mjs', '.cjs', '.ts', '.mts', '.cts']);
 
 /**
- * Reads a scenario from a `.json` file, or imports the default export of a `.ts` or `.js` file.
- * Importing runs the file: load only scenarios whose author you trust as much as your own code.
- * TypeScript needs Node ≥ 22.18, which strips types itself.
+ * Reads a scenario from a `.json` file, or imports the default export of a `.ts` or `.js` file. Importing runs the file, so load only
+ * scenarios of authors that you trust. TypeScript needs Node 22.18 or later, which strips types.
  *
  * @throws {@link ScenarioFileError} when the file is missing, unparsable or of another kind
  * @throws `ScenarioError` when its content has mistakes
@@ -127,7 +126,7 @@ export async function loadScenario(file: string): Promise<ResolvedScenario> {
 }
 
 /**
- * Types a scenario in a `.ts` or `.js` file and checks it where it is written.
+ * Types and checks a scenario in a `.ts` or `.js` file.
  *
  * @throws {@link ScenarioError}
  */

@@ -35,16 +35,16 @@ export function assertTargetAllowed(target: string, allowTargets: readonly strin
   }
 }
 
-/** Watches where answers point. */
+/** Checks the redirects of a target. */
 interface RedirectWatch {
   readonly check: (location: string) => void;
-  /** Aborted with a {@link RedirectRefusedError} by the first redirect out of the allow-list. */
+  /** Aborted with a {@link RedirectRefusedError} at the first redirect to a host that is not allowed. */
   readonly refused: AbortSignal;
 }
 
 /**
- * Redirects are never followed, so none of the load leaves the target; yet a target that answers with a redirect out of the
- * allow-list is not the one that its owner meant to load.
+ * Redirects are not followed, so all load goes to the target. A target that redirects to a host that is not allowed is probably
+ * the wrong one.
  */
 export function watchRedirects(target: string, allowTargets: readonly string[]): RedirectWatch {
   const refusal = new AbortController();
@@ -76,14 +76,14 @@ function matches(entry: string, host: string, port: string): boolean {
   return entry.startsWith('*.') && isIP(host) === 0 && host.endsWith(entry.slice(1));
 }
 
-/** An authority that is trusted beside Node's own, as PEM. Plain data, so that a worker can be handed it. */
+/** A certificate authority that is trusted in addition to Node's own, as PEM. Plain data, so that it can be sent to a worker. */
 export interface TlsTrust {
   readonly ca: string;
 }
 
 const contexts = new Map<string, SecureContext>();
 
-/** Made once for each authority: parsing Node's whole store for every connection would cost more than the connection. */
+/** Created once per authority, since parsing Node's whole trust store costs more than a connection. */
 function secureContextOf({ ca }: TlsTrust): SecureContext {
   const known = contexts.get(ca);
   if (known !== undefined) return known;
@@ -114,7 +114,7 @@ export async function readTrust(file: string | undefined): Promise<TlsTrust | un
   return { ca };
 }
 
-/** Read buffer of every plain connection: its reader takes what it needs before the next read begins. */
+/** Read buffer of all plain connections. Each reader consumes it before the next read. */
 const readBuffer = Buffer.allocUnsafe(65_536);
 
 /**
@@ -154,7 +154,7 @@ export function hostOf({ hostname }: URL): string {
   return hostname.replace(/^\[|\]$/g, '');
 }
 
-/** The port of an origin, the protocol's own where none is written. */
+/** The port of an origin, by default that of the protocol. */
 export function portOf({ protocol, port }: URL): number {
   return Number(port || (protocol === 'https:' ? 443 : 80));
 }
@@ -165,8 +165,8 @@ export function readyEvent(target: URL): 'connect' | 'secureConnect' {
 }
 
 /**
- * Opens and closes one connection, so that a dead target or a wrong certificate is one clear error and not a storm of
- * failed requests.
+ * Opens and closes one connection, so that an unreachable target or a wrong certificate is one error instead of many failed
+ * requests.
  *
  * @throws {@link TargetUnreachableError}
  */

@@ -5,21 +5,21 @@ import { mulberry32 } from './sign-flip.ts';
  *
  *   Q = nm / (n + m) · ( 2·mean|xᵢ − yⱼ| − mean|xᵢ − xₖ| − mean|yⱼ − yₗ| )
  *
- * which is zero in expectation when both come from one distribution. The series is divided at the split that maximises Q, then its parts,
- * as long as a permutation test of the maximum is significant. Permutations come from a fixed seed, so the same series
+ * which is zero in expectation when both come from one distribution. The series is divided at the split that maximises Q, then each part is,
+ * as long as a permutation test of the maximum is significant. Permutations use a fixed seed, so the same series
  * always has the same change points.
  */
 
-/** A place where a series changed for good. */
+/** A place where a series changed permanently. */
 export interface ChangePoint {
   /** Index of the first value after the change. */
   readonly index: number;
-  /** Medians of the stretches on either side. */
+  /** Medians of the segments on either side. */
   readonly before: number;
   readonly after: number;
   /** `after / before − 1`. */
   readonly change: number;
-  /** Of the permutation test. */
+  /** p value of the permutation test. */
   readonly p: number;
 }
 
@@ -27,9 +27,9 @@ export interface ChangePoint {
 export interface ChangePointOptions {
   /** @defaultValue 0.001 */
   readonly alpha?: number;
-  /** Shortest stretch between two changes. @defaultValue 5 */
+  /** Shortest segment between two changes. @defaultValue 5 */
   readonly minLength?: number;
-  /** Smallest change of the median that is worth a word, as a share. @defaultValue 0.02 */
+  /** Smallest relative change of the median that is reported. @defaultValue 0.02 */
   readonly minChange?: number;
   /** At least 1 / alpha − 1. @defaultValue 1_999 */
   readonly permutations?: number;
@@ -55,7 +55,7 @@ export function findChangePoints(series: readonly number[], options: ChangePoint
   return dropSmall(series, found, minChange);
 }
 
-/** Without a change too small to matter its two stretches are one again, which may move the medians of its neighbours. */
+/** Dropping a small change merges its two segments, which may move the medians of its neighbours. */
 function dropSmall(
   series: readonly number[],
   found: { index: number; p: number }[],
@@ -86,8 +86,8 @@ interface Split {
 }
 
 /**
- * All splits at once: moving one value from the right part to the left changes the three sums of distances by its row of the
- * distance matrix, so the whole scan costs the square of the length.
+ * Scans all splits. Moving one value from the right part to the left changes the three sums of distances by its row of the
+ * distance matrix, so the scan costs O(n²).
  */
 function bestSplit(values: readonly number[], minLength: number): Split | undefined {
   const count = values.length;
@@ -129,7 +129,7 @@ interface PermutationOptions {
   readonly alpha: number;
 }
 
-/** (1 + permutations that reach the statistic) / (1 + permutations); ends early when α can no longer be reached. */
+/** (1 + permutations that reach the statistic) / (1 + permutations). It stops early when p must exceed α. */
 function permutationP(values: readonly number[], q: number, options: PermutationOptions): number {
   const { minLength, permutations, random, alpha } = options;
   const shuffled = [...values];

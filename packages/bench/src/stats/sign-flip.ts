@@ -1,26 +1,26 @@
 /**
  * Sign-flip test of several metrics over several looks, exact.
  *
- * Between equal builds it is chance alone which arm of a pair is head. So a pair's log ratios x are as likely as −x, all metrics at once, and
- * flipping whole pairs gives the joint null distribution of whatever is computed from them, however the metrics hang together. Of metric
- * m at look j it is T = Σ sign(xᵢ) wᵢ / √Σ wᵢ², with weights that depend on |x| alone.
+ * Between equal builds, chance alone decides which arm of a pair is head. So a pair's log ratios x are as likely as −x, for all metrics at
+ * once. Flipping whole pairs therefore gives the joint null distribution of the statistics, whatever the correlation of the metrics. The
+ * statistic of metric m at look j is T = Σ sign(xᵢ) wᵢ / √Σ wᵢ², with weights that depend on |x| alone.
  *
  * Metrics: step-down with the largest T of those not yet rejected (Westfall and Young, Resampling-Based Multiple Testing, 1993). It
- * bounds the chance of any false rejection as Holm's correction does, and asks for less the more the metrics say the same.
- * Looks: an error is spent look by look (Lan and DeMets, Biometrika 70, 1983); a flip that an earlier look rejects counts as rejected.
+ * bounds the chance of any false rejection as Holm's correction does, and is more powerful when the metrics are correlated.
+ * Looks: α is spent look by look (Lan and DeMets, Biometrika 70, 1983); a flip that an earlier look rejects counts as rejected.
  */
 
 /** A look at the data. */
 export interface SpendingLook {
-  /** Pairs that it sees, from the first on. */
+  /** It uses the first `pairs` pairs. */
   readonly pairs: number;
-  /** Chance of a rejection without effect, in one direction, up to and with this look. */
+  /** Chance of a false rejection in one direction, up to and including this look. */
   readonly spent: number;
 }
 
 /**
- * Adjusted over metrics and earlier looks: to be held against what is spent up to this look. 1 in the direction that the metric does not
- * point to.
+ * p values adjusted over metrics and earlier looks. Compare them with what is spent up to this look. The p value is 1 in the direction
+ * opposite to the effect.
  */
 export interface SignFlip {
   readonly pGreater: number;
@@ -31,9 +31,9 @@ export interface SignFlip {
 export interface SignFlipOptions {
   /** Looks before this one, in their order. @defaultValue none */
   readonly earlier?: readonly SpendingLook[];
-  /** At most so many flips. Where there are more, as many random ones are drawn, always the same. @defaultValue 65_536: all of 16 pairs */
+  /** Largest number of flips. When there are more, that many are drawn with a fixed seed. @defaultValue 65_536, every flip of 16 pairs */
   readonly flips?: number;
-  /** Of each |x|. @defaultValue {@link steadyWeights} */
+  /** Weights of the |x|. @defaultValue {@link steadyWeights} */
   readonly weigh?: (values: readonly number[]) => readonly number[];
 }
 
@@ -41,8 +41,8 @@ export interface SignFlipOptions {
 export const defaultFlips = 65_536;
 
 /**
- * @param metrics of each metric one value a pair, the pairs in the same order; 0 says nothing
- * @returns one result a metric. 65,536 flips of three metrics at the third look take about 30 ms
+ * @param metrics for each metric one value per pair, the pairs in the same order; 0 is no evidence
+ * @returns one result per metric. 65,536 flips of three metrics at the third look take about 30 ms
  */
 export function signFlipTest(
   metrics: readonly (readonly number[])[],
@@ -65,17 +65,17 @@ export function signFlipTest(
   return metrics.map((_, index) => ({ pGreater: pGreater[index] ?? 1, pLess: pLess[index] ?? 1 }));
 }
 
-/** Beyond so many upper quartiles of |x| a value is out of all proportion. */
-const reach = 1.5;
+/** Above 1.5 × the third quartile of |x|: an outlier, weight 0. */
+const outlierAbove = 1.5;
 
 /**
- * Ranks of |x|, of which the larger half weighs alike, and nothing beyond one and a half upper quartiles: about one pair of fresh processes in
- * twenty is out of all proportion (steady-hook.ts), and says nothing about the others. At most a quarter can be left out, which
- * could never decide alone.
+ * Ranks of |x|. Ranks above the median are capped, and outliers weigh 0: about one pair of fresh processes in twenty is an outlier
+ * (steady-hook.ts) that tells nothing about the other pairs. At most a quarter of the pairs can be outliers, too few to
+ * decide alone.
  */
 export function steadyWeights(values: readonly number[]): number[] {
   const sizes = values.filter((value) => value > 0).sort((a, b) => a - b);
-  const most = reach * (sizes[Math.floor(sizes.length * 0.75)] ?? 0);
+  const most = outlierAbove * (sizes[Math.floor(sizes.length * 0.75)] ?? 0);
   const highest = 2 * Math.ceil(values.length / 2);
   return doubledRanks(values).map((rank, index) =>
     (values[index] ?? 0) > most ? 0 : Math.min(rank, highest),
@@ -93,7 +93,7 @@ function contributions(
   return norm === 0 ? signed : signed.map((value) => value / norm);
 }
 
-/** Bits of each flip, eight pairs a byte; a set bit flips its pair. The first flip flips none. */
+/** The bits of each flip, eight pairs per byte. A set bit flips its pair. The first flip flips no pair. */
 function drawSigns(count: number, flips: number): Uint8Array[] {
   const drawn = Math.min(2 ** count, flips);
   const random = drawn < 2 ** count ? mulberry32(count) : undefined;
@@ -120,7 +120,7 @@ function flipSums(part: readonly number[], signs: readonly Uint8Array[]): Float6
   return sums;
 }
 
-/** Adjusted p of every metric above 0: against all metrics for the clearest, against those left for each that follows, and never below it. */
+/** Adjusted p of every metric whose T is above 0: the largest T is compared with all metrics, each further one with those that remain. */
 function stepDown(
   observed: readonly number[],
   sums: readonly (readonly Float64Array[])[],
@@ -159,7 +159,7 @@ function largestOf(columns: readonly Float64Array[]): Float64Array {
 /** Sums of the same numbers in another order may differ by this. */
 const rounding = 1e-9;
 
-/** Share of the flips that an earlier look rejects, or that are as large as `observed` at this one. */
+/** Share of the flips that an earlier look rejects, or whose T reaches `observed` at this look. */
 function shareRejected(
   observed: number,
   largest: readonly Float64Array[],
@@ -185,9 +185,9 @@ function shareRejected(
   return count / total;
 }
 
-/** The least value that at most `room` of those not yet rejected reach. */
+/** The smallest value that at most `room` of the flips not yet rejected reach. */
 function critical(values: Float64Array, rejected: Uint8Array, room: number): number {
-  // T has a variance of 1, so what may be rejected lies in its tail; only where the tail is too short all of it is sorted.
+  // T has variance 1, so the values to reject lie in its tail. All values are sorted only when the tail is too short.
   for (const least of [2, Number.NEGATIVE_INFINITY]) {
     const tail: number[] = [];
     for (let flip = 0; flip < values.length; flip += 1) {
@@ -197,7 +197,7 @@ function critical(values: Float64Array, rejected: Uint8Array, room: number): num
     if (tail.length <= room) continue;
     const sorted = Float64Array.from(tail).sort();
     let from = Math.max(sorted.length - Math.max(room, 0), 1);
-    // Ties with the first that finds no room stay out together with it.
+    // Values equal to the first one without room are not rejected either.
     while (from < sorted.length && (sorted[from] ?? 0) < (sorted[from - 1] ?? 0) + 2 * rounding) from += 1;
     return sorted[from] ?? Number.POSITIVE_INFINITY;
   }
@@ -205,12 +205,12 @@ function critical(values: Float64Array, rejected: Uint8Array, room: number): num
 }
 
 /**
- * Ranks as Wilcoxon's signed-rank test takes them, and the exact distribution of its statistic: W⁺ is the sum of the ranks of |xᵢ| over
- * positive xᵢ; under the null each sign is a fair coin, so P(W⁺ ≥ w) counts the subsets of ranks whose sum is at least w
+ * Ranks of Wilcoxon's signed-rank test, and the exact distribution of its statistic. W⁺ is the sum of the ranks of |xᵢ| over
+ * positive xᵢ. Under the null each sign is a fair coin, so P(W⁺ ≥ w) counts the subsets of ranks whose sum is at least w
  * (Hollander, Wolfe, Chicken: Nonparametric Statistical Methods, 3rd ed., 3.1).
  */
 
-/** Twice the rank of each value, ties sharing their mean: whole numbers. */
+/** Twice the rank of each value, so that the mean rank of ties is a whole number. */
 export function doubledRanks(values: readonly number[]): number[] {
   const order = values.map((_, index) => index).sort((a, b) => (values[a] ?? 0) - (values[b] ?? 0));
   const ranks = new Array<number>(values.length).fill(0);

@@ -1,43 +1,43 @@
 import { defaultFlips, type SpendingLook, signFlipTest, tailProbabilities } from './sign-flip.ts';
 
-/** What can be said of a metric, or of the whole comparison. */
+/** The verdict on a metric, or on a whole comparison. */
 export type Verdict = 'faster' | 'slower' | 'same' | 'inconclusive';
 
 /** A metric measured in pairs. The two arms of a pair ran at the same time. */
 export interface PairedMetric {
   readonly name: string;
-  /** `higher`: more is better, as of requests per second. */
+  /** `higher`: more is better, such as requests per second. */
   readonly better: 'higher' | 'lower';
   readonly pairs: readonly { readonly base: number; readonly head: number }[];
 }
 
-/** What a metric's pairs say. Effects are relative changes in which positive is worse: 0.05 is 5 % slower. */
+/** The verdict on one metric. Effects are relative changes; positive is worse: 0.05 is 5 % slower. */
 export interface MetricVerdict {
   readonly name: string;
   readonly verdict: Verdict;
   readonly effect: number;
-  /** Of this metric at this look alone, at the confidence 1 − 2α. */
+  /** Confidence interval at 1 − 2α, of this metric at this look alone. */
   readonly interval: readonly [low: number, high: number];
-  /** Of the direction that the effect has, adjusted over metrics and earlier looks. */
+  /** In the direction of the effect, adjusted over metrics and earlier looks. */
   readonly p: number;
   readonly pairs: number;
 }
 
 /** How {@link judge} decides. */
 export interface JudgeOptions {
-  /** Chance of any false alarm in one comparison: half for slower, half for faster. @defaultValue 0.01 */
+  /** Chance of any false alarm in one comparison, half of it for slower and half for faster. @defaultValue 0.01 */
   readonly alpha?: number;
-  /** A significant effect below this is not reported as one. @defaultValue 0.015 */
+  /** A significant effect below this is not reported. @defaultValue 0.015 */
   readonly tolerance?: number;
-  /** `same` means: the interval lies within ± this. @defaultValue 0.05 */
+  /** `same` means that the interval lies within ± this. @defaultValue 0.05 */
   readonly effect?: number;
   /**
-   * Every look up to this one, with the share of `alpha` that may be spent until then; the last sees all pairs.
+   * Every look up to this one, with the share of `alpha` that is spent by then. The last one uses all pairs.
    *
-   * @defaultValue this look alone, with all of it
+   * @defaultValue this look alone, which spends all of `alpha`
    */
   readonly looks?: readonly SpendingLook[];
-  /** At most so many sign flips (sign-flip.ts). @defaultValue 65_536 */
+  /** Largest number of sign flips, see {@link signFlipTest}. @defaultValue 65_536 */
   readonly flips?: number;
 }
 
@@ -50,13 +50,13 @@ const judgeDefaults: Readonly<Required<Omit<JudgeOptions, 'looks'>>> = Object.fr
 });
 
 /**
- * Judges each metric by the exact sign-flip test of the log ratios of all metrics together, and the Hodges–Lehmann estimate with its
- * interval. The unit is the pair of fresh processes; rounds within one pair are not pairs.
+ * Judges each metric by the exact sign-flip test of the log ratios of all metrics together, and by the Hodges–Lehmann estimate with its
+ * interval. The unit is a pair of fresh processes; rounds within one process are not pairs.
  */
 export function judge(metrics: readonly PairedMetric[], options: JudgeOptions = {}): MetricVerdict[] {
   const { alpha, tolerance, effect: asked, flips, looks = [] } = { ...judgeDefaults, ...options };
   const samples = metrics.map(logWorsening);
-  // Flips are of whole pairs, so a pair keeps its place where one metric of it says nothing.
+  // Whole pairs are flipped, so a pair keeps its place when one of its metrics is missing.
   const aligned = samples.map((sample) => sample.map((ratio) => ratio ?? 0));
   const spending = looks.map(({ pairs, spent }) => ({ pairs, spent: (spent * alpha) / 2 }));
   const tests = signFlipTest(aligned, { earlier: spending.slice(0, -1), flips });
@@ -73,13 +73,13 @@ export function judge(metrics: readonly PairedMetric[], options: JudgeOptions = 
     let verdict: Verdict = 'inconclusive';
     if (p <= spent && Math.abs(effect) > tolerance) verdict = effect > 0 ? 'slower' : 'faster';
     else if (interval[0] > -asked && interval[1] < asked) verdict = 'same';
-    // A pair in which an arm measured nothing never counts as good.
+    // A pair in which an arm measured nothing cannot make a metric `same` or `faster`.
     if (sample.length < metric.pairs.length && verdict !== 'slower') verdict = 'inconclusive';
     return { name: metric.name, verdict, effect, interval, p, pairs: sample.length };
   });
 }
 
-/** One slower metric makes the whole slower; `faster` and `same` need every metric to be decided. */
+/** One slower metric makes the comparison `slower`. `faster` and `same` need a decision on every metric. */
 export function overallVerdict(verdicts: readonly MetricVerdict[]): Verdict {
   const has = (verdict: Verdict): boolean => verdicts.some((metric) => metric.verdict === verdict);
   if (has('slower')) return 'slower';
@@ -87,7 +87,7 @@ export function overallVerdict(verdicts: readonly MetricVerdict[]): Verdict {
   return has('faster') ? 'faster' : 'same';
 }
 
-/** When a sequential comparison looks at its data. */
+/** The numbers of pairs at which a sequential comparison looks at its data. */
 export interface SequentialPlan {
   /** The first look. @defaultValue 10 */
   readonly minPairs?: number;
@@ -104,24 +104,24 @@ export const sequentialDefaults: Readonly<Required<SequentialPlan>> = Object.fre
   step: 3,
 });
 
-/** Of slices: two equal builds differ by 3.3 % there, by 2 % in a duet. */
+/** Plan of slices, in which two equal builds differ by 3.3 %; in a duet they differ by 2 %. */
 export const slicesPlan: Readonly<Required<SequentialPlan>> = Object.freeze({
   minPairs: 15,
   maxPairs: 21,
   step: 3,
 });
 
-/** What a look says: stop with a verdict, or measure up to `pairs` and look again. */
+/** The outcome of an interim look: stop with a verdict, or measure up to `pairs` pairs and look again. */
 export type Look =
   | { readonly done: true; readonly verdict: Verdict; readonly metrics: readonly MetricVerdict[] }
   | { readonly done: false; readonly pairs: number; readonly metrics: readonly MetricVerdict[] };
 
-/** Of α, spent at the first look; the later ones share the rest equally. */
+/** Share of α that the first look spends. The later looks share the rest equally. */
 const firstShare = 0.6;
 
 /**
- * Looks at the pairs measured so far, if there are as many as a look wants; between looks nothing is decided, since each further look
- * would be one more chance of a false alarm. The chance of one over all looks stays below α, since each look spends a part of it.
+ * Judges the pairs measured so far when their number is one at which the plan looks. Between looks nothing is decided, since each look is
+ * another chance of a false alarm. Each look spends a part of α, so the chance of a false alarm over all looks stays below α.
  */
 export function look(
   metrics: readonly PairedMetric[],
@@ -146,7 +146,7 @@ export function look(
   return { done: true, verdict, metrics: verdicts };
 }
 
-/** The numbers of pairs after which the data is looked at. */
+/** The numbers of pairs at which a plan looks. */
 export function lookSizes(plan: SequentialPlan = {}): number[] {
   const { minPairs, maxPairs, step } = { ...sequentialDefaults, ...plan };
   const sizes: number[] = [];
@@ -154,7 +154,7 @@ export function lookSizes(plan: SequentialPlan = {}): number[] {
   return [...sizes, Math.max(minPairs, maxPairs)];
 }
 
-/** Log ratio of each pair; none where either arm measured nothing positive. */
+/** Log ratio of each pair; `undefined` when an arm measured no positive value. */
 function logWorsening({ better, pairs }: PairedMetric): (number | undefined)[] {
   return pairs.map(({ base, head }) => {
     const ratio = better === 'higher' ? Math.log(base / head) : Math.log(head / base);
@@ -168,7 +168,7 @@ function logWorsening({ better, pairs }: PairedMetric): (number | undefined)[] {
  * P(W⁺ ≤ c) ≤ (1 − confidence) / 2.
  */
 
-/** A location with its interval; both ends are infinite where the sample is too small for the confidence. */
+/** An estimate with its interval. Both ends are infinite when the sample is too small for the confidence. */
 export interface LocationEstimate {
   readonly estimate: number;
   readonly low: number;
