@@ -26,7 +26,10 @@ export interface StartServiceOptions {
   readonly config: Config;
   /** Lines of JSON; silent when absent. */
   readonly logger?: Logger;
-  /** How long clients may take [connectionLimits]. */
+  /**
+   * How long clients may take.
+   * @defaultValue {@link connectionLimits}
+   */
   readonly limits?: Partial<ConnectionLimits>;
 }
 

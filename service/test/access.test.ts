@@ -223,11 +223,11 @@ test('what changes something is in the audit log with who did it, without secret
     linesOf(log).map(({ caller, action, subject, outcome }) => [caller, action, subject, outcome]),
   ).toEqual([
     ['ci', 'benchmark.cancel', 'all', '0'],
-    ['ci', 'push', 'nightly', 'taken'],
-    ['ci', 'push', 'nightly/run-1', 'taken'],
+    ['ci', 'push', 'nightly', 'accepted'],
+    ['ci', 'push', 'nightly/run-1', 'accepted'],
     ['ci', 'push.delete', 'nightly', 'deleted'],
     ['ci', 'push.delete', 'nightly', 'unknown'],
-    ['ci', 'otlp', 'a, b', 'taken'],
+    ['ci', 'otlp', 'a, b', 'accepted'],
     ['ci', 'otlp', '/api/v1/otlp/v1/metrics', 'refused (400)'],
     ['ci', 'DELETE unknown', '/unknown/x', 'refused (404)'],
   ]);
@@ -265,7 +265,7 @@ test('the audit log keeps five files at most, and says once that it cannot be wr
   const open = (): AuditLog =>
     new AuditLog({ path, now: () => 0, maxBytes: 1_000, onError: (message) => errors.push(message) });
   const write = (log: AuditLog, subject: string): void =>
-    log.write({ caller: 'a', address: 'b', action: 'push', subject, outcome: 'taken' });
+    log.write({ caller: 'a', address: 'b', action: 'push', subject, outcome: 'accepted' });
   let log = open();
   for (let at = 0; at < 100; at++) {
     if (at === 50) log = open();

@@ -21,12 +21,17 @@ interface Parameter {
   readonly required: boolean;
 }
 
+interface Answer {
+  readonly content?: Readonly<Record<string, object>>;
+  readonly headers?: object;
+}
+
 interface Operation {
   readonly summary: string;
   readonly tags: readonly string[];
   readonly parameters?: readonly Parameter[];
   readonly requestBody?: { readonly required: boolean; readonly content: Readonly<Record<string, object>> };
-  readonly responses: Readonly<Record<string, { readonly content?: Readonly<Record<string, object>> }>>;
+  readonly responses: Readonly<Record<string, Answer>>;
   readonly security: readonly { readonly token: readonly string[] }[];
 }
 
@@ -185,6 +190,8 @@ test('the service answers as the document says, to everyone and with every role'
         ? ''
         : expect.toBeOneOf(Object.keys(described?.content ?? {})),
     ]);
+    for (const header of Object.keys(described?.headers ?? {}))
+      expect([key, header, response.headers.get(header)]).toEqual([key, header, expect.any(String)]);
     answered.add(key);
     if (!type.endsWith('json')) return text;
     const pointer = ['paths', template, method.toLowerCase(), 'responses', status, 'content', type, 'schema'];

@@ -16,7 +16,10 @@ interface AuditEntry {
 interface AuditLogOptions {
   readonly path: string;
   readonly now: () => number;
-  /** Size at which the file is renamed to `<path>.1` and a new one begins, in bytes [16 MiB]. */
+  /**
+   * Size in bytes at which the file is renamed to `<path>.1` and a new one begins.
+   * @defaultValue 16_777_216
+   */
   readonly maxBytes?: number;
   /** Called for the first of several lines in a row that could not be written. */
   readonly onError: (message: string) => void;

@@ -1,17 +1,20 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 
-/** What a token allows. `push` is for writing samples only; each of the others includes the one before it. */
+/**
+ * What a token permits: `push` writes samples and registers targets, `read` reads, `bench` reads and runs benchmarks, `admin` does
+ * everything.
+ */
 export const roles = ['push', 'read', 'bench', 'admin'] as const;
 
 export type Role = (typeof roles)[number];
 
-/** Whether someone who has `role` may do what wants `wanted`. */
-export function allows(role: Role, wanted: Role): boolean {
-  if (role === 'admin' || role === wanted) return true;
-  return role === 'bench' && wanted === 'read';
+/** Whether a token with `role` may use a route that requires `required`. */
+export function allows(role: Role, required: Role): boolean {
+  if (role === 'admin' || role === required) return true;
+  return role === 'bench' && required === 'read';
 }
 
-/** A token as the configuration knows it: never the token itself. */
+/** A token in the configuration, which holds its hash only. */
 export interface TokenEntry {
   readonly name: string;
   readonly role: Role;

@@ -73,13 +73,13 @@ interface EventStream {
   send(event: string, data: unknown): void;
   /** Ends the answer. */
   close(): void;
-  /** Called once, whichever side ended the stream. */
+  /** Calls the listener once, whichever side ends the stream. */
   onClose(listener: () => void): void;
 }
 
 /**
- * Turns the answer into server-sent events (WHATWG HTML §9.2). A comment goes out every 15 s, so that proxies keep the
- * connection and a vanished reader is noticed. A reader that does not read is dropped rather than buffered for.
+ * Turns the answer into server-sent events (WHATWG HTML §9.2). A comment is sent every 15 s, so that proxies keep the connection
+ * and a vanished reader is noticed. A reader with more than 1 MiB unread is disconnected.
  */
 export function openEventStream(reply: FastifyReply): EventStream {
   reply.hijack();

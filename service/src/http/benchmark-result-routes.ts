@@ -2,11 +2,10 @@ import { createHash, randomUUID } from 'node:crypto';
 import type { BenchmarkResult } from '@weir/bench';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { artefactTypes, maxArtefactBytes } from '../benchmarks/artefacts.ts';
-import type { Run, RunStore } from '../benchmarks/run-store.ts';
-import { explainResult } from '../benchmarks/run-store.ts';
+import { explainResult, type Run, type RunStore } from '../benchmarks/run-store.ts';
 import { sendProblem } from './answers.ts';
 import { runParameters } from './benchmark-routes.ts';
-import { empty, json, objectSchema, pathParameters, problem } from './describe-routes.ts';
+import { empty, json, objectSchema, pathParameters, problem, withLocation } from './describe-routes.ts';
 
 interface BenchmarkResultRoutesOptions {
   readonly runs: RunStore;
@@ -74,8 +73,8 @@ export function addBenchmarkResultRoutes(
         },
       },
       response: {
-        200: json('The run that was added with this key before', aRun),
-        201: json('The new run', aRun),
+        200: withLocation(json('The run that was added with this key before', aRun)),
+        201: withLocation(json('The new run', aRun)),
         400: problem('The body is no benchmark result'),
         409: problem(`The history has ${maxNames} benchmarks already`),
       },
@@ -95,7 +94,7 @@ export function addBenchmarkResultRoutes(
       return sendProblem(reply, 409, 'Too many benchmarks', `The history has ${maxNames} names already.`);
     const run = pushedRun(name, id, request.body as BenchmarkResult, now());
     runs.push(run);
-    request.audited = { subject: `${name} ${id}`, outcome: 'taken' };
+    request.audited = { subject: `${name} ${id}`, outcome: 'accepted' };
     return reply.code(201).header('location', location).send(run);
   });
 
@@ -133,7 +132,7 @@ export function addBenchmarkResultRoutes(
     const artefact = runs.get(name, id) === undefined ? undefined : runs.artefact(id, file);
     if (artefact === undefined)
       return sendProblem(reply, 404, 'Unknown artefact', 'The run names its files in `artefacts`.');
-    // A document of its own: it may run no script and reach nothing of this origin.
+    // Sandboxed: the file may run no script and reach nothing of this origin.
     return reply
       .header(
         'content-security-policy',
@@ -181,7 +180,7 @@ export function addBenchmarkResultRoutes(
             `Send one of ${Object.keys(artefactTypes).join(', ')} with its content as the body.`,
           );
         runs.addArtefact(id, { name: file, type, data: request.body });
-        request.audited = { outcome: 'taken' };
+        request.audited = { outcome: 'accepted' };
         return reply.code(204).send();
       },
     );
@@ -189,7 +188,7 @@ export function addBenchmarkResultRoutes(
   });
 }
 
-// The same key is the same run, so that a repeated request is one.
+// The id follows from the key, so that a repeated request adds no second run.
 function runId(name: string, key: string | string[] | undefined): string {
   if (key === undefined) return randomUUID();
   const hash = createHash('sha256')

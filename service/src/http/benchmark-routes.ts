@@ -4,7 +4,15 @@ import type { BenchmarkRunner } from '../benchmarks/benchmark-runner.ts';
 import type { Run, RunStore } from '../benchmarks/run-store.ts';
 import type { BenchmarkConfig } from '../config/config.ts';
 import { openEventStream, sendProblem } from './answers.ts';
-import { content, json, objectSchema, pathParameters, problem, type Schema } from './describe-routes.ts';
+import {
+  content,
+  json,
+  objectSchema,
+  pathParameters,
+  problem,
+  type Schema,
+  withLocation,
+} from './describe-routes.ts';
 
 type Named = { Params: { name: string } };
 type OneRun = { Params: { name: string; id: string } };
@@ -55,7 +63,7 @@ const entrySchema = objectSchema<BenchmarkEntry>({
 /** The path of one run. */
 export const runParameters: Schema = pathParameters({ name: 'Name of the benchmark', id: 'Id of the run' });
 
-/** `/benchmarks`: the list, runs on demand, their history and live progress. */
+/** `/benchmarks`: the list of benchmarks, and their runs: start, cancel, follow. */
 export function addBenchmarkRoutes(
   app: FastifyInstance,
   { runner, runs: store }: BenchmarkRoutesOptions,
@@ -117,7 +125,7 @@ export function addBenchmarkRoutes(
         properties: { profile: { type: 'boolean', description: 'Profile the builds after the run' } },
       },
       response: {
-        202: json('The run', aRun),
+        202: withLocation(json('The run', aRun)),
         400: problem('The body is malformed, or the benchmark names no builds to profile'),
         403: problem('`load.enabled` is not set'),
         404: problem('The benchmark is unknown'),

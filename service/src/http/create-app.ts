@@ -28,11 +28,11 @@ interface AppOptions extends Omit<PrometheusRoutesOptions, 'observeQuery'> {
   readonly metrics: SelfMetrics;
   readonly pushed: PushedJobs;
   readonly audit: AuditLog;
-  /** Whether everything that the configuration names is under way. */
+  /** Whether every part that the configuration names has started. */
   readonly isStarted: () => boolean;
   readonly webRoot: string;
   readonly logger: FastifyBaseLogger;
-  /** [connectionLimits] */
+  /** @defaultValue {@link connectionLimits} */
   readonly limits?: Partial<ConnectionLimits>;
 }
 
@@ -111,7 +111,7 @@ export const connectionLimits: ConnectionLimits = {
   idleMs: 180_000,
 };
 
-/** The limits as options of Fastify and of Node's server, which closes what exceeds them. */
+/** The limits as options of Fastify and of Node's server, which closes connections that exceed them. */
 export function serverLimits({ headMs, requestMs, idleMs }: ConnectionLimits): {
   readonly requestTimeout: number;
   readonly connectionTimeout: number;
@@ -125,8 +125,8 @@ export function serverLimits({ headMs, requestMs, idleMs }: ConnectionLimits): {
 }
 
 /**
- * Answers whose request has a body that is still under way leave the connection open: closed at once, a client that is still
- * sending would not get its answer. The rest of the body is discarded, and where it does not end soon the connection is closed.
+ * Keeps the connection open when a request is answered before its body has arrived: a client that is still sending would
+ * otherwise lose the answer. The rest of the body is discarded. The connection is closed if the body does not end within `unreadMs`.
  */
 function closeUnread(app: FastifyInstance, { unreadMs }: ConnectionLimits): void {
   app.addHook('onSend', async (request, reply) => {

@@ -5,7 +5,7 @@ import type { RouteRole } from './guard-requests.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** The route's whole `schema`, from which the OpenAPI document is made. Set by `describeRoutes`. */
+    /** The whole `schema` of the route. Set by `describeRoutes`. */
     described?: FastifySchema;
   }
 }
@@ -14,13 +14,14 @@ declare module 'fastify' {
 export type Schema = Readonly<Record<string, unknown>>;
 
 /**
- * Makes the OpenAPI 3.1 document at `/openapi.json`, and the page at `/docs/api`, from the routes that are added afterwards: from
- * the `schema` and the `role` of each.
+ * Makes the OpenAPI 3.1 document at `/openapi.json`, and the page at `/docs/api`, from the `schema` and the `role` of every route
+ * that is added afterwards.
  *
- * Fastify receives only the part of a `schema` that it shall validate: `params`, and a `body` that is one JSON schema. The rest
- * describes. Fastify would convert query strings and words its refusals in its own way, where Prometheus' API has rules and messages of its own;
- * bodies described by media type (`content`) are read by their handlers; and a response schema would cut unlisted properties off
- * the answers.
+ * Fastify receives only the part of a `schema` that it shall validate: `params`, and a `body` that is one JSON schema. The other
+ * parts only describe:
+ * - Handlers read query strings, headers, and bodies described by media type (`content`). Fastify would convert their values and
+ *   refuse them in its own words, while the Prometheus API has rules and messages of its own.
+ * - Handlers answer as they are. A response schema would make Fastify remove the properties that it does not list.
  */
 export async function describeRoutes(app: FastifyInstance): Promise<void> {
   app.addSchema(problemSchema);
@@ -82,7 +83,7 @@ export async function describeRoutes(app: FastifyInstance): Promise<void> {
   );
 }
 
-/** The parameters of a path, each with its description; `pattern` is a regular expression that all of them have to match. */
+/** The parameters of a path with their descriptions. Each has to match `pattern`, a regular expression. */
 export function pathParameters(descriptions: Readonly<Record<string, string>>, pattern?: string): Schema {
   const rule = pattern === undefined ? {} : { pattern };
   return {
@@ -91,7 +92,7 @@ export function pathParameters(descriptions: Readonly<Record<string, string>>, p
   };
 }
 
-/** An object with exactly the properties of `T`. All are required but those in `optional`. */
+/** An object with the properties of `T`. All are required but those in `optional`. */
 export function objectSchema<T extends object>(
   properties: Readonly<Record<keyof T & string, Schema>>,
   optional: readonly (keyof T & string)[] = [],
@@ -100,13 +101,19 @@ export function objectSchema<T extends object>(
   return { type: 'object', required, properties };
 }
 
-/** An answer of one media type. */
+/** An answer with a body of one media type. */
 export function content(description: string, mediaType: string, schema: Schema): Schema {
   return { description, content: { [mediaType]: { schema } } };
 }
 
+/** An answer with a JSON body. */
 export function json(description: string, schema: Schema): Schema {
   return content(description, 'application/json', schema);
+}
+
+/** Adds the header `Location` to an answer: the path of what it shows. */
+export function withLocation(answer: Schema): Schema {
+  return { ...answer, headers: { location: { type: 'string', description: 'Path of the resource' } } };
 }
 
 /** An answer without a body. */
@@ -119,12 +126,12 @@ export function problem(description: string): Schema {
   return content(description, 'application/problem+json', { $ref: 'Problem#' });
 }
 
-/** An error as Prometheus answers it. */
+/** An error in the envelope of Prometheus. */
 function prometheusError(description: string): Schema {
   return json(description, { $ref: 'PrometheusError#' });
 }
 
-/** A route of the Prometheus API that answers `data` in its envelope; `query` describes its parameters. */
+/** The schema of a route that answers `data` in the envelope of Prometheus; `query` describes its parameters. */
 export function prometheusSchema(
   summary: string,
   data: Schema,
@@ -182,7 +189,7 @@ const prometheusErrorSchema = {
 
 /** The description of a route, with its role and the answers that the role brings. */
 function describeRoute(url: string, { config = {} }: RouteOptions): FastifySchema {
-  // OpenAPI has no path parameter that spans segments, as the path of a file does.
+  // OpenAPI has no path parameter that spans segments.
   if (url.includes('*')) return { hide: true };
   const { described = {}, role = 'read' } = config;
   const own = { ...(described.response as Readonly<Record<string, Schema>>) };
@@ -191,7 +198,7 @@ function describeRoute(url: string, { config = {} }: RouteOptions): FastifySchem
   return { ...described, response, security: role === 'public' ? [] : [{ token: [role] }] };
 }
 
-/** What the guard of the requests answers to callers that lack the role, beside the refusal of the route's own. */
+/** The refusals of callers that lack the role, joined with the route's own 403. */
 function refusals(
   role: RouteRole,
   failure: (description: string) => Schema,
@@ -207,7 +214,7 @@ function refusals(
   };
 }
 
-/** Whether a body is described by media type, and validated by its handler. */
+/** Whether a body is described by media type. */
 function isForHandler(body: unknown): boolean {
   return typeof body === 'object' && body !== null && 'content' in body;
 }

@@ -12,32 +12,32 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** @defaultValue `read` */
     role?: RouteRole;
-    /** What the audit log calls the change, such as `push`. Every route that changes something has one. */
+    /** Name of the change in the audit log, such as `push`. Every route that changes something has one. */
     action?: string;
   }
   interface FastifyRequest {
     /** Name of the token that was used, `anonymous`, or `local` where no tokens are configured. For the audit log. */
     caller: string;
-    /** What the handler knows better than its route. `null` leaves the line out: the request changed nothing. */
+    /** Subject and outcome of the audit line, as the handler knows them. `null` leaves the line out: nothing was changed. */
     audited: { readonly subject?: string; readonly outcome?: string } | null | undefined;
   }
 }
 
 /**
- * Lets a request through when its token has the role that its route wants; a route that does not exist wants `read`. Without
- * configured tokens everyone may do everything, which is why the service then listens on loopback only; against web pages of
- * others that reach it through a person's browser, the host has to be ours (DNS rebinding) and a change has to come from our
- * own origin (CSRF).
+ * Refuses requests whose token lacks the role of their route; an unknown route requires `read`. Without configured tokens
+ * everyone may do everything, and the service therefore listens on loopback only. Pages of other sites still reach it through a
+ * browser. So the host must be one of the service's names (DNS rebinding), and a change must come from the service's own origin
+ * (CSRF).
  */
 export function guardRequests(app: FastifyInstance, config: () => Config): void {
   app.decorateRequest('caller', 'local');
   app.addHook('onRequest', async (request, reply) => {
     const { auth, listen } = config();
-    const wanted = request.routeOptions.config.role ?? 'read';
+    const required = request.routeOptions.config.role ?? 'read';
     const token = tokenOf(request.headers.authorization);
     const entry = token === undefined ? undefined : findToken(token, auth.tokens);
     if (auth.tokens.length > 0) request.caller = entry?.name ?? 'anonymous';
-    const host = hostAskedFor(request);
+    const host = requestedHost(request);
     if (!isOwnHost(host, listen)) {
       return refuse(
         request,
@@ -53,10 +53,10 @@ export function guardRequests(app: FastifyInstance, config: () => Config): void 
         reply,
         403,
         'Cross-site request',
-        'Changes are taken from the service’s own pages only.',
+        'The service accepts changes from its own pages only.',
       );
     }
-    if (auth.tokens.length === 0 || wanted === 'public') return undefined;
+    if (auth.tokens.length === 0 || required === 'public') return undefined;
     const role = entry?.role ?? (token === undefined && auth.anonymous === 'read' ? 'read' : undefined);
     if (role === undefined) {
       reply.header('www-authenticate', 'Basic realm="Weir", charset="UTF-8"');
@@ -68,18 +68,18 @@ export function guardRequests(app: FastifyInstance, config: () => Config): void 
         'Send a token of the configuration as Bearer, or as Basic password.',
       );
     }
-    if (allows(role, wanted)) return undefined;
+    if (allows(role, required)) return undefined;
     return refuse(
       request,
       reply,
       403,
       'Role required',
-      `The route wants the role \`${wanted}\`; this token has \`${role}\`.`,
+      `The route requires the role \`${required}\`; this token has \`${role}\`.`,
     );
   });
 }
 
-/** Whether a request changes something or tries to: any unsafe method, except where a route of ours reads by POST. */
+/** Whether a request changes something or tries to: by any unsafe method, unless its route only reads. */
 export function isChange(request: FastifyRequest): boolean {
   if (request.method === 'GET' || request.method === 'HEAD' || request.method === 'OPTIONS') return false;
   return request.is404 || (request.routeOptions.config.role ?? 'read') !== 'read';
@@ -88,8 +88,8 @@ export function isChange(request: FastifyRequest): boolean {
 const absoluteForm = /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*)/i;
 
 /**
- * The path and query of a request target. In absolute form, which a client sends to a proxy, it names a host too
- * (RFC 9112 section 3.2.2); no route may see that.
+ * The path and query of a request target. The absolute form, which clients send to proxies, names a host as well
+ * (RFC 9112 section 3.2.2). Routes never see it.
  */
 export function originForm(target: string): string {
   const path = target.replace(absoluteForm, '');
@@ -97,7 +97,7 @@ export function originForm(target: string): string {
 }
 
 // A host in the request target wins over the header (RFC 9112 section 3.2.2).
-function hostAskedFor(request: FastifyRequest): string {
+function requestedHost(request: FastifyRequest): string {
   return absoluteForm.exec(request.originalUrl)?.[1] ?? request.host;
 }
 
@@ -124,7 +124,7 @@ function isOwnHost(host: string, listen: Config['listen']): boolean {
 }
 
 function isCrossSite(request: FastifyRequest, host: string): boolean {
-  // Not from a browser, or one that sends a token on purpose.
+  // A Bearer token is never sent by a browser on its own.
   if (
     tokenOf(request.headers.authorization) !== undefined &&
     /^bearer/i.test(request.headers.authorization ?? '')
@@ -137,8 +137,8 @@ function isCrossSite(request: FastifyRequest, host: string): boolean {
 }
 
 /**
- * Writes a line for every request that changes something, or tries to, before it is answered: also where the route, the
- * role or the body was wrong. Callers without a token leave none, so that strangers cannot fill the log.
+ * Writes a line for every request that changes something or tries to, before the answer: also when the route, the role or the
+ * body is wrong. Callers without a token leave no line, so that strangers cannot fill the log.
  */
 export function auditChanges(app: FastifyInstance, audit: AuditLog): void {
   app.decorateRequest('audited', undefined);

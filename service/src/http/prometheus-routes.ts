@@ -67,7 +67,7 @@ export function addPrometheusRoutes(app: FastifyInstance, options: PrometheusRou
   ): ((request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply>) => {
     return async (request, reply) => {
       const started = performance.now();
-      // Nobody waits for the answer any more once the connection is closed.
+      // A closed connection ends the query.
       const gone = new AbortController();
       reply.raw.once('close', () => gone.abort());
       try {
@@ -81,7 +81,7 @@ export function addPrometheusRoutes(app: FastifyInstance, options: PrometheusRou
     };
   };
   const hasOwnRules = (): boolean => options.config().rules.groups.length > 0;
-  /** With a backend, lists of rules and alerts hold those that the service evaluates, and the backend's. */
+  /** Adds the rules or alerts of the backend to those of the service. */
   const withBackend = async (own: ApiData, request: FastifyRequest, gone: AbortSignal): Promise<ApiData> => {
     const { backend } = options.config();
     const field = mergedLists[request.routeOptions.url ?? ''];

@@ -13,11 +13,11 @@ interface PushRoutesOptions {
   readonly pushed: PushedJobs;
   readonly config: () => Config;
   readonly now: () => number;
-  /** Whether the service knows yet which series it writes itself. */
+  /** Whether the service knows the series that it writes itself. Pushes are refused before. */
   readonly isStarted: () => boolean;
 }
 
-/** What a job or an instance may be called. */
+/** Regular expression of the names of jobs and instances. */
 export const jobName: string = '^[a-zA-Z0-9][a-zA-Z0-9._:/-]{0,199}$';
 
 /** OTLP/HTTP and the push for short-lived jobs. */
@@ -42,7 +42,7 @@ export function addPushRoutes(app: FastifyInstance, options: PushRoutesOptions):
     api.setErrorHandler((error, _request, reply) => {
       const status =
         error instanceof ServiceError ? (error.code === 'ERR_WEIR_SERVICE_PUSH' ? 400 : 503) : 400;
-      return sendProblem(reply, status, status === 503 ? 'Not taken' : 'Bad push', messageOf(error));
+      return sendProblem(reply, status, status === 503 ? 'Not stored' : 'Bad push', messageOf(error));
     });
     addOtlp(api, options);
     addJobs(api, options);
@@ -95,7 +95,7 @@ function addOtlp(api: FastifyInstance, { engine, config, now }: PushRoutesOption
       const { accepted, rejected, message, jobs } = outcome;
       request.audited = {
         subject: jobs.join(', '),
-        outcome: rejected === 0 ? 'taken' : `${accepted} samples taken, ${rejected} rejected`,
+        outcome: rejected === 0 ? 'accepted' : `${accepted} samples accepted, ${rejected} rejected`,
       };
       if (type === 'application/json')
         return rejected === 0
@@ -143,7 +143,7 @@ function addJobs(api: FastifyInstance, { pushed }: PushRoutesOptions): void {
       response: {
         204: empty('Its series have ended'),
         400: problem('The name is malformed'),
-        404: problem('No series of it are shown'),
+        404: problem('No pushed series have this name'),
         ...common,
       },
     };
@@ -156,7 +156,7 @@ function addJobs(api: FastifyInstance, { pushed }: PushRoutesOptions): void {
         const { job, instance = '' } = request.params;
         const body = request.body instanceof Uint8Array ? request.body : new Uint8Array();
         await pushed.push(job, instance, body, request.headers['content-type']);
-        request.audited = { subject: subjectOf(request.params), outcome: 'taken' };
+        request.audited = { subject: subjectOf(request.params), outcome: 'accepted' };
         return reply.code(204).send();
       },
     });
@@ -185,7 +185,7 @@ function subjectOf({ job, instance }: { readonly job: string; readonly instance?
 async function readBounded(stream: Readable, maxBytes: number): Promise<Uint8Array> {
   const parts: Buffer[] = [];
   let total = 0;
-  // To destroy the request would close the connection before its answer.
+  // Destroying the request would close the connection before the answer.
   for await (const part of stream.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     total += part.length;
     if (total > maxBytes)

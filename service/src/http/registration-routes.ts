@@ -7,14 +7,14 @@ import type { TargetPool } from '../exchange/target-pool.ts';
 import { type Registration, registrationId, type TargetRegistry } from '../exchange/target-registry.ts';
 import { type ResolveOptions, resolveAllowed } from '../network/guarded-client.ts';
 import { sendProblem } from './answers.ts';
-import { empty, json, objectSchema, pathParameters, problem } from './describe-routes.ts';
+import { empty, json, objectSchema, pathParameters, problem, withLocation } from './describe-routes.ts';
 import { jobName } from './push-routes.ts';
 
 interface RegistrationRoutesOptions {
   readonly registry: TargetRegistry;
   readonly targets: TargetPool;
   readonly config: () => Config;
-  /** Counts registrations by what became of them. */
+  /** Counts registrations by their outcome. */
   readonly observeRegistration: (outcome: string) => void;
   readonly resolve?: ResolveOptions['resolve'];
 }
@@ -58,7 +58,7 @@ const registrationSchema = {
   }),
 };
 
-/** `/targets`: backends announce where they are to be scraped. */
+/** `/targets`: backends register the addresses at which the service scrapes them. */
 export function addRegistrationRoutes(app: FastifyInstance, options: RegistrationRoutesOptions): void {
   const { registry, config } = options;
   const push = (action: string) => ({ role: 'push', action }) as const;
@@ -89,8 +89,8 @@ export function addRegistrationRoutes(app: FastifyInstance, options: Registratio
       summary: 'Register a target, or renew its registration',
       body,
       response: {
-        200: json('The renewed registration', registration),
-        201: json('The new registration', registration),
+        200: withLocation(json('The renewed registration', registration)),
+        201: withLocation(json('The new registration', registration)),
         400: problem('The target is malformed'),
         403: problem('`registration.allow` names no hosts, or not this one'),
         409: problem('The service scrapes the target already, or `registration.maxTargets` is reached'),
@@ -138,7 +138,7 @@ export function addRegistrationRoutes(app: FastifyInstance, options: Registratio
       return refuse(409, 'full', 'Too many targets', 'Delete some or raise `registration.maxTargets`.');
     const { entry, isNew } = registry.put(target, ttlMs, request.caller);
     options.observeRegistration(isNew ? 'registered' : 'renewed');
-    // A renewal changes nothing, and comes every minute.
+    // Renewals are left out of the audit log: they change nothing and come every minute.
     request.audited = isNew ? { subject: `${entry.job} ${target.url.host}`, outcome: 'registered' } : null;
     return reply
       .code(isNew ? 201 : 200)
@@ -209,7 +209,7 @@ function readTtl(text: unknown, { ttlMs, maxTtlMs }: Config['registration']): nu
   return `Expected \`ttl\` to be a duration such as "2m", from 1s to \`registration.maxTtl\` (${maxTtlMs / 1000}s).`;
 }
 
-// The service scrapes it for another reason than a registration of the same.
+// Whether the service scrapes the target already, other than for an equal registration.
 function clashes(target: TargetConfig, { registry, targets }: RegistrationRoutesOptions): boolean {
   const id = registrationId(target);
   const key = seriesKey(target.job, target.url.host, target.labels);

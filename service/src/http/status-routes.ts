@@ -23,7 +23,7 @@ interface DiscoveredTargets {
 const text = { type: 'string' };
 const labelSet = { type: 'object', additionalProperties: text };
 
-/** `/healthz`, `/readyz`, `/metrics` and `/sd/targets`: what other programs ask of a service. */
+/** `/healthz`, `/readyz`, `/metrics` and `/sd/targets`: for monitors and other Prometheus servers. */
 export function addServiceRoutes(
   app: FastifyInstance,
   { engine, metrics, targets }: ServiceRoutesOptions,
@@ -88,7 +88,7 @@ export function addServiceRoutes(
   app.get('/sd/targets', discovery, async () => describeDiscovery(targets.states));
 }
 
-/** `/api/v1/status/*` below the API's prefix, except `tsdb`: what the service is and runs with. */
+/** `/status/*` of the Prometheus API, except `tsdb`: version, state and configuration of the service. */
 export function addStatusRoutes(
   app: FastifyInstance,
   config: () => Config,
@@ -146,7 +146,7 @@ export function addStatusRoutes(
   );
 }
 
-// JSON is YAML too. Only what is no secret: the file itself may hold tokens and credentials in URLs.
+// JSON is YAML too. Tokens and credentials in URLs are left out.
 function describeConfig({ scrape, store, targets }: Config): string {
   const shown = {
     global: {
@@ -264,7 +264,7 @@ function withoutSecrets(url: URL): string {
   return shown.href;
 }
 
-/** The scraped targets as Prometheus' `http_sd` reads them, so that another server can take them over. */
+/** The scraped targets in the format of Prometheus' `http_sd`. */
 function describeDiscovery(states: TargetPool['states']): DiscoveredTargets[] {
   return states.map(({ job, url, labels }) => {
     const { host, protocol, pathname } = new URL(url);

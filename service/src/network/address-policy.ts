@@ -1,8 +1,8 @@
 import { BlockList, isIP } from 'node:net';
 
 /**
- * Addresses that nothing of ours may be sent to, whatever a configuration or a name server says: link-local, where cloud
- * metadata services live; those services' other addresses; unspecified, multicast and broadcast.
+ * Addresses that the service never connects to, whatever the configuration or a name server says: link-local addresses, where
+ * cloud metadata services live; the other addresses of those services; unspecified, multicast and broadcast addresses.
  */
 const forbidden = new BlockList();
 for (const [network, prefix] of [
@@ -31,15 +31,15 @@ const loopback = new BlockList();
 loopback.addSubnet('127.0.0.0', 8, 'ipv4');
 loopback.addAddress('::1', 'ipv6');
 
-/** Whether an address is this machine's own. */
+/** Whether an address is a loopback address. */
 export function isLoopback(address: string): boolean {
   const family = isIP(address);
   return family !== 0 && loopback.check(address, family === 6 ? 'ipv6' : 'ipv4');
 }
 
 /**
- * Whether an address, in any of its written forms, is one of those, or an IPv6 address that a gateway may translate to one.
- * Text that is no address counts as one.
+ * Whether an address is a forbidden one, in any of its written forms, or an IPv6 address that a gateway may translate to a
+ * forbidden one. Text that is no address counts as forbidden.
  */
 export function isForbidden(address: string): boolean {
   const family = isIP(address);
@@ -52,7 +52,7 @@ export function isForbidden(address: string): boolean {
 }
 
 /**
- * Where an address of the local NAT64 prefix 64:ff9b:1::/48 may hold its IPv4 address, by the length that the network chose:
+ * Where an address of the local NAT64 prefix 64:ff9b:1::/48 may hold its IPv4 address, by the prefix length of the network:
  * 48, 56, 64 or 96 bits. Byte 8 is skipped (RFC 6052 section 2.2).
  */
 const nat64Bytes = [
@@ -103,8 +103,8 @@ const network = /^(.+)\/(\d{1,3})(?::(\d{1,5}))?$/;
 const named = /^([^/\s@?#]+?|\[[^\]]+\])(?::(\d{1,5}))?$/;
 
 /**
- * Where requests of ours may go, as a configuration names it: `host`, `host:port`, a network such as `10.0.0.0/8`, or a
- * network with `:port`. A name allows whatever addresses it has; a network allows addresses, whatever their names.
+ * The destinations that the configuration permits: `host`, `host:port`, a network such as `10.0.0.0/8`, or a network with
+ * `:port`. A host is permitted with all its addresses; a network permits its addresses under any name.
  */
 export class AllowList {
   readonly #entries: readonly string[];
@@ -117,7 +117,7 @@ export class AllowList {
     return this.#entries.length === 0;
   }
 
-  /** Whether the host may be asked at this port when it resolves to this address. */
+  /** Whether a host may be reached at this port and at this address, to which it resolves. */
   allows(host: string, port: string, address: string): boolean {
     return this.#entries.some(
       (entry) =>
@@ -133,7 +133,7 @@ export class AllowList {
   }
 }
 
-/** Why an entry allows nothing, or `undefined`. */
+/** Why an entry is malformed, or `undefined`. */
 export function explainAllowEntry(entry: string): string | undefined {
   const match = network.exec(entry);
   if (match !== null) {

@@ -17,24 +17,27 @@ interface GuardedRequestOptions {
   readonly headers?: OutgoingHttpHeaders;
   readonly body?: string | Uint8Array | Readable;
   readonly signal: AbortSignal;
-  /** For addresses that others than the configuration named: nothing else is connected to [what is not forbidden]. */
+  /**
+   * Limits the addresses that may be reached, for URLs that do not come from the configuration.
+   * @defaultValue every address that is not forbidden
+   */
   readonly allow?: AllowList;
 }
 
-/** HTTP to addresses of the configuration: keep-alive, no redirects, no forbidden address, an honest User-Agent. */
+/** An HTTP client that connects to no forbidden address: with keep-alive, without redirects, `weir/<version>` as User-Agent. */
 export class GuardedClient {
   readonly #http: HttpAgent;
   readonly #https: HttpsAgent;
 
   constructor() {
-    // `lookup` comes with each request: an agent's own would win over it.
+    // `lookup` is an option of each request. One of the agent would replace it.
     this.#http = new HttpAgent({ keepAlive: true });
     this.#https = new HttpsAgent({ keepAlive: true });
   }
 
   /**
    * Resolves with the head of the answer, whatever its status; the caller reads or resumes the body.
-   * @throws ServiceError `ERR_WEIR_SERVICE_ADDRESS_REFUSED`, here for an address and by rejection for a name.
+   * @throws ServiceError `ERR_WEIR_SERVICE_ADDRESS_REFUSED`: at once for an address, by rejection for a name.
    */
   request(url: URL, options: GuardedRequestOptions): Promise<IncomingMessage> {
     const { host, port } = hostOf(url);
@@ -62,8 +65,8 @@ export class GuardedClient {
   }
 
   /**
-   * Sends a body and wants a 2xx.
-   * @throws ServiceError `ERR_WEIR_SERVICE_DELIVERY` for any other status; `isPermanent` when trying again is of no use.
+   * Sends a body. Resolves when the receiver answers 2xx.
+   * @throws DeliveryError for any other status; `isPermanent` when a retry cannot succeed.
    */
   async post(url: URL, options: GuardedRequestOptions & { readonly timeoutMs: number }): Promise<void> {
     const signal = AbortSignal.any([options.signal, AbortSignal.timeout(options.timeoutMs)]);
@@ -79,7 +82,7 @@ export class GuardedClient {
   }
 }
 
-/** A receiver that did not take what was sent. */
+/** A receiver refused what was sent. */
 export class DeliveryError extends ServiceError {
   readonly status: number;
 
@@ -88,7 +91,7 @@ export class DeliveryError extends ServiceError {
     this.status = status;
   }
 
-  /** Whether the receiver will never take it: any 4xx but 429. */
+  /** Whether a retry cannot succeed: after any 4xx but 429. */
   get isPermanent(): boolean {
     return this.status >= 400 && this.status < 500 && this.status !== 429;
   }
@@ -110,9 +113,8 @@ type Resolve = (
 ) => void;
 
 /**
- * A `lookup` for sockets that resolves once, refuses the name when any of its addresses is forbidden, and hands the
- * socket the addresses it checked: what was checked is what is connected to, so a second answer of the name server is
- * never asked for.
+ * A `lookup` for sockets that resolves a name once and refuses it when any of its addresses is not allowed. The socket connects
+ * to the checked addresses, so that a second answer of the name server cannot replace them.
  */
 export function guardedLookup(
   isAllowed: (address: string) => boolean = (address) => !isForbidden(address),
@@ -135,7 +137,7 @@ export interface ResolveOptions {
   readonly allow: AllowList;
   /** The setting that holds `allow`, for the repair in the message. */
   readonly setting: string;
-  /** Whether loopback needs no entry. */
+  /** Whether loopback is allowed without an entry. */
   readonly withLoopback: boolean;
   readonly resolve?: (host: string) => Promise<LookupAddress[]>;
 }
@@ -147,7 +149,7 @@ interface ResolvedHost {
 }
 
 /**
- * The addresses behind a URL, when every one of them is allowed; link-local and metadata addresses never are.
+ * The addresses of a URL's host, all of them allowed. Link-local and metadata addresses never are.
  * @throws ServiceError `ERR_WEIR_SERVICE_ADDRESS_REFUSED`
  */
 export async function resolveAllowed(target: string, options: ResolveOptions): Promise<ResolvedHost> {
