@@ -140,15 +140,16 @@ export class RedisScripts {
   }
 
   async #send(
-    { node, startedAt, onEnd }: Call,
+    call: Call,
     script: LuaScript,
     keys: readonly string[],
     args: readonly string[],
   ): Promise<DataView> {
     const { link, clock, deadlineMs } = this.#options;
+    const { node, startedAt } = call;
     const notAfterMs = node.clock.toServer(startedAt + deadlineMs * lastCall);
     const ticket = this.#tickets.issue(Number.isNaN(notAfterMs) ? 0 : notAfterMs * 1000);
-    onEnd(() => this.#tickets.settle(ticket));
+    call.onEnd(() => this.#tickets.settle(ticket));
     const sentAt = clock.now();
     const reply = await link.script(script, keys, [ticket.argument, ...args]);
     if (!Buffer.isBuffer(reply))
