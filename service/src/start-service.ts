@@ -149,7 +149,7 @@ export async function startService(options: StartServiceOptions): Promise<Servic
       client.post(to, { body, signal, timeoutMs: 10_000, headers: { 'content-type': 'application/json' } });
     const externalUrl = (): string => config.rules.externalUrl ?? url;
     const notifier = new AlertNotifier({
-      path: join(path, 'told-alerts.json'),
+      path: join(path, 'notified-alerts.json'),
       now,
       post,
       onError: report('alerts'),

@@ -4,7 +4,7 @@ import { createManualClock } from '@weir/test-kit';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { AlertNotifier } from '../src/exchange/alert-notifier.ts';
-import type { FiringAlert, GroupAlerts } from '../src/rules/rule.ts';
+import type { FiringAlert, GroupAlerts } from '../src/rules/rule-state.ts';
 import { temporaryDirectory } from './support/temporary-directory.ts';
 
 const graceMs = 5_000;

@@ -103,7 +103,7 @@ test('series of a range are those with samples in it, in memory, sealed and afte
   append(store, startMs + 1_000, { early: 1, both: 1 });
   append(store, startMs + 300_000, { both: 2, late: 1 });
   const names = (fromMs: number, toMs: number): string[] =>
-    store
+    store.reader
       .seriesBetween([createMatcher('job', '=', 'test')], startMs + fromMs, startMs + toMs)
       .map(({ labels }) => labels.get('__name__'))
       .sort();

@@ -3,8 +3,8 @@ import { createMatcher, isStale } from '@weir/promql';
 import { createManualClock } from '@weir/test-kit';
 import { expect, onTestFinished, test } from 'vitest';
 import { parseRules } from '../src/config/rule-file.ts';
-import type { RuleGroup } from '../src/rules/rule.ts';
 import { RuleEvaluator } from '../src/rules/rule-evaluator.ts';
+import type { RuleGroup } from '../src/rules/rule-state.ts';
 import { MetricStore } from '../src/store/metric-store.ts';
 import { temporaryDirectory } from './support/temporary-directory.ts';
 

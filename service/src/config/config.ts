@@ -1,6 +1,6 @@
 import type { TokenEntry } from '../auth/tokens.ts';
 import type { AllowList } from '../network/address-policy.ts';
-import type { RuleGroup } from '../rules/rule.ts';
+import type { RuleGroup } from '../rules/rule-state.ts';
 
 /** The configuration with defaults filled in, durations in milliseconds and paths absolute. Frozen. */
 export interface Config {

@@ -3,7 +3,7 @@ import { parse } from '@weir/promql';
 import { parse as parseYaml } from 'yaml';
 import { messageOf } from '../errors.ts';
 import { explainTemplate } from '../rules/expand-template.ts';
-import type { Rule, RuleGroup } from '../rules/rule.ts';
+import type { Rule, RuleGroup } from '../rules/rule-state.ts';
 import { parseDuration } from './duration.ts';
 
 const metricName = /^[a-zA-Z_:][a-zA-Z0-9_:]*$/;

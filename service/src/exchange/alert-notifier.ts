@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '../errors.ts';
-import type { FiringAlert, GroupAlerts } from '../rules/rule.ts';
-import { type ToldAlert, ToldAlerts } from './told-alerts.ts';
+import type { FiringAlert, GroupAlerts } from '../rules/rule-state.ts';
+import { type NotifiedAlert, NotifiedAlerts } from './notified-alerts.ts';
 
 interface NotifiedGroup {
   /** Unique among groups. */
@@ -48,7 +48,7 @@ interface GroupState extends NotifiedGroup {
 export class AlertNotifier {
   readonly #options: AlertNotifierOptions;
   readonly #pause: NonNullable<AlertNotifierOptions['pause']>;
-  readonly #told: ToldAlerts;
+  readonly #notified: NotifiedAlerts;
   readonly #groups = new Map<string, GroupState>();
   #webhook: URL | undefined;
   #startMs: number | undefined;
@@ -61,7 +61,7 @@ export class AlertNotifier {
     this.#options = Object.freeze({ ...options });
     this.#pause =
       options.pause ?? ((ms, signal) => sleep(ms, undefined, { signal, ref: false }).catch(() => {}));
-    this.#told = new ToldAlerts(options.path, options.onError);
+    this.#notified = new NotifiedAlerts(options.path, options.onError);
   }
 
   /** Alerts that the receiver has yet to be told of. */
@@ -80,7 +80,7 @@ export class AlertNotifier {
     this.#startMs ??= this.#options.now();
     this.#graceMs = graceMs;
     this.#webhook = webhook;
-    this.#told.setReceiver(webhook);
+    this.#notified.setReceiver(webhook);
     this.#groups.clear();
     for (const group of groups)
       this.#groups.set(group.key, { ...group, firing: new Map(), unknown: [], isReported: false });
@@ -142,9 +142,9 @@ export class AlertNotifier {
     }
     onNotified('delivered', due.length);
     for (const [id, { status, endsAtMs: _, ...alert }] of due)
-      if (status === 'firing') this.#told.put({ ...alert, id, toldMs: now() });
-      else this.#told.delete(id);
-    this.#told.save();
+      if (status === 'firing') this.#notified.put({ ...alert, id, notifiedMs: now() });
+      else this.#notified.delete(id);
+    this.#notified.save();
     return undefined;
   }
 
@@ -153,16 +153,16 @@ export class AlertNotifier {
     const nowMs = this.#options.now();
     const due: [string, AlertNotice][] = [];
     const firing = new Map([...this.#groups.values()].flatMap((group) => [...group.firing]));
-    let free = maxAlerts - this.#told.size;
+    let free = maxAlerts - this.#notified.size;
     for (const [id, alert] of firing) {
-      const before = this.#told.get(id);
-      if (before === undefined ? free-- <= 0 : nowMs - before.toldMs < repeatMs) continue;
+      const before = this.#notified.get(id);
+      if (before === undefined ? free-- <= 0 : nowMs - before.notifiedMs < repeatMs) continue;
       const { labels, annotations, query } = alert;
       const { startsAtMs } = before ?? alert;
       due.push([id, { status: 'firing', labels, annotations, startsAtMs, endsAtMs: undefined, query }]);
     }
     this.#reportFull(-free);
-    for (const alert of this.#told.all()) {
+    for (const alert of this.#notified.all()) {
       if (firing.has(alert.id) || !this.#isOver(alert, nowMs)) continue;
       const { labels, annotations, startsAtMs, query } = alert;
       due.push([alert.id, { status: 'resolved', labels, annotations, startsAtMs, endsAtMs: nowMs, query }]);
@@ -171,11 +171,11 @@ export class AlertNotifier {
   }
 
   // It does not fire. That is an end once its rules are evaluated, after a restart on samples no older than that, or gone.
-  #isOver({ labels: { alertname = '' }, toldMs }: ToldAlert, nowMs: number): boolean {
+  #isOver({ labels: { alertname = '' }, notifiedMs }: NotifiedAlert, nowMs: number): boolean {
     const groups = [...this.#groups.values()].filter(({ alerts }) => alerts.includes(alertname));
     if (groups.some(({ isReported }) => !isReported)) return false;
     const startMs = this.#startMs ?? nowMs;
-    if (groups.length === 0 || toldMs > startMs) return true;
+    if (groups.length === 0 || notifiedMs > startMs) return true;
     return nowMs - startMs >= this.#graceMs && !groups.some(({ unknown }) => unknown.includes(alertname));
   }
 

@@ -1,28 +1,28 @@
-interface ScrapeLoopOptions {
-  /** Decides the target's place within the interval, so that a fleet is not scraped at one instant. */
+interface IntervalLoopOptions {
+  /** Its hash places the loop within the interval, so that the loops of a fleet do not run at one instant. */
   readonly key: string;
   readonly intervalMs: number;
   /** Unix milliseconds. */
   readonly now: () => number;
-  /** Never rejects. `timeMs` is the time the samples get. */
-  readonly scrape: (timeMs: number, signal: AbortSignal) => Promise<void>;
+  /** Must not reject. `timeMs` is the timestamp for the samples; `signal` aborts when the loop stops. */
+  readonly run: (timeMs: number, signal: AbortSignal) => Promise<void>;
 }
 
-/** Timers fire late by a millisecond or two; scrapes this near their tick get the tick's time, which compresses best. */
+/** Timers fire late by a millisecond or two. A run within this share of the interval gets its tick's time: regular timestamps compress best. */
 const alignmentShare = 0.01;
 
 /**
- * Calls `scrape` every interval on a grid fixed in Unix time. The first scrape is at once. A scrape that takes longer
- * than the interval lets the ticks it covers pass.
+ * Calls `run` at every interval, on a grid fixed in Unix time. The first run starts at once. A run that takes longer than the
+ * interval skips the ticks that it covers.
  */
-export class ScrapeLoop {
-  readonly #options: ScrapeLoopOptions;
+export class IntervalLoop {
+  readonly #options: IntervalLoopOptions;
   readonly #offsetMs: number;
   readonly #abort = new AbortController();
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> = Promise.resolve();
 
-  constructor(options: ScrapeLoopOptions) {
+  constructor(options: IntervalLoopOptions) {
     this.#options = Object.freeze({ ...options });
     this.#offsetMs = hash(options.key) % options.intervalMs;
   }
@@ -31,7 +31,7 @@ export class ScrapeLoop {
     this.#running = this.#run(this.#options.now());
   }
 
-  /** Aborts a scrape under way; resolves when it is over. */
+  /** Aborts a run under way and resolves when it has ended. */
   async stop(): Promise<void> {
     this.#abort.abort();
     clearTimeout(this.#timer);
@@ -39,7 +39,7 @@ export class ScrapeLoop {
   }
 
   async #run(timeMs: number): Promise<void> {
-    await this.#options.scrape(timeMs, this.#abort.signal);
+    await this.#options.run(timeMs, this.#abort.signal);
     if (this.#abort.signal.aborted) return;
     const { intervalMs, now } = this.#options;
     const currentMs = now();

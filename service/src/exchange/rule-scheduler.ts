@@ -1,8 +1,8 @@
 import { messageOf } from '../errors.ts';
-import type { RuleGroup } from '../rules/rule.ts';
+import type { RuleGroup } from '../rules/rule-state.ts';
 import type { EngineClient } from '../threads/engine-client.ts';
 import type { AlertNotifier } from './alert-notifier.ts';
-import { ScrapeLoop } from './interval-loop.ts';
+import { IntervalLoop } from './interval-loop.ts';
 
 interface RuleSchedulerOptions {
   readonly engine: EngineClient;
@@ -16,7 +16,7 @@ interface RuleSchedulerOptions {
 /** Evaluates rule groups on their intervals and tells the notifier what fires. */
 export class RuleScheduler {
   readonly #options: RuleSchedulerOptions;
-  #loops: ScrapeLoop[] = [];
+  #loops: IntervalLoop[] = [];
 
   constructor(options: RuleSchedulerOptions) {
     this.#options = Object.freeze({ ...options });
@@ -34,11 +34,11 @@ export class RuleScheduler {
     await notifier.update(notified, webhook, graceMs);
     this.#loops = groups.map(
       (group, index) =>
-        new ScrapeLoop({
+        new IntervalLoop({
           key: keyOf(group),
           intervalMs: group.intervalMs,
           now,
-          scrape: (timeMs) => this.#evaluate(index, keyOf(group), timeMs),
+          run: (timeMs) => this.#evaluate(index, keyOf(group), timeMs),
         }),
     );
     for (const loop of this.#loops) loop.start();

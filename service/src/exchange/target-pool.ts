@@ -3,7 +3,7 @@ import { messageOf } from '../errors.ts';
 import type { GuardedClient } from '../network/guarded-client.ts';
 import type { EngineClient } from '../threads/engine-client.ts';
 import { type Exposition, fetchExposition } from './fetch-exposition.ts';
-import { ScrapeLoop } from './interval-loop.ts';
+import { IntervalLoop } from './interval-loop.ts';
 
 /** A target as `/api/v1/targets` shows it. */
 interface TargetState {
@@ -30,7 +30,7 @@ interface Entry {
   target: TargetConfig;
   readonly labels: Readonly<Record<string, string>>;
   readonly read: (signal: AbortSignal) => Promise<Exposition>;
-  readonly loop: ScrapeLoop;
+  readonly loop: IntervalLoop;
   /** Whether samples of the last scrape were refused for their time. */
   isRefused: boolean;
   state: Pick<TargetState, 'health' | 'lastError' | 'lastScrapeMs' | 'lastDurationMs' | 'samples'>;
@@ -112,11 +112,11 @@ export class TargetPool {
 
   #start(key: string, target: TargetConfig, read: Entry['read'], scrape: ScrapeConfig): void {
     const labels = { ...target.labels, job: target.job, instance: target.url.host };
-    const loop = new ScrapeLoop({
+    const loop = new IntervalLoop({
       key,
       intervalMs: scrape.intervalMs,
       now: this.#options.now,
-      scrape: (timeMs, signal) => this.#scrape(key, timeMs, signal, scrape),
+      run: (timeMs, signal) => this.#scrape(key, timeMs, signal, scrape),
     });
     this.#entries.set(key, { target, labels, read, loop, isRefused: false, state: fresh });
     this.#options.engine

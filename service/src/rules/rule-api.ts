@@ -1,5 +1,5 @@
 import { formatValue, Labels, type Matcher, parseMetricSelector } from '@weir/promql';
-import type { Alert, Rule, RuleGroup, RuleGroupState, RuleState } from './rule.ts';
+import type { Alert, Rule, RuleGroup, RuleGroupState, RuleState } from './rule-state.ts';
 
 /** The parameters of `/api/v1/rules`; what is empty asks for everything. */
 export interface RuleQuery {

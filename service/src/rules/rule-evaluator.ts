@@ -22,7 +22,7 @@ import {
   type RuleGroup,
   type RuleGroupState,
   type RuleState,
-} from './rule.ts';
+} from './rule-state.ts';
 
 /** How far back a restarted service looks for the alerts it had. */
 const restoreMs = 3_600_000;

@@ -11,12 +11,12 @@ export class BitWriter {
     return (this.#bit + 7) >> 3;
   }
 
-  /** What was written, the last byte filled up with zeros. A view: valid until the next `write`. */
+  /** The bytes so far; the last one is padded with zeros. A view, valid until the next `write`. */
   bytes(): Uint8Array {
     return this.#buffer.subarray(0, this.byteLength);
   }
 
-  /** The low `bits` bits of `value`; at most 32. */
+  /** Appends the low `bits` bits of `value`, at most 32. */
   write(value: number, bits: number): void {
     if ((this.#bit + bits + 7) >> 3 > this.#buffer.length) this.#grow();
     const buffer = this.#buffer;
@@ -40,7 +40,7 @@ export class BitWriter {
   }
 }
 
-/** Reads bits, most significant first. Past the end it reads zeros; `check` tells at last. */
+/** Reads bits, most significant first. Past the end it reads zeros; `check` finds that out afterwards. */
 export class BitReader {
   readonly #bytes: Uint8Array;
   #bit: number;
@@ -57,14 +57,14 @@ export class BitReader {
     return word >>> (32 - bits);
   }
 
-  /** How many ones stand before the next zero, at most `limit` (up to 32); takes the zero too unless at the limit. */
+  /** Counts the ones before the next zero, at most `limit` (up to 32). Consumes the zero too, unless the limit was reached. */
   readOnes(limit: number): number {
     const ones = Math.min(limit, Math.clz32(~this.#peek()));
     this.#bit += ones === limit ? ones : ones + 1;
     return ones;
   }
 
-  /** @throws RangeError when more was read than there is. */
+  /** @throws RangeError when bits past the end were read. */
   check(): void {
     if (this.#bit > this.#bytes.length * 8) throw new RangeError('The chunk ends before its samples do.');
   }

@@ -1,19 +1,19 @@
 /**
- * Bytes of open chunks, in segments of one size carved out of slabs. There is a chunk for every series, and a typed array of its
- * own would cost each several times what it holds. A chunk is a chain of segments; what is given back is taken again first.
+ * Memory of open chunks: segments of one size within large slabs. Every series has an open chunk, and a typed array for each would
+ * cost several times its content. A chunk is a chain of segments. Freed segments are reused first.
  */
 export class ChunkMemory {
   readonly #slabs: Slab[] = [];
   #firstFree = none;
-  /** Segments never taken so far in the last slab. */
+  /** Segments of the last slab that were never taken. */
   #fresh = 0;
 
-  /** Slabs of 256 KiB held. */
+  /** Slabs allocated, 256 KiB each. */
   get slabs(): number {
     return this.#slabs.length;
   }
 
-  /** A segment of zeros, last of its chain; behind `previous` when that is given. */
+  /** Takes a segment of zeros as the last of its chain; appends it to `previous` when that is given. */
   take(previous?: number): number {
     const segment = this.#firstFree === none ? this.#carve() : this.#reuse();
     this.#link(segment, none);
@@ -21,7 +21,7 @@ export class ChunkMemory {
     return segment;
   }
 
-  /** Gives a whole chain back. Nobody may write to it or read it afterwards. */
+  /** Frees a whole chain. It must not be read or written afterwards. */
   give(first: number): void {
     let last = first;
     for (let next = this.next(last); next !== none; next = this.next(last)) last = next;
@@ -29,12 +29,12 @@ export class ChunkMemory {
     this.#firstFree = first;
   }
 
-  /** The segment that follows in the chain, or -1. */
+  /** The next segment of the chain, or -1. */
   next(segment: number): number {
     return this.#slab(segment).next[segment % slabSegments] as number;
   }
 
-  /** The slab in which the segment lies, from `offset` on. */
+  /** The slab that holds the segment, which starts at `offset`. */
   bytes(segment: number): Uint8Array {
     return this.#slab(segment).bytes;
   }

@@ -14,7 +14,7 @@ import { type ChunkMemory, segmentBytes } from './chunk-memory.ts';
 export class ChunkWriter {
   readonly baseMs: number;
   count = 0;
-  // Times are kept from the base on and words as signed numbers: small integers, which cost no memory of their own.
+  // Times are relative to the base, and words are signed: small integers, which V8 keeps without an allocation.
   #last = 0;
   #delta = 0;
   #high = 0;
@@ -60,12 +60,12 @@ export class ChunkWriter {
     return result;
   }
 
-  /** Gives the memory back; the chunk may not be used afterwards. */
+  /** Frees the memory. The chunk must not be used afterwards. */
   release(): void {
     this.#memory.give(this.#first);
   }
 
-  /** `timeMs` is later than every one before; `high` and `low` are the words of the IEEE 754 double. */
+  /** `timeMs` must be later than all before. `high` and `low` are the words of the IEEE 754 double. */
   append(timeMs: number, high: number, low: number): void {
     const time = timeMs - this.baseMs;
     if (this.count === 0) {
@@ -122,7 +122,7 @@ export class ChunkWriter {
     const length = 64 - leading - trailing;
     const windowEnd = 64 - this.#leading - this.#length;
     const fits = this.#leading >= 0 && leading >= this.#leading && trailing >= windowEnd;
-    // A wide old window costs more than the eleven bits of a new one.
+    // The eleven bits of a new window are cheaper than a wide old one.
     if (fits && this.#length - length < 11) {
       this.#write(0b10, 2);
     } else {
@@ -219,6 +219,6 @@ function trailingZeros(word: number): number {
 
 const littleEndian = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1;
 
-/** Where a double's low and high word stand in a `Uint32Array` over a `Float64Array`. */
+/** Index of a double's low and high word in a `Uint32Array` over a `Float64Array`. */
 export const lowWord: 0 | 1 = littleEndian ? 0 : 1;
 export const highWord: 0 | 1 = littleEndian ? 1 : 0;

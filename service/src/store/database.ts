@@ -22,7 +22,7 @@ const sqliteBusy = 5;
 const sqliteCorrupt = 11;
 const sqliteNotADatabase = 26;
 
-/** Whether the file itself is at fault, so that only setting it aside helps. */
+/** Whether the file itself is damaged, so that it has to be set aside. */
 function isDamage(thrown: unknown): boolean {
   const code = sqliteCode(thrown);
   return code === sqliteCorrupt || code === sqliteNotADatabase || thrown instanceof RangeError;
@@ -32,14 +32,13 @@ interface OpenedDatabase<T> {
   readonly value: T;
   /** Where a damaged file was moved to, or `undefined` when the file was sound. */
   readonly setAside: string | undefined;
-  /** A copy of a damaged write-ahead file, whose commits behind the damage are lost; or `undefined` when none is. */
+  /** A copy of a damaged write-ahead file, of which the commits behind the damage are lost; else `undefined`. */
   readonly lostCommits: string | undefined;
 }
 
 /**
- * Opens a database file for this process alone and hands it to `load`. When the file turns out damaged on the way it
- * is moved beside itself (`<file>.damaged-<time>`) and `load` runs again on a new one. Of a damaged write-ahead file a copy is kept
- * (`<file>-wal.damaged-<time>`).
+ * Opens a database file for this process alone and calls `load` with it. A damaged file is renamed (`<file>.damaged-<time>`), and
+ * `load` runs again with a new one. A damaged write-ahead file is copied (`<file>-wal.damaged-<time>`).
  * @throws ServiceError `ERR_WEIR_SERVICE_STORE_OPEN` when another process holds the file or it cannot be created.
  */
 export function openDatabase<T>(
@@ -53,7 +52,7 @@ export function openDatabase<T>(
     mkdirSync(dirname(path), { recursive: true });
     lostCommits = copyDamagedWal(`${path}-wal`, suffix);
     const value = openOnce(path, (database) => {
-      // What is found of it goes into the database, and the file begins anew.
+      // The intact commits move into the database, and the write-ahead file starts empty.
       if (lostCommits !== undefined) database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
       return load(database);
     });
@@ -77,7 +76,7 @@ function copyDamagedWal(path: string, suffix: string): string | undefined {
     copyFileSync(path, path + suffix);
     return path + suffix;
   } catch {
-    // A full disk takes no copy. The loss is reported all the same.
+    // The disk may be too full for a copy. The loss is still reported.
     return path;
   }
 }
@@ -104,12 +103,12 @@ function openOnce<T>(path: string, load: (database: DatabaseSync) => T): T {
 function openError(path: string, thrown: unknown): ServiceError {
   const reason =
     sqliteCode(thrown) === sqliteBusy
-      ? 'another process has it open. Stop that one or set another `store.path`.'
-      : `${messageOf(thrown)}. Check that \`store.path\` names a directory this user may write.`;
+      ? 'another process has it open. Stop that process or set another `store.path`.'
+      : `${messageOf(thrown)}. Check that \`store.path\` names a directory that this user may write to.`;
   return new ServiceError('ERR_WEIR_SERVICE_STORE_OPEN', `Cannot open ${path}: ${reason}`, thrown);
 }
 
-/** Runs `work` in one transaction: all of it is there after any crash, or nothing. */
+/** Runs `work` in one transaction: a crash leaves all of it or nothing. */
 export function inTransaction<T>(database: DatabaseSync, work: () => T): T {
   database.exec('BEGIN IMMEDIATE');
   try {
@@ -123,9 +122,8 @@ export function inTransaction<T>(database: DatabaseSync, work: () => T): T {
 }
 
 /**
- * SQLite takes a write-ahead file for complete up to the first frame that its checksum does not confirm, and forgets what lies behind
- * it without a word. That is right for a frame half written when the process ended. It is loss where the frame is damaged: then
- * transactions that were committed lie behind it.
+ * SQLite reads a write-ahead file up to the first frame with a wrong checksum and silently ignores the rest. That is right for a frame
+ * that was half written when the process ended. When the frame is damaged, committed transactions behind it are lost.
  *
  * The file (SQLite's "Database File Format", §4): a header of 32 bytes, then frames of 24 bytes and a page. Each frame has the salts of
  * the header, and a checksum that continues the one of the frame before. A frame that ends a transaction has the size of the database
@@ -136,7 +134,7 @@ const frameHeaderBytes = 24;
 
 type Checksum = readonly [number, number];
 
-/** Whether the write-ahead file holds commits that SQLite will not find. `false` where there is no such file. */
+/** Whether the write-ahead file holds commits that SQLite ignores. `false` when there is no such file. */
 export function hasLostCommits(path: string): boolean {
   let file: number;
   try {
@@ -165,17 +163,17 @@ function scan(file: number, size: number): boolean {
   const frame = Buffer.alloc(frameHeaderBytes + pageBytes);
   let before = first;
   let isIntact = true;
-  // What is behind the last whole frame was being written.
+  // A partial frame at the end was being written.
   for (let at = headerBytes; at + frame.length <= size; at += frame.length) {
     readSync(file, frame, 0, frame.length, at);
-    // Frames with other salts are left from before the file was begun anew.
+    // Frames with other salts are left over from before the last restart of the file.
     const isCurrent = frame.subarray(8, 16).equals(salts);
     if (isIntact && isCurrent) {
       const head = checksum(frame.subarray(0, 8), before, isBigEndian);
       before = checksum(frame.subarray(frameHeaderBytes), head, isBigEndian);
     }
     isIntact &&= isCurrent && isEqual(before, storedAt(frame, 16));
-    // What a transaction that was rolled back leaves has no commit.
+    // Frames of a transaction that was rolled back have no commit frame.
     if (!isIntact && isCurrent && frame.readUInt32BE(4) !== 0) return true;
   }
   return false;

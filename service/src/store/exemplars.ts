@@ -2,7 +2,7 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { Labels } from '@weir/promql';
 import type { MemorySeries } from './series.ts';
 
-/** One example behind a sample, such as the trace of a slow request. */
+/** An example of what a sample counted, such as the trace of a slow request. */
 export interface Exemplar {
   readonly series: MemorySeries;
   readonly labels: Labels;
@@ -17,10 +17,10 @@ const schema = `
   CREATE INDEX IF NOT EXISTS exemplars_by_series ON exemplars (series_id, time_ms);
 `;
 
-/** Characters of an exemplar's labels; OpenMetrics wants at most 128. */
+/** Characters of an exemplar's labels. OpenMetrics allows 128. */
 const maxLabelsLength = 1_024;
 
-/** The newest exemplars of all series, a fixed number in all. Those with more than 1,024 characters of labels are left out. */
+/** The newest exemplars, at most `capacity` over all series. Exemplars with more than 1,024 characters of labels are left out. */
 export class ExemplarStore {
   readonly #insert: StatementSync;
   readonly #trim: StatementSync;
@@ -40,7 +40,7 @@ export class ExemplarStore {
     );
   }
 
-  /** Expositions repeat an exemplar until a newer one comes; repetitions are skipped. Call within a transaction. */
+  /** Adds exemplars, within a transaction of the caller. Expositions repeat an exemplar until a newer one exists; repetitions are skipped. */
   add(exemplars: readonly Exemplar[]): void {
     let added = 0;
     for (const { series, labels, value, timeMs } of exemplars) {

@@ -14,7 +14,7 @@ const schema = `
     metric TEXT PRIMARY KEY, type TEXT NOT NULL, help TEXT NOT NULL, unit TEXT NOT NULL) WITHOUT ROWID;
 `;
 
-/** Of the tables and of what stands in their blobs. A file of another one is set aside. */
+/** Version of the tables and of the content of their blobs. A file of another version is set aside. */
 const layoutVersion = 2;
 
 interface BlockRow {
@@ -71,7 +71,7 @@ export class MetricDatabase {
     return row === undefined ? undefined : Number(row.value);
   }
 
-  /** Samples before this time are in blocks and no more in the journal. */
+  /** Samples before this time are in sealed blocks and no longer in the journal. */
   get sealedMs(): number {
     return this.#getMeta('sealed_ms') ?? Number.NEGATIVE_INFINITY;
   }
@@ -175,7 +175,7 @@ export class MetricDatabase {
   }
 }
 
-/** Ascending ids as varints of their differences. */
+/** Encodes ascending ids as varints of their differences. */
 function encodeIds(ids: readonly number[]): Uint8Array {
   const bytes: number[] = [];
   let previous = 0;

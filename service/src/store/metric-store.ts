@@ -1,13 +1,5 @@
-import {
-  Labels,
-  type Matcher,
-  PromqlError,
-  type Queryable,
-  type SelectLimits,
-  type Series,
-} from '@weir/promql';
+import { Labels, type Matcher, type Queryable, type SelectLimits, type Series } from '@weir/promql';
 import { messageOf, ServiceError } from '../errors.ts';
-import { BlockReader, damageWarning } from './block-reader.ts';
 import { highWord, lowWord } from './chunk.ts';
 import { ChunkMemory } from './chunk-memory.ts';
 import { inTransaction, openDatabase, sqliteCode } from './database.ts';
@@ -18,20 +10,33 @@ import { type MetricDescription, MetricDescriptions } from './metric-description
 import { Outbox } from './outbox.ts';
 import { type MemorySeries, type OpenBlocks, SampleBatch } from './series.ts';
 import { SeriesIndex } from './series-index.ts';
+import { SeriesReader } from './series-reader.ts';
 import { StoreMaintenance } from './store-maintenance.ts';
 
 export interface MetricStoreOptions {
-  /** The database file; its directory is made when missing. */
+  /** The database file. Its directory is created when missing. */
   readonly path: string;
-  /** Age at which samples go. */
+  /** Age at which samples are removed, in whole blocks. */
   readonly retentionMs: number;
-  /** Bytes in use, the backlog of remote write left out, at which the oldest block is removed [no bound]. */
+  /**
+   * Bytes in use, without the backlog of remote write, at which the oldest block is removed.
+   * @defaultValue no bound
+   */
   readonly retentionBytes?: number;
-  /** Bytes that may wait for receivers of remote write; beyond it the oldest batches are dropped [1 GB]. */
+  /**
+   * Bytes of the backlog of remote write; beyond them the oldest batches are dropped.
+   * @defaultValue 1 GB
+   */
   readonly backlogBytes?: number;
-  /** Length of a block [3,600,000]. A store keeps the length it was made with in mind: change it on new stores only. */
+  /**
+   * Length of a block. Change it on new stores only.
+   * @defaultValue 3,600,000
+   */
   readonly blockMs?: number;
-  /** Series held at any one time; samples of further ones are refused [1,000,000]. */
+  /**
+   * The most series held at any one time; further ones are refused.
+   * @defaultValue 1,000,000
+   */
   readonly maxSeries?: number;
   /** Unix milliseconds. */
   readonly now: () => number;
@@ -39,13 +44,13 @@ export interface MetricStoreOptions {
 
 interface AppendResult {
   readonly accepted: number;
-  /** Not later than the series' newest sample, and not the same sample again, which is a no-op. */
+  /** Not later than the series' newest sample. The newest sample again is a no-op and not counted. */
   readonly outOfOrder: number;
   /** Older than the retention, in a block already sealed, or more than ten minutes in the future. */
   readonly outOfBounds: number;
 }
 
-/** Why samples of a batch were refused, in words, or `undefined` when none was. */
+/** Why samples of a batch were refused, as text; `undefined` when none was. */
 export function refusalOf({ outOfOrder, outOfBounds }: AppendResult): string | undefined {
   const samples = (count: number): string => (count === 1 ? '1 sample is' : `${count} samples are`);
   const reasons = [
@@ -56,11 +61,10 @@ export function refusalOf({ outOfOrder, outOfBounds }: AppendResult): string | u
 }
 
 const futureToleranceMs = 600_000;
-const exactUpTo = 20_000;
 
 /**
- * Series and their samples: the newest blocks in memory, journalled in SQLite batch by batch; older blocks sealed as
- * one compressed chunk a series. What `append` returned for is there after SIGKILL.
+ * Series and their samples. The newest blocks are in memory and journalled in SQLite batch by batch; older blocks are sealed in
+ * SQLite with one compressed chunk a series. Samples survive SIGKILL once `append` has returned.
  */
 export class MetricStore implements Queryable {
   readonly blockMs: number;
@@ -68,29 +72,29 @@ export class MetricStore implements Queryable {
   readonly descriptions: MetricDescriptions = new MetricDescriptions(this.index);
   /** Where a damaged file was moved to when this store opened, or `undefined`. */
   readonly setAside: string | undefined;
-  /** A copy of a write-ahead file that was damaged when this store opened, or `undefined`. What it had lost is lost. */
+  /** A copy of the write-ahead file if that was damaged when this store opened, else `undefined`. Its newest commits may be lost. */
   readonly lostCommits: string | undefined;
-  /** Batches of the journal that were damaged when this store opened, and are left out. */
+  /** Damaged batches of the journal that were left out when this store opened. */
   damagedBatches = 0;
   readonly exemplars: ExemplarStore;
-  /** What receivers of remote write have yet to get. */
+  /** The backlog of remote write. */
   readonly outbox: Outbox;
-  /** Why the last append was refused by the disk, or `undefined` while all is well. */
+  /** Why the disk refused the last append; `undefined` after a successful one. */
   failure: string | undefined;
   samplesAppended = 0;
   /** Samples refused since the store opened. */
   readonly refused: { outOfOrder: number; outOfBounds: number } = { outOfOrder: 0, outOfBounds: 0 };
-  /** Samples earlier than this are refused: their block is sealed or being sealed. */
+  /** Earlier samples are refused: their block is sealed or is being sealed. */
   sealedMs: number;
+  readonly reader: SeriesReader;
   readonly #database: MetricDatabase;
-  readonly #reader: BlockReader;
   readonly #maintenance: StoreMaintenance;
   readonly #options: MetricStoreOptions;
   readonly #open: OpenBlocks;
   #pendingSeries: MemorySeries[] = [];
   #nextId = 1;
 
-  /** @throws ServiceError `ERR_WEIR_SERVICE_STORE_OPEN`. A damaged file is set aside, not an error. */
+  /** @throws ServiceError `ERR_WEIR_SERVICE_STORE_OPEN`; a damaged file is no error, it is set aside. */
   constructor(options: MetricStoreOptions) {
     this.#options = Object.freeze({ ...options });
     this.blockMs = options.blockMs ?? 3_600_000;
@@ -105,8 +109,8 @@ export class MetricStore implements Queryable {
     this.outbox = new Outbox(this.#database.connection, options.backlogBytes ?? 1e9);
     this.exemplars = new ExemplarStore(this.#database.connection);
     this.sealedMs = this.#database.sealedMs;
-    this.#reader = new BlockReader(this.#database, opened.value.blocks, this.blockMs);
-    this.#maintenance = new StoreMaintenance(this, this.#database, this.#reader, options);
+    this.reader = new SeriesReader(this.index, this.#database, opened.value.blocks, this.blockMs);
+    this.#maintenance = new StoreMaintenance(this, this.#database, this.reader, options);
   }
 
   #load(database: MetricDatabase): readonly { startMs: number; samples: number }[] {
@@ -149,7 +153,7 @@ export class MetricStore implements Queryable {
     }
   }
 
-  /** The series with these labels, made when new, or `undefined` when the store holds as many as it may. */
+  /** The series with these labels, created when new; `undefined` when the store holds `maxSeries` already. */
   resolve(labels: Labels): MemorySeries | undefined {
     const known = this.index.byLabels(labels);
     if (known !== undefined) return known;
@@ -159,15 +163,15 @@ export class MetricStore implements Queryable {
     return series;
   }
 
-  /** Kept with the next append, if the store holds a series of the metric then. */
+  /** Describes a metric. The next append keeps the description if the store then holds a series of the metric. */
   describe(metric: string, description: MetricDescription): void {
-    this.descriptions.tell(metric, description);
+    this.descriptions.receive(metric, description);
   }
 
   /**
-   * Takes the batch in one transaction; when this returns, the accepted samples are durable.
-   * @param isWhole Takes nothing when a sample is refused.
-   * @throws ServiceError `ERR_WEIR_SERVICE_STORE_FULL` when the disk refuses; nothing of the batch is kept then, and
+   * Writes the batch in one transaction. The accepted samples are durable when this returns.
+   * @param isWhole Writes nothing when any sample is refused.
+   * @throws ServiceError `ERR_WEIR_SERVICE_STORE_FULL` when the disk refuses. Then nothing of the batch is kept, and
    * a later append may succeed.
    */
   append(
@@ -193,7 +197,7 @@ export class MetricStore implements Queryable {
       } else {
         kept.addWords(series, timeMs, batch.highAt(i), batch.lowAt(i));
         before.push(series.lastMs);
-        // Claims the time, so that a second sample of the same batch is seen to be out of order.
+        // Claims the time, so that an earlier second sample in this batch is out of order.
         series.lastMs = timeMs;
         if (timeMs > maxMs) maxMs = timeMs;
       }
@@ -217,7 +221,7 @@ export class MetricStore implements Queryable {
       this.failure = messageOf(thrown);
       throw new ServiceError(
         'ERR_WEIR_SERVICE_STORE_FULL',
-        `The store cannot take samples (${this.failure}, SQLite code ${sqliteCode(thrown) ?? 'none'}). Queries go on; free space on the disk and ingestion resumes by itself.`,
+        `The store cannot take samples (${this.failure}, SQLite code ${sqliteCode(thrown) ?? 'none'}). Queries continue. Free disk space; ingestion then resumes by itself.`,
         thrown,
       );
     }
@@ -234,7 +238,7 @@ export class MetricStore implements Queryable {
     return { accepted: kept.size, outOfOrder, outOfBounds };
   }
 
-  // A series that was resolved for a sample that then was not taken: it would hold a place for good.
+  // Drops series whose first sample was refused: they would count towards `maxSeries` for good.
   #dropEmpty(): void {
     const empty = this.#pendingSeries.filter(hasNoSample);
     if (empty.length === 0) return;
@@ -262,50 +266,17 @@ export class MetricStore implements Queryable {
     this.descriptions.keep(described);
   }
 
+  /** Decompressed samples of matching series. {@link SeriesReader.select} */
   select(
     matchers: readonly Matcher[],
     startMs: number,
     endMs: number,
     limits?: SelectLimits,
   ): readonly Series[] {
-    const found = this.index.select(matchers);
-    if (limits !== undefined && found.length > limits.maxSeries) {
-      throw new PromqlError(
-        'execution',
-        `query selects ${found.length} series, more than the limit of ${limits.maxSeries}`,
-      );
-    }
-    return this.#reader.read(found, startMs, endMs, {
-      maxSamples: limits?.maxSamples ?? Number.POSITIVE_INFINITY,
-      onDamage: ({ baseMs }) => limits?.warn?.(damageWarning(baseMs)),
-    });
+    return this.reader.select(matchers, startMs, endMs, limits);
   }
 
-  /** For readers that take the pieces themselves. */
-  get blocks(): Pick<BlockReader, 'overlapping' | 'sealed'> {
-    return this.#reader;
-  }
-
-  /**
-   * Series that match and have samples within the range. Exact, except where more than 20,000 series would have to be read
-   * for that: these are judged to the precision of a block.
-   */
-  seriesBetween(matchers: readonly Matcher[], startMs: number, endMs: number): MemorySeries[] {
-    const near = this.index
-      .select(matchers)
-      .filter((series) => series.firstMs <= endMs && series.lastMs >= startMs - this.blockMs);
-    if (startMs === Number.NEGATIVE_INFINITY && endMs === Number.POSITIVE_INFINITY) return near;
-    // The newest sample's time is known to the millisecond while its chunk is open.
-    const isSure = ({ chunks, lastMs }: MemorySeries): boolean =>
-      chunks.length > 0 && lastMs >= startMs && lastMs <= endMs;
-    const unsure = near.filter((series) => !isSure(series));
-    if (unsure.length === 0 || unsure.length > exactUpTo) return near;
-    const read = this.#reader.read(unsure, startMs, endMs, { maxSamples: Number.POSITIVE_INFINITY });
-    const found = new Set(read.filter(({ timestamps }) => timestamps.length > 0).map(({ labels }) => labels));
-    return near.filter((series) => isSure(series) || found.has(series.labels));
-  }
-
-  /** One bounded piece of sealing and retention. Returns whether more is due now. */
+  /** Runs one bounded step of sealing and retention. Returns whether more is due now. */
   maintain(): boolean {
     return this.#maintenance.step();
   }
@@ -315,7 +286,7 @@ export class MetricStore implements Queryable {
     return {
       bytes: this.#database.usedBytes(),
       series: this.index.size,
-      oldestMs: this.#reader.oldestMs,
+      oldestMs: this.reader.oldestMs,
       samplesAppended: this.samplesAppended,
     };
   }

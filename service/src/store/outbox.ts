@@ -7,39 +7,39 @@ const schema = `
   CREATE TABLE IF NOT EXISTS outbox_cursors (receiver TEXT PRIMARY KEY, sent INTEGER NOT NULL) WITHOUT ROWID;
 `;
 
-/** What a receiver asks the outbox for. */
+/** Parameters of {@link Outbox.next}. */
 export interface OutgoingQuery {
   readonly receiver: string;
   /** Size of the request before compression. */
   readonly maxBytes: number;
-  /** Samples that the receiver has already of the first batch that it lacks. */
+  /** Samples of the first unconfirmed batch that the receiver has already. */
   readonly skip: number;
 }
 
-/** A remote write request with what a receiver lacks. */
+/** A remote write request with the next samples for a receiver. */
 export interface Outgoing {
   readonly data: Uint8Array;
-  /** In `data`; 0 when the receiver lacks nothing. */
+  /** Samples in `data`; 0 when the receiver has everything. */
   readonly samples: number;
-  /** What to confirm when the receiver has it: the last batch that is in there to its end, or 0. */
+  /** The batch to confirm after delivery: the last one that `data` completes, or 0. */
   readonly through: number;
-  /** Samples in `data` of the batch behind that one. */
+  /** Samples in `data` of the batch after `through`. */
   readonly skip: number;
-  /** Samples left out because their series or their batch cannot be read any more. */
+  /** Samples left out because their series expired or their batch is damaged. */
   readonly expired: number;
   /** Samples dropped unsent from a full backlog since the start. */
   readonly dropped: number;
 }
 
-/** A batch that a receiver has yet to take; `record` is absent when it cannot be read any more. */
+/** A batch of the backlog; `record` is `undefined` when it is damaged. */
 interface OutgoingBatch {
   readonly id: number;
   readonly record: JournalRecord | undefined;
 }
 
 /**
- * Batches that receivers of remote write have yet to take, written in the transaction that takes the samples themselves.
- * A receiver has a cursor; a batch that all have taken is deleted. Bounded: beyond `maxBytes` the oldest batches are dropped unsent.
+ * The backlog of remote write: batches that receivers still lack, written in the transaction of the samples themselves. Each receiver
+ * has a cursor. A batch that all receivers confirmed is deleted. Beyond `maxBytes` the oldest batches are dropped unsent.
  */
 export class Outbox {
   readonly #database: DatabaseSync;
@@ -63,7 +63,7 @@ export class Outbox {
       `SELECT id, data FROM outbox WHERE id > coalesce((SELECT sent FROM outbox_cursors WHERE receiver = ?), 0)
        ORDER BY id`,
     );
-    // Known from the first batch on, before a configuration names them again.
+    // The receivers of the last run collect batches from the start, before the configuration names them again.
     this.#receivers = database
       .prepare('SELECT receiver FROM outbox_cursors')
       .all()
@@ -71,17 +71,17 @@ export class Outbox {
     this.recount();
   }
 
-  /** Bytes of the database that the batches take, to within a few per cent. */
+  /** Bytes of the database that the batches take, within a few per cent. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** Samples dropped unsent since the start: the oldest of a full outbox. */
+  /** Samples dropped unsent from a full outbox since the start. */
   get dropped(): number {
     return this.#dropped;
   }
 
-  /** A receiver that is new begins with the next batch. */
+  /** Replaces the receivers. A new receiver begins with the next batch. */
   setReceivers(receivers: readonly string[]): void {
     this.#receivers = receivers;
     const last = this.#database.prepare('SELECT coalesce(max(id), 0) AS id FROM outbox').get()?.id;
@@ -93,7 +93,7 @@ export class Outbox {
     this.#trim();
   }
 
-  /** Call within the transaction of the batch, and `recount` when that is rolled back. */
+  /** Adds a batch, within the transaction of its samples. Call `recount` after a rollback. */
   add(record: Uint8Array): void {
     if (this.#receivers.length === 0) return;
     const size = storedBytes(record.length);
@@ -102,14 +102,14 @@ export class Outbox {
     this.#bytes += size;
   }
 
-  /** The batches that a receiver lacks, oldest first. */
+  /** The unconfirmed batches of a receiver, oldest first. */
   *batches(receiver: string): Generator<OutgoingBatch> {
     for (const { id, data } of this.#select.iterate(receiver))
       yield { id: Number(id), record: readRecord(data as Uint8Array) };
   }
 
   /**
-   * The next request for a receiver, as many of its oldest batches as fit.
+   * The next request for a receiver: as many of its oldest samples as fit.
    * @param labelsOf Labels of the series with an id, or `undefined` when the store holds no such series.
    */
   next({ receiver, maxBytes, skip }: OutgoingQuery, labelsOf: (id: number) => Labels | undefined): Outgoing {
@@ -134,13 +134,13 @@ export class Outbox {
     return { data: request.encode(), samples, through, skip: begun, expired, dropped: this.#dropped };
   }
 
-  /** The receiver has every batch up to and with this one. */
+  /** Records that the receiver has every batch up to and including `through`. */
   confirm(receiver: string, through: number): void {
     this.#database.prepare('UPDATE outbox_cursors SET sent = ? WHERE receiver = ?').run(through, receiver);
     this.#trim();
   }
 
-  /** Reads from the database how much waits. */
+  /** Recomputes {@link bytes} from the database. */
   recount(): void {
     this.#bytes = this.#bytesWhere('true');
   }
@@ -163,7 +163,7 @@ export class Outbox {
     this.#database.exec(`DELETE FROM outbox WHERE ${isSent}`);
   }
 
-  // The length of a blob stands in the head of its row: its pages are not read.
+  // SQLite reads a blob's length from the row's header, without the blob's pages.
   #bytesWhere(condition: string): number {
     const lengths = this.#database
       .prepare(`SELECT length(data) AS bytes FROM outbox WHERE ${condition}`)
@@ -179,8 +179,8 @@ const unreadable: JournalRecord = { ids: [], times: new Float64Array(0), values:
 const pageBytes = 8_192;
 
 /**
- * Bytes that a row of so long a blob takes in pages of SQLite ("Database File Format", §1.6): as many rows of its kind as fit into a
- * leaf share it, and what a leaf does not take lies in overflow pages.
+ * Bytes of database pages that a row with a blob of `length` bytes takes (SQLite's "Database File Format", §1.6). Rows share a leaf
+ * page; the part of a blob that does not fit in the leaf lies in overflow pages.
  */
 function storedBytes(length: number): number {
   const payload = length + 5;
@@ -197,7 +197,7 @@ function storedBytes(length: number): number {
   return overflow * pageBytes + Math.ceil(pageBytes / rowsOfLeaf);
 }
 
-/** One sample of a remote write. The value stays in its array, so that a stale marker keeps its bits. */
+/** One sample for a request. Its value is read from the array, so that a stale marker keeps its bits. */
 interface WriteSample {
   readonly labels: Labels;
   readonly timeMs: number;
@@ -210,17 +210,17 @@ interface WriteSeries {
   readonly samples: Buffer[];
 }
 
-/** Tag and length of a message of protobuf, at most. */
+/** The most bytes of a protobuf message's tag and length. */
 const headBytes = 6;
 
-/** `prometheus.WriteRequest` (remote write 1.0) up to a size, not yet compressed. Series come once, with their samples in order. */
+/** Builds a `prometheus.WriteRequest` (remote write 1.0) up to a size, uncompressed. Each series appears once, with its samples in order. */
 class WriteRequest {
   readonly #maxBytes: number;
   readonly #series = new Map<Labels, WriteSeries>();
   #bytes = 0;
   #samples = 0;
 
-  /** @param maxBytes Size of the encoded request. The first sample is taken whatever its size. */
+  /** @param maxBytes Size of the encoded request. The first sample is always taken. */
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes;
   }
@@ -229,7 +229,7 @@ class WriteRequest {
     return this.#samples;
   }
 
-  /** Returns whether the sample was taken. A request that is full takes no other. */
+  /** Returns whether the sample was taken; `false` once the request is full. */
   add(sample: WriteSample): boolean {
     const known = this.#series.get(sample.labels);
     const series = known ?? { labels: encodeLabels(sample.labels), samples: [] };
@@ -249,7 +249,7 @@ class WriteRequest {
         lengthDelimited(1, Buffer.concat([labels, ...samples])),
       ),
     );
-    // Own memory, so that it can move between threads.
+    // A copy with its own memory, which can be transferred to another thread.
     return new Uint8Array(all);
   }
 }

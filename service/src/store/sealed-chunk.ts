@@ -15,7 +15,7 @@ const version = 1;
 const xorForm = version << 4;
 const wholeForm = (version << 4) | 1;
 const escapeOnes = 20;
-// Second differences, zigzagged, then stay below 2^53.
+// Zigzag-encoded second differences then stay below 2^53.
 const maxWhole = 2 ** 50;
 
 export function sealChunk(chunk: ChunkWriter): Uint8Array {
@@ -109,7 +109,7 @@ function readWhole(
   bits.check();
 }
 
-// Element 0 is of no meaning and 0, so that the second differences begin with the first difference itself.
+// Element 0 is unused and 0, so that the second differences begin with the first difference itself.
 function differences(values: Float64Array): Float64Array {
   const result = new Float64Array(values.length);
   for (let i = 1; i < values.length; i++) result[i] = (values[i] as number) - (values[i - 1] as number);
@@ -122,10 +122,10 @@ function magnitude(values: Float64Array): number {
   return sum;
 }
 
-/** The k for which the code is shortest, near enough: that of the mean. */
+/** A nearly optimal k: the one for the mean. */
 function riceParameter(steps: Float64Array): number {
   let sum = 0;
-  // An outlier such as a counter's reset costs its escape and should not widen all others.
+  // An outlier, such as a counter's reset, is escaped and must not widen all other codes.
   for (const step of steps) sum += Math.min(zigzag(step), 1_048_576);
   const mean = steps.length === 0 ? 0 : sum / steps.length;
   return Math.min(20, Math.max(0, Math.round(Math.log2(mean * Math.LN2 + 1e-9))));

@@ -5,12 +5,12 @@ import { MemorySeries } from './series.ts';
 /** All known series by id, by labels and by label value. */
 export class SeriesIndex {
   readonly #byId = new Map<number, MemorySeries>();
-  /** By a digest of the labels, which takes a fifth of the memory. */
+  /** By a digest of the labels, which takes a fifth of the labels' memory. */
   readonly #byDigest = new Map<string, MemorySeries>();
   readonly #postings = new Map<string, Map<string, MemorySeries[]>>();
-  /** Label names and values: series share them, as each stands in thousands. */
+  /** Label names and values, interned: thousands of series share each. */
   readonly #texts = new Map<string, string>();
-  /** Values of the texts that no series had any more, some of them twice, since the texts were last looked through. */
+  /** Label values that lost their last series since the last sweep of the texts; one may be counted twice. */
   #unusedTexts = 0;
 
   get size(): number {
@@ -83,7 +83,7 @@ export class SeriesIndex {
       }
       if (values.size === 0) this.#postings.delete(name);
     }
-    // To find the texts that no posting holds takes a look at all of them.
+    // Finding unused texts means a pass over all of them.
     if (this.#unusedTexts > this.#texts.size / 4) this.#forgetTexts();
   }
 
@@ -185,7 +185,7 @@ function digest(labels: Labels): string {
   return hash('sha256', labels.signature, 'binary');
 }
 
-// A label has far fewer values than there are series, and a regular expression is dear.
+// A label has far fewer values than there are series, and regular expressions are expensive.
 function memoised(matcher: Matcher): (value: string) => boolean {
   if (matcher.operator === '=' || matcher.operator === '!=') return matcher.matches;
   const known = new Map<string, boolean>();
@@ -197,10 +197,10 @@ function memoised(matcher: Matcher): (value: string) => boolean {
 }
 
 /**
- * An equal text with memory of its own. A part cut out of a text keeps the whole of it alive: kept beyond a scrape, one label
- * value would hold the exposition it came in.
+ * An equal string with its own memory. A slice keeps its whole source alive: one retained label value would retain the exposition
+ * that it came from.
  */
 export function detached(text: string): string {
-  // UTF-8 has no form for half a surrogate pair.
+  // UTF-8 cannot encode a lone surrogate.
   return text.isWellFormed() ? Buffer.from(text).toString() : text;
 }

@@ -2,7 +2,7 @@ import type { Labels } from '@weir/promql';
 import { ChunkWriter, highWord, lowWord } from './chunk.ts';
 import type { ChunkMemory } from './chunk-memory.ts';
 
-/** What series need to open a chunk. */
+/** What a series needs to open a chunk. */
 export interface OpenBlocks {
   readonly blockMs: number;
   readonly memory: ChunkMemory;
@@ -18,9 +18,9 @@ export class MemorySeries {
   lastMs: number = Number.NEGATIVE_INFINITY;
   /** Whether the newest sample is a stale marker. */
   isStale = false;
-  /** Set when retention took the series; a holder of this object resolves its labels anew. */
+  /** Set when retention removed the series. A holder of this object has to resolve the labels anew. */
   isRemoved = false;
-  /** Number of the scrape that last showed it; to tell which series vanished. */
+  /** Number of the last scrape that contained the series; finds the series that vanished. */
   shownIn = 0;
   /** Open chunks in ascending block order; almost always one. */
   chunks: readonly ChunkWriter[] = none;
@@ -43,12 +43,12 @@ export class MemorySeries {
     this.isStale = high === 0x7ff00000 && low === 2;
   }
 
-  /** Whether the newest sample is this one; unknown, and so false, once it is sealed. */
+  /** Whether the newest sample is this one. Always false once that sample is sealed. */
   endsWith(timeMs: number, high: number, low: number): boolean {
     return this.chunks.at(-1)?.endsWith(timeMs, high, low) ?? false;
   }
 
-  /** Forgets the oldest open chunk, which was sealed. */
+  /** Drops the oldest open chunk after it was sealed. */
   dropOldest(): void {
     this.chunks[0]?.release();
     this.chunks = this.chunks.length > 1 ? this.chunks.slice(1) : none;
@@ -61,8 +61,8 @@ const staleHigh = 0x7ff00000;
 const staleLow = 2;
 
 /**
- * Samples on their way into the store, as columns. Values live in a typed array because a stale marker is a NaN
- * whose bits a number variable may lose.
+ * Samples for the store, as columns. Values are kept in a typed array: a stale marker is a NaN with certain bits, which a
+ * number variable may lose.
  */
 export class SampleBatch<Key> {
   readonly keys: Key[] = [];
@@ -86,7 +86,7 @@ export class SampleBatch<Key> {
   add(key: Key, timeMs: number, value: number): void {
     const at = this.#reserve(key, timeMs);
     this.#values[at] = value;
-    // Any NaN but the marker is one NaN, so that none is taken for the marker.
+    // Every other NaN is normalized, so that none is mistaken for the stale marker.
     if (Number.isNaN(value)) this.#put(at, 0x7ff80000, 1);
   }
 

@@ -1,13 +1,13 @@
-import type { BlockReader } from './block-reader.ts';
 import { inTransaction } from './database.ts';
 import type { MetricDatabase } from './metric-database.ts';
 import type { MetricStore } from './metric-store.ts';
 import { sealChunk } from './sealed-chunk.ts';
 import type { MemorySeries } from './series.ts';
+import type { SeriesReader } from './series-reader.ts';
 
 const sealSlice = 500;
 const deleteSlice = 2_000;
-/** Samples of a block are waited for this long after its end. */
+/** How long after its end a block still takes samples. */
 const graceMs = 60_000;
 
 interface MaintenanceOptions {
@@ -24,21 +24,21 @@ interface Sealing {
 }
 
 /**
- * Seals finished blocks and removes expired ones, in pieces short enough to stand between two queries. A crash in the
- * middle is harmless: until a block is complete the journal still holds it, and half a removal is found again by
- * its left-over chunks.
+ * Seals finished blocks and removes expired ones, in steps short enough to run between two queries. A crash in between is
+ * harmless: the journal holds a block until it is complete, and the chunks that are left of an interrupted removal are
+ * found and removed.
  */
 export class StoreMaintenance {
   readonly #store: MetricStore;
   readonly #database: MetricDatabase;
-  readonly #reader: BlockReader;
+  readonly #reader: SeriesReader;
   readonly #options: MaintenanceOptions;
   #sealing: Sealing | undefined;
 
   constructor(
     store: MetricStore,
     database: MetricDatabase,
-    reader: BlockReader,
+    reader: SeriesReader,
     options: MaintenanceOptions,
   ) {
     this.#store = store;
@@ -102,7 +102,7 @@ export class StoreMaintenance {
     if (oldestMs === undefined) return false;
     const isTooOld = oldestMs + blockMs <= cutoffMs;
     const isOrphan = !this.#reader.blocks.some(({ startMs }) => startMs === oldestMs);
-    // What waits for receivers of remote write has a bound of its own: an outage of theirs costs no history.
+    // The backlog of remote write has its own bound, so an outage of a receiver costs no history.
     const { retentionBytes = Number.POSITIVE_INFINITY } = this.#options;
     const isTooMuch = this.#database.usedBytes() - this.#store.outbox.bytes > retentionBytes;
     if (!isTooOld && !isOrphan && !isTooMuch) return false;
@@ -114,7 +114,7 @@ export class StoreMaintenance {
     return true;
   }
 
-  // Series whose newest sample lay in a block that is gone.
+  // Removes series whose newest sample lay in a removed block.
   #forgetSeries(): void {
     const oldestMs = this.#reader.oldestMs ?? this.#store.sealedMs;
     const gone = [...this.#store.index.all()].filter(

@@ -21,16 +21,16 @@ interface Waiting {
 }
 
 /**
- * Of the store's thread. Most of what a scrape makes is garbage at its end; V8's own limit of 48 MB holds a third more memory
- * at 50,000 series, and saves no time.
+ * Young generation of the store's thread. Almost every object of a scrape is garbage when it ends. V8's default of 48 MB takes a
+ * third more memory at 50,000 series and saves no time.
  */
 const maxYoungGenerationSizeMb = 16;
-/** Threads that evaluate queries: with two, one heavy query leaves the other to everyone else. */
+/** Threads that evaluate queries. With two, one heavy query does not block the others. */
 const queryThreads = 2;
-/** Queries that may wait for one of them, and reads that may wait for the store's thread. */
+/** Queries that may wait for a query thread, and reads that may wait for the store's thread. */
 const maxQueued = 64;
 
-/** The main thread's end of the store's thread, and of those that evaluate queries on it. */
+/** The engine behind the API: owns the store's thread and the threads that evaluate queries, and calls them from the main thread. */
 export class EngineClient {
   readonly #worker: Worker;
   readonly #waiting = new Map<number, Waiting>();
@@ -85,17 +85,17 @@ export class EngineClient {
     return this.#ready;
   }
 
-  /** Whether the store is open and its thread lives. */
+  /** Whether the store is open and its thread runs. */
   get isReady(): boolean {
     return this.#isReady;
   }
 
-  /** Queries and reads that wait or are evaluated. */
+  /** Queries and reads that wait or run. */
   get activeQueries(): number {
     return this.#queries.active + this.#reads.active;
   }
 
-  /** Share of the time since the last call that each thread was busy. */
+  /** Share of the time since the last call that each thread was busy, by name. */
   busyRatios(): Readonly<Record<string, number>> {
     const current = this.#worker.performance.eventLoopUtilization();
     const { utilization } = this.#worker.performance.eventLoopUtilization(current, this.#utilization);
@@ -103,13 +103,14 @@ export class EngineClient {
     return { store: utilization, ...this.#queries.busyRatios() };
   }
 
-  /** Settles when the store's thread has ended, for whatever reason. */
+  /** Resolves when the store's thread has ended, whatever the reason. */
   get exited(): Promise<void> {
     return this.#exited;
   }
 
   /**
-   * @throws ServiceError, PromqlError as thrown over there; `ERR_WEIR_SERVICE_ENGINE_STOPPED` when the thread is gone.
+   * Calls a method of the store's thread. A `body` in the argument is moved, not copied.
+   * @throws ServiceError and PromqlError as the method throws them; `ERR_WEIR_SERVICE_ENGINE_STOPPED` when the thread has ended.
    */
   async call<M extends EngineMethod>(
     method: M,
@@ -125,9 +126,8 @@ export class EngineClient {
   }
 
   /**
-   * Asks the store's thread for something to show. Reads take turns, so that none of what the thread has to take in waits for
-   * more than one of them.
-   * @param signal Ends a read that still waits.
+   * Calls a method that only reads. Reads take turns, so that ingestion waits for one of them at most.
+   * @param signal Cancels a read that still waits.
    * @throws as {@link call} and {@link ReadQueue.run}
    */
   read<M extends ReadMethod>(
@@ -142,7 +142,7 @@ export class EngineClient {
   }
 
   /**
-   * Evaluates a query on a thread of its own.
+   * Evaluates a query on a query thread.
    * @throws as {@link QueryPool.run}
    */
   async query(job: QueryJob, signal?: AbortSignal): Promise<ApiData> {
@@ -151,7 +151,7 @@ export class EngineClient {
     return this.#queries.run(job, signal);
   }
 
-  /** Ends the thread after what it was given before. */
+  /** Ends all threads; the store's thread answers the calls that it has received first. */
   async close(): Promise<void> {
     if (!this.#isClosing) {
       this.#isClosing = true;
@@ -184,7 +184,7 @@ function stopped(reason: string): ServiceError {
   );
 }
 
-// Bodies move instead of being copied.
+// The body of a scrape or push is transferred instead of copied.
 function bodyOf(argument: unknown): ArrayBuffer[] {
   if (typeof argument !== 'object' || argument === null || !('body' in argument)) return [];
   return argument.body instanceof Uint8Array ? [argument.body.buffer as ArrayBuffer] : [];

@@ -2,12 +2,12 @@ import { PromqlError, type PromqlErrorType } from '@weir/promql';
 import { type ErrorCode, messageOf, ServiceError } from '../errors.ts';
 import type { OtlpOutcome, OtlpReport } from '../ingest/otlp-ingester.ts';
 import type { ScrapeOutcome, ScrapeReport } from '../ingest/scrape-ingester.ts';
-import type { GroupAlerts, RuleGroup } from '../rules/rule.ts';
 import type { RuleQuery } from '../rules/rule-api.ts';
+import type { GroupAlerts, RuleGroup } from '../rules/rule-state.ts';
 import type { MetricStoreOptions } from '../store/metric-store.ts';
 import type { Outgoing, OutgoingQuery } from '../store/outbox.ts';
 
-/** What the store's thread is started with. */
+/** Start data of the store's thread. */
 export interface EngineOptions {
   readonly store: Omit<MetricStoreOptions, 'now'>;
   readonly query: QueryLimits;
@@ -20,17 +20,17 @@ export interface QueryLimits {
   readonly maxSeries: number;
 }
 
-/** What the store's thread answers once it is open. */
+/** Sent by the store's thread once the store is open. */
 export interface EngineReady {
-  /** Where a damaged file was moved to, or `undefined`. */
+  /** Where a damaged database file was moved to, or `undefined`. */
   readonly setAside: string | undefined;
   /** A copy of a damaged write-ahead file, or `undefined`. */
   readonly lostCommits: string | undefined;
-  /** Batches of the journal that are damaged and left out. */
+  /** Damaged batches of the journal, which are left out. */
   readonly damagedBatches: number;
 }
 
-/** An answer of the Prometheus API: `data` is JSON text in UTF-8, written on the store's thread. */
+/** An answer of the Prometheus API. `data` is JSON text in UTF-8, so that the main thread does not serialize it. */
 export interface ApiData {
   readonly data: Uint8Array;
   readonly warnings: readonly string[];
@@ -38,7 +38,7 @@ export interface ApiData {
 }
 
 export interface SelectorQuery {
-  /** Series selectors; none means every series. */
+  /** Series selectors; without any, every series matches. */
   readonly match: readonly string[];
   readonly startMs: number | undefined;
   readonly endMs: number | undefined;
@@ -53,17 +53,17 @@ export interface EngineStats {
   /** Samples refused for their time. */
   readonly refused: { readonly outOfOrder: number; readonly outOfBounds: number };
   readonly oldestMs: number | undefined;
-  /** Bytes that wait for receivers of remote write. */
+  /** Bytes of the remote write backlog. */
   readonly backlogBytes: number;
-  /** Why the disk refuses samples, or `undefined`. */
+  /** Why the disk refuses samples; `undefined` while it takes them. */
   readonly failure: string | undefined;
 }
 
-/** Everything the other threads may ask of the store's thread; arguments and results cross as structured clones. */
+/** The methods of the store's thread. Arguments and results cross threads as structured clones. */
 export interface EngineMethods {
   scrape(report: ScrapeReport): ScrapeOutcome;
   otlp(report: OtlpReport): OtlpOutcome;
-  /** The target is about to be scraped: what it writes nobody may push. */
+  /** Call before the first scrape of a target: from then on its series cannot be pushed. */
   claimTarget(request: { key: string; labels: Readonly<Record<string, string>> }): void;
   forgetTarget(request: { key: string; labels: Readonly<Record<string, string>>; timeMs: number }): void;
   labelNames(request: SelectorQuery): ApiData;
@@ -85,7 +85,7 @@ export interface EngineMethods {
 
 export type EngineMethod = keyof EngineMethods;
 
-/** Those that only show what is there. */
+/** The methods that only read. */
 export type ReadMethod = {
   [M in EngineMethod]: ReturnType<EngineMethods[M]> extends ApiData ? M : never;
 }[EngineMethod];
@@ -109,7 +109,7 @@ export type EngineReply =
   | { readonly type: 'result'; readonly id: number; readonly result: unknown }
   | { readonly type: 'error'; readonly id: number; readonly error: WireError };
 
-/** An error on its way to another thread. */
+/** Encodes an error for another thread. */
 export function toWire(thrown: unknown): WireError {
   if (thrown instanceof PromqlError)
     return { kind: 'promql', code: thrown.errorType, message: thrown.message };
@@ -117,7 +117,7 @@ export function toWire(thrown: unknown): WireError {
   return { kind: 'internal', code: 'internal', message: messageOf(thrown) };
 }
 
-/** The error that {@link toWire} was given, as near as another thread can have it. */
+/** Decodes the error of {@link toWire}. Its class, code and message are restored, its stack and cause are not. */
 export function fromWire(error: WireError): Error {
   if (error.kind === 'promql') return new PromqlError(error.code as PromqlErrorType, error.message);
   if (error.kind === 'service') return new ServiceError(error.code as ErrorCode, error.message);

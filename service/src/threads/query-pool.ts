@@ -26,11 +26,11 @@ export type QueryJob =
   | { readonly kind: 'instant'; readonly request: InstantRequest }
   | { readonly kind: 'range'; readonly request: RangeRequest };
 
-/** What the main thread sends a query's thread, one at a time. */
+/** Sent from the main thread to a query's thread, one at a time. */
 export interface QueryOrder {
   readonly job: QueryJob;
   readonly timeoutMs: number;
-  /** Set to anything but 0 to give the query up. */
+  /** Not 0 once the query is cancelled. */
   readonly canceled: Int32Array;
 }
 
@@ -38,7 +38,7 @@ export type QueryReply =
   | { readonly type: 'result'; readonly result: ApiData }
   | { readonly type: 'error'; readonly error: WireError };
 
-/** What a query's thread starts with. */
+/** Start data of a query's thread. */
 export interface QueryWorkerData {
   readonly store: MessagePort;
   readonly posted: Int32Array;
@@ -46,11 +46,11 @@ export interface QueryWorkerData {
 }
 
 interface QueryPoolOptions extends QueryLimits {
-  /** Threads at most; the first starts with the first query. */
+  /** The most threads; each starts when a query finds none idle. */
   readonly threads: number;
-  /** Queries that may wait for a thread. */
+  /** Queries that may wait for a thread; further ones are refused. */
   readonly maxQueued: number;
-  /** Introduces a new thread to the store's. */
+  /** Introduces a new thread to the store's thread. */
   readonly attach: (reader: AttachReader) => void;
 }
 
@@ -67,10 +67,10 @@ interface Thread {
   utilization: EventLoopUtilization | undefined;
 }
 
-/** A thread on which garbage piles up ends alone, with its query; the service goes on. */
+/** Heap of a thread. A query that exceeds it ends together with its thread, and the service continues. */
 const maxHeapMb = 2_048;
 
-/** Evaluates queries on threads of their own, so that a heavy one holds up neither ingestion nor the next query. */
+/** Evaluates queries on their own threads, so that a heavy query delays neither ingestion nor the next query. */
 export class QueryPool {
   readonly #options: QueryPoolOptions;
   readonly #threads: Thread[] = [];
@@ -86,7 +86,7 @@ export class QueryPool {
     return this.#queue.length + this.#threads.filter(({ task }) => task !== undefined).length;
   }
 
-  /** Share of the time since the last call that the threads were busy, by number. */
+  /** Share of the time since the last call that each thread was busy, by name (`query-1`). */
   busyRatios(): Record<string, number> {
     return Object.fromEntries(
       this.#threads.map((thread, at) => {
@@ -99,9 +99,10 @@ export class QueryPool {
   }
 
   /**
+   * Resolves with the result of a query.
    * @param signal Ends the query at once, whether it waits or is evaluated.
-   * @throws PromqlError as the engine does, `canceled` and `timeout` also for a query that still waits; ServiceError
-   * `ERR_WEIR_SERVICE_ENGINE_BUSY` when too many wait.
+   * @throws PromqlError of the evaluation; `canceled` and `timeout` also while the query waits. ServiceError
+   * `ERR_WEIR_SERVICE_ENGINE_BUSY` when `maxQueued` queries wait already.
    */
   run(job: QueryJob, signal?: AbortSignal): Promise<ApiData> {
     const { timeoutMs: most, maxQueued } = this.#options;
@@ -130,7 +131,7 @@ export class QueryPool {
         },
       };
       const giveUp = (error: PromqlError): void => {
-        // The thread notices between two pieces of work and takes the next query then.
+        // The thread checks the flag between two pieces of work and then takes the next query.
         Atomics.store(task.canceled, 0, 1);
         const at = this.#queue.indexOf(task);
         if (at !== -1) this.#queue.splice(at, 1);
@@ -140,7 +141,7 @@ export class QueryPool {
       const abort = (): void => giveUp(canceledError());
       const timer = setTimeout(
         () => giveUp(new PromqlError('timeout', `query timed out after ${timeoutMs} ms`)),
-        // The engine's own clock tells it better.
+        // The evaluation enforces the timeout itself, with a more precise message.
         timeoutMs + 100,
       );
       signal?.addEventListener('abort', abort, { once: true });
@@ -149,7 +150,7 @@ export class QueryPool {
     });
   }
 
-  /** Ends all threads with what they evaluate. */
+  /** Ends all threads and rejects the queries that wait. */
   async close(): Promise<void> {
     this.#isClosed = true;
     for (const { settle } of this.#queue.splice(0)) settle({ type: 'error', error: stopped });
@@ -186,7 +187,7 @@ export class QueryPool {
       task?.settle(reply);
       this.#next();
     });
-    // Its exit follows.
+    // `exit` follows and settles the task.
     worker.on('error', () => {});
     worker.on('exit', () => {
       this.#threads.splice(this.#threads.indexOf(thread), 1);
@@ -206,7 +207,7 @@ const stopped = {
 const tooHeavy = {
   kind: 'promql',
   code: 'execution',
-  message: 'the query took more memory than its thread has; narrow its matchers or its range',
+  message: 'the query needs more memory than its thread has; narrow its matchers or its range',
 } as const;
 
 function canceledError(): PromqlError {

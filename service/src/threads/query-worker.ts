@@ -11,7 +11,7 @@ import { type ApiData, toWire } from './engine-protocol.ts';
 import type { QueryOrder, QueryReply, QueryWorkerData } from './query-pool.ts';
 import { RemoteQueryable } from './remote-select.ts';
 
-// A thread that evaluates queries, one at a time. It has no samples of its own: it asks the store's thread for them.
+// The entry of a thread that evaluates queries, one at a time. It requests the samples from the store's thread.
 
 const port = parentPort;
 if (port === null) throw new Error('This module runs as a worker thread only.');
@@ -39,7 +39,7 @@ function answer({ job, timeoutMs, canceled }: QueryOrder): ApiData {
   return renderResult(result, request.limit);
 }
 
-/** A query's result as the JSON of `data` in Prometheus' envelope. `limit` bounds the series, 0 for no bound. */
+/** A query's result as the JSON of `data` in Prometheus' envelope. `limit` bounds the series; 0 means no bound. */
 function renderResult(result: QueryResult, limit: number): ApiData {
   const warnings = [...result.warnings];
   const cut = <T>(items: readonly T[]): readonly T[] => {
@@ -79,7 +79,7 @@ function point(timeMs: number, value: number): string {
   return `[${seconds(timeMs)},"${formatValue(value)}"]`;
 }
 
-// Milliseconds as seconds without the noise of a division.
+// Milliseconds as decimal seconds, without the rounding errors of a division.
 function seconds(timeMs: number): string {
   const whole = Math.trunc(timeMs / 1000);
   const rest = Math.abs(timeMs % 1000);

@@ -4,7 +4,7 @@ import { ServiceError } from '../errors.ts';
 interface ReadQueueOptions {
   /** Reads that may wait; further ones are refused. */
   readonly maxWaiting: number;
-  /** How long a read may wait, in milliseconds. */
+  /** How long a read may wait, in milliseconds; the read itself has no timeout. */
   readonly timeoutMs: number;
 }
 
@@ -14,8 +14,8 @@ interface Waiting {
 }
 
 /**
- * Lets one read after the other to the store's thread, so that a sample that comes in waits for one of them at most. What waits
- * here can still be given up.
+ * Lets one read at a time through to the store's thread, so that ingestion waits for one read at most. A waiting read can still
+ * be cancelled.
  */
 export class ReadQueue {
   readonly #options: ReadQueueOptions;
@@ -26,16 +26,16 @@ export class ReadQueue {
     this.#options = Object.freeze({ ...options });
   }
 
-  /** Reads that wait or are under way. */
+  /** Reads that wait or run. */
   get active(): number {
     return this.#waiting.size + (this.#isReading ? 1 : 0);
   }
 
   /**
    * Runs the read when its turn comes.
-   * @param signal Takes a waiting read out of the queue. One under way ends by itself, and nobody gets its result.
-   * @throws PromqlError `canceled`, or `timeout` after waiting too long; ServiceError `ERR_WEIR_SERVICE_ENGINE_BUSY` when too many
-   * wait; and what the read throws.
+   * @param signal Removes a waiting read from the queue. It does not end a read that runs.
+   * @throws PromqlError `canceled`, or `timeout` after `timeoutMs` in the queue; ServiceError `ERR_WEIR_SERVICE_ENGINE_BUSY` when
+   * `maxWaiting` reads wait already; whatever the read throws.
    */
   async run<T>(read: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     if (signal?.aborted === true) throw new PromqlError('canceled', 'the read was canceled');

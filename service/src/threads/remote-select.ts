@@ -10,11 +10,24 @@ import {
   type Series,
 } from '@weir/promql';
 import { messageOf } from '../errors.ts';
-import { assemble, damageWarning, overlaps, type Piece, tooManySamples } from '../store/block-reader.ts';
 import type { MetricStore } from '../store/metric-store.ts';
 import type { MemorySeries } from '../store/series.ts';
+import {
+  assemble,
+  damageWarning,
+  overlaps,
+  type Piece,
+  tooManySamples,
+  tooManySeries,
+} from '../store/series-reader.ts';
 
-/** What a query's thread asks of the store's thread. */
+/**
+ * How a query's thread reads series of the store. The thread posts a request and sleeps ({@link RemoteQueryable}). The store's
+ * thread answers with compressed chunks, in slices between its other work ({@link serveSelects}). The query's thread
+ * decompresses them.
+ */
+
+/** Sent from a query's thread to the store's thread. */
 interface SelectRequest {
   readonly id: number;
   readonly matchers: readonly (readonly [name: string, operator: MatchOperator, value: string])[];
@@ -22,7 +35,7 @@ interface SelectRequest {
   readonly endMs: number;
   readonly maxSeries: number;
   readonly maxSamples: number;
-  /** Not 0 once the query is given up. */
+  /** Not 0 once the query is cancelled. */
   readonly canceled: Int32Array;
 }
 
@@ -41,33 +54,34 @@ type SelectReply =
       readonly type: 'series';
       readonly id: number;
       readonly ids: Uint32Array;
-      /** Labels of the series that this thread has not been told yet: names and values in turn. */
+      /** Labels of the series that this thread does not know yet: names and values in turn. */
       readonly labels: readonly (readonly [id: number, pairs: readonly string[]])[];
-      /** Forget all labels told before. */
+      /** Whether the thread has to forget the labels that it knows. */
       readonly isFresh: boolean;
     }
   | { readonly type: 'pieces'; readonly id: number; readonly pieces: PackedPieces }
   | { readonly type: 'done'; readonly id: number }
   | { readonly type: 'error'; readonly id: number; readonly message: string };
 
-/** What the store's thread is told of a new query's thread. `posted` counts its replies, for a reader that sleeps. */
+/** Introduces a new query's thread to the store's thread. `posted` counts the replies; the sleeping reader waits on it. */
 export interface AttachReader {
   readonly type: 'attach';
   readonly port: MessagePort;
   readonly posted: Int32Array;
 }
 
-/** A query under evaluation: whether to go on. */
+/** When a query under evaluation has to stop. */
 interface QueryGuard {
-  /** Not 0 once nobody waits for the answer. */
+  /** Not 0 once the query is cancelled. */
   readonly canceled: Int32Array;
   /** Monotonic milliseconds. */
   readonly deadlineMs: number;
 }
 
-const lookUpMs = 50;
+/** The longest sleep between two checks for cancellation. */
+const longestSleepMs = 50;
 
-/** The store as a query's thread sees it: asks the store's thread and sleeps until the samples are there. */
+/** The store for a query's thread: requests samples from the store's thread and sleeps until they have arrived. */
 export class RemoteQueryable implements Queryable {
   readonly #port: MessagePort;
   readonly #posted: Int32Array;
@@ -100,13 +114,13 @@ export class RemoteQueryable implements Queryable {
       canceled: this.guard.canceled,
     } satisfies SelectRequest);
     let ids: Uint32Array = new Uint32Array();
-    // Open chunks come first on the way and last in time.
+    // Open chunks arrive first and hold the newest samples.
     const open = new Map<number, Piece[]>();
     const sealed = new Map<number, Piece[]>();
     for (;;) {
       const reply = this.#next();
       if (reply.type === 'series') this.#learn(reply);
-      // Of a query given up before.
+      // A reply to an earlier, cancelled query.
       if (reply.id !== id) continue;
       if (reply.type === 'error') throw new PromqlError('execution', reply.message);
       if (reply.type === 'done') break;
@@ -149,32 +163,32 @@ export class RemoteQueryable implements Queryable {
       if (Atomics.load(canceled, 0) !== 0)
         throw new PromqlError('canceled', 'query was canceled while it waited for samples');
       if (performance.now() > deadlineMs) {
-        // The store's thread is to stop as well.
+        // The store's thread has to stop as well.
         Atomics.store(canceled, 0, 1);
         throw new PromqlError('timeout', 'query timed out while it waited for samples');
       }
-      Atomics.wait(this.#posted, 0, seen, lookUpMs);
+      Atomics.wait(this.#posted, 0, seen, longestSleepMs);
     }
   }
 }
 
-/** Sealed chunks read between two looks at other work: some milliseconds' worth. */
+/** Sealed chunks read before the store's thread turns to other work: a few milliseconds. */
 const chunksAtOnce = 1_000;
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /**
- * Hands the compressed chunks that a query asks for to the query's thread, which decompresses and evaluates them. In slices: between
- * two of them the store takes in samples and serves other queries, so that no query holds either up.
+ * Sends the compressed chunks that a query selects to its thread, in slices. Between two slices the store ingests samples and
+ * serves other queries, so that no query delays either.
  */
 export function serveSelects(store: MetricStore, { port, posted }: AttachReader): void {
-  const told = new Set<number>();
+  const known = new Set<number>();
   const post = (reply: SelectReply, transfer: ArrayBuffer[] = []): void => {
     port.postMessage(reply, transfer);
     Atomics.add(posted, 0, 1);
     Atomics.notify(posted, 0);
   };
   port.on('message', (request: SelectRequest) => {
-    select(store, request, told, post).catch((thrown: unknown) =>
+    select(store, request, known, post).catch((thrown: unknown) =>
       post({ type: 'error', id: request.id, message: messageOf(thrown) }),
     );
   });
@@ -183,13 +197,12 @@ export function serveSelects(store: MetricStore, { port, posted }: AttachReader)
 async function select(
   store: MetricStore,
   request: SelectRequest,
-  told: Set<number>,
+  known: Set<number>,
   post: (reply: SelectReply, transfer?: ArrayBuffer[]) => void,
 ): Promise<void> {
   const { id, matchers, startMs, endMs, maxSeries, maxSamples, canceled } = request;
   const found = store.index.select(matchers.map((matcher) => createMatcher(...matcher)));
-  if (found.length > maxSeries)
-    throw new Error(`query selects ${found.length} series, more than the limit of ${maxSeries}`);
+  if (found.length > maxSeries) throw tooManySeries(found.length, maxSeries);
   let left = maxSamples;
   const send = (pieces: PackedPieces): void => {
     for (const count of pieces.samples) left -= count;
@@ -198,9 +211,9 @@ async function select(
     const buffers = [ids, bases, samples, lengths, bytes].map(({ buffer }) => buffer as ArrayBuffer);
     post({ type: 'pieces', id, pieces }, buffers);
   };
-  post({ type: 'series', id, ...describe(store, found, told) });
-  // Open chunks first and in one go: one that is sealed while the blocks are read has been seen.
-  const blocks = store.blocks.overlapping(startMs, endMs);
+  post({ type: 'series', id, ...describe(store, found, known) });
+  // Open chunks first and in one turn: a chunk that is sealed while the blocks are read is not missed.
+  const blocks = store.reader.overlapping(startMs, endMs);
   const open = new PiecePacker(false);
   for (const { id: seriesId, chunks } of found)
     for (const chunk of chunks)
@@ -212,27 +225,27 @@ async function select(
       await nextTurn();
       if (Atomics.load(canceled, 0) !== 0) return;
       const packer = new PiecePacker(true);
-      for (const row of store.blocks.sealed(baseMs, ids.slice(from, from + chunksAtOnce)))
+      for (const row of store.reader.sealed(baseMs, ids.slice(from, from + chunksAtOnce)))
         packer.add(row.seriesId, baseMs, row.samples, row.data);
       send(packer.pack());
     }
   post({ type: 'done', id });
 }
 
-function describe(store: MetricStore, found: readonly MemorySeries[], told: Set<number>) {
-  // Series come and go; what the other side remembers stays within what there is.
-  const isFresh = told.size > store.index.size * 2 + 10_000;
-  if (isFresh) told.clear();
+function describe(store: MetricStore, found: readonly MemorySeries[], known: Set<number>) {
+  // Series churn; the labels that the other side keeps stay proportional to the series that exist.
+  const isFresh = known.size > store.index.size * 2 + 10_000;
+  if (isFresh) known.clear();
   const labels: [number, string[]][] = [];
   for (const series of found) {
-    if (told.has(series.id)) continue;
-    told.add(series.id);
+    if (known.has(series.id)) continue;
+    known.add(series.id);
     labels.push([series.id, [...series.labels].flat()]);
   }
   return { ids: Uint32Array.from(found, (series) => series.id), labels, isFresh };
 }
 
-/** Gathers compressed chunks into few large arrays, which cross to another thread without a copy. */
+/** Gathers compressed chunks in a few large arrays, which are transferred to another thread without a copy. */
 class PiecePacker {
   readonly #isSealed: boolean;
   readonly #ids: number[] = [];
@@ -246,7 +259,7 @@ class PiecePacker {
     this.#isSealed = isSealed;
   }
 
-  /** Copies `data`, which may be a view that is written to later. */
+  /** Copies `data`, so the caller may overwrite it later. */
   add(seriesId: number, baseMs: number, samples: number, data: Uint8Array): void {
     this.#ids.push(seriesId);
     this.#bases.push(baseMs);
@@ -273,7 +286,7 @@ class PiecePacker {
   }
 }
 
-/** Calls back for every piece, in the order they were added. Their data are views of one array. */
+/** Calls `take` for every piece in the order of `add`. The pieces' data are views of one array. */
 export function unpack(packed: PackedPieces, take: (seriesId: number, piece: Piece) => void): void {
   const { ids, bases, samples, lengths, bytes, isSealed } = packed;
   let at = 0;

@@ -2,15 +2,15 @@ import { type Expression, formatValue, type Matcher, parse, parseMetricSelector 
 import { ingestOtlp, type OtlpOutcome, type OtlpReport } from '../ingest/otlp-ingester.ts';
 import { ScrapeIngester, type ScrapeOutcome, type ScrapeReport } from '../ingest/scrape-ingester.ts';
 import { OwnedSeries } from '../ingest/series-admission.ts';
-import { type GroupAlerts, writtenNames } from '../rules/rule.ts';
 import { describeAlerts, describeGroups, type RuleQuery } from '../rules/rule-api.ts';
 import { RuleEvaluator } from '../rules/rule-evaluator.ts';
+import { type GroupAlerts, writtenNames } from '../rules/rule-state.ts';
 import type { MetricStore } from '../store/metric-store.ts';
 import type { Outgoing, OutgoingQuery } from '../store/outbox.ts';
 import type { MemorySeries } from '../store/series.ts';
 import type { ApiData, EngineMethods, EngineOptions, EngineStats, SelectorQuery } from './engine-protocol.ts';
 
-/** The methods of the store's thread. */
+/** The methods of the store's thread: ingestion, the lists of the API, rules, and the outbox. */
 export class StoreMethods implements EngineMethods {
   readonly #store: MetricStore;
   readonly #ingester: ScrapeIngester;
@@ -150,10 +150,10 @@ export class StoreMethods implements EngineMethods {
     const selectors: (readonly Matcher[])[] =
       request.match.length === 0 ? [[]] : request.match.map((text) => parseMetricSelector(text));
     if (selectors.length === 1)
-      return this.#store.seriesBetween(selectors[0] as readonly Matcher[], startMs, endMs);
+      return this.#store.reader.seriesBetween(selectors[0] as readonly Matcher[], startMs, endMs);
     const found = new Set<MemorySeries>();
     for (const matchers of selectors)
-      for (const series of this.#store.seriesBetween(matchers, startMs, endMs)) found.add(series);
+      for (const series of this.#store.reader.seriesBetween(matchers, startMs, endMs)) found.add(series);
     return [...found];
   }
 }

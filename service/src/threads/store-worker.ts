@@ -5,7 +5,7 @@ import { type EngineOptions, type EngineReply, type EngineRequest, toWire } from
 import { type AttachReader, serveSelects } from './remote-select.ts';
 import { StoreMethods } from './store-methods.ts';
 
-// The thread in which the store lives. One message at a time; upkeep and slices of what queries read run between messages.
+// The entry of the store's thread. It handles one message at a time; maintenance and the slices of queries' reads run between messages.
 
 const maintenanceMs = 5_000;
 const port = parentPort;
@@ -16,24 +16,24 @@ const post = (reply: EngineReply, transfer: ArrayBuffer[] = []): void => port.po
 
 try {
   const store = new MetricStore({ ...options.store, now: Date.now });
-  const host = new StoreMethods(store, options);
-  let isUpkeepQueued = false;
-  const upkeep = (): void => {
-    isUpkeepQueued = false;
+  const methods = new StoreMethods(store, options);
+  let isMaintenanceQueued = false;
+  const maintain = (): void => {
+    isMaintenanceQueued = false;
     let isMoreDue = false;
     try {
       isMoreDue = store.maintain();
     } catch (thrown) {
       store.failure = messageOf(thrown);
     }
-    if (isMoreDue) queueUpkeep();
+    if (isMoreDue) queueMaintenance();
   };
-  const queueUpkeep = (): void => {
-    if (isUpkeepQueued) return;
-    isUpkeepQueued = true;
-    setImmediate(upkeep);
+  const queueMaintenance = (): void => {
+    if (isMaintenanceQueued) return;
+    isMaintenanceQueued = true;
+    setImmediate(maintain);
   };
-  const timer = setInterval(queueUpkeep, maintenanceMs);
+  const timer = setInterval(queueMaintenance, maintenanceMs);
   const readers: AttachReader[] = [];
   port.on('message', (request: EngineRequest | AttachReader | 'close') => {
     if (request === 'close') {
@@ -51,7 +51,7 @@ try {
     }
     const { id, method, argument } = request;
     try {
-      const result = (host[method] as (argument: unknown) => unknown).call(host, argument);
+      const result = (methods[method] as (argument: unknown) => unknown).call(methods, argument);
       post({ type: 'result', id, result }, transferable(result));
     } catch (thrown) {
       post({ type: 'error', id, error: toWire(thrown) });
@@ -59,7 +59,7 @@ try {
   });
   const { setAside, lostCommits, damagedBatches } = store;
   post({ type: 'ready', ready: { setAside, lostCommits, damagedBatches } });
-  queueUpkeep();
+  queueMaintenance();
 } catch (thrown) {
   post({ type: 'failed', error: toWire(thrown) });
   port.close();

@@ -2,23 +2,23 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { messageOf } from '../errors.ts';
-import type { FiringAlert } from '../rules/rule.ts';
+import type { FiringAlert } from '../rules/rule-state.ts';
 
 /** An alert that the receiver knows to fire and not yet to be resolved. */
-export interface ToldAlert extends FiringAlert {
+export interface NotifiedAlert extends FiringAlert {
   /** When the receiver was last notified of it, in Unix milliseconds. */
-  readonly toldMs: number;
+  readonly notifiedMs: number;
 }
 
 /**
  * What the receiver of alerts believes to fire, in a file, so that a restarted service still tells it of an end. The file names the
  * receiver by a hash: its URL may hold a secret.
  */
-export class ToldAlerts {
+export class NotifiedAlerts {
   readonly #path: string;
   readonly #onError: (message: string) => void;
   #receiver: string | undefined;
-  readonly #alerts = new Map<string, ToldAlert>();
+  readonly #alerts = new Map<string, NotifiedAlert>();
 
   constructor(path: string, onError: (message: string) => void) {
     this.#path = path;
@@ -41,16 +41,16 @@ export class ToldAlerts {
     return this.#alerts.size;
   }
 
-  get(id: string): ToldAlert | undefined {
+  get(id: string): NotifiedAlert | undefined {
     return this.#alerts.get(id);
   }
 
-  all(): ToldAlert[] {
+  all(): NotifiedAlert[] {
     return [...this.#alerts.values()];
   }
 
   /** Kept with the next `save`. */
-  put(alert: ToldAlert): void {
+  put(alert: NotifiedAlert): void {
     this.#alerts.set(alert.id, alert);
   }
 
@@ -71,11 +71,11 @@ export class ToldAlerts {
     }
   }
 
-  #read(receiver: string): ToldAlert[] {
+  #read(receiver: string): NotifiedAlert[] {
     try {
       const content = JSON.parse(readFileSync(this.#path, 'utf8')) as Record<string, unknown> | null;
       if (content?.receiver !== receiver || !Array.isArray(content.alerts)) return [];
-      return content.alerts.filter(isToldAlert);
+      return content.alerts.filter(isNotifiedAlert);
     } catch (thrown) {
       if ((thrown as NodeJS.ErrnoException).code !== 'ENOENT')
         this.#onError('what alerts were told cannot be read; alerts that fire are told again');
@@ -84,11 +84,11 @@ export class ToldAlerts {
   }
 }
 
-function isToldAlert(value: unknown): value is ToldAlert {
-  const { id, labels, annotations, startsAtMs, query, toldMs } = (value ?? {}) as Partial<ToldAlert>;
+function isNotifiedAlert(value: unknown): value is NotifiedAlert {
+  const { id, labels, annotations, startsAtMs, query, notifiedMs } = (value ?? {}) as Partial<NotifiedAlert>;
   return (
     [id, query].every((text) => typeof text === 'string') &&
-    [startsAtMs, toldMs].every((time) => Number.isFinite(time) && Math.abs(time as number) <= 8.64e15) &&
+    [startsAtMs, notifiedMs].every((time) => Number.isFinite(time) && Math.abs(time as number) <= 8.64e15) &&
     [labels, annotations].every((texts) => typeof texts === 'object' && texts !== null)
   );
 }

@@ -1,24 +1,75 @@
-import { type Labels, PromqlError, type Series } from '@weir/promql';
+import {
+  type Labels,
+  type Matcher,
+  PromqlError,
+  type Queryable,
+  type SelectLimits,
+  type Series,
+} from '@weir/promql';
 import { type ChunkWriter, readChunk } from './chunk.ts';
 import type { ChunkRow, MetricDatabase } from './metric-database.ts';
 import { readSealedChunk } from './sealed-chunk.ts';
 import type { MemorySeries } from './series.ts';
+import type { SeriesIndex } from './series-index.ts';
 
 interface SealedBlock {
   readonly startMs: number;
   readonly samples: number;
 }
 
+/** Above this many series to decompress, {@link SeriesReader.seriesBetween} judges a range by blocks. */
+const exactUpTo = 20_000;
+
 /** Reads series across sealed blocks and open chunks. */
-export class BlockReader {
+export class SeriesReader implements Queryable {
+  readonly #index: SeriesIndex;
   readonly #database: MetricDatabase;
   readonly #blockMs: number;
   #blocks: readonly SealedBlock[];
 
-  constructor(database: MetricDatabase, blocks: readonly SealedBlock[], blockMs: number) {
+  constructor(index: SeriesIndex, database: MetricDatabase, blocks: readonly SealedBlock[], blockMs: number) {
+    this.#index = index;
     this.#database = database;
     this.#blocks = blocks;
     this.#blockMs = blockMs;
+  }
+
+  /**
+   * Matching series with their samples of `startMs ≤ t ≤ endMs`. Damaged chunks are left out and reported to `limits.warn`.
+   * @throws PromqlError `execution` when more series or samples are selected than `limits` allows.
+   */
+  select(
+    matchers: readonly Matcher[],
+    startMs: number,
+    endMs: number,
+    limits?: SelectLimits,
+  ): readonly Series[] {
+    const found = this.#index.select(matchers);
+    if (limits !== undefined && found.length > limits.maxSeries)
+      throw tooManySeries(found.length, limits.maxSeries);
+    return this.#read(found, startMs, endMs, {
+      maxSamples: limits?.maxSamples ?? Number.POSITIVE_INFINITY,
+      onDamage: ({ baseMs }) => limits?.warn?.(damageWarning(baseMs)),
+    });
+  }
+
+  /**
+   * Matching series that have samples within the range. Exact, unless more than 20,000 series would have to be decompressed:
+   * those are judged to the precision of a block.
+   */
+  seriesBetween(matchers: readonly Matcher[], startMs: number, endMs: number): MemorySeries[] {
+    const near = this.#index
+      .select(matchers)
+      .filter((series) => series.firstMs <= endMs && series.lastMs >= startMs - this.#blockMs);
+    if (startMs === Number.NEGATIVE_INFINITY && endMs === Number.POSITIVE_INFINITY) return near;
+    // The newest sample's time is known to the millisecond while its chunk is open.
+    const isSure = ({ chunks, lastMs }: MemorySeries): boolean =>
+      chunks.length > 0 && lastMs >= startMs && lastMs <= endMs;
+    const unsure = near.filter((series) => !isSure(series));
+    if (unsure.length === 0 || unsure.length > exactUpTo) return near;
+    const read = this.#read(unsure, startMs, endMs, { maxSamples: Number.POSITIVE_INFINITY });
+    const found = new Set(read.filter(({ timestamps }) => timestamps.length > 0).map(({ labels }) => labels));
+    return near.filter((series) => isSure(series) || found.has(series.labels));
   }
 
   get oldestMs(): number | undefined {
@@ -39,18 +90,18 @@ export class BlockReader {
     this.#blocks = this.#blocks.filter((block) => block.startMs !== startMs);
   }
 
-  /** Blocks and open chunks at this moment that may hold samples between two times. */
+  /** Sealed blocks that may hold samples between two times. */
   overlapping(startMs: number, endMs: number): readonly SealedBlock[] {
     return this.#blocks.filter((block) => block.startMs <= endMs && block.startMs + this.#blockMs > startMs);
   }
 
-  /** The sealed pieces of some series within one block. */
+  /** The sealed chunks of some series within one block. */
   sealed(blockMs: number, seriesIds: readonly number[]): ChunkRow[] {
     return this.#database.chunks(blockMs, seriesIds);
   }
 
   /** @throws PromqlError `execution` when there are more than `maxSamples`. */
-  read(found: readonly MemorySeries[], startMs: number, endMs: number, limits: ReadLimits): Series[] {
+  #read(found: readonly MemorySeries[], startMs: number, endMs: number, limits: ReadLimits): Series[] {
     const pieces = new Map<number, Piece[]>();
     let total = 0;
     const take = (id: number, piece: Piece): void => {
@@ -96,6 +147,10 @@ export function overlaps(chunk: ChunkWriter, startMs: number, endMs: number): bo
   return chunk.baseMs <= endMs && chunk.lastMs >= startMs;
 }
 
+export function tooManySeries(count: number, limit: number): PromqlError {
+  return new PromqlError('execution', `query selects ${count} series, more than the limit of ${limit}`);
+}
+
 export function tooManySamples(limit: number): PromqlError {
   return new PromqlError('execution', `query would load more than the limit of ${limit} samples`);
 }
@@ -110,7 +165,7 @@ export interface Piece {
 
 /**
  * Decompresses a series' pieces, in ascending time, and cuts them to `startMs ≤ t ≤ endMs`. A piece that is damaged or of a
- * format no longer known is left out and told to `onDamage`: the rest of the series is still worth an answer.
+ * unknown format is left out and passed to `onDamage`; the rest of the series is returned.
  */
 export function assemble(
   labels: Labels,
@@ -151,7 +206,7 @@ function lowerBound(sorted: Float64Array, bound: number): number {
   return low;
 }
 
-/** What a query is told about a chunk that was left out of its answer. */
+/** The warning of a query whose answer lacks a damaged chunk. */
 export function damageWarning(baseMs: number): string {
   return `samples of the block of ${new Date(baseMs).toISOString()} are damaged and left out`;
 }
