@@ -2,7 +2,7 @@ import type { MetricDefinition } from '@weir/metrics';
 
 const queryBuckets = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30] as const;
 
-/** Every metric the service itself emits, in the shape of the packages' catalogue. */
+/** Every metric of the service itself, in the shape of the packages' catalogue. */
 export const serviceCatalogue = [
   {
     name: 'up',
@@ -30,21 +30,21 @@ export const serviceCatalogue = [
     type: 'gauge',
     unit: '',
     labels: ['job', 'instance'],
-    help: 'Samples kept of the last scrape',
+    help: 'Samples stored from the last scrape',
   },
   {
     name: 'scrape_series_added',
     type: 'gauge',
     unit: '',
     labels: ['job', 'instance'],
-    help: 'Series the last scrape showed and the one before did not',
+    help: 'Series of the last scrape that the previous one did not have',
   },
   {
     name: 'weir_bench_runs_total',
     type: 'counter',
     unit: '',
     labels: ['benchmark', 'outcome'],
-    help: 'Benchmark runs by how they ended',
+    help: 'Benchmark runs by outcome',
   },
   {
     name: 'weir_bench_requests_per_second',
@@ -65,7 +65,7 @@ export const serviceCatalogue = [
     type: 'gauge',
     unit: '',
     labels: ['benchmark'],
-    help: 'Share of requests of the last finished run that failed or were not answered 2xx',
+    help: 'Share of requests of the last finished run without a 2xx answer',
   },
   {
     name: 'weir_bench_objective_met',
@@ -79,42 +79,42 @@ export const serviceCatalogue = [
     type: 'gauge',
     unit: '',
     labels: ['benchmark', 'objective'],
-    help: 'Bound of the objective: seconds, a ratio or per second, as the objective is',
+    help: 'Bound of the objective, in seconds, as a ratio or per second, by its kind',
   },
   {
     name: 'weir_bench_objective_actual',
     type: 'gauge',
     unit: '',
     labels: ['benchmark', 'objective'],
-    help: 'What the last finished run reached of the objective, in the unit of its threshold',
+    help: 'Value of the objective in the last finished run, in the unit of its threshold',
   },
   {
     name: 'weir_bench_verdict',
     type: 'gauge',
     unit: '',
     labels: ['benchmark', 'verdict'],
-    help: '1 for the verdict on the last finished run against those before it: better, within_noise, worse, mixed or unknown',
+    help: '1 for the verdict of the last finished run against earlier ones: better, within_noise, worse, mixed or unknown',
   },
   {
     name: 'weir_bench_change_ratio',
     type: 'gauge',
     unit: '',
     labels: ['benchmark', 'figure'],
-    help: 'Change of a figure of the last finished run against the median of those before it',
+    help: 'Change of a figure of the last finished run against the median of earlier ones',
   },
   {
     name: 'weir_bench_passed',
     type: 'gauge',
     unit: '',
     labels: ['benchmark'],
-    help: '1 when the last finished run met every objective, raised no doubt and is not worse than those before it',
+    help: '1 when the last finished run met every objective, raised no doubt and is not worse than earlier ones',
   },
   {
     name: 'weir_bench_doubts',
     type: 'gauge',
     unit: '',
     labels: ['benchmark'],
-    help: 'Reasons not to believe the last finished run',
+    help: 'Reasons to doubt the last finished run',
   },
   {
     name: 'weir_bench_last_run_timestamp_seconds',
@@ -135,28 +135,28 @@ export const serviceCatalogue = [
     type: 'gauge',
     unit: '',
     labels: ['benchmark'],
-    help: 'Load of the run under way, 0 without one',
+    help: 'Requests per second of the active run, 0 without one',
   },
   {
     name: 'weir_store_samples_total',
     type: 'counter',
     unit: '',
     labels: [],
-    help: 'Samples taken into the store since the start',
+    help: 'Samples stored since the start',
   },
   {
     name: 'weir_store_samples_refused_total',
     type: 'counter',
     unit: '',
     labels: ['reason'],
-    help: 'Samples refused for their time since the start: out_of_order, which is not newer than what is stored, or out_of_bounds, which is too old or in the future',
+    help: 'Samples refused for their time since the start: out_of_order (not newer than the newest stored) or out_of_bounds (too old or in the future)',
   },
   {
     name: 'weir_store_size_bytes',
     type: 'gauge',
     unit: 'bytes',
     labels: [],
-    help: 'Bytes in use in the store, the backlog of remote write included',
+    help: 'Bytes in use in the store, including the backlog of remote write',
   },
   {
     name: 'weir_store_writable',
@@ -171,35 +171,35 @@ export const serviceCatalogue = [
     type: 'counter',
     unit: '',
     labels: ['outcome'],
-    help: 'Samples that receivers of remote write took (sent) or refused for good (refused), or that were dropped unsent (dropped)',
+    help: 'Samples of remote write by outcome: sent, refused permanently by the receiver, or dropped unsent',
   },
   {
     name: 'weir_remote_write_backlog_bytes',
     type: 'gauge',
     unit: 'bytes',
     labels: [],
-    help: 'Bytes in the store that wait for receivers of remote write',
+    help: 'Bytes of the backlog of remote write',
   },
   {
     name: 'weir_alert_notifications_total',
     type: 'counter',
     unit: '',
     labels: ['outcome'],
-    help: 'Alerts that a notification carried to the webhook (delivered), or failed to carry and carries again (failed)',
+    help: 'Alerts in notifications by outcome: delivered, or failed and retried',
   },
   {
     name: 'weir_alert_notifications_pending',
     type: 'gauge',
     unit: '',
     labels: [],
-    help: 'Alerts that the webhook has yet to be told of',
+    help: 'Alerts whose notification is due',
   },
   {
     name: 'weir_query_duration_seconds',
     type: 'histogram',
     unit: 'seconds',
     labels: ['endpoint'],
-    help: 'Time from a query to its answer',
+    help: 'Time of a query, waiting included',
     buckets: queryBuckets,
   },
   {
@@ -207,7 +207,7 @@ export const serviceCatalogue = [
     type: 'gauge',
     unit: '',
     labels: [],
-    help: 'Queries that wait or are evaluated',
+    help: 'Queries and reads that wait or run',
   },
   {
     name: 'weir_engine_busy_ratio',
@@ -221,14 +221,14 @@ export const serviceCatalogue = [
     type: 'gauge',
     unit: '',
     labels: [],
-    help: 'Targets that registered themselves and have not expired',
+    help: 'Registered targets that have not expired',
   },
   {
     name: 'weir_target_registrations_total',
     type: 'counter',
     unit: '',
     labels: ['outcome'],
-    help: 'Registrations by what became of them: registered, renewed, or the reason of the refusal',
+    help: 'Registrations by outcome: registered, renewed, or the reason of a refusal',
   },
 ] as const satisfies readonly MetricDefinition[] as readonly MetricDefinition[];
 

@@ -3,7 +3,7 @@ import { createToken, type Role, roles } from './auth/tokens.ts';
 import { loadConfig } from './config/load-config.ts';
 import { messageOf, ServiceError } from './errors.ts';
 
-/** The lines of `weir check-config`. @throws ServiceError with every mistake. */
+/** The output of `weir check-config`. @throws ServiceError `ERR_WEIR_SERVICE_CONFIG_INVALID` with one line for each error. */
 export function checkConfig(path: string): string {
   const { targets, benchmarks, rules, discovery, auth } = loadConfig(path, process.env);
   const counted = [
@@ -17,7 +17,7 @@ export function checkConfig(path: string): string {
   return `${path} is valid: ${list.join(', ')}.`;
 }
 
-/** The text of `weir token`: the token, shown this once, and the entry for `auth.tokens`. */
+/** The output of `weir token`: the token, which is shown only once, and the entry for `auth.tokens`. */
 export function newToken(name: string, role: string): string {
   if (!roles.includes(role as Role)) {
     throw new ServiceError(
@@ -27,7 +27,7 @@ export function newToken(name: string, role: string): string {
   }
   const { token, sha256 } = createToken();
   const entry = JSON.stringify({ name, role, sha256 });
-  return `${token}\n\nKeep it now: it is not shown again. Add this to \`auth.tokens\`:\n${entry}`;
+  return `${token}\n\nSave it now: it is not shown again. Add this to \`auth.tokens\`:\n${entry}`;
 }
 
 interface Element {
@@ -64,7 +64,7 @@ interface ShownTarget {
   readonly lastError: string;
 }
 
-/** The lines of `weir targets`. */
+/** The output of `weir targets`. */
 export async function targets(address: ServiceAddress): Promise<string> {
   const { activeTargets } = (await askService(address, '/api/v1/targets')) as {
     activeTargets: ShownTarget[];
@@ -85,7 +85,7 @@ interface NewTarget {
   readonly labels: readonly string[];
 }
 
-/** The line of `weir targets add`. @throws ServiceError with the service's own words when it refuses. */
+/** The output of `weir targets add`. @throws ServiceError `ERR_WEIR_SERVICE_REQUEST` with the service's message when it refuses. */
 export async function addTarget(address: ServiceAddress, target: NewTarget): Promise<string> {
   const labels = Object.fromEntries(
     target.labels.map((text) => {
@@ -105,7 +105,7 @@ export async function addTarget(address: ServiceAddress, target: NewTarget): Pro
   return `${id} until ${expiresAt}`;
 }
 
-/** The line of `weir targets remove`. */
+/** The output of `weir targets remove`. */
 export async function removeTarget(address: ServiceAddress, id: string): Promise<string> {
   await sendToService(address, 'DELETE', `/targets/${encodeURIComponent(id)}`);
   return `${id} removed`;
@@ -117,8 +117,8 @@ export interface ServiceAddress {
 }
 
 /**
- * `data` of the Prometheus API's answer to a GET.
- * @throws ServiceError `ERR_WEIR_SERVICE_REQUEST` with the service's own words when it refuses.
+ * Sends a GET to the Prometheus API and returns `data` of the answer.
+ * @throws ServiceError `ERR_WEIR_SERVICE_REQUEST` with the service's message when it refuses.
  */
 export async function askService(
   address: ServiceAddress,
@@ -138,8 +138,8 @@ export async function askService(
 }
 
 /**
- * The answer to a change, or `undefined` when it has none.
- * @throws ServiceError `ERR_WEIR_SERVICE_REQUEST` with the service's own words when it refuses.
+ * Sends a change and returns the answer; `undefined` for 204.
+ * @throws ServiceError `ERR_WEIR_SERVICE_REQUEST` with the service's message when it refuses.
  */
 async function sendToService(
   address: ServiceAddress,
@@ -185,7 +185,7 @@ function noAnswer(url: string, thrown: unknown): ServiceError {
   const cause = thrown instanceof Error && thrown.cause !== undefined ? thrown.cause : thrown;
   return new ServiceError(
     'ERR_WEIR_SERVICE_REQUEST',
-    `No answer from ${url}: ${messageOf(cause)}. Start the service or name another with --url.`,
+    `No answer from ${url}: ${messageOf(cause)}. Start the service or name its address with --url.`,
     thrown,
   );
 }

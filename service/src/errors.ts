@@ -1,4 +1,4 @@
-/** Every code the service's own errors carry; docs and tests list them from here. */
+/** Every code of {@link ServiceError}. */
 const errorCodes = [
   'ERR_WEIR_SERVICE_CONFIG_MISSING',
   'ERR_WEIR_SERVICE_CONFIG_INVALID',
@@ -20,7 +20,7 @@ const errorCodes = [
 
 export type ErrorCode = (typeof errorCodes)[number];
 
-/** What a person caused or can repair. Its message is complete on its own: callers print it without a stack. */
+/** An error that a user caused or can repair. Its message is complete, so callers print it without a stack. */
 export class ServiceError extends Error {
   override readonly name = 'ServiceError';
   readonly code: ErrorCode;

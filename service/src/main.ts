@@ -23,9 +23,9 @@ const usage = `Usage: weir [serve] [--config weir.config.json]
        weir targets add <url> --job <job> [--label name=value …] [--ttl 2m]
        weir targets remove <id>
        weir token --name <name> --role push|read|bench|admin
-WEIR_URL and WEIR_TOKEN stand for --url and --token, PORT for listen.port, LOG_LEVEL for the log's level.`;
+Environment: WEIR_URL and WEIR_TOKEN replace --url and --token, PORT replaces listen.port, LOG_LEVEL sets the log level.`;
 
-/** The service ends this long after a signal at the latest, whatever is still under way: the store is durable at every moment. */
+/** The process exits this long after a signal even if work is left. Nothing is lost: the store is durable at every moment. */
 const stopWithinMs = 4_500;
 
 async function main(): Promise<number> {
@@ -95,17 +95,17 @@ async function targetsCommand(
   return removeTarget(address, subject);
 }
 
-/** Runs the service until SIGINT or SIGTERM; SIGHUP reads the configuration again. Resolves with the exit code. */
+/** Runs the service until SIGINT or SIGTERM; SIGHUP reloads the configuration. Resolves with the exit code. */
 async function serve(configPath: string): Promise<number> {
   const config = loadConfig(configPath, process.env);
   const logger = pino({ level: process.env.LOG_LEVEL || 'info' }, pino.destination({ dest: 2, sync: true }));
-  // Before anything starts, so that a signal during the start ends what has been started.
+  // Registered first, so that a signal during the start stops what has been started.
   const stopped = stopSignal();
   const service = await startService({ config, logger });
   process.on('SIGHUP', () => reload(service, configPath, logger));
   process.stdout.write(`Weir is ready on ${service.url}\n`);
-  const isAsked = await Promise.race([stopped.then(() => true), service.engineExited.then(() => false)]);
-  if (!isAsked) throw new Error("The store's thread ended. Restart the service.");
+  const isSignalled = await Promise.race([stopped.then(() => true), service.engineExited.then(() => false)]);
+  if (!isSignalled) throw new Error("The store's thread ended. Restart the service.");
   await service.close();
   return 0;
 }
@@ -131,7 +131,7 @@ function reload(service: Service, configPath: string, logger: Logger): void {
   } catch (thrown) {
     logger.error(
       { reason: messageOf(thrown) },
-      'configuration not taken over; the one before stays in force',
+      'configuration not reloaded; the previous one stays in force',
     );
   }
 }

@@ -22,7 +22,7 @@ interface SelfMetricsOptions {
   readonly registered: () => number;
 }
 
-/** The service's own metrics, by `@weir/metrics`: runtime and HTTP as any backend has them, and what only a Weir service has. */
+/** The service's own metrics by `@weir/metrics`: runtime and HTTP as in any backend, and those of its catalogue. */
 export class SelfMetrics {
   readonly metrics: Metrics;
   readonly #options: SelfMetricsOptions;
@@ -93,7 +93,7 @@ export class SelfMetrics {
     this.metrics.registry.onCollect(() => this.#unnotified.set(notifier.pending));
   }
 
-  /** One scrape in the format that suits an Accept header. */
+  /** Renders all metrics in the format that an Accept header asks for. */
   async render(accept?: string): Promise<{ readonly contentType: string; readonly body: string | Buffer }> {
     const { engine } = this.#options;
     if (engine.isReady) this.#collectStore(await engine.call('stats'));
@@ -146,10 +146,10 @@ const gauges = [
 
 const outcomes = ['finished', 'failed', 'cancelled'] as const;
 
-/** Runs before the last one that it is judged by. */
+/** Earlier runs that the last one is compared with. */
 const judgedBy = 30;
 
-/** The last finished run of every benchmark, with its objectives and the verdict on it, as gauges. */
+/** Gauges of every benchmark's last finished run, with its objectives and verdict. */
 class BenchmarkMetrics {
   readonly #options: BenchmarkMetricsOptions;
   readonly #ended: Counter;
@@ -165,7 +165,7 @@ class BenchmarkMetrics {
     ) as unknown as Readonly<Record<(typeof gauges)[number], Gauge>>;
   }
 
-  /** Runs that have ended are read once, not with every scrape. */
+  /** Updates the gauges. Ended runs are read only when they have changed. */
   collect(): void {
     const { runs, runner } = this.#options;
     const configured = runner.benchmarks.map(({ name }) => name);
@@ -233,7 +233,7 @@ class BenchmarkMetrics {
   }
 }
 
-/** An objective's bound with the factor from its unit to Prometheus' base unit; `undefined` for what is none. */
+/** An objective's bound, with the factor from its unit to Prometheus' base unit; `undefined` when the text is not an objective. */
 function objectiveOf(expression: string): { readonly bound: number; readonly scale: number } | undefined {
   try {
     const { bound, metric } = parseObjective(expression);

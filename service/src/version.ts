@@ -1,5 +1,5 @@
-/** Version of the service, as it names itself to targets and clients. */
+/** Version of the service, in its User-Agent and metrics. */
 export const version = '0.1.0';
 
-/** The Prometheus whose API and query language the service answers with; clients switch features by it. */
+/** The version of Prometheus whose API and query language the service implements. Clients enable features by it. */
 export const prometheusVersion = '3.5.0';

@@ -284,7 +284,7 @@ const stories: Record<string, [story: (scene: Scene) => Promise<void>, told: str
   ],
 };
 
-test.each(Object.entries(stories))('an alert that %s is told as it should be', async (_, [story, told]) => {
+test.each(Object.entries(stories))('an alert that %s is notified correctly', async (_, [story, told]) => {
   const scene = createScene();
   await scene.update();
   await scene.evaluate();
@@ -293,7 +293,7 @@ test.each(Object.entries(stories))('an alert that %s is told as it should be', a
   expect(scene.pending()).toBe(0);
 });
 
-test('what was told cannot be read: alerts that fire are told again, with a word about it', async () => {
+test('unreadable notified alerts are reported, and firing alerts are sent again', async () => {
   const scene = createScene();
   writeFileSync(scene.path, '{"receiver": ');
   await scene.update();
@@ -308,15 +308,15 @@ test('an outage of the receiver is reported once, not at each attempt', async ()
   scene.receiver.isAway = true;
   await fire(scene, 'A', 'B');
   await scene.clock.advanceAsync(600_000);
-  expect(scene.errors).toEqual(['alert webhook: It is away. What was not delivered is tried again.']);
+  expect(scene.errors).toEqual(['alert webhook: It is away. The service retries it.']);
 });
 
-test('beyond ten thousand alerts further ones are not told, with a word about it', async () => {
+test('beyond ten thousand alerts further ones are not sent, which is reported', async () => {
   const scene = createScene();
   await scene.update();
   await fire(scene, ...Array.from({ length: 10_003 }, (_, i) => `A${i}`));
   expect(scene.told).toHaveLength(10_000);
-  expect(scene.errors).toEqual(['3 alerts are not told of: 10000 others fire.']);
+  expect(scene.errors).toEqual(['3 alerts are not sent: 10000 others fire.']);
 });
 
 test('whatever happens in between, the receiver ends up with exactly what fires, and hears of no end without a beginning', async () => {

@@ -103,7 +103,7 @@ test('runs of two benchmarks are comparable, with what makes the comparison doub
     `${service.url}/benchmarks/comparison?base=${base.id}&head=${head.id}`,
   );
   expect(answer.verdict).toBe('unknown');
-  expect(answer.doubts).toEqual(['They differ in benchmark: "ci" and "two".', 'Head ended before its time.']);
+  expect(answer.doubts).toEqual(['They differ in benchmark: "ci" and "two".', 'Head was cut short.']);
   expect((await fetch(`${service.url}/benchmarks/comparison?base=${base.id}&head=none`)).status).toBe(404);
 });
 

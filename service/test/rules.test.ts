@@ -213,7 +213,7 @@ test('a rule file is read with one line for every mistake', () => {
   const mistakes: string[] = [];
   expect(readRuleFile(file, 60_000, mistakes)).toMatchObject([{ name: 'a', rules: [] }]);
   expect(mistakes.map((mistake) => mistake.replace(`${file}: `, ''))).toEqual([
-    'groups[0].rules[0].record: "1x" is no metric name.',
+    'groups[0].rules[0].record: "1x" is not a metric name.',
     expect.stringContaining('groups[0].rules[1].expr: '),
     'groups[0].rules[2]: unknown key `extra`.',
     'groups[0].rules[2].for: expected a duration such as "5m", got "soon".',

@@ -11,7 +11,7 @@ import type { BenchmarkProfileConfig } from '../config/config.ts';
 import { ServiceError } from '../errors.ts';
 import type { Artefact } from './run-store.ts';
 
-/** The files that a run can have, with their media types. No others are taken or served. */
+/** The files that a run can have, with their media types. Others are neither stored nor served. */
 export const artefactTypes: Readonly<Record<string, string>> = Object.freeze({
   'flame-graph.svg': 'image/svg+xml',
   'speedscope.json': 'application/json',
@@ -21,12 +21,12 @@ export const artefactTypes: Readonly<Record<string, string>> = Object.freeze({
   'report.html': 'text/html',
 });
 
-/** Bytes of one of them. */
+/** The most bytes of one file. */
 export const maxArtefactBytes = 16_777_216;
 
 /**
- * Starts both builds of a benchmark, loads them and profiles where their time goes.
- * @throws ServiceError `ERR_WEIR_SERVICE_SCENARIO` when neither it nor the scenario says how a build is run, and what
+ * Starts both builds of a benchmark and profiles them under load.
+ * @throws ServiceError `ERR_WEIR_SERVICE_SCENARIO` when neither the profile nor the scenario has a start command; whatever
  * `profileBuilds` throws.
  */
 export async function profileArtefacts(
@@ -41,7 +41,7 @@ export async function profileArtefacts(
   if (start === undefined)
     throw new ServiceError(
       'ERR_WEIR_SERVICE_SCENARIO',
-      'A profile needs `profile.start`, or a scenario with `start`, which says how its builds are run.',
+      'A profile needs `profile.start`, or a scenario with `start`, the command that runs a build.',
     );
   const directory = process.cwd();
   const before = await prepareArm({ source: base, directory, start, signal });
@@ -99,8 +99,8 @@ interface CpuProfileFile {
 }
 
 /**
- * A CPU profile from own times (µs) by path of calls, frames joined with `;`, each `name file:line`. Every path is one
- * sample as long as all its time: what was called when is not known any more, how long is exact.
+ * A CPU profile from self times (µs) by call path: frames joined with `;`, each `name file:line`. Every path is one sample that lasts
+ * its total time. Durations are exact; the order of calls is lost.
  */
 export function cpuProfileOf(profiles: readonly ReadonlyMap<string, number>[]): CpuProfileFile {
   const nodes: ProfileNode[] = [];
@@ -140,7 +140,7 @@ export function cpuProfileOf(profiles: readonly ReadonlyMap<string, number>[]): 
       times.set(node, (times.get(node) ?? 0) + us);
     }
   const ordered = [...times];
-  // A sample lasts until the next one's delta has passed; a last sample of the root ends the one before.
+  // A sample lasts until the next one's delta has passed, so a final sample of the root ends the last path.
   const samples = [...ordered.map(([{ id }]) => id), root.id];
   const timeDeltas = [0, ...ordered.map(([, us]) => Math.round(us))];
   return {

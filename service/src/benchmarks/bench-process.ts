@@ -7,13 +7,13 @@ import { profileArtefacts } from './artefacts.ts';
 import { assertWithinLimits, identifyLoad, type LoadLimits, pinLookups } from './load-policy.ts';
 import type { Artefact } from './run-store.ts';
 
-// The process that generates load: one scenario, then it ends. Without its parent it stops at once.
+// The process that generates load. It runs one scenario and exits; it also exits when its parent does.
 
-/** What the parent sends once. */
+/** The parent's first message. */
 export interface BenchRequest {
   readonly file: string;
   readonly limits: LoadLimits;
-  /** What to profile after the measurement, if anything. */
+  /** The builds to profile after the measurement, if any. */
   readonly profile: BenchmarkProfileConfig | undefined;
 }
 
@@ -24,7 +24,7 @@ export type BenchMessage =
   | { readonly type: 'error'; readonly message: string };
 
 const abort = new AbortController();
-/** Settles when the message has left: what is under way when the channel closes, as a profile's megabytes may be, is lost. */
+/** Resolves when the message is written. A message that is still being written when the channel closes is lost. */
 const send = (message: BenchMessage): Promise<void> =>
   new Promise((resolve) => {
     if (process.connected) process.send?.(message, () => resolve());
@@ -32,7 +32,7 @@ const send = (message: BenchMessage): Promise<void> =>
   });
 
 process.on('disconnect', () => process.exit(1));
-// Ctrl-C reaches the whole process group; the parent decides when this one ends.
+// Ctrl-C reaches the whole process group. The parent decides when this process ends.
 process.on('SIGINT', () => {});
 process.on('SIGTERM', () => abort.abort());
 process.on('message', (message: BenchRequest | 'cancel') => {

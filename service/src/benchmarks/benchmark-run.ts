@@ -4,35 +4,38 @@ import type { BenchMessage, BenchRequest } from './bench-process.ts';
 import type { Artefact } from './run-store.ts';
 
 interface BenchmarkRunOptions extends BenchRequest {
-  /** Where commands of the scenario run. */
+  /** Working directory of the scenario's commands. */
   readonly directory: string;
   readonly onProgress: (progress: BenchmarkProgress) => void;
   readonly runLimits?: RunLimits;
 }
 
-/** How long a child may take for what is not load, and to end. */
+/** How long the child process may take besides its load. */
 export interface RunLimits {
   /**
-   * Added to `load.maxDuration` for what stands around the load: starting the process, loading the scenario, the last answers
-   * [15,000].
+   * Milliseconds added to `load.maxDuration` for starting the process, reading the scenario and the last answers.
+   * @defaultValue 15,000
    */
   readonly overheadMs?: number;
-  /** A child has this long to end after it was asked to; then it is killed [2,000]. */
+  /**
+   * Milliseconds between the request to end and SIGKILL.
+   * @defaultValue 2,000
+   */
   readonly graceMs?: number;
 }
 
 export interface RunEnd {
   readonly status: 'finished' | 'cancelled' | 'failed';
   readonly result: BenchmarkResult | null;
-  /** Of a finished run: why it has no profile. */
+  /** Why the run failed or, of a finished run, why it has no profile. */
   readonly error: string | null;
   readonly artefacts: readonly Artefact[];
 }
 
 /**
- * One benchmark in a process of its own, so that the load it makes costs the service no event loop. Whatever the process does, it
- * ends: a measurement within `load.maxDuration` and an overhead, a profile within as much again for each run of a build and
- * for each preparation of one.
+ * One benchmark in its own process, so that load generation does not share the service's event loop. The process always ends: the
+ * measurement within `load.maxDuration` plus an overhead, the profile within the same time for each run and each preparation of a
+ * build.
  */
 export class BenchmarkRun {
   readonly ended: Promise<RunEnd>;
@@ -42,9 +45,9 @@ export class BenchmarkRun {
   #artefacts: readonly Artefact[] = [];
   #isCancelled = false;
   #isStopping = false;
-  /** Why the run was stopped by its limits. */
+  /** Which limit stopped the run. */
   #overrun: string | undefined;
-  /** Whether that was before the measurement had ended. */
+  /** Whether the limit stopped it before the measurement had ended. */
   #isCut = false;
   #deadline: NodeJS.Timeout | undefined;
   readonly #graceMs: number;
@@ -56,7 +59,7 @@ export class BenchmarkRun {
     this.#isProfiled = profile !== undefined;
     const limitMs = limits.maxDurationMs + overheadMs;
     const extension = import.meta.url.endsWith('.ts') ? '.ts' : '.js';
-    // The service's secrets are none of the scenario's business.
+    // The scenario must not see the service's secrets.
     const { PATH, HOME, TMPDIR, TZ } = process.env;
     this.#child = fork(new URL(`./bench-process${extension}`, import.meta.url), {
       cwd: directory,
@@ -79,7 +82,7 @@ export class BenchmarkRun {
       });
       this.#child.on('exit', (code, signal) => {
         clearTimeout(this.#deadline);
-        // Its last messages may still be on their way: the files of a profile are megabytes.
+        // The last messages, such as the megabytes of a profile, may still be in transit.
         const end = (): void => resolve(this.#end(code, signal));
         if (this.#child.connected) this.#child.once('disconnect', end);
         else end();
@@ -89,7 +92,7 @@ export class BenchmarkRun {
     this.#limit('the load process', limitMs);
   }
 
-  /** Ends the load; `ended` settles soon after. */
+  /** Ends the load; `ended` resolves within the grace period. */
   cancel(): void {
     this.#isCancelled = true;
     this.#stop();

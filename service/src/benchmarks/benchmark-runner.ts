@@ -11,7 +11,7 @@ interface BenchmarkRunnerOptions {
   readonly now: () => number;
   readonly createId: () => string;
   readonly onError: (message: string) => void;
-  /** Called when a schedule starts a benchmark, or may not. */
+  /** Called when a schedule starts a benchmark or is refused. */
   readonly onScheduled?: (benchmark: string, outcome: StartOutcome) => void;
   readonly runLimits?: RunLimits;
 }
@@ -30,9 +30,9 @@ interface Active {
   readonly isProfiled: boolean;
 }
 
-/** What a reader of a run under way gets. */
+/** The callbacks of {@link BenchmarkRunner.follow}. */
 interface RunListener {
-  /** A queued run begins. */
+  /** Called when a queued run begins. */
   readonly onBegin: (run: Run) => void;
   readonly onProgress: (progress: BenchmarkProgress) => void;
   readonly onEnd: (run: Run) => void;
@@ -41,8 +41,8 @@ interface RunListener {
 type StartOutcome = { readonly run: Run } | { readonly refused: 'active' | 'load-off' | 'no-profile' };
 
 /**
- * Starts and ends benchmark runs, on demand and by schedule: one of each benchmark at a time, and of all only one under
- * load, since two loads on one machine measure each other. Further ones wait in a queue.
+ * Starts and ends benchmark runs, on demand and by schedule. Each benchmark has at most one run at a time. Only one run of all
+ * generates load, because two loads on one machine disturb each other; the others are queued.
  */
 export class BenchmarkRunner {
   readonly #options: BenchmarkRunnerOptions;
@@ -60,7 +60,7 @@ export class BenchmarkRunner {
     return this.#benchmarks;
   }
 
-  /** Takes a configuration over. With `load.enabled` off, what runs is ended. */
+  /** Applies a configuration. With `load.enabled` off, all runs are cancelled. */
   update(benchmarks: readonly BenchmarkConfig[], load: LoadConfig): void {
     this.#benchmarks = benchmarks;
     this.#load = load;
@@ -79,12 +79,12 @@ export class BenchmarkRunner {
     if (!load.enabled) this.cancelAll();
   }
 
-  /** The run of a benchmark that is queued or under way. */
+  /** The queued or active run of a benchmark. */
   running(benchmark: string): Run | undefined {
     return this.#active.get(benchmark)?.run;
   }
 
-  /** What the run under load does at the moment. */
+  /** The benchmark under load with its latest progress. */
   get progress():
     | { readonly benchmark: string; readonly progress: BenchmarkProgress | undefined }
     | undefined {
@@ -121,7 +121,7 @@ export class BenchmarkRunner {
     return { run };
   }
 
-  /** Whether this run was queued or under way and is now being ended. */
+  /** Cancels a queued or active run. Returns whether there was such a run. */
   cancel(benchmark: string, id: string): boolean {
     const active = this.#active.get(benchmark);
     if (active?.run.id !== id) return false;
@@ -130,15 +130,15 @@ export class BenchmarkRunner {
     return true;
   }
 
-  /** Ends everything that is queued or under way; returns how many. */
+  /** Cancels all queued and active runs; returns how many. */
   cancelAll(): number {
-    // The queue first, so that nothing of it begins when the run before it ends.
+    // The queue first, so that no queued run begins when the active one ends.
     const all = [...this.#active.values()].reverse();
     for (const { run } of all) this.cancel(run.benchmark, run.id);
     return all.length;
   }
 
-  /** Follows a run, beginning with its latest progress. Returns how to stop, or `undefined` when it is over. */
+  /** Subscribes to a run, beginning with its latest progress. Returns the function that unsubscribes; `undefined` when the run has ended. */
   follow(benchmark: string, id: string, listener: RunListener): (() => void) | undefined {
     const active = this.#active.get(benchmark);
     if (active?.run.id !== id) return undefined;
@@ -153,7 +153,7 @@ export class BenchmarkRunner {
     };
   }
 
-  /** Cancels every run; resolves when all have been recorded. */
+  /** Cancels every run; resolves when all are recorded. */
   async close(): Promise<void> {
     for (const schedule of this.#schedules) schedule.stop();
     this.#load = { ...this.#load, enabled: false };

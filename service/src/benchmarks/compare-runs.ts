@@ -10,7 +10,7 @@ export interface ComparedMetric {
   readonly head: number;
   /** `head / base − 1`, or `null` where base is 0. */
   readonly change: number | null;
-  /** The change that a run of the same build may show by chance, as a share; `null` with too little history. */
+  /** The change that a run of the same build may show by chance, as a ratio; `null` with fewer than five earlier runs. */
   readonly noise: number | null;
   readonly verdict: Verdict;
 }
@@ -39,11 +39,11 @@ const figures: readonly { name: string; better: 1 | -1; read: (result: Benchmark
 ];
 
 const enoughRuns = 5;
-/** Runs that happen to be equal do not make a machine quiet. */
+/** The least noise: a few runs may be equal by chance. */
 const leastNoise = 0.03;
 /**
  * Student's t by degrees of freedom, for one false alarm in a hundred comparisons of six figures (Bonferroni, two-sided).
- * Five runs tell little of how runs vary: that is what its width at the left says.
+ * It is large for few runs because they say little about the spread.
  */
 const quantiles: readonly (readonly [freedom: number, t: number])[] = [
   [4, 7.54],
@@ -59,11 +59,10 @@ const quantiles: readonly (readonly [freedom: number, t: number])[] = [
 ];
 
 /**
- * Two runs side by side. Single runs carry no spread of their own, so a difference is judged by that of the other runs of this
- * benchmark: it counts when it lies outside of their prediction interval. For a verdict that a release may rest on, let
- * `weir-bench compare` interleave both builds.
+ * Compares two runs. A single run has no spread, so a difference is judged by the spread of the benchmark's other runs: it counts
+ * outside of their prediction interval. For a verdict on a release, use `weir-bench compare`, which interleaves both builds.
  *
- * @param history without the two themselves
+ * @param history Other runs of the benchmark, without these two.
  */
 export function compareRuns(
   base: BenchmarkResult,
@@ -76,7 +75,7 @@ export function compareRuns(
   );
 }
 
-/** A run against the median of those before it; without any, `unknown` in every figure. */
+/** Compares a run with the median of earlier runs. With fewer than five, every verdict is `unknown`. */
 export function judgeAgainst(earlier: readonly Run[], head: BenchmarkResult): ComparedMetric[] {
   const results = wholeResults(earlier);
   return figures.map((figure) => {
@@ -94,7 +93,7 @@ export function overallVerdict(metrics: readonly ComparedMetric[]): Comparison['
   return has('unknown') ? 'unknown' : 'within noise';
 }
 
-/** Why two results may not be comparable, a sentence each. */
+/** Reasons why two results may not be comparable, one sentence each. */
 export function comparisonDoubts(base: BenchmarkResult, head: BenchmarkResult): string[] {
   const doubts: string[] = [];
   const differs = (what: string, read: (result: BenchmarkResult) => unknown): void => {
@@ -113,7 +112,7 @@ export function comparisonDoubts(base: BenchmarkResult, head: BenchmarkResult): 
     ['Base', base],
     ['Head', head],
   ] as const) {
-    if (result.partial) doubts.push(`${name} ended before its time.`);
+    if (result.partial) doubts.push(`${name} was cut short.`);
     for (const { message } of result.doubts ?? []) doubts.push(`${name}: ${message}`);
   }
   return doubts;
@@ -143,7 +142,7 @@ function compareFigure(
 function judge(before: number, after: number, noise: number | null, better: 1 | -1): Verdict {
   if (noise === null) return 'unknown';
   if (before === after) return 'within noise';
-  // From 0 errors every error is a change.
+  // Any error is a change from 0 errors.
   const change = before === 0 ? Number.POSITIVE_INFINITY : Math.abs(after / before - 1);
   if (change <= noise) return 'within noise';
   return Math.sign(after - before) === better ? 'better' : 'worse';

@@ -5,7 +5,7 @@ import type { ResolvedScenario } from '@weir/bench';
 import { ServiceError } from '../errors.ts';
 import { version } from '../version.ts';
 
-/** What of a scenario its limits are about. */
+/** The parts of a scenario that limits apply to. */
 interface LoadRequest {
   readonly target: string;
   readonly connections: number;
@@ -20,26 +20,26 @@ export interface LoadLimits {
   readonly maxDurationMs: number;
 }
 
-/** @throws ServiceError `ERR_WEIR_SERVICE_SCENARIO` when the scenario asks for more than the limits give. */
+/** @throws ServiceError `ERR_WEIR_SERVICE_SCENARIO` when the scenario exceeds a limit. */
 export function assertWithinLimits(request: LoadRequest, limits: LoadLimits): void {
   const durationMs = request.durationMs + request.warmupMs;
   if (request.connections > limits.maxConnections) {
     throw new ServiceError(
       'ERR_WEIR_SERVICE_SCENARIO',
-      `The scenario wants ${request.connections} connections, \`load.maxConnections\` is ${limits.maxConnections}.`,
+      `The scenario has ${request.connections} connections; \`load.maxConnections\` is ${limits.maxConnections}.`,
     );
   }
   if (durationMs > limits.maxDurationMs) {
     throw new ServiceError(
       'ERR_WEIR_SERVICE_SCENARIO',
-      `The scenario wants ${durationMs} ms of load, \`load.maxDuration\` is ${limits.maxDurationMs} ms.`,
+      `The scenario takes ${durationMs} ms; \`load.maxDuration\` is ${limits.maxDurationMs} ms.`,
     );
   }
 }
 
 /**
- * From here on this process resolves `host` to the checked addresses and no other name at all, so that a name server
- * that changes its answer changes nothing. For the load process only: it replaces `dns.lookup`, which sockets use.
+ * Makes this process resolve `host` to the checked addresses and refuse every other name, so that a later answer of a name server has
+ * no effect. For the load process only: it replaces `dns.lookup`, which sockets use.
  */
 export function pinLookups(host: string, addresses: readonly LookupAddress[]): void {
   const lookup = ((name: string, given: unknown, last?: unknown) => {
@@ -56,7 +56,7 @@ export function pinLookups(host: string, addresses: readonly LookupAddress[]): v
 
 const own = `weir/${version} (benchmark)`;
 
-/** The scenario with a User-Agent that says who makes this load, wherever it names none itself. */
+/** The scenario with Weir's User-Agent on every request that does not set one. */
 export function identifyLoad(scenario: ResolvedScenario): ResolvedScenario {
   const named = <T extends { readonly headers?: Readonly<Record<string, string>> }>(request: T): T =>
     Object.keys(request.headers ?? {}).some((name) => name.toLowerCase() === 'user-agent')

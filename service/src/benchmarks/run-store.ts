@@ -11,7 +11,7 @@ export interface Run {
   readonly id: string;
   readonly benchmark: string;
   readonly status: RunStatus;
-  /** `pushed` when the result was measured elsewhere. */
+  /** `pushed` for a result that was measured elsewhere. */
   readonly origin: 'service' | 'pushed';
   readonly startedAt: string;
   readonly endedAt: string | null;
@@ -48,8 +48,7 @@ const schema = `
 `;
 
 /**
- * The history of benchmark runs, in a file of its own: small, never behind a long query, and untouched when the
- * metrics' file is damaged.
+ * The history of benchmark runs, in its own file: it never waits for the metric store, and damage to that file does not touch it.
  */
 export class RunStore {
   readonly setAside: string | undefined;
@@ -86,7 +85,7 @@ export class RunStore {
     );
   }
 
-  /** Grows with every run that ends. */
+  /** Increases with every run that ends. */
   get version(): number {
     return this.#version;
   }
@@ -95,12 +94,12 @@ export class RunStore {
     this.#insert.run(run.id, run.benchmark, run.status, run.origin, run.startedAt);
   }
 
-  /** A queued run begins. */
+  /** Records that a queued run begins. */
   begin(run: Run): void {
     this.#begin.run(run.startedAt, run.id);
   }
 
-  /** The run's end with what it left, all of it or nothing. */
+  /** Records a run's end and its files, in one transaction. */
   finish(run: Run, artefacts: readonly Artefact[] = []): void {
     const result = run.result === null ? null : JSON.stringify(run.result);
     inTransaction(this.#database, () => {
@@ -110,7 +109,7 @@ export class RunStore {
     this.#version++;
   }
 
-  /** Takes in a run that is over. */
+  /** Adds a run that has ended already. */
   push(run: Run): void {
     inTransaction(this.#database, () => {
       this.add(run);
@@ -138,7 +137,7 @@ export class RunStore {
       .map(toRun);
   }
 
-  /** Every benchmark that has a run. */
+  /** The names of all benchmarks with a run. */
   names(): string[] {
     return this.#database
       .prepare('SELECT DISTINCT benchmark FROM runs ORDER BY benchmark')
@@ -146,7 +145,7 @@ export class RunStore {
       .map(({ benchmark }) => String(benchmark));
   }
 
-  /** How many runs ended how. */
+  /** The number of runs by status. */
   counts(benchmark: string): { readonly status: RunStatus; readonly count: number }[] {
     return this.#database
       .prepare('SELECT status, count(*) AS count FROM runs WHERE benchmark = ? GROUP BY status')
@@ -211,11 +210,11 @@ function toRun(row: Record<string, unknown>): Run {
 
 let validate: ReturnType<Ajv2020['compile']> | undefined;
 
-/** What is wrong with a result that someone else measured, or `undefined`. The schema is the one that `@weir/bench` publishes. */
+/** Why a pushed result is invalid by the schema of `@weir/bench`; `undefined` when it is valid. */
 export function explainResult(value: unknown): string | undefined {
   if (validate === undefined) {
     const schema = createRequire(import.meta.url)('@weir/bench/schema/result.schema.json') as object;
-    // Formats are for editors here; a date is checked below.
+    // The schema's formats are for editors; the date is checked below.
     validate = new Ajv2020({ validateFormats: false, strict: false }).compile(schema);
   }
   if (!validate(value)) {
@@ -224,6 +223,6 @@ export function explainResult(value: unknown): string | undefined {
   }
   const { startedAt } = value as BenchmarkResult;
   return Number.isNaN(Date.parse(startedAt))
-    ? `startedAt is no date: ${JSON.stringify(startedAt)}`
+    ? `startedAt is not a date: ${JSON.stringify(startedAt)}`
     : undefined;
 }

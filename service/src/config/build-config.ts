@@ -18,7 +18,7 @@ import { readRuleFile } from './rule-file.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Fills in defaults and checks what a schema cannot. What is wrong goes to `mistakes`, a line each. */
+/** Applies defaults and checks what the schema cannot. Adds a line to `mistakes` for each error. */
 export function buildConfig(
   file: string,
   raw: ConfigFile,
@@ -85,7 +85,7 @@ export function buildConfig(
 function durationReader(mistakes: string[]) {
   return (text: string | undefined, fallback: string, at: string): number => {
     const value = parseDuration(text ?? fallback) ?? 0;
-    if (value <= 0) mistakes.push(`${at}: expected more than no time, got ${brief(text)}.`);
+    if (value <= 0) mistakes.push(`${at}: expected a duration above 0, got ${brief(text)}.`);
     return value;
   };
 }
@@ -93,7 +93,7 @@ function durationReader(mistakes: string[]) {
 function buildScrape(raw: ConfigFile['scrape'], mistakes: string[]): ScrapeConfig {
   const duration = durationReader(mistakes);
   const intervalMs = duration(raw?.interval, '5s', 'scrape.interval');
-  // The default bows to a short interval; a written timeout has to fit.
+  // The default adapts to a short interval; a configured timeout has to fit.
   const timeoutMs =
     raw?.timeout === undefined ? Math.min(4_000, intervalMs) : duration(raw.timeout, '4s', 'scrape.timeout');
   if (timeoutMs > intervalMs)
@@ -148,7 +148,7 @@ function buildDiscovery(
   };
 }
 
-// A directory beside the file, or else a commit.
+// A directory relative to the file, otherwise a commit.
 function buildOf(text: string | undefined, directory: string): string {
   const path = resolve(directory, text ?? '.');
   return existsSync(path) ? path : (text ?? '.');
@@ -178,7 +178,7 @@ function buildRules(raw: ConfigFile['rules'], directory: string, mistakes: strin
 function readTraceUrl(text: string | undefined, mistakes: string[]): string | undefined {
   if (text === undefined) return undefined;
   const example = 'http://127.0.0.1:3000/explore?traceId={traceId}';
-  // The URL as written: parsed and printed again its braces would be escaped.
+  // The URL is kept as written: `URL` would escape its braces.
   if (text.includes('{traceId}'))
     return readHttpUrl(text, 'page.traceUrl', example, mistakes) === undefined ? undefined : text;
   mistakes.push(`page.traceUrl: expected {traceId} in the URL, such as "${example}", got ${brief(text)}.`);
@@ -209,7 +209,7 @@ function readEndpoint(entry: EndpointEntry, at: string, mistakes: string[]): End
   return url === undefined ? undefined : { url, headers: { ...entry.headers } };
 }
 
-/** One entry of `targets`, or `undefined` after adding what is wrong with it to `mistakes`. */
+/** Reads one entry of `targets`. Adds a line to `mistakes` for each error; returns `undefined` when the URL is wrong. */
 export function readTarget(target: TargetEntry, at: string, mistakes: string[]): TargetConfig | undefined {
   const url = readHttpUrl(target.url, `${at}.url`, 'http://127.0.0.1:4041/metrics', mistakes);
   for (const reserved of ['job', 'instance', '__name__'])
@@ -252,7 +252,7 @@ function checkListen({ listen, auth }: Config, mistakes: string[]): void {
   const isOwn = isIP(host) === 0 ? host.toLowerCase() === 'localhost' : isLoopback(host);
   if (isOwn || auth.tokens.length > 0) return;
   mistakes.push(
-    `listen.host: ${brief(host)} is not loopback, and without \`auth.tokens\` everyone there could do everything. Add a token (\`weir token\`) or listen on 127.0.0.1.`,
+    `listen.host: ${brief(host)} is not loopback, and without \`auth.tokens\` everyone who reaches it could do everything. Add a token (\`weir token\`) or listen on 127.0.0.1.`,
   );
 }
 

@@ -2,7 +2,7 @@ import type { TokenEntry } from '../auth/tokens.ts';
 import type { AllowList } from '../network/address-policy.ts';
 import type { RuleGroup } from '../rules/rule-state.ts';
 
-/** The configuration with defaults filled in, durations in milliseconds and paths absolute. Frozen. */
+/** The configuration with defaults applied, durations in milliseconds and absolute paths. Frozen. */
 export interface Config {
   /** The file it came from. */
   readonly path: string;
@@ -17,7 +17,7 @@ export interface Config {
     readonly path: string;
     readonly retentionMs: number;
     readonly retentionBytes: number | undefined;
-    /** What may wait for receivers of remote write. */
+    /** Bytes of the backlog of remote write. */
     readonly backlogBytes: number;
     readonly maxSeries: number;
   };
@@ -54,7 +54,7 @@ export interface TargetConfig {
   readonly url: URL;
   /** Without `job` and `instance`. */
   readonly labels: Readonly<Record<string, string>>;
-  /** For targets that others than the configuration named: where they may be. */
+  /** For targets that the configuration does not name itself: the addresses that they may have. */
   readonly allow?: AllowList;
 }
 
@@ -65,16 +65,16 @@ export interface DiscoveryConfig {
   readonly path: string;
 }
 
-/** A list of targets asked for over HTTP (Prometheus’ `http_sd`). */
+/** A list of targets that is fetched over HTTP (Prometheus’ `http_sd`). */
 export interface HttpDiscoveryConfig extends EndpointConfig {
   readonly job: string;
   readonly intervalMs: number;
-  /** Where the targets it names may be. */
+  /** The addresses that its targets may have. */
   readonly allow: AllowList;
   readonly maxTargets: number;
 }
 
-/** Targets that announce themselves. Off while `allow` is empty. */
+/** Registration of targets by themselves. Off while `allow` is empty. */
 interface RegistrationConfig {
   readonly allow: AllowList;
   readonly maxTargets: number;
@@ -98,24 +98,24 @@ export interface BenchmarkConfig {
   readonly name: string;
   /** Absolute path of the scenario. */
   readonly file: string;
-  /** Where its commands run and its builds are: the configuration's directory. */
+  /** The configuration's directory, in which commands run and builds are found. */
   readonly directory: string;
   /** Cron expression, in local time. */
   readonly schedule: string | undefined;
-  /** What `{ "profile": true }` compares: directories or commits. */
+  /** The builds that a run with `{ "profile": true }` compares. */
   readonly profile: BenchmarkProfileConfig | undefined;
 }
 
 export interface BenchmarkProfileConfig {
   readonly base: string;
   readonly head: string;
-  /** Command that runs a build in its directory, instead of the scenario's. */
+  /** Command that runs a build in its directory; replaces the scenario's `start`. */
   readonly start: string | undefined;
   /** Duets of fresh processes. */
   readonly rounds: number;
 }
 
-/** `weir.config.json` as written: what {@link configSchema} lets through. */
+/** `weir.config.json` as written, valid by {@link configSchema}. */
 export interface ConfigFile {
   readonly listen?: {
     readonly host?: string;

@@ -11,7 +11,7 @@ const units: Readonly<Record<string, number>> = {
 /** A duration as Prometheus writes it (`15s`, `1h30m`), largest unit first. Also the pattern in the JSON schema. */
 export const durationPattern = '^(?=.)(\\d+y)?(\\d+w)?(\\d+d)?(\\d+h)?(\\d+m)?(\\d+s)?(\\d+ms)?$';
 
-/** Milliseconds, or `undefined` when the text is no duration. */
+/** Milliseconds; `undefined` when the text is not a duration. */
 export function parseDuration(text: string): number | undefined {
   if (!new RegExp(durationPattern).test(text)) return undefined;
   let total = 0;
@@ -25,7 +25,7 @@ const sizeUnits: Readonly<Record<string, number>> = { B: 1, KB: 1e3, MB: 1e6, GB
 /** A number of bytes: `512MB`, `10GB`. Also the pattern in the JSON schema. */
 export const sizePattern = '^\\d+(B|KB|MB|GB|TB)$';
 
-/** Bytes, or `undefined` when the text is no size. */
+/** Bytes; `undefined` when the text is not a size. */
 export function parseSize(text: string): number | undefined {
   const match = /^(\d+)(B|KB|MB|GB|TB)$/.exec(text);
   return match === null ? undefined : Number(match[1]) * (sizeUnits[match[2] as string] as number);

@@ -15,7 +15,7 @@ const validate = new Ajv({ allErrors: true, allowUnionTypes: true, verbose: true
  * Reads and checks a configuration file.
  * @param environment `PORT` overrides `listen.port`.
  * @throws ServiceError `ERR_WEIR_SERVICE_CONFIG_MISSING`, or `ERR_WEIR_SERVICE_CONFIG_INVALID` with one line for
- * every mistake.
+ * each error.
  */
 export function loadConfig(
   path: string,
@@ -39,8 +39,8 @@ export function loadConfig(
 }
 
 /**
- * The configuration that `text` holds; `file` names it in mistakes and is what its paths are relative to.
- * @throws ServiceError `ERR_WEIR_SERVICE_CONFIG_INVALID` with one line for every mistake.
+ * The configuration in `text`. `file` names it in messages; paths are relative to its directory.
+ * @throws ServiceError `ERR_WEIR_SERVICE_CONFIG_INVALID` with one line for each error.
  */
 export function parseConfig(
   file: string,
@@ -90,7 +90,7 @@ function describe(error: ErrorObject): string {
     case 'maximum':
       return `${at}: expected a number ${error.params.comparison} ${error.params.limit}${shown}.`;
     case 'propertyNames':
-      return `${at}: \`${error.params.propertyName}\` is no label name.`;
+      return `${at}: \`${error.params.propertyName}\` is not a label name.`;
     default:
       return `${at}: ${error.message ?? 'is not valid'}${shown}.`;
   }

@@ -9,7 +9,7 @@ import { parseDuration } from './duration.ts';
 const metricName = /^[a-zA-Z_:][a-zA-Z0-9_:]*$/;
 const labelName = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
 
-/** The groups of one file. What is wrong goes to `mistakes`, a line each. */
+/** The groups of one file. Adds a line to `mistakes` for each error. */
 export function readRuleFile(file: string, defaultIntervalMs: number, mistakes: string[]): RuleGroup[] {
   let text: string;
   try {
@@ -21,7 +21,7 @@ export function readRuleFile(file: string, defaultIntervalMs: number, mistakes: 
   return parseRules(file, text, defaultIntervalMs, mistakes);
 }
 
-/** The groups that `text` holds; `file` names it. What is wrong goes to `mistakes`, a line each. */
+/** The groups in `text`; `file` names it in messages. Adds a line to `mistakes` for each error. */
 export function parseRules(
   file: string,
   text: string,
@@ -74,7 +74,7 @@ function readRule(given: unknown, where: string, mistakes: string[]): Rule | und
   if ((typeof recorded === 'string') === (typeof alert === 'string'))
     mistakes.push(`${where}: expected exactly one of \`record\` and \`alert\`.`);
   if (typeof recorded === 'string' && !metricName.test(recorded))
-    mistakes.push(`${where}.record: ${JSON.stringify(recorded)} is no metric name.`);
+    mistakes.push(`${where}.record: ${JSON.stringify(recorded)} is not a metric name.`);
   const query = typeof expr === 'number' ? String(expr) : expr;
   if (typeof query !== 'string') mistakes.push(`${where}: \`expr\` is missing.`);
   else {
@@ -117,7 +117,7 @@ function duration(given: unknown, where: string, mistakes: string[]): number | u
 function texts(given: unknown, where: string, mistakes: string[]): Record<string, string> {
   const result: Record<string, string> = {};
   for (const [name, value] of Object.entries(record(given) ?? {})) {
-    if (!labelName.test(name)) mistakes.push(`${where}: ${JSON.stringify(name)} is no label name.`);
+    if (!labelName.test(name)) mistakes.push(`${where}: ${JSON.stringify(name)} is not a label name.`);
     result[name] = String(value);
   }
   return result;

@@ -10,7 +10,7 @@ const duration = (description: string, fallback?: string): object => ({
 
 const labels: object = {
   type: 'object',
-  description: 'Labels put on every series of the target.',
+  description: 'Labels added to every series of the target.',
   propertyNames: { pattern: '^[a-zA-Z_][a-zA-Z0-9_]*$' },
   additionalProperties: { type: 'string' },
 };
@@ -81,49 +81,59 @@ export const configSchema: object = {
         allowedHosts: {
           type: 'array',
           items: { type: 'string', minLength: 1 },
-          description: 'Names besides localhost and addresses under which the service may be asked.',
+          description: 'Host names under which the service answers, besides localhost and IP addresses.',
         },
       }),
-      auth: section('Who may do what. Without tokens everyone may do everything, on loopback only.', {
-        tokens: {
-          type: 'array',
-          description: 'Made with `weir token`.',
-          items: section(
-            'A token, known by its hash.',
-            {
-              name: { type: 'string', minLength: 1, description: 'Shown in the audit log.' },
-              role: { enum: [...roles] },
-              sha256: { type: 'string', pattern: '^[0-9a-f]{64}$', description: 'Its hash.' },
-            },
-            ['name', 'role', 'sha256'],
-          ),
+      auth: section(
+        'Access. Without tokens everyone may do everything, and the service listens on loopback only.',
+        {
+          tokens: {
+            type: 'array',
+            description: 'Create tokens with `weir token`.',
+            items: section(
+              'A token, known by its hash.',
+              {
+                name: { type: 'string', minLength: 1, description: 'Shown in the audit log.' },
+                role: { enum: [...roles] },
+                sha256: {
+                  type: 'string',
+                  pattern: '^[0-9a-f]{64}$',
+                  description: 'SHA-256 of the token, in hexadecimal.',
+                },
+              },
+              ['name', 'role', 'sha256'],
+            ),
+          },
+          anonymous: {
+            enum: ['none', 'read'],
+            default: 'none',
+            description: 'What a request without a token may do where tokens are configured.',
+          },
         },
-        anonymous: {
-          enum: ['none', 'read'],
-          default: 'none',
-          description: 'What a request without a token may do where tokens are configured.',
-        },
-      }),
+      ),
       store: section('Where samples and results are kept.', {
         path: { type: 'string', minLength: 1, default: '.weir/data', description: 'A directory.' },
-        retention: duration('Age at which samples go.', '15d'),
+        retention: duration('Age at which samples are removed.', '15d'),
         retentionSize: {
           type: 'string',
           pattern: sizePattern,
           description:
-            'Size at which the oldest samples are removed, such as "10GB". What waits for receivers of remoteWrite does not count. Without it size has no bound.',
+            'Size at which the oldest samples are removed, such as "10GB". The backlog of remoteWrite does not count. Default: no bound.',
         },
         backlogSize: {
           type: 'string',
           pattern: sizePattern,
           description:
-            'Size of what waits for receivers of remoteWrite, at which the oldest of it is dropped. It does not count towards retentionSize. Default: "1GB", or retentionSize where that is smaller.',
+            'Size of the backlog of remoteWrite at which its oldest samples are dropped. It does not count towards retentionSize. Default: "1GB", or retentionSize where that is smaller.',
         },
-        maxSeries: count('Series held at any one time; scrapes with more are refused.', 1_000_000),
+        maxSeries: count(
+          'The most series held at any one time; scrapes that exceed it are refused.',
+          1_000_000,
+        ),
       }),
       scrape: section('How targets are scraped.', {
         interval: duration('Time between two scrapes of a target.', '5s'),
-        timeout: duration('Time a target has to answer; not longer than the interval.', '4s'),
+        timeout: duration('Timeout of a scrape; at most the interval.', '4s'),
         maxBodyBytes: count('Size of an exposition, after decompression.', 16_777_216),
         maxSamples: count('Samples in an exposition.', 200_000),
         maxLabels: count('Labels of a series.', 64),
@@ -131,9 +141,9 @@ export const configSchema: object = {
       }),
       targets: {
         type: 'array',
-        description: 'What to scrape.',
+        description: 'Targets to scrape.',
         items: section(
-          'One address that answers with metrics.',
+          'A URL that serves metrics.',
           {
             job: { type: 'string', minLength: 1, description: 'The label `job`.' },
             url: { type: 'string', minLength: 1, description: 'Such as http://127.0.0.1:4041/metrics.' },
@@ -165,7 +175,7 @@ export const configSchema: object = {
                 url: { type: 'string', minLength: 1 },
                 headers,
                 interval: duration('Time between two requests.', '1m'),
-                allow: { ...allow('Where the targets that it names may be'), minItems: 1 },
+                allow: { ...allow('Addresses that its targets may have'), minItems: 1 },
                 maxTargets: count('Targets taken of one list.', 1_000),
               },
               ['job', 'url', 'allow'],
@@ -173,50 +183,57 @@ export const configSchema: object = {
           ],
         },
       },
-      registration: section('Targets that announce themselves with POST /targets.', {
-        allow: allow('Where they may be; without entries registration is off'),
+      registration: section('Registration of targets with POST /targets.', {
+        allow: allow('Addresses that registered targets may have; without entries registration is off'),
         maxTargets: count('Targets registered at any one time.', 200),
-        ttl: duration('How long a registration lasts that names no time.', '2m'),
-        maxTtl: duration('The longest that one may name.', '1h'),
+        ttl: duration('Lifetime of a registration that does not name one.', '2m'),
+        maxTtl: duration('The longest lifetime that a registration may name.', '1h'),
       }),
       push: section('Samples that are sent to the service.', {
         enabled: { type: 'boolean', default: true },
-        expiry: duration('How long what a short-lived job pushed is shown after its last push.', '5m'),
+        expiry: duration('How long the metrics of a short-lived job are kept after its last push.', '5m'),
       }),
       page: section('The web page.', {
         traceUrl: {
           type: 'string',
           minLength: 1,
-          description:
-            'Where a trace is shown, with {traceId} in place of its id. Exemplars then lead there.',
+          description: 'URL of a trace, with {traceId} for its id. Exemplars link to it.',
         },
       }),
       rules: section('Recording and alerting rules in Prometheus’ format.', {
         files: { type: 'array', items: { type: 'string', minLength: 1 }, description: 'YAML files.' },
         interval: duration('Evaluation interval of groups without one.', '1m'),
-        webhook: { type: 'string', minLength: 1, description: 'Takes alerts as Alertmanager’s webhooks do.' },
-        externalUrl: { type: 'string', minLength: 1, description: 'Where links in alerts lead.' },
+        webhook: {
+          type: 'string',
+          minLength: 1,
+          description: 'URL that receives alerts in the format of Alertmanager’s webhook.',
+        },
+        externalUrl: { type: 'string', minLength: 1, description: 'Base URL of links in alerts.' },
       }),
       remoteWrite: {
         type: 'array',
-        description: 'Prometheus-compatible receivers that get every sample too.',
+        description: 'Prometheus-compatible receivers that get a copy of every sample.',
         items: endpoint('A receiver.'),
       },
       backend: endpoint(
         'A Prometheus-compatible server that answers queries instead of the store. Parameters of its URL are sent with every query.',
       ),
-      load: section('What benchmarks may do.', {
-        enabled: { type: 'boolean', default: true, description: 'Off ends all load and starts none.' },
-        allow: allow('Hosts besides loopback that may be loaded'),
-        maxConnections: count('Connections of a scenario.', 1_000),
+      load: section('Limits of benchmarks.', {
+        enabled: {
+          type: 'boolean',
+          default: true,
+          description: '`false` ends running benchmarks and refuses new ones.',
+        },
+        allow: allow('Hosts besides loopback that benchmarks may load'),
+        maxConnections: count('The most connections of a scenario.', 1_000),
         maxDuration: duration(
-          'Duration of a scenario with its warm-up; a load process that takes 15 s longer is ended.',
+          'The longest duration of a scenario with its warm-up. A load process that takes 15 s longer is killed.',
           '15m',
         ),
       }),
       benchmarks: {
         type: 'array',
-        description: 'Benchmarks that can be run by name.',
+        description: 'Benchmarks by name.',
         items: section(
           'One scenario of @weir/bench.',
           {
@@ -225,18 +242,18 @@ export const configSchema: object = {
             schedule: {
               type: 'string',
               minLength: 1,
-              description: 'When to run by itself, as cron: "0 3 * * *".',
+              description: 'Schedule as a cron expression, such as "0 3 * * *".',
             },
             profile: section('Builds that a run with `profile` compares.', {
               start: {
                 type: 'string',
                 minLength: 1,
                 description:
-                  'Command that runs a build in its directory, on the port in PORT. Default: that of the scenario’s `start`.',
+                  'Command that runs a build in its directory, on the port in PORT. Default: the scenario’s `start`.',
               },
               base: { type: 'string', minLength: 1, default: '.', description: 'A directory or a commit.' },
               head: { type: 'string', minLength: 1, default: '.', description: 'A directory or a commit.' },
-              rounds: count('Duets of fresh processes.', 3),
+              rounds: count('Duets, each with fresh processes.', 3),
             }),
           },
           ['name', 'file'],

@@ -12,38 +12,41 @@ interface NotifiedGroup {
 }
 
 interface AlertNotifierOptions {
-  /** The file that keeps what the receiver was told. */
+  /** The file of the notified alerts. */
   readonly path: string;
   /** Unix milliseconds. */
   readonly now: () => number;
-  /** Sends one body to the receiver; rejects when it was not taken. */
+  /** Posts one body to the receiver; rejects when the receiver did not accept it. */
   readonly post: (url: URL, body: string, signal: AbortSignal) => Promise<void>;
   readonly onError: (message: string) => void;
-  /** Called with how many alerts a delivery carried. */
+  /** Called with the number of alerts of a notification. */
   readonly onNotified: (outcome: 'delivered' | 'failed', count: number) => void;
-  /** Where links in notifications lead. */
+  /** Base URL of links in notifications. */
   readonly externalUrl: () => string;
-  /** Waits before the next attempt [a timer]. */
+  /**
+   * Waits before the next attempt.
+   * @defaultValue a timer
+   */
   readonly pause?: (ms: number, signal: AbortSignal) => Promise<void>;
 }
 
-/** A firing alert is told again this often. */
+/** Interval at which a firing alert is sent again. */
 const repeatMs = 4 * 3_600_000;
 const longestPauseMs = 15_000;
-/** Alerts told of at any one time. */
+/** The most alerts that the receiver is kept informed of. */
 const maxAlerts = 10_000;
 
 interface GroupState extends NotifiedGroup {
   firing: ReadonlyMap<string, FiringAlert>;
   unknown: readonly string[];
-  /** Whether it was evaluated since the groups were taken over. */
+  /** Whether the group was evaluated since the last `update`. */
   isReported: boolean;
 }
 
 /**
- * Keeps the receiver of alerts informed: it compares what fires with what the receiver was told and delivers the difference. What
- * cannot be delivered is tried again until it can, or until there is nothing to tell any more: an alert that begins and ends while
- * the receiver is away is not told, as in Alertmanager. What was told outlives a restart.
+ * Keeps the receiver of alerts informed: compares the firing alerts with the notified ones and sends the difference. A failed
+ * notification is retried until it is delivered or obsolete: an alert that begins and ends while the receiver is away is not sent,
+ * as in Alertmanager. The notified alerts survive a restart.
  */
 export class AlertNotifier {
   readonly #options: AlertNotifierOptions;
@@ -64,15 +67,16 @@ export class AlertNotifier {
     this.#notified = new NotifiedAlerts(options.path, options.onError);
   }
 
-  /** Alerts that the receiver has yet to be told of. */
+  /** Alerts whose notification is due. */
   get pending(): number {
     return this.#due().length;
   }
 
   /**
-   * Takes other groups or another receiver over. Alerts of rules that are gone are resolved. Another receiver is told of everything
-   * that fires, and the one before it of nothing more.
-   * @param graceMs How long after a start targets need to be read again. An alert told before the start is not resolved earlier.
+   * Replaces the groups and the receiver. Alerts of removed rules are resolved. A new receiver gets every firing alert; the previous
+   * one gets nothing more.
+   * @param graceMs How long after the start all targets have been scraped again. Alerts notified before the start are not resolved
+   * earlier.
    */
   async update(groups: readonly NotifiedGroup[], webhook: URL | undefined, graceMs: number): Promise<void> {
     await this.stop();
@@ -87,7 +91,7 @@ export class AlertNotifier {
     this.#deliver();
   }
 
-  /** What the evaluation of a group found, which replaces what it found before. */
+  /** Replaces the alerts of a group by those of its latest evaluation. */
   report(key: string, { firing, unknown }: GroupAlerts): void {
     const group = this.#groups.get(key);
     if (group === undefined) return;
@@ -97,7 +101,7 @@ export class AlertNotifier {
     this.#deliver();
   }
 
-  /** Ends a delivery under way; what it carried stays due. */
+  /** Aborts a delivery under way; its alerts stay due. */
   async stop(): Promise<void> {
     this.#abort.abort();
     await this.#delivery;
@@ -120,7 +124,7 @@ export class AlertNotifier {
       for (const name of names) failure = (await this.#deliverName(name, signal)) ?? failure;
       if (signal.aborted) return;
       if (failure !== undefined && failure !== reported)
-        this.#options.onError(`alert webhook: ${failure} What was not delivered is tried again.`);
+        this.#options.onError(`alert webhook: ${failure} The service retries it.`);
       reported = failure;
       if (failure === undefined) continue;
       pauseMs = Math.min(longestPauseMs, Math.max(1_000, pauseMs * 2));
@@ -170,7 +174,7 @@ export class AlertNotifier {
     return due;
   }
 
-  // It does not fire. That is an end once its rules are evaluated, after a restart on samples no older than that, or gone.
+  // For an alert that does not fire. It is over once its rules were evaluated, after a restart with fresh samples, or were removed.
   #isOver({ labels: { alertname = '' }, notifiedMs }: NotifiedAlert, nowMs: number): boolean {
     const groups = [...this.#groups.values()].filter(({ alerts }) => alerts.includes(alertname));
     if (groups.some(({ isReported }) => !isReported)) return false;
@@ -181,12 +185,12 @@ export class AlertNotifier {
 
   #reportFull(left: number): void {
     if (left > 0 && !this.#isFull)
-      this.#options.onError(`${left} alerts are not told of: ${maxAlerts} others fire.`);
+      this.#options.onError(`${left} alerts are not sent: ${maxAlerts} others fire.`);
     this.#isFull = left > 0;
   }
 }
 
-/** An alert as a notification carries it. */
+/** An alert in a notification. */
 interface AlertNotice {
   readonly status: 'firing' | 'resolved';
   readonly labels: Readonly<Record<string, string>>;
@@ -196,7 +200,7 @@ interface AlertNotice {
   readonly query: string;
 }
 
-/** Alertmanager's webhook body, version 4, of alerts that share their name. */
+/** The body of Alertmanager's webhook, version 4, for alerts of one name. */
 function webhookBody(alertname: string, alerts: readonly AlertNotice[], externalUrl: string): object {
   return {
     version: '4',
@@ -227,7 +231,7 @@ function common(all: readonly Readonly<Record<string, string>>[]): Record<string
   );
 }
 
-// Equal for equal labels; 16 hexadecimal digits like Alertmanager's, from another hash.
+// Equal for equal labels. 16 hexadecimal digits as in Alertmanager, from another hash.
 function fingerprint(labels: Readonly<Record<string, string>>): string {
   const text = JSON.stringify(Object.entries(labels).sort());
   return createHash('sha256').update(text).digest('hex').slice(0, 16);

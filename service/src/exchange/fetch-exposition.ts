@@ -7,7 +7,7 @@ import type { GuardedClient } from '../network/guarded-client.ts';
 
 interface FetchOptions {
   readonly timeoutMs: number;
-  /** Bound on the body after decompression. */
+  /** The most bytes of the body after decompression. */
   readonly maxBodyBytes: number;
   readonly client: GuardedClient;
   readonly allow?: AllowList;
@@ -23,7 +23,7 @@ const accept =
   'application/openmetrics-text;version=1.0.0;q=0.6,text/plain;version=0.0.4;q=0.5,text/plain;q=0.2,*/*;q=0.1';
 
 /**
- * One GET of a target's metrics. Redirects are not followed: a target is the address its configuration names.
+ * Fetches a target's metrics by one GET. Redirects are not followed.
  * @throws ServiceError `ERR_WEIR_SERVICE_SCRAPE` with the reason as one line.
  */
 export async function fetchExposition(url: URL, options: FetchOptions): Promise<Exposition> {
@@ -80,7 +80,7 @@ async function readBody(stream: Readable, maxBytes: number): Promise<Uint8Array>
     }
     parts.push(part);
   }
-  // Own memory, so that it can move to the store's thread.
+  // A copy with its own memory, which can be transferred to the store's thread.
   const body = new Uint8Array(total);
   let at = 0;
   for (const part of parts) {

@@ -11,8 +11,8 @@ export interface NotifiedAlert extends FiringAlert {
 }
 
 /**
- * What the receiver of alerts believes to fire, in a file, so that a restarted service still tells it of an end. The file names the
- * receiver by a hash: its URL may hold a secret.
+ * The alerts that the receiver knows to fire, kept in a file, so that a restarted service still sends their resolution. The file
+ * identifies the receiver by a hash, because its URL may hold a secret.
  */
 export class NotifiedAlerts {
   readonly #path: string;
@@ -25,7 +25,7 @@ export class NotifiedAlerts {
     this.#onError = onError;
   }
 
-  /** Another receiver has been told nothing yet, unless it is the one of the file. */
+  /** Sets the receiver. Only the receiver named in the file knows alerts already; any other starts with none. */
   setReceiver(url: URL | undefined): void {
     const receiver = url === undefined ? '' : createHash('sha256').update(url.href).digest('hex');
     if (receiver === this.#receiver) return;
@@ -49,17 +49,17 @@ export class NotifiedAlerts {
     return [...this.#alerts.values()];
   }
 
-  /** Kept with the next `save`. */
+  /** Adds an alert; the next `save` writes it. */
   put(alert: NotifiedAlert): void {
     this.#alerts.set(alert.id, alert);
   }
 
-  /** Gone with the next `save`. */
+  /** Removes an alert; the next `save` writes that. */
   delete(id: string): void {
     this.#alerts.delete(id);
   }
 
-  // What a crash or a full disk loses of it is told once more, or not as resolved.
+  // If a crash or a full disk loses a save, an alert is notified again or its resolution is not sent.
   save(): void {
     try {
       mkdirSync(dirname(this.#path), { recursive: true });
@@ -67,7 +67,7 @@ export class NotifiedAlerts {
       writeFileSync(`${this.#path}.new`, content, { mode: 0o600 });
       renameSync(`${this.#path}.new`, this.#path);
     } catch (thrown) {
-      this.#onError(`what alerts were told cannot be written: ${messageOf(thrown)}`);
+      this.#onError(`the notified alerts cannot be written: ${messageOf(thrown)}`);
     }
   }
 
@@ -78,7 +78,7 @@ export class NotifiedAlerts {
       return content.alerts.filter(isNotifiedAlert);
     } catch (thrown) {
       if ((thrown as NodeJS.ErrnoException).code !== 'ENOENT')
-        this.#onError('what alerts were told cannot be read; alerts that fire are told again');
+        this.#onError('the notified alerts cannot be read; firing alerts are sent again');
       return [];
     }
   }

@@ -3,7 +3,7 @@ import { messageOf, ServiceError } from '../errors.ts';
 import type { ScrapeOutcome } from '../ingest/scrape-ingester.ts';
 import type { EngineClient } from '../threads/engine-client.ts';
 
-/** What one short-lived job pushed last. */
+/** The last push of one short-lived job. */
 interface PushedJob {
   readonly labels: Readonly<Record<string, string>>;
   readonly body: Uint8Array;
@@ -21,8 +21,8 @@ interface PushedJobsOptions {
 const maxJobs = 1_000;
 
 /**
- * Shows what jobs too short to be scraped have pushed: the last push of each is sampled at every scrape interval until it
- * expires, then ends with stale markers. A push replaces the one before it.
+ * Keeps the metrics of jobs that are too short to be scraped. The last push of each is written again at every scrape interval until
+ * it expires; then its series end with stale markers. A push replaces the one before.
  */
 export class PushedJobs {
   readonly #options: PushedJobsOptions;
@@ -36,15 +36,15 @@ export class PushedJobs {
     this.#options = Object.freeze({ ...options });
   }
 
-  /** Pushes shown now, for the list of targets. */
+  /** Jobs whose last push has not expired. */
   get size(): number {
     return this.#jobs.size;
   }
 
   /**
-   * Resolves with the samples taken; they are durable then.
-   * @throws ServiceError `ERR_WEIR_SERVICE_PUSH` with what is wrong with the body, or why the store refuses a sample's time;
-   * nothing of it is kept then.
+   * Resolves with the number of samples once they are durable.
+   * @throws ServiceError `ERR_WEIR_SERVICE_PUSH` when the body is malformed or the store refuses the time of a sample. Then nothing
+   * of the push is stored.
    */
   async push(
     job: string,
@@ -57,7 +57,7 @@ export class PushedJobs {
     if (!this.#jobs.has(key) && this.#jobs.size >= maxJobs) {
       throw new ServiceError(
         'ERR_WEIR_SERVICE_PUSH',
-        `${maxJobs} jobs are shown already. Wait for some to expire.`,
+        `${maxJobs} pushed jobs are kept already. Wait for some to expire.`,
       );
     }
     const expiresMs = this.#options.now() + this.#options.settings().expiryMs;
@@ -69,7 +69,7 @@ export class PushedJobs {
     return samples;
   }
 
-  /** Ends a job's series now. Returns whether there were any. */
+  /** Ends a job's series now. Returns whether the job was kept. */
   async delete(job: string, instance: string): Promise<boolean> {
     const labels = { job, instance };
     const key = keyOf(labels);
@@ -83,7 +83,7 @@ export class PushedJobs {
     this.#jobs.clear();
   }
 
-  /** Now, later than every time before: two pushes of one millisecond are two samples. A clock set back is followed. */
+  /** Now, but later than the last call: two pushes within a millisecond are two samples. Follows a clock that was set back by a second or more. */
   #timeMs(): number {
     const nowMs = this.#options.now();
     const isNear = this.#lastMs >= nowMs && this.#lastMs - nowMs < 1_000;
@@ -121,7 +121,7 @@ export class PushedJobs {
       labels,
       timeMs: this.#timeMs(),
       elapsedMs: 0,
-      // The body moves to the store's thread and is wanted again.
+      // A copy, because the body is transferred to the store's thread and needed again.
       body: body.slice(),
       ...(contentType === undefined ? {} : { contentType }),
       limits: this.#options.settings().scrape,

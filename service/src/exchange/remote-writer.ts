@@ -10,30 +10,33 @@ interface RemoteWriterOptions {
   readonly engine: EngineClient;
   readonly client: GuardedClient;
   readonly onError: (message: string) => void;
-  /** Called with how many samples a receiver took or refused for good, or were dropped unsent. */
+  /** Called with the number of samples that a receiver took, that it refused permanently, or that were dropped unsent. */
   readonly onSamples: (outcome: 'sent' | 'refused' | 'dropped', count: number) => void;
-  /** Pause between two looks at an empty queue [1,000]. */
+  /**
+   * Milliseconds between two checks of an empty backlog.
+   * @defaultValue 1,000
+   */
   readonly idleMs?: number;
 }
 
 const longestPauseMs = 30_000;
-/** Size of a request before compression: what a proxy of default settings lets through (nginx: 1 MiB), compressible or not. */
+/** Size of a request before compression. Below the default limit of proxies (nginx: 1 MiB) even when nothing compresses. */
 const largestRequestBytes = 800_000;
-/** A receiver that finds a request of this size too large is not asked to take smaller ones. */
+/** Requests up to this size are not split further when a receiver finds them too large. */
 const smallestRequestBytes = 16_384;
 
-/** Where the sending to one receiver stands. */
+/** State of the delivery to one receiver. */
 interface Sending {
-  /** Bounds requests before compression; halved when the receiver finds one too large, and grown again as it takes them. */
+  /** Size of requests before compression: halved when a request is too large for the receiver, raised by 5 % with each one it takes. */
   maxBytes: number;
-  /** Samples that the receiver has of the oldest batch that it lacks. */
+  /** Samples of the oldest unconfirmed batch that the receiver has already. */
   skip: number;
 }
 
 /**
- * Sends every sample to receivers of Prometheus' remote write 1.0 (snappy over protobuf). The queue is durable: after a
- * restart or an outage sending goes on where it stopped, in requests of bounded size. A request that is too large for the receiver
- * (413) is split. What a receiver refuses for good (any other 4xx but 429) is dropped, counted and reported.
+ * Sends every sample to the receivers by Prometheus' remote write 1.0 (snappy over protobuf). The backlog is durable: after a restart
+ * or an outage, delivery continues where it stopped, in requests of bounded size. A request that is too large for the receiver (413) is
+ * split. Samples that a receiver refuses permanently (any other 4xx but 429) are dropped, counted and reported.
  */
 export class RemoteWriter {
   readonly #options: RemoteWriterOptions;
@@ -76,7 +79,7 @@ export class RemoteWriter {
     }
   }
 
-  /** Whether there was something to send. */
+  /** Sends one request. Resolves with whether the backlog had anything for the receiver. */
   async #sendNext({ url, headers }: EndpointConfig, sending: Sending, signal: AbortSignal): Promise<boolean> {
     const { engine, client, onError, onSamples } = this.#options;
     const receiver = url.href;
@@ -84,7 +87,7 @@ export class RemoteWriter {
     const next = await engine.call('nextOutgoing', { receiver, maxBytes, skip });
     const more = next.dropped - this.#dropped;
     this.#dropped = next.dropped;
-    this.#reportLoss(more, 'what waits has exceeded `store.backlogSize`.');
+    this.#reportLoss(more, 'the backlog exceeded `store.backlogSize`.');
     const { data, samples } = next;
     if (samples > 0)
       try {

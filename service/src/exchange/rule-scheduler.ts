@@ -9,11 +9,11 @@ interface RuleSchedulerOptions {
   readonly now: () => number;
   readonly notifier: AlertNotifier;
   readonly onError: (message: string) => void;
-  /** Where links in templates lead. */
+  /** Base URL of links in templates. */
   readonly externalUrl: () => string;
 }
 
-/** Evaluates rule groups on their intervals and tells the notifier what fires. */
+/** Evaluates rule groups at their intervals and reports their alerts to the notifier. */
 export class RuleScheduler {
   readonly #options: RuleSchedulerOptions;
   #loops: IntervalLoop[] = [];
@@ -22,7 +22,10 @@ export class RuleScheduler {
     this.#options = Object.freeze({ ...options });
   }
 
-  /** @param graceMs How long after a start targets need to be read again. */
+  /**
+   * Replaces the rule groups and the webhook.
+   * @param graceMs How long after the start all targets have been scraped again.
+   */
   async update(groups: readonly RuleGroup[], webhook: URL | undefined, graceMs: number): Promise<void> {
     await Promise.all(this.#loops.map((loop) => loop.stop()));
     const { engine, now, notifier, externalUrl } = this.#options;

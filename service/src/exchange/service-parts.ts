@@ -9,7 +9,7 @@ import type { TargetPool } from './target-pool.ts';
 import type { TargetRegistry } from './target-registry.ts';
 
 interface ServicePartsOptions {
-  /** The service's own, under which it scrapes itself. */
+  /** The service's own URL, the instance under which it scrapes itself. */
   readonly url: string;
   readonly targets: TargetPool;
   readonly runner: BenchmarkRunner;
@@ -21,7 +21,7 @@ interface ServicePartsOptions {
   readonly onError: (message: string) => void;
 }
 
-/** What runs by configuration and changes with it. */
+/** The parts that a reload of the configuration changes: scraping, discovery, rules, remote write and benchmarks. */
 export class ServiceParts {
   readonly #options: ServicePartsOptions;
   #files: FileDiscovery | undefined;
@@ -34,10 +34,10 @@ export class ServiceParts {
     this.#options = Object.freeze({ ...options });
   }
 
-  /** Brings every part in line with a configuration; what is unchanged goes on undisturbed. */
+  /** Applies a configuration to every part. Unchanged targets and rules continue without a gap. */
   async update(config: Config): Promise<void> {
     const { runner, rules, writer, client, onError } = this.#options;
-    // First the readers of samples, then their sources: no sample is to pass a receiver by.
+    // Receivers of samples first, then their sources, so that no receiver misses a sample.
     await writer.update(config.remoteWrite);
     await rules.update(config.rules.groups, config.rules.webhook, config.scrape.intervalMs);
     const isKept = JSON.stringify(config.httpDiscovery) === JSON.stringify(this.#config?.httpDiscovery);
@@ -71,12 +71,12 @@ export class ServiceParts {
     await Promise.all([this.#options.rules.stop(), this.#options.writer.stop()]);
   }
 
-  /** Scrapes what the configuration, the watched directories, the asked lists and the registrations name by now. */
+  /** Scrapes the current targets of the configuration, of file and HTTP discovery, and of registrations. */
   updateTargets(): void {
     if (this.#config === undefined) return;
     const { metrics, url, registry } = this.#options;
     const { scrape, targets, registration } = this.#config;
-    // Read in-process: the results of benchmarks belong into the store whatever the configuration names.
+    // Read in-process, so that results of benchmarks are stored whatever targets the configuration names.
     const own: TargetConfig = { job: 'weir', url: new URL('/metrics', url), labels: {} };
     const registered = registration.allow.isEmpty ? [] : registry.targets(registration.allow);
     const all = distinct([own, ...targets, ...this.#inFiles, ...this.#inLists, ...registered]);
@@ -94,7 +94,7 @@ export class ServiceParts {
   }
 }
 
-// Targets of one job, instance and labels would write the same series: the first has them, the configuration's before others.
+// Targets with equal job, instance and labels would write the same series. The first one is kept: the configuration's before others.
 function distinct(targets: readonly TargetConfig[]): TargetConfig[] {
   const found = new Map<string, TargetConfig>();
   for (const target of targets) {

@@ -10,18 +10,21 @@ import { type GuardedClient, hostOf } from '../network/guarded-client.ts';
 
 interface FileDiscoveryOptions {
   readonly directories: readonly DiscoveryConfig[];
-  /** Called with all targets, first at once and then after every change of them. */
+  /** Called with all targets: at once, and after every change. */
   readonly onTargets: (targets: readonly TargetConfig[]) => void;
   readonly onError: (message: string) => void;
-  /** How often the directories are read even if no change is told: some file systems tell none [30,000]. */
+  /**
+   * Milliseconds between two reads without a change event, which some file systems do not send.
+   * @defaultValue 30,000
+   */
   readonly pollMs?: number;
 }
 
 const settleMs = 50;
 
 /**
- * Watches directories of target lists in the format of Prometheus' `file_sd`: files `*.json`, `*.yml`, `*.yaml` holding
- * `[{ "targets": ["host:port"], "labels": {} }]`. A file that cannot be read keeps the targets it had.
+ * Watches directories of target lists in the format of Prometheus' `file_sd`: files `*.json`, `*.yml`, `*.yaml` with
+ * `[{ "targets": ["host:port"], "labels": {} }]`. While a file cannot be read, its last targets are kept.
  */
 export class FileDiscovery {
   readonly #options: FileDiscoveryOptions;
@@ -48,7 +51,7 @@ export class FileDiscovery {
   #watch(directory: string): void {
     try {
       const watcher = watch(directory, () => {
-        // A file is often written in several steps.
+        // Programs often write a file in several steps.
         clearTimeout(this.#settle);
         this.#settle = setTimeout(() => this.#read(), settleMs).unref();
       });
@@ -91,7 +94,7 @@ export class FileDiscovery {
   }
 }
 
-/** The targets of one file. What is wrong goes to `mistakes`, a line each. */
+/** The targets of one file. Adds a line to `mistakes` for each error. */
 function readTargetFile(path: string, discovery: DiscoveryConfig, mistakes: string[]): TargetConfig[] {
   let content: unknown;
   try {
@@ -107,7 +110,7 @@ function readTargetFile(path: string, discovery: DiscoveryConfig, mistakes: stri
 interface HttpDiscoveryOptions {
   readonly lists: readonly HttpDiscoveryConfig[];
   readonly client: GuardedClient;
-  /** Called with all targets after every change of them. */
+  /** Called with all targets after every change. */
   readonly onTargets: (targets: readonly TargetConfig[]) => void;
   readonly onError: (message: string) => void;
 }
@@ -116,8 +119,8 @@ const timeoutMs = 10_000;
 const maxBodyBytes = 4_194_304;
 
 /**
- * Asks URLs for target lists in the format of Prometheus' `http_sd`. A list that cannot be read keeps the targets it named
- * before. What it names is scraped only where its `allow` permits; that is checked again at every connection.
+ * Fetches target lists from URLs, in the format of Prometheus' `http_sd`. While a list cannot be read, its last targets are kept. Its
+ * targets are scraped only where its `allow` permits; that is checked again at every connection.
  */
 export class HttpDiscovery {
   readonly #options: HttpDiscoveryOptions;
@@ -180,11 +183,11 @@ export class HttpDiscovery {
     }
     const content: unknown = JSON.parse(Buffer.concat(parts).toString('utf8'));
     const found = readTargetGroups(content, { job: list.job, scheme: 'http', path: '/metrics' }, mistakes);
-    if (!Array.isArray(content)) throw failure('answered no list');
+    if (!Array.isArray(content)) throw failure('answered something that is not a list');
     return found;
   }
 
-  // An outage of hours is one line.
+  // Repeated failures with the same reason are logged once.
   #report(at: number, list: HttpDiscoveryConfig, mistakes: readonly string[]): void {
     const text = mistakes.join('; ');
     if (text !== '' && text !== this.#reported.get(at))
@@ -199,10 +202,10 @@ function bounded(
   mistakes: string[],
 ): TargetConfig[] {
   if (found.length > maxTargets)
-    mistakes.push(`${found.length} targets, of which the first ${maxTargets} are taken (\`maxTargets\`)`);
+    mistakes.push(`${found.length} targets, of which the first ${maxTargets} are scraped (\`maxTargets\`)`);
   return found.slice(0, maxTargets).flatMap((target) => {
     const { host, port } = hostOf(target.url);
-    // A name's addresses are judged when it is connected to.
+    // Addresses behind a name are checked at each connection.
     if (isIP(host) !== 0 && (isForbidden(host) || !allow.allows(host, port, host))) {
       mistakes.push(`${target.url.host} is not in \`allow\``);
       return [];
@@ -223,9 +226,9 @@ interface TargetGroupDefaults {
 }
 
 /**
- * The targets of a list as Prometheus' `file_sd` and `http_sd` have it: `[{ "targets": ["host:port"], "labels": {} }]`, where
- * the labels `job`, `__scheme__` and `__metrics_path__` win over the defaults and other labels in `__` go. What is wrong goes
- * to `mistakes`, a line each.
+ * The targets of a list in the format of Prometheus' `file_sd` and `http_sd`: `[{ "targets": ["host:port"], "labels": {} }]`. The
+ * labels `job`, `__scheme__` and `__metrics_path__` win over the defaults; other labels that begin with `__` are dropped. Adds a line
+ * to `mistakes` for each error.
  */
 export function readTargetGroups(
   content: unknown,
@@ -248,7 +251,7 @@ export function readTargetGroups(
     const all = new Map(given);
     const wrong = given.find(([name]) => !/^[a-zA-Z_][a-zA-Z0-9_]*$/.test(name));
     if (wrong !== undefined) {
-      mistakes.push(`[${at}].labels: ${JSON.stringify(wrong[0])} is no label name.`);
+      mistakes.push(`[${at}].labels: ${JSON.stringify(wrong[0])} is not a label name.`);
       return [];
     }
     const labels = Object.fromEntries(given.filter(([name]) => !name.startsWith('__') && name !== 'job'));

@@ -11,7 +11,7 @@ interface TargetState {
   readonly url: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly health: 'unknown' | 'up' | 'down';
-  /** Why the target is down, or why samples of it were refused while it is up; else ''. */
+  /** Why the target is down, or why its samples were refused; '' when neither. */
   readonly lastError: string;
   readonly lastScrapeMs: number | undefined;
   readonly lastDurationMs: number;
@@ -22,7 +22,7 @@ interface TargetPoolOptions {
   readonly engine: EngineClient;
   readonly client: GuardedClient;
   readonly now: () => number;
-  /** Called when the store refused a scrape, or begins to refuse samples of a target. */
+  /** Called when the store refuses a scrape, and for the first of several refusals of a target's samples. */
   readonly onError: (message: string) => void;
 }
 
@@ -44,7 +44,7 @@ const fresh: Entry['state'] = {
   samples: 0,
 };
 
-/** All targets with a loop each. `update` starts and stops loops so that they match a configuration. */
+/** Scrapes all targets, each by its own loop. `update` starts and stops loops to match the configuration. */
 export class TargetPool {
   readonly #options: TargetPoolOptions;
   readonly #entries = new Map<string, Entry>();
@@ -65,7 +65,7 @@ export class TargetPool {
   }
 
   /**
-   * Targets that stay keep their loop; those that go get stale markers.
+   * Replaces the targets. Unchanged targets keep their loop; series of removed targets end with stale markers.
    * @param own A target read within this process.
    */
   update(
@@ -73,7 +73,7 @@ export class TargetPool {
     targets: readonly TargetConfig[],
     own?: { readonly target: TargetConfig; readonly read: () => Promise<Exposition> },
   ): void {
-    // Changed scrape settings are new loops.
+    // Changed scrape settings restart every loop.
     const generation = JSON.stringify(scrape);
     const wanted = new Map(targets.map((target) => [keyOf(target), target]));
     if (own !== undefined) wanted.set(keyOf(own.target), own.target);
@@ -87,7 +87,7 @@ export class TargetPool {
     for (const [key, target] of wanted) {
       const known = this.#entries.get(key);
       if (known !== undefined) {
-        // Where it may be can change without it.
+        // Its allow-list may have changed.
         known.target = target;
         continue;
       }
@@ -172,7 +172,7 @@ export class TargetPool {
     };
   }
 
-  // A full disk refuses every scrape; one line tells it.
+  // A full disk refuses every scrape; it is logged once.
   #reportOnce(message: string): void {
     if (message !== this.#reported) this.#options.onError(message);
     this.#reported = message;

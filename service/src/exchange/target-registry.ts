@@ -17,16 +17,16 @@ export interface Registration {
 }
 
 interface TargetRegistryOptions {
-  /** A JSON file, replaced as a whole with every change: the fleet is still known after a restart. */
+  /** A JSON file, replaced as a whole with every change, so that registrations survive a restart. */
   readonly path: string;
   readonly now: () => number;
-  /** Called after every change of the targets, not for renewals. */
+  /** Called after every change of the targets, but not after renewals. */
   readonly onChange: () => void;
-  /** Called when the file can be neither read nor written. */
+  /** Called when the file cannot be read or written. */
   readonly onError: (message: string) => void;
 }
 
-/** Targets that announce themselves over HTTP and go when they stop repeating it. Who may do so is decided before. */
+/** Targets that register themselves over HTTP and expire unless they renew. The caller checks who may register. */
 export class TargetRegistry {
   readonly #options: TargetRegistryOptions;
   readonly #entries = new Map<string, Registration>();
@@ -50,12 +50,12 @@ export class TargetRegistry {
     return this.#entries.get(id);
   }
 
-  /** The targets to scrape. Each may be only where `allow` permits, whatever was allowed when it registered. */
+  /** The targets to scrape, restricted to the current `allow`, whatever was allowed at registration. */
   targets(allow: AllowList): TargetConfig[] {
     return this.list().map(({ job, url, labels }) => ({ job, url: new URL(url), labels, allow }));
   }
 
-  /** Adds or renews. Equal job, URL and labels are one registration. */
+  /** Adds or renews a registration, which is identified by job, URL and labels. */
   put(target: TargetConfig, ttlMs: number, caller: string): { entry: Registration; isNew: boolean } {
     const id = registrationId(target);
     const known = this.#entries.get(id);
@@ -95,7 +95,7 @@ export class TargetRegistry {
     clearTimeout(this.#timer);
   }
 
-  /** Drops what is over and waits for the next to be. */
+  /** Drops expired registrations and sets the timer for the next expiry. */
   #expire(): void {
     clearTimeout(this.#timer);
     const nowMs = this.#options.now();
@@ -123,7 +123,7 @@ export class TargetRegistry {
     }
   }
 
-  // A renewal that a crash or a full disk loses is made up by the next: targets repeat themselves.
+  // If a crash or a full disk loses a renewal, the target's next renewal repairs that.
   #save(): void {
     const { path, onError } = this.#options;
     try {

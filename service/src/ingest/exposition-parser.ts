@@ -2,11 +2,11 @@ import { TextDecoder } from 'node:util';
 import { messageOf, ServiceError } from '../errors.ts';
 import { bracesEnd, LineError, seriesEnd } from './series-text.ts';
 
-/** Where the parser's findings go. `seriesText` is raw: a caller that saw it before need not parse its labels again. */
+/** Receives what the parser reads. `seriesText` is raw: a caller that knows the text does not have to parse its labels again. */
 interface ExpositionHandler {
   /** `timeMs` is `undefined` for a sample without a timestamp. */
   sample(seriesText: string, value: number, timeMs: number | undefined): void;
-  /** The series' text that most likely comes next, with labels: a line that begins with it is not searched for its end. */
+  /** The series text that most likely comes next. When a line begins with it, the parser does not search for the text's end. */
   expected?(): string | undefined;
   /** Follows the sample it belongs to. */
   exemplar?(labelsText: string, value: number, timeMs: number | undefined): void;
@@ -15,7 +15,7 @@ interface ExpositionHandler {
 
 export type ExpositionFormat = 'text' | 'openmetrics';
 
-/** By the content type of an answer; anything that is not OpenMetrics is read as the text format. */
+/** The format for a content type. Anything but OpenMetrics is read as the text format. */
 export function expositionFormat(contentType: string | undefined): ExpositionFormat {
   return contentType?.trimStart().startsWith('application/openmetrics-text') ? 'openmetrics' : 'text';
 }
@@ -23,8 +23,8 @@ export function expositionFormat(contentType: string | undefined): ExpositionFor
 const maxLineLength = 1_048_576;
 
 /**
- * Reads the Prometheus text format 0.0.4 and OpenMetrics 1.0 from chunks cut anywhere. Memory is bounded by the longest
- * line.
+ * Parses the Prometheus text format 0.0.4 and OpenMetrics 1.0, in pieces that may end anywhere. Memory is bounded by the longest
+ * line, 1,048,576 characters at most.
  */
 export class ExpositionParser {
   readonly #format: ExpositionFormat;
@@ -127,7 +127,7 @@ export class ExpositionParser {
 
   #series(line: string): string {
     const expected = this.#handler.expected?.();
-    // A bare name may be followed by labels that it had not before.
+    // A text without labels may be followed by new ones.
     const isExpected = expected?.endsWith('}') === true && line.slice(0, expected.length) === expected;
     return isExpected ? expected : line.slice(0, seriesEnd(line));
   }

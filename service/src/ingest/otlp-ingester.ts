@@ -19,15 +19,15 @@ export interface OtlpOutcome {
   readonly rejected: number;
   /** Why points were rejected, or ''. */
   readonly message: string;
-  /** The first of those that the samples belong to. */
+  /** The first five jobs of the samples. */
   readonly jobs: readonly string[];
 }
 
 const maxJobs = 5;
 
 /**
- * Writes one export request in one transaction, without the samples of series that the service writes itself.
- * @throws ServiceError `ERR_WEIR_SERVICE_PUSH` when the body is no export request, `ERR_WEIR_SERVICE_STORE_FULL`
+ * Writes one export request in one transaction. Samples of series that the service writes itself are rejected.
+ * @throws ServiceError `ERR_WEIR_SERVICE_PUSH` when the body is not an export request, `ERR_WEIR_SERVICE_STORE_FULL`
  */
 export function ingestOtlp(
   store: MetricStore,
@@ -45,16 +45,16 @@ export function ingestOtlp(
   let rejected = rejectedPoints;
   const jobs = new Set<string>();
   let last: OtlpSample['labels'] | undefined;
-  let taken: string | undefined;
+  let owner: string | undefined;
   for (const sample of samples) {
     const { job, instance } = sample.labels;
-    // Samples of one resource follow each other.
+    // Samples of one resource are adjacent.
     if (last === undefined || job !== last.job || instance !== last.instance) {
       if (jobs.size < maxJobs) jobs.add(job ?? '');
-      taken = owned.refusalOfTarget(job, instance);
+      owner = owned.refusalOfTarget(job, instance);
       last = sample.labels;
     }
-    const refusal = taken ?? owned.refusalOfMetric(sample.name);
+    const refusal = owner ?? owned.refusalOfMetric(sample.name);
     if (refusal !== undefined) {
       rejected++;
       refused.add(refusal);
@@ -94,7 +94,7 @@ function addSample(
   if (series === undefined)
     throw new ServiceError(
       'ERR_WEIR_SERVICE_PUSH',
-      'the store holds as many series as it may (`store.maxSeries`)',
+      'the store is at its limit of series (`store.maxSeries`)',
     );
   if (sample.value === undefined) batch.addStale(series, sample.timeMs);
   else batch.add(series, sample.timeMs, sample.value);

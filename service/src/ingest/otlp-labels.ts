@@ -3,14 +3,14 @@ import { ServiceError } from '../errors.ts';
 /** A message of OTLP, in the shape of its JSON encoding. */
 export type Shape = Readonly<Record<string, unknown>>;
 
-/** Lists and maps within each other; the reader of protobuf takes as many. */
+/** Levels of nested lists and maps; the protobuf reader allows as many. */
 const maxNesting = 28;
 
 /**
- * The attributes as labels of Prometheus. Keys that become the same label are joined with `;`, as the specification of
- * OpenTelemetry asks. `job` and `instance` come from the resource alone: attributes of these names become `exported_job` and
- * `exported_instance`, as those of a scrape do.
- * @param prefix Stands before each key [''].
+ * The attributes as Prometheus labels. Values of keys that map to the same label are joined with `;`, as OpenTelemetry specifies.
+ * Attributes named `job` and `instance` become `exported_job` and `exported_instance`, as in a scrape: the resource alone sets
+ * those labels.
+ * @param prefix Prepended to each key; empty by default.
  * @throws ServiceError `ERR_WEIR_SERVICE_PUSH` when a value is nested deeper than 28 levels.
  */
 export function attributeLabels(attributes: unknown, prefix = ''): Record<string, string> {
@@ -48,7 +48,7 @@ export function attributeText(value: unknown): string {
   return isGiven(scalar) ? String(scalar) : '';
 }
 
-// Written in one pass: text within text of each level would double its escapes at each.
+// One pass over all levels: encoding level by level would double the escapes at each.
 function json(value: unknown, depth: number): string {
   if (depth > maxNesting)
     throw new ServiceError(
@@ -68,7 +68,7 @@ function json(value: unknown, depth: number): string {
     const sorted = [...members].sort(([a], [b]) => (a < b ? -1 : 1));
     return `{${sorted.map(([key, member]) => `${JSON.stringify(key)}:${member}`).join(',')}}`;
   }
-  // JSON's encoding carries 64-bit numbers as strings.
+  // The JSON encoding carries 64-bit integers as strings.
   if (/^-?\d{1,20}$/.test(String(intValue))) return String(intValue);
   const scalar = scalarOf(shape(value));
   if (typeof scalar === 'boolean' || (typeof scalar === 'number' && Number.isFinite(scalar)))
@@ -100,7 +100,7 @@ export function text(value: unknown): string {
   return typeof value === 'string' ? value : '';
 }
 
-// Names as the OpenTelemetry specification maps them ("Prometheus and OpenMetrics Compatibility").
+// The mapping of names by the OpenTelemetry specification, "Prometheus and OpenMetrics Compatibility".
 
 const units: Readonly<Record<string, string>> = {
   d: 'days',
@@ -140,7 +140,7 @@ const perUnits: Readonly<Record<string, string>> = {
   y: 'year',
 };
 
-/** The Prometheus name of a metric: its own, its unit, and `_total` or `_ratio` where they apply. */
+/** The Prometheus name of a metric: its name, its unit, and the suffix `_total` of counters or `_ratio` of ratios. */
 export function prometheusName(name: string, unit: string, kind: 'counter' | 'gauge' | 'other'): string {
   const words = name.split(/[^a-zA-Z0-9:]+/).filter((word) => word !== '');
   const plain = unit.replace(/\{[^}]*\}/g, '').trim();
@@ -159,7 +159,7 @@ export function prometheusName(name: string, unit: string, kind: 'counter' | 'ga
 function prometheusLabel(key: string): string {
   const label = key.replace(/[^a-zA-Z0-9_]/g, '_');
   if (/^\d/.test(label)) return `key_${label}`;
-  // Labels are properties of objects, where this name is not one like any other.
+  // Labels are object properties, among which this name is special.
   if (label === '__proto__') return 'key__proto__';
   return label.startsWith('_') && !label.startsWith('__') ? `key${label}` : label;
 }

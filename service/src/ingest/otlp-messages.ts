@@ -1,4 +1,4 @@
-// Fields of opentelemetry-proto 1.x, named as its JSON encoding names them, so that both encodings read into one shape.
+// The fields of opentelemetry-proto 1.x, under the names of its JSON encoding, so that both encodings decode to the same shape.
 
 const one = (name: string, kind: FieldDescription['kind']): FieldDescription => ({ name, kind });
 const many = (name: string, kind: FieldDescription['kind']): FieldDescription => ({
@@ -91,8 +91,7 @@ export const exportMetricsRequest: MessageDescription = {
 };
 
 /**
- * Enough of protocol buffers' wire format (https://protobuf.dev/programming-guides/encoding) to read and write flat
- * descriptions of messages: what OTLP and remote write need, nothing more.
+ * A reader for the part of protocol buffers' wire format (https://protobuf.dev/programming-guides/encoding) that OTLP uses.
  */
 
 type ScalarKind = 'string' | 'hex' | 'base64' | 'double' | 'fixed64' | 'sint32' | 'uint' | 'int' | 'bool';
@@ -111,9 +110,9 @@ export type Message = Record<string, unknown>;
 const maxDepth = 64;
 
 /**
- * Reads a message into a plain object: 64-bit whole numbers as numbers where exact, else as bigint; absent fields are
- * absent. Unknown fields are skipped.
- * @throws RangeError for bytes that are no such message.
+ * Decodes a message to a plain object. 64-bit integers become numbers where exact, else bigints. Absent fields stay absent; unknown
+ * fields are skipped.
+ * @throws RangeError when the bytes are not such a message.
  */
 export function readMessage(bytes: Uint8Array, description: MessageDescription, depth = 0): Message {
   if (depth > maxDepth) throw new RangeError('The message is nested too deeply.');

@@ -8,9 +8,9 @@ import { ExpositionParser, expositionFormat } from './exposition-parser.ts';
 import { checkLabels, OwnedSeries, type ScrapeLimits } from './series-admission.ts';
 import { parseLabelSet, parseSeriesText } from './series-text.ts';
 
-/** One attempt to scrape a target, as the scraper hands it to the store's thread. */
+/** One attempt to scrape a target, as the main thread passes it to the store's thread. */
 export interface ScrapeReport {
-  /** Unique among targets; keeps the memory of which series it showed. */
+  /** Unique among targets. The ingester remembers the series of the last scrape by it. */
   readonly key: string;
   /** `job`, `instance` and the configured labels. They win over labels of the same name in the exposition. */
   readonly labels: Readonly<Record<string, string>>;
@@ -21,15 +21,15 @@ export interface ScrapeReport {
   readonly contentType?: string;
   readonly limits: ScrapeLimits;
   /**
-   * The body was pushed, so there are no `up` and `scrape_*`. `once` is the push itself, taken whole or not at all. `again` is a
-   * later showing of it, in which samples with timestamps of their own are left out.
+   * Set for a pushed body, which gets no `up` and `scrape_*`. `once` is the push itself, written whole or not at all. `again`
+   * repeats it at a later time, without the samples that have their own timestamps.
    */
   readonly push?: 'once' | 'again';
 }
 
 export interface ScrapeOutcome {
   readonly samples: number;
-  /** Why nothing of the exposition was kept, or `undefined`. */
+  /** Why nothing of the exposition was stored, or `undefined`. */
   readonly error: string | undefined;
   /** Why samples were refused for their time, or `undefined`. The others are stored. */
   readonly refusal: string | undefined;
@@ -38,11 +38,11 @@ export interface ScrapeOutcome {
 interface Seen {
   readonly known: KnownSeries;
   readonly isPush: boolean;
-  /** Series without timestamps of their own in the last good scrape: these get a stale marker when they vanish. */
+  /** Series of the last good scrape without their own timestamps. They get a stale marker when they vanish. */
   live: readonly MemorySeries[];
 }
 
-/** Turns scrapes into batches: one transaction each, with `up` and `scrape_*`, and stale markers for what vanished. */
+/** Writes scrapes, one transaction each, with `up`, `scrape_*`, and stale markers for series that vanished. */
 export class ScrapeIngester {
   readonly #store: MetricStore;
   readonly #owned: OwnedSeries;
@@ -59,8 +59,8 @@ export class ScrapeIngester {
   ingest(report: ScrapeReport): ScrapeOutcome {
     const started = performance.now();
     const isPush = report.push !== undefined;
-    const taken = isPush ? this.#takenBy(report.labels) : undefined;
-    if (taken !== undefined) return { samples: 0, error: taken, refusal: undefined };
+    const owner = isPush ? this.#ownerOf(report.labels) : undefined;
+    if (owner !== undefined) return { samples: 0, error: owner, refusal: undefined };
     const seen: Seen = this.#seen.get(report.key) ?? { known: new KnownSeries(), isPush, live: [] };
     this.#scrape++;
     const attempt = report.body === undefined ? undefined : this.#parse(report, report.body, seen);
@@ -89,18 +89,18 @@ export class ScrapeIngester {
     const refusal = refusalOf(this.#store.append(batch, good?.exemplars, isWhole));
     if (isWhole && refusal !== undefined) return { samples: 0, error: refusal, refusal };
     seen.live = live;
-    // A job whose push is refused is not shown, and nobody will forget it.
+    // A refused push is not repeated, so `forget` would never be called for it.
     if (!isPush || good !== undefined) this.#seen.set(report.key, seen);
     return { samples: count, error: attempt?.error, refusal };
   }
 
-  /** Marks everything the target last showed as stale and forgets it. */
+  /** Ends the series of the target's last scrape with stale markers and forgets them. */
   forget(key: string, labels: Readonly<Record<string, string>>, timeMs: number): void {
     const seen = this.#seen.get(key);
     if (seen === undefined) return;
     this.#seen.delete(key);
-    // They are a target's by now.
-    if (seen.isPush && this.#takenBy(labels) !== undefined) return;
+    // A scraped target owns the series by now.
+    if (seen.isPush && this.#ownerOf(labels) !== undefined) return;
     const batch = new SampleBatch<MemorySeries>();
     for (const series of seen.live) if (!series.isRemoved) batch.addStale(series, timeMs);
     for (const name of ['up', ...scrapeSeriesNames]) {
@@ -110,7 +110,7 @@ export class ScrapeIngester {
     this.#store.append(batch);
   }
 
-  #takenBy({ job, instance }: Readonly<Record<string, string>>): string | undefined {
+  #ownerOf({ job, instance }: Readonly<Record<string, string>>): string | undefined {
     return this.#owned.refusalOfTarget(job, instance);
   }
 
@@ -176,7 +176,7 @@ export class ScrapeIngester {
     if (series === undefined) {
       throw new ServiceError(
         'ERR_WEIR_SERVICE_EXPOSITION',
-        'the store holds as many series as it may. Raise `store.maxSeries` or expose fewer.',
+        'the store is at its limit of series. Raise `store.maxSeries` or expose fewer.',
       );
     }
     known.learn(text, series);
@@ -199,7 +199,7 @@ const scrapeSeriesNames = [
   'scrape_series_added',
 ] as const;
 
-// A label of the exposition that the target sets too is kept as `exported_<name>`, as Prometheus does.
+// A label that both the exposition and the target set is renamed to `exported_<name>`, as in Prometheus.
 function withTargetLabels(own: Labels, target: Readonly<Record<string, string>>): Labels {
   const merged = new Map<string, string>(own);
   for (const [name, value] of Object.entries(target)) {
@@ -215,14 +215,14 @@ function withTargetLabels(own: Labels, target: Readonly<Record<string, string>>)
 }
 
 /**
- * The series of a target's last good scrape by their raw text, in its order. The next scrape mostly has the same ones in the same
- * order, so that one comparison finds each without parsing or hashing.
+ * The series of a target's last good scrape by raw text, in order. The next scrape usually has the same series in the same order,
+ * so one comparison finds each without parsing or hashing.
  */
 class KnownSeries {
   #texts: string[] = [];
   #series: MemorySeries[] = [];
 
-  /** Begins a scrape; what it finds and learns replaces the last one's with `keep`. */
+  /** Begins a scrape. `keep` replaces the known series by those that it found and learned. */
   scrape(): KnownSeriesScrape {
     const [texts, series] = [this.#texts, this.#series];
     const nextTexts: string[] = [];
@@ -259,9 +259,9 @@ class KnownSeries {
 }
 
 interface KnownSeriesScrape {
-  /** The text that comes next if nothing changed. */
+  /** The text that comes next if the target still exposes the same series. */
   expected(): string | undefined;
-  /** The series that the text stood for in the last scrape, unless it was removed since. */
+  /** The series of this text in the last scrape; `undefined` for a new text or a removed series. */
   find(text: string): MemorySeries | undefined;
   learn(text: string, series: MemorySeries): void;
   keep(): void;

@@ -2,22 +2,22 @@ import type { Labels } from '@weir/promql';
 import { ServiceError } from '../errors.ts';
 
 /**
- * The series that the service writes itself, by scraping targets and by its rules. Nobody may push samples of them: a sample ahead
- * of the target's own would keep those out, and a dead target would stay up.
+ * The series that the service writes itself, by scraping targets and by its rules. They cannot be pushed: a pushed sample that is
+ * newer than the target's own would block those, and would keep a dead target up.
  */
 export class OwnedSeries {
   /** Keys of the targets by job and instance. */
   readonly #targets = new Map<string, Map<string, Set<string>>>();
   #ruleNames: ReadonlySet<string> = new Set();
 
-  /** The target is scraped from now on, under these labels. */
+  /** Call before a target is scraped under these labels. */
   claim(key: string, { job = '', instance = '' }: Readonly<Record<string, string>>): void {
     const instances = this.#targets.get(job) ?? new Map<string, Set<string>>();
     this.#targets.set(job, instances);
     instances.set(instance, (instances.get(instance) ?? new Set<string>()).add(key));
   }
 
-  /** The target is scraped no longer. */
+  /** Call when a target is no longer scraped. */
   release(key: string, { job = '', instance = '' }: Readonly<Record<string, string>>): void {
     const instances = this.#targets.get(job);
     const keys = instances?.get(instance);
@@ -26,18 +26,18 @@ export class OwnedSeries {
     if (instances?.size === 0) this.#targets.delete(job);
   }
 
-  /** The metrics that rules write from now on. */
+  /** Replaces the names of the metrics that rules write. */
   setRuleNames(names: ReadonlySet<string>): void {
     this.#ruleNames = names;
   }
 
-  /** Why no series with this job and instance may be pushed, or `undefined`. */
+  /** Why series with this job and instance cannot be pushed; `undefined` when they can. */
   refusalOfTarget(job = '', instance = ''): string | undefined {
     if (this.#targets.get(job)?.has(instance) !== true) return undefined;
     return `the service scrapes the instance ${JSON.stringify(instance.slice(0, 200))} of the job ${JSON.stringify(job.slice(0, 200))} itself. Push under another job or instance`;
   }
 
-  /** Why no metric of this name may be pushed, or `undefined`. */
+  /** Why metrics of this name cannot be pushed; `undefined` when they can. */
   refusalOfMetric(name: string): string | undefined {
     return this.#ruleNames.has(name) ? `${name} is written by a rule. Push it under another name` : undefined;
   }

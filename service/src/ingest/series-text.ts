@@ -1,6 +1,6 @@
 import { Labels } from '@weir/promql';
 
-/** What is wrong with a line of an exposition; the parser adds the line's number. */
+/** A syntax error in a line of an exposition. The parser adds the line's number. */
 export class LineError extends Error {
   override readonly name = 'LineError';
 }
@@ -8,7 +8,7 @@ export class LineError extends Error {
 const metricName = /^[a-zA-Z_:][a-zA-Z0-9_:]*$/;
 const labelName = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
 
-/** Index just past the series at the start of a sample line: its name and, when there are any, its labels. */
+/** Index just past the series at the start of a sample line: its name and its labels, if any. */
 export function seriesEnd(line: string): number {
   let at = 0;
   while (at < line.length) {
@@ -23,7 +23,7 @@ export function seriesEnd(line: string): number {
   throw new LineError('expected a value after the metric name');
 }
 
-/** Index just past the `}` that closes the `{` at `open`, whatever the quoted values hold. */
+/** Index just past the `}` that closes the `{` at `open`. Braces within quotes do not count. */
 export function bracesEnd(line: string, open: number): number {
   let inQuotes = false;
   for (let at = open + 1; at < line.length; at++) {
@@ -38,7 +38,7 @@ export function bracesEnd(line: string, open: number): number {
 }
 
 /**
- * The labels of `name{label="value",…}` or, with a name outside the old alphabet, `{"name",label="value",…}`.
+ * The labels of `name{label="value",…}` or, with a quoted UTF-8 name, `{"name",label="value",…}`.
  * @throws LineError
  */
 export function parseSeriesText(text: string): Labels {
@@ -58,8 +58,8 @@ export function parseSeriesText(text: string): Labels {
 }
 
 /**
- * The bound of a bucket as OpenMetrics writes it (`1.0` for `1`), as Prometheus 3 stores it: a histogram read in one format
- * continues in the other, and sums over targets of both meet. What is no number stays as it is.
+ * A bucket's bound as OpenMetrics writes it (`1.0` for `1`) and Prometheus 3 stores it. The series of a histogram are then the same in
+ * both formats. Text that is not a whole number is returned unchanged.
  */
 export function bucketBound(text: string): string {
   const bound = Number(text);

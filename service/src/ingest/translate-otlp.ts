@@ -13,7 +13,7 @@ import {
 import type { ScrapeLimits } from './series-admission.ts';
 import { bucketBound } from './series-text.ts';
 
-/** One sample on its way from OTLP; `value` is `undefined` for a series that ended. */
+/** One sample of an export request. `value` is `undefined` for a series that has ended. */
 export interface OtlpSample {
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
@@ -52,9 +52,9 @@ const cumulative = 2;
 const noRecordedValue = 1;
 
 /**
- * Translates an export request, in the shape of OTLP's JSON, to Prometheus' samples: `service.namespace/service.name` is
- * `job`, `service.instance.id` is `instance`, further resource attributes stand on `target_info`, and the instrumentation scope
- * stands on each series as `otel_scope_*`.
+ * Translates an export request, in the shape of OTLP's JSON, to Prometheus samples. `service.namespace/service.name` becomes `job`,
+ * `service.instance.id` becomes `instance`, other resource attributes become labels of `target_info`, and the instrumentation scope
+ * becomes labels `otel_scope_*` of each series.
  * @param nowMs For points without a time.
  * @throws ServiceError `ERR_WEIR_SERVICE_PUSH` for more than `limits.maxSamples` and for attributes nested too deeply.
  */
@@ -69,7 +69,7 @@ export function translateOtlp(request: Shape, nowMs: number, limits: ScrapeLimit
     for (const scopeMetrics of list(resourceMetrics.scopeMetrics)) {
       const scope = scopeOf(scopeMetrics);
       const excess = excessOf(scope, limits);
-      // Labels without a value are none; left out here, no sample copies them.
+      // Empty labels equal absent ones; dropping them here saves copies in every sample.
       const shared = Object.fromEntries(
         Object.entries({ ...scope, ...target }).filter(([, value]) => value !== ''),
       );
@@ -94,7 +94,7 @@ export function translateOtlp(request: Shape, nowMs: number, limits: ScrapeLimit
           const timeMs = milliseconds(point.timeUnixNano) ?? nowMs;
           latestMs = Math.max(latestMs, timeMs);
           const labels = attributeLabels(point.attributes);
-          // Before a histogram's buckets multiply them.
+          // Checked here, before a histogram multiplies the labels by its buckets.
           const pointExcess = excessOf(labels, limits);
           if (pointExcess !== undefined) {
             rejectedPoints++;
@@ -236,26 +236,26 @@ function targetOf(resource: Shape): { target: Record<string, string>; info: Reco
   return { target: { job, ...(instance === undefined ? {} : { instance }) }, info };
 }
 
-/** Labels that tell equal metrics of two instrumentation scopes apart ("Prometheus and OpenMetrics Compatibility"). */
+/** Labels that distinguish equal metrics of two instrumentation scopes ("Prometheus and OpenMetrics Compatibility"). */
 function scopeOf(scopeMetrics: Shape): Record<string, string> {
   const { name, version, attributes } = shape(scopeMetrics.scope);
   return {
     ...attributeLabels(attributes, 'otel_scope_'),
-    // An attribute of the same name gives way.
+    // These win over attributes of the same names.
     otel_scope_name: text(name),
     otel_scope_version: text(version),
     otel_scope_schema_url: text(scopeMetrics.schemaUrl),
   };
 }
 
-/** JSON carries 64-bit numbers as strings, and NaN and the infinities too. */
+/** Numbers of JSON: 64-bit integers, NaN and the infinities are strings there. */
 function number(value: unknown): number {
   if (typeof value === 'number') return value;
   if (typeof value === 'bigint') return Number(value);
   return typeof value === 'string' && value.trim() !== '' ? Number(value) : 0;
 }
 
-// `asInt` is sfixed64, which the wire's reader hands over unsigned.
+// `asInt` is sfixed64, which the protobuf reader returns unsigned.
 function signed(value: unknown): number {
   if (typeof value === 'bigint') return Number(BigInt.asIntN(64, value));
   return number(value);

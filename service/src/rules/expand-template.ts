@@ -10,7 +10,7 @@ import {
 import { callTemplateFunction, type TemplateContext } from './template-functions.ts';
 import { formatTemplateValue, isTruthy, TemplateMap, type TemplateValue } from './template-values.ts';
 
-/** What a template of an alert's label or annotation may name. */
+/** The data of a template of an alert's label or annotation. */
 interface TemplateData extends TemplateContext {
   readonly labels: Readonly<Record<string, string>>;
   readonly value: number;
@@ -19,7 +19,7 @@ interface TemplateData extends TemplateContext {
 const maxOutput = 65_536;
 const parsed = new Map<string, readonly TemplateNode[]>();
 
-/** Why a text is no template, or `undefined`. */
+/** Why a text is not a template; `undefined` when it is one. */
 export function explainTemplate(template: string): string | undefined {
   try {
     parseTemplate(template);
@@ -30,8 +30,7 @@ export function explainTemplate(template: string): string | undefined {
 }
 
 /**
- * Fills a template in. One that cannot be filled in becomes `<error expanding template: …>`, as Prometheus has it: an alert with
- * a bad text is still an alert.
+ * Expands a template. A failure yields `<error expanding template: …>`, as in Prometheus, so that the alert is still raised.
  */
 export function expandTemplate(template: string, data: TemplateData): string {
   if (!template.includes('{{')) return template;
@@ -48,7 +47,7 @@ export function expandTemplate(template: string, data: TemplateData): string {
   }
 }
 
-/** One run of a template. */
+/** One expansion of a template. */
 class Expansion {
   readonly #data: TemplateData;
   readonly #scopes: Map<string, TemplateValue>[];
@@ -132,10 +131,10 @@ class Expansion {
   #command(command: Command, dot: TemplateValue, piped: readonly TemplateValue[]): TemplateValue {
     const [first, ...rest] = command as [Operand, ...Operand[]];
     if (first.kind !== 'function') {
-      if (piped.length > 0) throw new TemplateError('a value is piped into what is no function');
+      if (piped.length > 0) throw new TemplateError('a value is piped into something that is not a function');
       return this.#operand(first, dot);
     }
-    // Go evaluates `and` and `or` only as far as it has to.
+    // `and` and `or` short-circuit, as in Go.
     if ((first.name === 'and' || first.name === 'or') && piped.length === 0) {
       let value: TemplateValue;
       for (const operand of rest) {

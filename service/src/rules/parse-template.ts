@@ -1,7 +1,7 @@
 import { unquote } from '@weir/promql';
 import { templateFunctionNames } from './template-functions.ts';
 
-/** What is wrong with a template, in words for a person. */
+/** A syntax or evaluation error of a template. */
 export class TemplateError extends Error {
   override readonly name = 'TemplateError';
 }
@@ -20,8 +20,8 @@ interface Piece {
 }
 
 /**
- * Reads a template in the language of Go's text/template, as far as Prometheus documents it for alerts: values, pipelines,
- * variables, `if`, `else if`, `with`, `range`, `break` and named templates excepted.
+ * Parses a template in the language of Go's text/template, as far as Prometheus documents it for alerts: values, pipelines,
+ * variables, `if`, `else if`, `with` and `range`, without `break`, `continue` and named templates.
  * @throws TemplateError
  */
 export function parseTemplate(source: string): readonly TemplateNode[] {
@@ -49,7 +49,7 @@ class PieceReader {
   }
 }
 
-// Text and actions in turn; `{{-` and `-}}` take the white space beside them along.
+// Alternating text and actions; `{{-` and `-}}` trim the adjacent white space.
 function split(source: string): Piece[] {
   const pieces: Piece[] = [];
   const action =
@@ -127,7 +127,7 @@ function readBlock(
   return { kind, pipeline, body, otherwise };
 }
 
-/** Reads what stands between `{{` and `}}`. */
+/** Parses the action between `{{` and `}}`. */
 class PipelineReader {
   readonly #text: string;
   readonly #scope: readonly string[];
@@ -181,7 +181,9 @@ class PipelineReader {
     const [first] = operands;
     if (first === undefined) throw this.#unexpected();
     if (first.kind !== 'function' && operands.length > 1)
-      throw new TemplateError(`cannot give arguments to what is no function in \`${this.#text.trim()}\``);
+      throw new TemplateError(
+        `cannot give arguments to something that is not a function in \`${this.#text.trim()}\``,
+      );
     return operands;
   }
 
@@ -216,7 +218,7 @@ class PipelineReader {
     return { kind: 'variable', name: root.startsWith('$') ? root : '', fields };
   }
 
-  // `(query "up" | first).Value`: fields stand right after the parenthesis.
+  // `(query "up" | first).Value`: fields follow the parenthesis without white space.
   #fields(): string[] {
     const next = this.#words[this.#at];
     const before = this.#words[this.#at - 1];
@@ -246,7 +248,7 @@ class PipelineReader {
   }
 }
 
-/** A piece of a template: text, a value to print, or a control structure with what it holds. */
+/** A node of a template: text, a value to print, or a control structure with its body. */
 export type TemplateNode =
   | { readonly kind: 'text'; readonly text: string }
   | { readonly kind: 'print'; readonly pipeline: Pipeline }
@@ -257,10 +259,10 @@ export type TemplateNode =
       readonly otherwise: readonly TemplateNode[];
     };
 
-/** `$a, $b := command | command`: each command gets the result of the one before as its last argument. */
+/** `$a, $b := command | command`: each command gets the result of the previous one as its last argument. */
 export interface Pipeline {
   readonly variables: readonly string[];
-  /** `=` instead of `:=`: the variable is there already. */
+  /** `=` instead of `:=`: the variable exists already. */
   readonly isAssignment: boolean;
   readonly commands: readonly Command[];
 }

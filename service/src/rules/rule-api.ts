@@ -1,13 +1,13 @@
 import { formatValue, Labels, type Matcher, parseMetricSelector } from '@weir/promql';
 import type { Alert, Rule, RuleGroup, RuleGroupState, RuleState } from './rule-state.ts';
 
-/** The parameters of `/api/v1/rules`; what is empty asks for everything. */
+/** The parameters of `/api/v1/rules`. An empty one does not restrict the answer. */
 export interface RuleQuery {
   readonly type: 'alert' | 'record' | undefined;
   readonly names: readonly string[];
   readonly groups: readonly string[];
   readonly files: readonly string[];
-  /** Selectors on the labels that the rules set; one has to match. */
+  /** Selectors on the labels of the rules; at least one has to match. */
   readonly match: readonly string[];
   readonly excludeAlerts: boolean;
 }
@@ -89,13 +89,13 @@ export function describeAlerts(groups: readonly RuleGroupState[]): ApiAlert[] {
   return groups.flatMap(({ rules }) => rules.flatMap(({ alerts }) => alertsOf(alerts)));
 }
 
-/** Which rules an answer of `/api/v1/rules` holds. */
+/** Selects the rules of an answer of `/api/v1/rules`. */
 class RuleFilter {
   readonly isEmpty: boolean;
   readonly #query: RuleQuery;
   readonly #selectors: readonly (readonly Matcher[])[];
 
-  /** @throws PromqlError `bad_data` for what is no selector. */
+  /** @throws PromqlError `bad_data` when an entry of `match` is not a selector. */
   constructor(query: RuleQuery) {
     const { type, names, groups, files, match } = query;
     this.#query = query;

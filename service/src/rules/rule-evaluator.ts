@@ -24,16 +24,16 @@ import {
   type RuleState,
 } from './rule-state.ts';
 
-/** How far back a restarted service looks for the alerts it had. */
+/** How far back a restarted service searches for its earlier alerts. */
 const restoreMs = 3_600_000;
 
-/** Evaluates recording and alerting rules against the store and writes what they yield into it. */
+/** Evaluates recording and alerting rules on the store and writes their results into it. */
 export class RuleEvaluator {
   readonly #store: MetricStore;
   readonly #options: QueryOptions;
   #groups: RuleGroupState[] = [];
   #externalUrl = '';
-  /** Series of rules that are gone, which still need a stale marker. */
+  /** Series of removed rules that still need a stale marker. */
   readonly #ending = new Set<MemorySeries>();
 
   constructor(store: MetricStore, options: QueryOptions) {
@@ -42,9 +42,9 @@ export class RuleEvaluator {
   }
 
   /**
-   * A rule that keeps kind, name and labels keeps its state: its alerts go on, also when its expression changes or it moves to
-   * another group. What a rule that is gone wrote ends with stale markers.
-   * @param externalUrl For templates.
+   * Replaces the groups. A rule with the same kind, name and labels keeps its state and alerts, even when its expression changes or it
+   * moves to another group. Series of removed rules end with stale markers.
+   * @param externalUrl Base URL of links in templates.
    */
   setGroups(groups: readonly RuleGroup[], externalUrl: string, timeMs: number): void {
     this.#externalUrl = externalUrl;
@@ -71,7 +71,7 @@ export class RuleEvaluator {
     this.#endSeries(timeMs);
   }
 
-  /** Evaluates the group at a place in the list once; returns the alerts of it that fire. */
+  /** Evaluates the group at an index of {@link groups} once and returns its alerts. */
   evaluate(index: number, timeMs: number): GroupAlerts {
     const state = this.#groups[index];
     if (state === undefined) return { firing: [], unknown: [] };
@@ -104,11 +104,11 @@ export class RuleEvaluator {
     return this.#groups;
   }
 
-  // Samples that the disk refuses now are written with the next evaluation.
+  // Markers that the disk refuses now are written at the next evaluation.
   #endSeries(timeMs: number): void {
     if (this.#ending.size === 0) return;
     const batch = new SampleBatch<MemorySeries>();
-    // A millisecond early, so that a rule which writes the series anew at once is not refused.
+    // A millisecond early, so that a rule may write the same series at `timeMs`.
     for (const series of this.#ending)
       if (!series.isRemoved && !series.isStale)
         batch.addStale(series, Math.max(series.lastMs + 1, timeMs - 1));
@@ -193,7 +193,7 @@ export class RuleEvaluator {
     throw new Error(`query result is a ${result.type}, not a vector or scalar`);
   }
 
-  // Since when the alert had been active when the service last ran, so that a restart does not begin `for` anew.
+  // When the alert became active before a restart, so that the restart does not reset `for`.
   #restoredMs(state: RuleState, labels: Labels, timeMs: number): number | undefined {
     if (state.evaluatedMs !== undefined || state.rule.forMs === 0) return undefined;
     const matchers = [...labels.with({ __name__: 'ALERTS_FOR_STATE' })].map(([name, value]) =>
@@ -214,7 +214,7 @@ export class RuleEvaluator {
       const series = this.#store.resolve(labels);
       if (series === undefined) {
         state.health = 'err';
-        state.lastError = 'the store holds as many series as it may. Raise `store.maxSeries`.';
+        state.lastError = 'the store is at its limit of series. Raise `store.maxSeries`.';
         continue;
       }
       batch.add(series, timeMs, value);

@@ -1,7 +1,7 @@
 import type { Labels } from '@weir/promql';
 import type { MemorySeries } from '../store/series.ts';
 
-/** A rule as files in Prometheus' format hold it, checked. */
+/** A checked rule of a rule file in Prometheus' format. */
 export interface Rule {
   readonly kind: 'recording' | 'alerting';
   /** The recorded metric, or the alert's name. */
@@ -13,12 +13,12 @@ export interface Rule {
   readonly annotations: Readonly<Record<string, string>>;
 }
 
-/** Rules that are evaluated one after the other, every interval. */
+/** Rules that are evaluated in order at one interval. */
 export interface RuleGroup {
   readonly name: string;
   readonly file: string;
   readonly intervalMs: number;
-  /** Series an evaluation may yield; 0 for no bound. */
+  /** The most series of a rule's result; 0 means no bound. */
   readonly limit: number;
   readonly rules: readonly Rule[];
 }
@@ -31,17 +31,17 @@ export function writtenNames(groups: readonly RuleGroup[]): Set<string> {
   );
 }
 
-/** A rule with what its evaluations left behind. */
+/** A rule with the state that its evaluations left. */
 export interface RuleState {
   readonly rule: Rule;
   readonly alerts: Map<string, Alert>;
-  /** Series the last evaluation wrote; those not written again get a stale marker. */
+  /** Series of the last evaluation. Those that the next one does not write get a stale marker. */
   written: Set<MemorySeries>;
   health: 'unknown' | 'ok' | 'err';
   lastError: string;
   evaluatedMs: number | undefined;
   durationMs: number;
-  /** Whether an evaluation has succeeded, so that the absence of an alert means something. */
+  /** Whether an evaluation has succeeded: only then does a missing alert mean that it does not fire. */
   isKnown: boolean;
 }
 
@@ -53,7 +53,7 @@ export interface RuleGroupState {
   durationMs: number;
 }
 
-/** The state of a rule that was never evaluated. */
+/** The state of a rule before its first evaluation. */
 export function freshState(rule: Rule): RuleState {
   return {
     rule,
@@ -67,32 +67,32 @@ export function freshState(rule: Rule): RuleState {
   };
 }
 
-/** By what a group is the same one in another configuration. */
+/** Identity of a group across configurations: its file and name. */
 export function placeOf({ file, name }: RuleGroup): string {
   return JSON.stringify([file, name]);
 }
 
-/** By what a rule is the same one in another configuration, as in Prometheus. */
+/** Identity of a rule across configurations, as in Prometheus: kind, name and labels. */
 export function identityOf({ kind, name, labels }: Rule): string {
   return JSON.stringify([kind, name, Object.entries(labels).sort()]);
 }
 
-/** One element of an alerting rule's result over time. */
+/** One series of an alerting rule's result over time. */
 export interface Alert {
   readonly labels: Labels;
   annotations: Readonly<Record<string, string>>;
   value: number;
   state: 'pending' | 'firing';
-  /** Since when the expression has held. */
+  /** When the expression began to hold, in Unix milliseconds. */
   readonly activeMs: number;
   firedMs: number | undefined;
-  /** When the expression last stopped to hold while `keep_firing_for` lasts. */
+  /** When the expression stopped holding, while `keep_firing_for` lasts. */
   keepFiringSinceMs: number | undefined;
 }
 
 /**
- * Moves one alert by one evaluation. Pending becomes firing when the expression has held for `for`; firing ends when it
- * no longer holds and `keep_firing_for` has passed. Returns whether the alert is over.
+ * Advances an alert by one evaluation. It becomes firing once the expression has held for `for`, and ends once the expression has not
+ * held for `keep_firing_for`. Returns whether the alert has ended.
  */
 export function advanceAlert(alert: Alert, rule: Rule, isActive: boolean, timeMs: number): boolean {
   if (isActive) {
@@ -119,10 +119,10 @@ export interface FiringAlert {
   readonly query: string;
 }
 
-/** What one evaluation of a group found. */
+/** The alerts of one evaluation of a group. */
 export interface GroupAlerts {
   readonly firing: readonly FiringAlert[];
-  /** Names of alerts whose rule has never been evaluated without an error: whether they fire is not known. */
+  /** Names of alerting rules that were never evaluated without an error, so whether they fire is unknown. */
   readonly unknown: readonly string[];
 }
 

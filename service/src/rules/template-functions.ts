@@ -12,9 +12,9 @@ import {
   type TemplateValue,
 } from './template-values.ts';
 
-/** What functions of a template reach. */
+/** What the functions of a template use. */
 export interface TemplateContext {
-  /** Instant query at the time of the evaluation. */
+  /** Runs an instant query at the time of the evaluation. */
   readonly query: (
     text: string,
   ) => readonly { readonly labels: Readonly<Record<string, string>>; readonly value: number }[];
@@ -58,7 +58,7 @@ const one =
   ([value]) =>
     apply(value);
 
-/** The functions that Prometheus documents for templates and those of Go's language itself. */
+/** The functions that Prometheus documents for templates, and the built-in ones of Go's templates. */
 const functions: Readonly<Record<string, TemplateFunction>> = {
   query: ([query], context) =>
     context.query(text(query)).map(({ labels, value }) => {
@@ -136,7 +136,7 @@ const functions: Readonly<Record<string, TemplateFunction>> = {
 
 export const templateFunctionNames: ReadonlySet<string> = new Set(Object.keys(functions));
 
-/** @throws Error that says what is wrong with the arguments. */
+/** @throws Error that names the wrong argument. */
 export function callTemplateFunction(
   name: string,
   args: readonly TemplateValue[],

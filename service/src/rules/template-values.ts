@@ -3,7 +3,7 @@ import { formatGo, formatSignificant } from '@weir/promql';
 /** A value of the template language; `undefined` is Go's nil. */
 export type TemplateValue = string | number | boolean | undefined | TemplateMap | readonly TemplateValue[];
 
-/** Labels, samples and the data itself. A name that is not there is the empty text. */
+/** Labels, samples, and the data of a template. A missing name yields the empty string. */
 export class TemplateMap {
   readonly #values: ReadonlyMap<string, TemplateValue>;
 
@@ -19,20 +19,20 @@ export class TemplateMap {
     return this.#values.has(name) ? this.#values.get(name) : '';
   }
 
-  /** By name. */
+  /** Sorted by name. */
   entries(): (readonly [string, TemplateValue])[] {
     return [...this.#values].sort(([a], [b]) => (a < b ? -1 : 1));
   }
 }
 
-/** Whether `if` takes the value: neither nil, false, 0 nor empty. */
+/** Whether the value is true for `if`: not nil, false, 0 or empty. */
 export function isTruthy(value: TemplateValue): boolean {
   if (value instanceof TemplateMap) return value.size > 0;
   if (Array.isArray(value)) return value.length > 0;
   return value !== undefined && value !== false && value !== 0 && value !== '';
 }
 
-/** As Go prints it by `%v`. */
+/** The value as Go's `%v` prints it. */
 export function formatTemplateValue(value: TemplateValue): string {
   if (value === undefined) return '<no value>';
   if (typeof value === 'number') return formatFloat(value);
@@ -102,7 +102,7 @@ function formatFloatVerb(value: number, kind: string, precision: number | undefi
   return `%!${kind}(float64=${formatTemplateValue(value)})`;
 }
 
-// toFixed turns to an exponent from 1e21 on.
+// `toFixed` uses an exponent from 1e21 on.
 function fixed(value: number, digits: number): string {
   const text = value.toFixed(digits);
   return text.includes('e') ? `${BigInt(value)}${digits === 0 ? '' : `.${'0'.repeat(digits)}`}` : text;
