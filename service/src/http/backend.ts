@@ -1,13 +1,46 @@
 import { PromqlError } from '@weir/promql';
-import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { EndpointConfig } from '../config/config.ts';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Config, EndpointConfig } from '../config/config.ts';
 import { messageOf } from '../errors.ts';
 import type { GuardedClient } from '../network/guarded-client.ts';
 import type { ApiData } from '../threads/engine-protocol.ts';
 
-/** What every reader of series may ask with. */
+interface BackendOptions {
+  readonly client: GuardedClient;
+  readonly config: () => Config;
+}
+
+/** Adds the backend's rules or alerts to those of the service. `gone` is aborted when the client closes the connection. */
+export type WithBackend = (own: ApiData, request: FastifyRequest, gone: AbortSignal) => Promise<ApiData>;
+
+/** Routes whose lists are merged when the service has rules of its own, and the field of `data` that holds the list. */
+const mergedLists: Readonly<Record<string, 'groups' | 'alerts'>> = {
+  '/api/v1/rules': 'groups',
+  '/api/v1/alerts': 'alerts',
+};
+
+/** Lets the configured backend answer the routes of `app`, and returns what merges its lists with the service's own. */
+export function addBackend(app: FastifyInstance, { client, config }: BackendOptions): WithBackend {
+  app.addHook('preHandler', async (request, reply) => {
+    const { backend, rules } = config();
+    const forwarded = backend === undefined ? undefined : backendRequest(backend.url, request);
+    if (backend === undefined || forwarded === undefined) return undefined;
+    const isMerged = Object.hasOwn(mergedLists, request.routeOptions.url ?? '');
+    if (isMerged && rules.groups.length > 0) return undefined;
+    return proxyToBackend(backend, forwarded, client, request, reply);
+  });
+  return async (own, request, gone) => {
+    const { backend } = config();
+    const field = mergedLists[request.routeOptions.url ?? ''];
+    const forwarded = backend === undefined ? undefined : backendRequest(backend.url, request);
+    if (backend === undefined || field === undefined || forwarded === undefined) return own;
+    return mergeWithBackend(own, field, backend, forwarded, client, gone);
+  };
+}
+
+/** Parameters of every route that selects series. */
 const selection = ['match[]', 'start', 'end', 'limit'];
-/** Of a query: those of Prometheus, and those by which Thanos deduplicates. */
+/** Parameters of a query, with those of Thanos' deduplication. */
 const evaluation = [
   'query',
   'timeout',
@@ -20,8 +53,7 @@ const evaluation = [
 ];
 
 /**
- * What a backend is asked for, by the routes below `/api/v1` as the service registers them, with the parameters that are sent
- * on. Their methods are those of the routes: GET, and POST with a form. Nothing else reaches a backend.
+ * The routes below `/api/v1` that a backend answers, with the parameters that are forwarded. Nothing else reaches a backend.
  */
 const backendRoutes: Readonly<Record<string, readonly string[]>> = {
   '/query': ['time', ...evaluation],
@@ -48,12 +80,12 @@ interface BackendRequest {
 const prefix = '/api/v1';
 
 /**
- * The request to a backend that answers a request of ours, or `undefined` where the service answers itself. It is made from the
- * route that matched and from known parameters; of the caller's request target nothing is copied. Parameters of the backend's
- * own URL are sent with each request and cannot be replaced.
+ * The request to the backend, or `undefined` where the service answers itself. It is built from the matched route and from known
+ * parameters; nothing of the caller's request target is copied. Parameters of the backend's own URL are sent with each request
+ * and cannot be replaced.
  * @throws PromqlError `bad_data` for a label without a name.
  */
-export function backendRequest(backend: URL, request: FastifyRequest): BackendRequest | undefined {
+function backendRequest(backend: URL, request: FastifyRequest): BackendRequest | undefined {
   const route = request.is404 ? '' : (request.routeOptions.url?.slice(prefix.length) ?? '');
   const names = Object.hasOwn(backendRoutes, route) ? backendRoutes[route] : undefined;
   if (names === undefined) return undefined;
@@ -75,8 +107,8 @@ export function backendRequest(backend: URL, request: FastifyRequest): BackendRe
 }
 
 /**
- * A label's name as one segment of a path. Names beyond letters, digits and `_ : . -` are escaped as Prometheus 3 reads them
- * (`U__`), so that no server on the way takes a part of one for a separator.
+ * A label name as one segment of a path. Names with other characters than letters, digits and `_ : . -` are escaped as in
+ * Prometheus 3 (`U__`), so that no server on the way reads a part of the name as a separator.
  */
 function labelSegment(name: string): string {
   if (name === '') throw new PromqlError('bad_data', 'invalid label name: ""');
@@ -91,8 +123,8 @@ function labelSegment(name: string): string {
 const proxyTimeoutMs = 120_000;
 const passedBack = ['content-type', 'content-encoding', 'cache-control'] as const;
 
-/** Sends a request to the configured server and its answer back, body by stream. It has two minutes, body included. */
-export async function proxyToBackend(
+/** Forwards a request to the backend and streams the answer back. The backend has two minutes, body included. */
+async function proxyToBackend(
   backend: EndpointConfig,
   { method, url, body }: BackendRequest,
   client: GuardedClient,
@@ -128,7 +160,7 @@ export async function proxyToBackend(
   }
 }
 
-/** What the service's own alerts may wait for a backend that does not answer. */
+/** How long the service's own alerts wait for the backend. */
 const mergeTimeoutMs = 5_000;
 const maxBytes = 16_777_216;
 
@@ -141,11 +173,10 @@ interface Envelope {
 }
 
 /**
- * The list that the service answers with, and behind it the backend's. A backend that does not answer is a warning: what the service
- * evaluates itself is shown all the same.
+ * The service's list, followed by the backend's. A backend that does not answer is a warning beside the service's own list.
  * @param field Of `data`, which holds the list.
  */
-export async function mergeWithBackend(
+async function mergeWithBackend(
   own: ApiData,
   field: 'groups' | 'alerts',
   backend: EndpointConfig,

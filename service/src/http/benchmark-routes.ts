@@ -51,7 +51,8 @@ const runSchema = {
   }),
 };
 
-const maybeRun = { oneOf: [{ $ref: 'Run#' }, { type: 'null' }] };
+const aRun = { $ref: 'Run#' };
+const maybeRun = { oneOf: [aRun, { type: 'null' }] };
 
 const entrySchema = objectSchema<BenchmarkEntry>({
   name: { type: 'string' },
@@ -63,28 +64,19 @@ const entrySchema = objectSchema<BenchmarkEntry>({
 /** The path of one run. */
 export const runParameters: Schema = pathParameters({ name: 'Name of the benchmark', id: 'Id of the run' });
 
-/** `/benchmarks`: the list of benchmarks, and their runs: start, cancel, follow. */
-export function addBenchmarkRoutes(
-  app: FastifyInstance,
-  { runner, runs: store }: BenchmarkRoutesOptions,
-): void {
-  const find = (name: string): BenchmarkConfig | undefined =>
-    runner.benchmarks.find((benchmark) => benchmark.name === name);
-  const unknownBenchmark = (reply: FastifyReply, name: string): FastifyReply =>
-    sendProblem(
-      reply,
-      404,
-      'Unknown benchmark',
-      `No benchmark is named ${JSON.stringify(name)}. GET /benchmarks lists them.`,
-    );
-  const unknownRun = (reply: FastifyReply, name: string): FastifyReply =>
-    sendProblem(reply, 404, 'Unknown run', `GET /benchmarks/${name}/runs lists the runs.`);
+const named = pathParameters({ name: 'Name of the benchmark' });
+const tags = ['Benchmarks'];
+const read = { role: 'read' } as const;
+const bench = (action: string) => ({ role: 'bench', action }) as const;
 
+/** `/benchmarks`: the list of benchmarks, and their runs: start, cancel, read, follow. */
+export function addBenchmarkRoutes(app: FastifyInstance, options: BenchmarkRoutesOptions): void {
   app.addSchema(runSchema);
-  const tags = ['Benchmarks'];
-  const read = { role: 'read' } as const;
-  const named = pathParameters({ name: 'Name of the benchmark' });
-  const aRun = { $ref: 'Run#' };
+  addControlRoutes(app, options);
+  addRunRoutes(app, options);
+}
+
+function addControlRoutes(app: FastifyInstance, { runner, runs: store }: BenchmarkRoutesOptions): void {
   const listing = {
     config: read,
     schema: {
@@ -102,7 +94,7 @@ export function addBenchmarkRoutes(
     const configured = runner.benchmarks.map(({ name }) => name);
     const pushed = store.names().filter((name) => !configured.includes(name));
     return [...configured, ...pushed].map((name) => {
-      const file = find(name)?.file;
+      const file = findBenchmark(runner, name)?.file;
       return {
         name,
         scenario: file === undefined ? null : basename(file),
@@ -112,7 +104,6 @@ export function addBenchmarkRoutes(
     });
   });
 
-  const bench = (action: string) => ({ role: 'bench', action }) as const;
   const start = {
     config: bench('benchmark.start'),
     schema: {
@@ -137,7 +128,7 @@ export function addBenchmarkRoutes(
     '/benchmarks/:name/runs',
     start,
     async (request, reply) => {
-      const benchmark = find(request.params.name);
+      const benchmark = findBenchmark(runner, request.params.name);
       if (benchmark === undefined) return unknownBenchmark(reply, request.params.name);
       const outcome = runner.start(benchmark, request.body?.profile);
       const refusal = 'refused' in outcome ? outcome.refused : undefined;
@@ -163,64 +154,6 @@ export function addBenchmarkRoutes(
       return reply.code(202).header('location', `/benchmarks/${run.benchmark}/runs/${run.id}`).send(run);
     },
   );
-
-  const runs = {
-    config: read,
-    schema: {
-      tags,
-      summary: 'List the runs of a benchmark, newest first',
-      params: named,
-      querystring: {
-        type: 'object',
-        properties: {
-          limit: {
-            type: 'integer',
-            minimum: 1,
-            maximum: 9_999,
-            default: 100,
-            description: 'Most runs to list',
-          },
-        },
-      },
-      response: {
-        200: json('The runs', { type: 'array', items: aRun }),
-        400: problem('`limit` is no number from 1 to 9999'),
-        404: problem('The benchmark is unknown'),
-      },
-    },
-  };
-  app.get<Named & { Querystring: { limit?: string } }>(
-    '/benchmarks/:name/runs',
-    runs,
-    async (request, reply) => {
-      const { name } = request.params;
-      if (find(name) === undefined && store.list(name, 1).length === 0) return unknownBenchmark(reply, name);
-      const { limit = '100' } = request.query;
-      if (!/^[1-9]\d{0,3}$/.test(limit)) {
-        return sendProblem(
-          reply,
-          400,
-          'Bad limit',
-          `Expected \`limit\` to be a number from 1 to 9999, got ${JSON.stringify(limit)}.`,
-        );
-      }
-      return store.list(name, Number(limit));
-    },
-  );
-
-  const oneRun = {
-    config: read,
-    schema: {
-      tags,
-      summary: 'Get a run',
-      params: runParameters,
-      response: { 200: json('The run', aRun), 404: problem('The run is unknown') },
-    },
-  };
-  app.get<OneRun>('/benchmarks/:name/runs/:id', oneRun, async (request, reply) => {
-    const { name, id } = request.params;
-    return store.get(name, id) ?? unknownRun(reply, name);
-  });
 
   const cancel = {
     config: bench('benchmark.cancel'),
@@ -269,6 +202,67 @@ export function addBenchmarkRoutes(
     request.audited = { subject: 'all', outcome: String(cancelled) };
     return { cancelled };
   });
+}
+
+function addRunRoutes(app: FastifyInstance, { runner, runs: store }: BenchmarkRoutesOptions): void {
+  const runs = {
+    config: read,
+    schema: {
+      tags,
+      summary: 'List the runs of a benchmark, newest first',
+      params: named,
+      querystring: {
+        type: 'object',
+        properties: {
+          limit: {
+            type: 'integer',
+            minimum: 1,
+            maximum: 9_999,
+            default: 100,
+            description: 'Most runs to list',
+          },
+        },
+      },
+      response: {
+        200: json('The runs', { type: 'array', items: aRun }),
+        400: problem('`limit` is no number from 1 to 9999'),
+        404: problem('The benchmark is unknown'),
+      },
+    },
+  };
+  app.get<Named & { Querystring: { limit?: string } }>(
+    '/benchmarks/:name/runs',
+    runs,
+    async (request, reply) => {
+      const { name } = request.params;
+      if (findBenchmark(runner, name) === undefined && store.list(name, 1).length === 0)
+        return unknownBenchmark(reply, name);
+      const { limit = '100' } = request.query;
+      if (!/^[1-9]\d{0,3}$/.test(limit)) {
+        return sendProblem(
+          reply,
+          400,
+          'Bad limit',
+          `Expected \`limit\` to be a number from 1 to 9999, got ${JSON.stringify(limit)}.`,
+        );
+      }
+      return store.list(name, Number(limit));
+    },
+  );
+
+  const oneRun = {
+    config: read,
+    schema: {
+      tags,
+      summary: 'Get a run',
+      params: runParameters,
+      response: { 200: json('The run', aRun), 404: problem('The run is unknown') },
+    },
+  };
+  app.get<OneRun>('/benchmarks/:name/runs/:id', oneRun, async (request, reply) => {
+    const { name, id } = request.params;
+    return store.get(name, id) ?? unknownRun(reply, name);
+  });
 
   const events = {
     config: read,
@@ -305,4 +299,17 @@ export function addBenchmarkRoutes(
     else stream.onClose(stop);
     return reply;
   });
+}
+
+function findBenchmark(runner: BenchmarkRunner, name: string): BenchmarkConfig | undefined {
+  return runner.benchmarks.find((benchmark) => benchmark.name === name);
+}
+
+function unknownBenchmark(reply: FastifyReply, name: string): FastifyReply {
+  const detail = `No benchmark is named ${JSON.stringify(name)}. GET /benchmarks lists them.`;
+  return sendProblem(reply, 404, 'Unknown benchmark', detail);
+}
+
+function unknownRun(reply: FastifyReply, name: string): FastifyReply {
+  return sendProblem(reply, 404, 'Unknown run', `GET /benchmarks/${name}/runs lists the runs.`);
 }

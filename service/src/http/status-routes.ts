@@ -7,6 +7,7 @@ import type { EngineClient } from '../threads/engine-client.ts';
 import { prometheusVersion } from '../version.ts';
 import { sendProblem, sendValue } from './answers.ts';
 import { json, objectSchema, problem, prometheusSchema, type Schema } from './describe-routes.ts';
+import { ApiParameters } from './prometheus-parameters.ts';
 
 interface ServiceRoutesOptions {
   readonly engine: EngineClient;
@@ -88,13 +89,35 @@ export function addServiceRoutes(
   app.get('/sd/targets', discovery, async () => describeDiscovery(targets.states));
 }
 
-/** `/status/*` of the Prometheus API, except `tsdb`: version, state and configuration of the service. */
+interface StatusRoutesOptions {
+  readonly targets: TargetPool;
+  readonly config: () => Config;
+  readonly startedMs: number;
+  readonly version: string;
+}
+
+/** `/targets` and `/status/*` of the Prometheus API, except `/status/tsdb`: state and configuration of the service. */
 export function addStatusRoutes(
   app: FastifyInstance,
-  config: () => Config,
-  startedMs: number,
-  version: string,
+  { targets, config, startedMs, version }: StatusRoutesOptions,
 ): void {
+  const listing = {
+    config: { role: 'read' as const },
+    schema: prometheusSchema('List the scraped targets', targetListSchema, {
+      properties: {
+        state: { enum: ['active', 'dropped', 'any'], default: 'any' },
+        scrapePool: { type: 'string', description: 'Job of the targets, all if absent' },
+      },
+    }),
+  };
+  app.get('/targets', listing, async (request, reply) => {
+    const parameters = new ApiParameters(request.url, undefined);
+    const filter = {
+      state: parameters.text('state') ?? 'any',
+      scrapePool: parameters.text('scrapePool') || undefined,
+    };
+    return sendValue(reply, describeTargets(targets, config().scrape, filter));
+  });
   const describe = (summary: string, data: string) => ({
     config: { role: 'read' as const },
     schema: prometheusSchema(summary, { type: 'object', description: data }),
@@ -192,8 +215,7 @@ export interface TargetList {
   readonly droppedTargetCounts?: object | null;
 }
 
-/** Schema of a {@link TargetList}. */
-export const targetListSchema: Schema = objectSchema<TargetList>(
+const targetListSchema: Schema = objectSchema<TargetList>(
   {
     activeTargets: {
       type: 'array',
@@ -218,7 +240,7 @@ export const targetListSchema: Schema = objectSchema<TargetList>(
 );
 
 /** The answer of `/api/v1/targets`, field by field as Prometheus names them. */
-export function describeTargets(
+function describeTargets(
   targets: TargetPool,
   scrape: ScrapeConfig,
   filter: { readonly state: string; readonly scrapePool: string | undefined },
