@@ -19,7 +19,7 @@ export function assemble(
   options: ResolvedOptions,
   assertOpen: () => void,
 ): { readonly core: Core; readonly writer: Writer } {
-  const { l1, l2, name, now, random, redis: link, version } = options;
+  const { l1, l2, clock, name, random, redis: link, version } = options;
   const counters = new Counters();
   const memory = new MemoryStore(l1, counters);
   let redis: RedisStore | undefined;
@@ -32,16 +32,16 @@ export function assemble(
       deadlineMs: l2.deadlineMs,
       breaker: { failures: l2.breakerFailures, openMs: l2.breakerOpenMs },
       counters,
-      clock: { now },
+      clock,
       onRecovered: () => {
         leases?.drain();
         void recovery.drain();
       },
     });
-    redis = new RedisStore(commands, prefix, l2.leaseMs, { now });
+    redis = new RedisStore(commands, prefix, l2.leaseMs, clock);
   }
   const leases = redis === undefined ? undefined : new Leases(redis);
-  const tags = new TagRegistry(redis?.tags, memory, now);
+  const tags = new TagRegistry(redis?.tags, memory, clock);
   const everything = namespaceName('*');
   const recovery = new RecoveryQueue({
     max: l2.recoveryMax,
@@ -72,7 +72,7 @@ export function assemble(
     counters,
     codec: l2,
     measure: l1.measuresBytes ? sizeOf : sizeAtAGlance,
-    now,
+    clock,
     coarseNow: options.coarseNow,
     random,
     assertOpen,

@@ -146,7 +146,9 @@ export class CompiledDefinition<A, V> implements Definition<A, V> {
       const request = { ...this.#request(key, arg, options?.signal), arg };
       const entry = this.#namespace.entries.get(key);
       const isHot =
-        entry !== undefined && this.#core.now() < entry.hotUntil && entry.epoch === this.#core.memory.epoch;
+        entry !== undefined &&
+        this.#core.clock.now() < entry.hotUntil &&
+        entry.epoch === this.#core.memory.epoch;
       if (isHot || this.#readThrough.isInFlight(request)) fromL1.set(key, this.get(arg, options));
       else if (!fromL1.has(key)) missing.set(key, request);
       return key;

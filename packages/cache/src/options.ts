@@ -1,4 +1,4 @@
-import { linkOf, type RedisClient, RedisError, type RedisLink } from '@weir/redis';
+import { type Clock, linkOf, type RedisClient, RedisError, type RedisLink } from '@weir/redis';
 
 import { CacheError, invalidOption } from './errors.ts';
 import { checkName, nameTags } from './names.ts';
@@ -59,7 +59,7 @@ export interface CacheOptions {
   /** Raise it when the shape of cached values changes: entries of other versions are not seen. Default `1`. */
   readonly version?: string | number;
   /** Milliseconds from any origin that never jump back. Default: `performance.now`. */
-  readonly clock?: { now(): number };
+  readonly clock?: Clock;
   /** In [0, 1), for jitter and early refresh. Default: `Math.random`. */
   readonly random?: () => number;
 }
@@ -92,7 +92,7 @@ export interface ResolvedOptions {
   readonly l2: Readonly<Required<RedisOptions>>;
   readonly defaults: Policy;
   readonly version: string;
-  readonly now: () => number;
+  readonly clock: Clock;
   readonly coarseNow: () => number;
   readonly random: () => number;
 }
@@ -120,7 +120,7 @@ export function resolveOptions(options: CacheOptions): ResolvedOptions {
     l2: resolveL2(options.l2 ?? {}),
     defaults: compilePolicy(defaults, defaultPolicy),
     version: checkName('version', version),
-    now: clock === undefined ? () => performance.now() : () => clock.now(),
+    clock: clock ?? { now: () => performance.now() },
     coarseNow: clock === undefined ? createCoarseClock() : () => clock.now(),
     random: random ?? Math.random,
   });

@@ -1,6 +1,6 @@
 import { type RedisServer, startRedis } from '@weir/test-kit';
 import { Redis } from 'ioredis';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type Cache, type CacheError, createCache } from '../src/index.ts';
 
 let server: RedisServer;
@@ -33,7 +33,7 @@ function define(cache: Cache) {
 describe.each([false, true])('getMany (Redis: %j)', (hasRedis) => {
   const create = () => createCache({ name: 'shop', ...(hasRedis && { redis }) });
 
-  it('loads all misses with one call and keeps the order of its arguments', async () => {
+  test('loads all misses with one call and keeps the order of its arguments', async () => {
     const cache = create();
     const { calls, item } = define(cache);
     await item.get(2);
@@ -43,7 +43,7 @@ describe.each([false, true])('getMany (Redis: %j)', (hasRedis) => {
     await cache.close();
   });
 
-  it('joins loads in flight, and single reads join its own', async () => {
+  test('joins loads in flight, and single reads join its own', async () => {
     const cache = create();
     const { calls, item } = define(cache);
     const single = item.get(1);
@@ -54,7 +54,7 @@ describe.each([false, true])('getMany (Redis: %j)', (hasRedis) => {
     await cache.close();
   });
 
-  it('rejects for a key whose load failed, and has cached the others', async () => {
+  test('rejects for a key whose load failed, and has cached the others', async () => {
     const cache = create();
     const { calls, item } = define(cache);
     await expect(item.getMany([1, -5])).rejects.toThrow('no -5');
@@ -63,7 +63,7 @@ describe.each([false, true])('getMany (Redis: %j)', (hasRedis) => {
     await cache.close();
   });
 
-  it('says what is wrong when `loadMany` returns too few values', async () => {
+  test('says what is wrong when `loadMany` returns too few values', async () => {
     const cache = create();
     const item = cache.define('short', { key: String, loadMany: () => [] as string[] });
     await expect(item.getMany([1, 2])).rejects.toMatchObject({ code: 'ERR_WEIR_CACHE_LOAD_INCOMPLETE' });
@@ -71,7 +71,7 @@ describe.each([false, true])('getMany (Redis: %j)', (hasRedis) => {
   });
 });
 
-it('does not hold up the rest of a batch for a key that another process is loading', async () => {
+test('does not hold up the rest of a batch for a key that another process is loading', async () => {
   const [a, b] = [createCache({ name: 'shop', redis }), createCache({ name: 'shop', redis })];
   const gate = Promise.withResolvers<string>();
   const started = Promise.withResolvers<void>();
@@ -95,7 +95,7 @@ it('does not hold up the rest of a batch for a key that another process is loadi
 });
 
 describe('wrap', () => {
-  it('keeps the signature, keys by the arguments and can be deleted from', async () => {
+  test('keeps the signature, keys by the arguments and can be deleted from', async () => {
     const cache = createCache({ name: 'shop' });
     let calls = 0;
     const price = cache.wrap(async function price(id: number, at: Date) {
@@ -116,7 +116,7 @@ describe('wrap', () => {
   const cyclic: unknown[] = [];
   cyclic.push(cyclic);
   const deep = JSON.parse(`${'['.repeat(50_000)}${']'.repeat(50_000)}`) as unknown;
-  it.each<[string, unknown]>([
+  test.each<[string, unknown]>([
     ['an instance of Query', new Query()],
     ['an instance of Ids', Ids.from([1])],
     ['a function', () => 1],
@@ -148,7 +148,7 @@ describe('wrap', () => {
     }
   });
 
-  it('refuses what it cannot call when it is made', async () => {
+  test('refuses what it cannot call when it is made', async () => {
     const cache = createCache({ name: 'shop' });
     expect(() => cache.wrap(undefined as never)).toThrow(/`fn` to be a function/);
     expect(() => cache.wrap(() => 1, { name: 'a', key: 'id' as never })).toThrow(/`key` to be a function/);
@@ -157,7 +157,7 @@ describe('wrap', () => {
 });
 
 describe('a schema', () => {
-  it('makes a stored value of another shape a miss', async () => {
+  test('makes a stored value of another shape a miss', async () => {
     const old = createCache({ name: 'shop', redis });
     await old.define('item', { key: String, load: (id: number) => ({ id, title: 'old shape' }) }).get(1);
     const cache = createCache({ name: 'shop', redis });
@@ -180,7 +180,7 @@ describe('a schema', () => {
   });
 });
 
-it('entries of another version of the cache are not seen', async () => {
+test('entries of another version of the cache are not seen', async () => {
   const options = { name: 'shop', redis, l2: { deadlineMs: 2_000 } };
   const [one, two] = [createCache(options), createCache({ ...options, version: 2 })];
   await one.getOrSet('k', () => 1);

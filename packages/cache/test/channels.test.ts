@@ -1,5 +1,5 @@
 import { channel } from 'node:diagnostics_channel';
-import { expect, it, onTestFinished } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { type AnnouncedCache, type CacheLoadEvent, createCache } from '../src/index.ts';
 
 function record<T>(name: string): T[] {
@@ -12,7 +12,7 @@ function record<T>(name: string): T[] {
   return messages;
 }
 
-it('announces a cache when it is created and when it is closed', async () => {
+test('announces a cache when it is created and when it is closed', async () => {
   const created = record<{ cache: AnnouncedCache }>('weir:cache:created');
   const closed = record<{ cache: AnnouncedCache }>('weir:cache:closed');
   const cache = createCache({ name: 'announced' });
@@ -22,7 +22,7 @@ it('announces a cache when it is created and when it is closed', async () => {
   expect(closed).toHaveLength(1);
 });
 
-it('answers a late subscriber once for each live cache', async () => {
+test('answers a late subscriber once for each live cache', async () => {
   const cache = createCache({ name: 'early' });
   const closed = createCache({ name: 'gone' });
   await closed.close();
@@ -33,7 +33,7 @@ it('answers a late subscriber once for each live cache', async () => {
   await cache.close();
 });
 
-it('publishes every load with its definition and outcome, and no key', async () => {
+test('publishes every load with its definition and outcome, and no key', async () => {
   const loads = record<CacheLoadEvent>('weir:cache:load');
   const cache = createCache({ name: 'loads' });
   const item = cache.define('item', {

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { type RedisServer, startRedis } from '@weir/test-kit';
 import { Redis } from 'ioredis';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { runCommand } from '../src/cli/run-command.ts';
 import { type Cache, createCache } from '../src/index.ts';
 
@@ -32,7 +32,7 @@ function weirCache(...args: string[]): Promise<{ code: number; stdout: string; s
   });
 }
 
-it('lists, shows and deletes entries; running instances drop them', async () => {
+test('lists, shows and deletes entries; running instances drop them', async () => {
   const product = cache.define('product', { key: String, load: (id: number) => ({ id, at: new Date(0) }) });
   await product.get(42);
   const [list, shown] = await Promise.all([
@@ -47,7 +47,7 @@ it('lists, shows and deletes entries; running instances drop them', async () => 
   expect(await weirCache('get', 'product:42', '--cache', 'shop')).toMatchObject({ code: 2 });
 });
 
-it('lists tags, and invalidates them only when told twice', async () => {
+test('lists tags, and invalidates them only when told twice', async () => {
   await cache.getOrSet('k', () => 1, { tags: ['catalogue'] });
   const [list, refused] = await Promise.all([
     weirCache('tags', '--cache', 'shop'),
@@ -59,7 +59,7 @@ it('lists tags, and invalidates them only when told twice', async () => {
   expect(await cache.get('k')).toBeUndefined();
 });
 
-it('says in one line what is wrong', async () => {
+test('says in one line what is wrong', async () => {
   const [unknown, missing, unreachable, limit] = await Promise.all([
     weirCache('frobnicate', '--cache', 'shop'),
     weirCache('inspect'),
@@ -92,7 +92,7 @@ describe('a name as `inspect` prints it', () => {
     return { code, lines };
   }
 
-  it.each([
+  test.each([
     ['plain', 'k'],
     ['long', 'q'.repeat(2_000)],
     ['ill-formed', 'a\ud800b'],
@@ -123,7 +123,7 @@ describe('a name as `inspect` prints it', () => {
     expect(await run('get', [name])).toMatchObject({ code: 2 });
   });
 
-  it('is not said to be deleted when there is no such entry; memory drops it all the same', async () => {
+  test('is not said to be deleted when there is no such entry; memory drops it all the same', async () => {
     vi.spyOn(process, 'emitWarning').mockImplementation(() => {});
     await cache.getOrSet('instance', () => new (class Account {})());
     expect(await run('del', ['~:instance'])).toEqual({

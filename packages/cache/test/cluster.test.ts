@@ -1,6 +1,6 @@
 import { type RedisCluster, startRedisCluster } from '@weir/test-kit';
 import { Cluster } from 'ioredis';
-import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { type Cache, createCache } from '../src/index.ts';
 
 let servers: RedisCluster;
@@ -25,7 +25,7 @@ afterAll(async () => {
 const ids = Array.from({ length: 60 }, (_, id) => id);
 const key = (id: number) => `a}b{${id}`;
 
-it('every operation works on keys of every slot', async () => {
+test('every operation works on keys of every slot', async () => {
   const [a, b] = caches as [Cache, Cache];
   const one = a.define('item', {
     key,
@@ -56,7 +56,7 @@ it('every operation works on keys of every slot', async () => {
   expect(a.stats().redisErrors + b.stats().redisErrors).toBe(0);
 });
 
-it('hundreds of tags are invalidated in one call', async () => {
+test('hundreds of tags are invalidated in one call', async () => {
   const [a, b] = caches as [Cache, Cache];
   const tags = Array.from({ length: 300 }, (_, index) => `tag-${index}`);
   for (const cache of [a, b]) {
@@ -71,7 +71,7 @@ it('hundreds of tags are invalidated in one call', async () => {
   }
 });
 
-it('a change by redis-cli on any node evicts L1', async () => {
+test('a change by redis-cli on any node evicts L1', async () => {
   const [a] = caches as [Cache];
   for (const id of ids) await a.getOrSet(key(id), () => id);
   for (const id of ids) await cluster.del(`weir:shop@1:e:{~:${key(id)}}`);
@@ -80,7 +80,7 @@ it('a change by redis-cli on any node evicts L1', async () => {
   );
 });
 
-it('concurrent misses of two instances load once', async () => {
+test('concurrent misses of two instances load once', async () => {
   let loads = 0;
   const reads = caches.flatMap((cache) =>
     ids.map((id) =>

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { deserialize, serialize } from 'node:v8';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { decode, type Envelope, encode as encodePayload } from '../src/values/envelope.ts';
 
 const options = { compressFromBytes: 512, maxExpandedBytes: 1_000_000 };
@@ -48,7 +48,7 @@ const anyValue = fc.letrec((tie) => ({
 })).value;
 
 describe('the codec', () => {
-  it('hands back an equal value of the same types for whatever it takes', () => {
+  test('hands back an equal value of the same types for whatever it takes', () => {
     fc.assert(
       fc.property(anyValue, (value) => {
         expect(roundTrip(value)).toStrictEqual(value);
@@ -57,7 +57,7 @@ describe('the codec', () => {
     );
   });
 
-  it('does so in another process as well', () => {
+  test('does so in another process as well', () => {
     const samples = fc.sample(anyValue, { numRuns: 300, seed: 7 });
     const encoded = samples.map((value) => encode(envelope(value), options));
     const script = `
@@ -76,7 +76,7 @@ describe('the codec', () => {
     });
   });
 
-  it('keeps plain data as plain JSON, and a Buffer as its very bytes', () => {
+  test('keeps plain data as plain JSON, and a Buffer as its very bytes', () => {
     expect(encode(envelope({ a: [1, 'x'] }), options).toString()).toContain('{"a":[1,"x"]}');
     expect(
       encode(envelope(Buffer.from('raw!')), options)
@@ -85,7 +85,7 @@ describe('the codec', () => {
     ).toBe('raw!');
   });
 
-  it('refuses what has no faithful form', () => {
+  test('refuses what has no faithful form', () => {
     class Account {}
     const cyclic: unknown[] = [];
     cyclic.push(cyclic);
@@ -103,7 +103,7 @@ describe('the codec', () => {
     }
   });
 
-  it('calls every damaged, truncated or foreign byte sequence undecodable', () => {
+  test('calls every damaged, truncated or foreign byte sequence undecodable', () => {
     const good = encode(envelope({ a: new Date(1), b: 'text'.repeat(300) }), options);
     // A checksum that begins with 0 reads as the same number with a space there.
     const zeros = Array.from({ length: 200 }, (_, index) => Buffer.from(encode(envelope(index), options)));
@@ -125,13 +125,13 @@ describe('the codec', () => {
     );
   });
 
-  it('stops at the bound when a compressed body expands too far', () => {
+  test('stops at the bound when a compressed body expands too far', () => {
     const bomb = encode(envelope('0'.repeat(900_000)), options);
     expect(bomb.length).toBeLessThan(2_000);
     expect(() => decode(bomb, { ...options, maxExpandedBytes: 100_000 })).toThrow(/could not be decoded/);
   });
 
-  it('rejects a stored `__proto__`, however it is spelt', () => {
+  test('rejects a stored `__proto__`, however it is spelt', () => {
     for (const text of ['{"__proto__":{"admin":true}}', '{"\\u005f_proto__":{"admin":true}}']) {
       const entry = encode(envelope(Buffer.from(text)), {
         ...options,

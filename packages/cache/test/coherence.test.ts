@@ -1,6 +1,6 @@
 import { type RedisServer, startRedis } from '@weir/test-kit';
 import { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type Cache, type CacheOptions, createCache, type RedisClient } from '../src/index.ts';
 import { ioredis, nodeRedis, type TestClient } from './clients.ts';
 
@@ -54,7 +54,7 @@ describe.each([
     l2: { coherence, deadlineMs: 2_000 },
   };
 
-  it('a resolved delete has reached the L1 of every instance', async () => {
+  test('a resolved delete has reached the L1 of every instance', async () => {
     const caches = await Promise.all([instance(options), instance(options), instance(options)]);
     for (let round = 0; round < 50; round += 1) {
       for (const cache of caches) expect(await cache.getOrSet('k', () => round)).toBe(round);
@@ -64,7 +64,7 @@ describe.each([
     }
   });
 
-  it('a resolved set and a resolved tag invalidation have, too', async () => {
+  test('a resolved set and a resolved tag invalidation have, too', async () => {
     const [a, b] = [await instance(options), await instance(options)];
     await b.getOrSet('k', () => 'loaded', { tags: ['t'] });
     expect(await a.set('k', 'set', { tags: ['t'] })).toBe(true);
@@ -74,7 +74,7 @@ describe.each([
     expect(await a.get('k')).toBeUndefined();
   });
 
-  it('an instance keeps in L1 what it has loaded itself, its own echo notwithstanding', async () => {
+  test('an instance keeps in L1 what it has loaded itself, its own echo notwithstanding', async () => {
     const cache = await instance(options);
     await cache.getOrSet('k', () => 1);
     await redis.ping();
@@ -82,7 +82,7 @@ describe.each([
     expect(await inL1(cache, 'k')).toBe(true);
   });
 
-  it('wakes a waiting process as soon as the holder is done', async () => {
+  test('wakes a waiting process as soon as the holder is done', async () => {
     const [a, b] = [await instance(options), await instance(options)];
     const gate = Promise.withResolvers<number>();
     const first = a.getOrSet('k', () => gate.promise);
@@ -101,7 +101,7 @@ describe.each([ioredis, nodeRedis])('changes by others than Weir, through $libra
   });
   afterAll(() => client.close());
 
-  it.each([
+  test.each([
     ['DEL', (key: string) => redis.del(key)],
     ['PEXPIRE', (key: string) => redis.pexpire(key, 1)],
     ['FLUSHALL', () => redis.flushall()],
@@ -117,7 +117,7 @@ describe.each([ioredis, nodeRedis])('changes by others than Weir, through $libra
 });
 
 describe('changes by others than Weir', () => {
-  it('to keys that are no UTF-8 do no harm', async () => {
+  test('to keys that are no UTF-8 do no harm', async () => {
     const cache = await instance();
     const events = vi.fn();
     process.on('unhandledRejection', events);
@@ -132,7 +132,7 @@ describe('changes by others than Weir', () => {
 });
 
 describe('keys', () => {
-  it.each([
+  test.each([
     '{}',
     '}{',
     'a}b{c',
@@ -154,7 +154,7 @@ describe('keys', () => {
 });
 
 describe('a lost subscriber', () => {
-  it('makes L1 distrusted until it is back: reads ask Redis', async () => {
+  test('makes L1 distrusted until it is back: reads ask Redis', async () => {
     const cache = await instance();
     await cache.getOrSet('k', () => 1);
     expect(await inL1(cache, 'k')).toBe(true);
@@ -165,7 +165,7 @@ describe('a lost subscriber', () => {
     expect(await inL1(cache, 'k')).toBe(true);
   });
 
-  it('during a load keeps what the load brings from being trusted', async () => {
+  test('during a load keeps what the load brings from being trusted', async () => {
     const cache = await instance();
     const gate = Promise.withResolvers<number>();
     const started = Promise.withResolvers<void>();
@@ -186,7 +186,7 @@ describe('a lost subscriber', () => {
 });
 
 describe('tags', () => {
-  it('keep a load that was in flight at their invalidation out of the cache', async () => {
+  test('keep a load that was in flight at their invalidation out of the cache', async () => {
     const [a, b] = [await instance(), await instance()];
     const gate = Promise.withResolvers<string>();
     const started = Promise.withResolvers<void>();
@@ -204,7 +204,7 @@ describe('tags', () => {
     expect(await b.get('k')).toBe('new');
   });
 
-  it('that Redis has lost make their entries invalid', async () => {
+  test('that Redis has lost make their entries invalid', async () => {
     const cache = await instance();
     const other = await instance();
     await cache.getOrSet('k', () => 'old', { tags: ['t'] });
@@ -213,7 +213,7 @@ describe('tags', () => {
     expect(await other.get('k')).toBeUndefined();
   });
 
-  it('cost one operation whatever the number of their entries', async () => {
+  test('cost one operation whatever the number of their entries', async () => {
     const cache = await instance();
     for (let id = 0; id < 50; id += 1) await cache.getOrSet(`k${id}`, () => id, { tags: ['t'] });
     const commands = async () =>
@@ -233,7 +233,7 @@ describe('tags', () => {
 });
 
 describe('clear', () => {
-  it('of a definition leaves the others alone, in every instance', async () => {
+  test('of a definition leaves the others alone, in every instance', async () => {
     const caches = [await instance(), await instance()];
     const [one, other] = caches.map((cache) => ({
       cleared: cache.define('cleared', { key: String, load: (id: number) => id }),
@@ -245,7 +245,7 @@ describe('clear', () => {
     expect(await other?.kept.peek(1)).toBe(1);
   });
 
-  it('of a cache reaches definitions that only others know', async () => {
+  test('of a cache reaches definitions that only others know', async () => {
     const [a, b] = [await instance(), await instance()];
     const item = b.define('item', { key: String, load: (id: number) => id });
     await item.get(1);

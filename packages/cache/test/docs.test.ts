@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { join } from 'node:path';
 import { type RedisServer, startRedis } from '@weir/test-kit';
 import { Redis } from 'ioredis';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createCache } from '../src/index.ts';
 
 const docs = join(import.meta.dirname, '../docs');
@@ -55,13 +55,13 @@ function run(args: string[]): Promise<{ code: number; output: string }> {
   });
 }
 
-it('the overview names every page, in links that lead somewhere', () => {
+test('the overview names every page, in links that lead somewhere', () => {
   const linked = [...textOf('README.md').matchAll(/\]\((.+?\.md)\)/g)].map((match) => match[1]);
   expect(linked.sort()).toEqual(pages.sort());
 });
 
 describe('the examples of', () => {
-  it.each(pages.filter((page) => page !== 'cli.md'))(
+  test.each(pages.filter((page) => page !== 'cli.md'))(
     '%s run, end by themselves and print what they say',
     async (page) => {
       const examples = blocks(page, 'ts');
@@ -76,7 +76,7 @@ describe('the examples of', () => {
     },
   );
 
-  it('cli.md run against a cache that has what they name', async () => {
+  test('cli.md run against a cache that has what they name', async () => {
     const client = new Redis(redis.url);
     const cache = createCache({ name: 'shop', redis: client });
     await cache.ready();

@@ -1,6 +1,6 @@
 import { type RedisServer, startRedis } from '@weir/test-kit';
 import { Redis } from 'ioredis';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type Cache, createCache, type RedisClient } from '../src/index.ts';
 import { type ClientKind, ioredis, nodeRedis } from './clients.ts';
 
@@ -64,7 +64,7 @@ describe.each(
     clients.push(admin);
   });
 
-  it('stalls no read beyond the deadline, opens the breaker, and is used again by itself', async () => {
+  test('stalls no read beyond the deadline, opens the breaker, and is used again by itself', async () => {
     const cache = await instance(200, kind);
     await cache.getOrSet('warm', () => 'warm');
     await breakIt();
@@ -83,7 +83,7 @@ describe.each(
     );
   });
 
-  it('is told of a delete as soon as it answers, and nobody sees the old value then', async () => {
+  test('is told of a delete as soon as it answers, and nobody sees the old value then', async () => {
     const [a, b] = [await instance(200, kind), await instance(200, kind)];
     await a.getOrSet('k', () => 'old');
     await b.getOrSet('k', () => expect.unreachable());
@@ -100,7 +100,7 @@ describe.each(
 describe.each([true, false])(
   'a client with autoResendUnfulfilledCommands %s',
   (autoResendUnfulfilledCommands) => {
-    it('is used again after an outage, whatever was on its way when the connection broke', async () => {
+    test('is used again after an outage, whatever was on its way when the connection broke', async () => {
       const client = new Redis(server.url, { autoResendUnfulfilledCommands, retryStrategy: () => 20 });
       client.on('error', () => {});
       clients.push(client);
@@ -132,7 +132,7 @@ describe.each([true, false])(
   },
 );
 
-it('a Redis that never answered holds nobody up', async () => {
+test('a Redis that never answered holds nobody up', async () => {
   await server.kill();
   const client = new Redis(server.url, { retryStrategy: () => 20 });
   client.on('error', () => {});
@@ -146,7 +146,7 @@ it('a Redis that never answered holds nobody up', async () => {
   expect(await cache.invalidateTags(['t'])).toBe(false);
 });
 
-it('the lease of a process that died is granted to the next within the lease time', async () => {
+test('the lease of a process that died is granted to the next within the lease time', async () => {
   const [a, b] = [await instance(5_000), await instance(5_000)];
   const started = Promise.withResolvers<void>();
   a.getOrSet('k', () => {
@@ -158,7 +158,7 @@ it('the lease of a process that died is granted to the next within the lease tim
   expect(await b.getOrSet('k', () => 'second')).toBe('second');
 });
 
-it('a load that outlives its lease keeps it, so that nobody loads beside it', async () => {
+test('a load that outlives its lease keeps it, so that nobody loads beside it', async () => {
   const [a, b] = [await instance(5_000), await instance(5_000)];
   const gate = Promise.withResolvers<string>();
   const started = Promise.withResolvers<void>();
@@ -172,14 +172,14 @@ it('a load that outlives its lease keeps it, so that nobody loads beside it', as
   expect(await first).toBe('long');
 });
 
-it('bytes nobody can decode are a miss, and the next load replaces them', async () => {
+test('bytes nobody can decode are a miss, and the next load replaces them', async () => {
   const cache = await instance();
   await clients[0]?.set('weir:shop@1:e:{~:k}', 'garbage');
   expect(await cache.getOrSet('k', () => 1)).toBe(1);
   expect((await clients[0]?.strlen('weir:shop@1:e:{~:k}')) ?? 0).toBeGreaterThan(50);
 });
 
-it('when more deletes fail than are remembered, the whole cache is cleared on recovery', async () => {
+test('when more deletes fail than are remembered, the whole cache is cleared on recovery', async () => {
   const client = new Redis(server.url, { retryStrategy: () => 20 });
   client.on('error', () => {});
   clients.push(client);

@@ -1,6 +1,6 @@
 import { type RedisServer, startRedis } from '@weir/test-kit';
 import { Redis } from 'ioredis';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Cache, createCache } from '../src/index.ts';
 import { createFlakyRedis, type FlakyRedis } from '../src/testing.ts';
 
@@ -35,7 +35,7 @@ describe.each([
   };
   const tearDown = () => Promise.all(caches.map((cache) => cache.close()));
 
-  it('invalidate its value everywhere, beside those known before', async () => {
+  test('invalidate its value everywhere, beside those known before', async () => {
     const [a, b] = await setUp();
     for (const tag of ['found', 'given']) {
       const load = async (context: { tags(tags: string[]): Promise<boolean> }) => {
@@ -50,7 +50,7 @@ describe.each([
     await tearDown();
   });
 
-  it('count even when the load does not wait for them', async () => {
+  test('count even when the load does not wait for them', async () => {
     const [a, b] = await setUp();
     await a.getOrSet('k', (context) => {
       void context.tags(['t']);
@@ -62,7 +62,7 @@ describe.each([
     await tearDown();
   });
 
-  it('keep out what the load brings when they are invalidated after it has named them', async () => {
+  test('keep out what the load brings when they are invalidated after it has named them', async () => {
     const [a, b] = await setUp();
     const gate = Promise.withResolvers<string>();
     const named = Promise.withResolvers<void>();
@@ -79,7 +79,7 @@ describe.each([
     await tearDown();
   });
 
-  it('tell whether they speak of the whole load: not the first time, nor after an invalidation during it', async () => {
+  test('tell whether they speak of the whole load: not the first time, nor after an invalidation during it', async () => {
     const [a, b] = await setUp();
     const answers: boolean[] = [];
     const load = async (key: string, before: () => Promise<unknown> = async () => {}) => {
@@ -97,7 +97,7 @@ describe.each([
     await tearDown();
   });
 
-  it('must be non-empty strings', async () => {
+  test('must be non-empty strings', async () => {
     const [a] = await setUp();
     await expect(a.getOrSet('k', (context) => context.tags(['']))).rejects.toMatchObject({
       code: 'ERR_WEIR_CACHE_INVALID_OPTION',
@@ -106,7 +106,7 @@ describe.each([
   });
 });
 
-it('when Redis cannot tell the version of a tag, the load goes on and what it brings is good for nobody else', async () => {
+test('when Redis cannot tell the version of a tag, the load goes on and what it brings is good for nobody else', async () => {
   run += 1;
   const cache = createCache({ name: `shop-${run}`, redis, l2: { deadlineMs: 50 } });
   await cache.ready();

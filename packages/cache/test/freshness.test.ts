@@ -1,5 +1,5 @@
 import { createManualClock, seededRandom } from '@weir/test-kit';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import {
   type Cache,
   type CacheOptions,
@@ -18,7 +18,7 @@ function setUp(options: Partial<CacheOptions> = {}) {
 const settled = () => new Promise((resolve) => setImmediate(resolve));
 
 describe('stale-while-revalidate', () => {
-  it('serves the expired value at once and one background load refreshes it', async () => {
+  test('serves the expired value at once and one background load refreshes it', async () => {
     const { cache, clock, next } = setUp();
     const options = { ttlMs: 100, staleWhileRevalidateMs: 100 };
     await cache.getOrSet('k', next, options);
@@ -29,7 +29,7 @@ describe('stale-while-revalidate', () => {
     expect(cache.stats()).toMatchObject({ staleHits: 3, loads: 2, l1Hits: 1 });
   });
 
-  it('leaves no unhandled rejection when the background load fails', async () => {
+  test('leaves no unhandled rejection when the background load fails', async () => {
     const unhandled = vi.fn();
     process.on('unhandledRejection', unhandled);
     const { cache, clock } = setUp();
@@ -51,7 +51,7 @@ describe('setTtl', () => {
       return read;
     });
 
-  it.each<[unknown]>([[Number.NaN], [undefined], [null], ['60000'], [{}], [60_000n]])(
+  test.each<[unknown]>([[Number.NaN], [undefined], [null], ['60000'], [{}], [60_000n]])(
     'refuses what is no number of milliseconds: %s',
     async (ttlMs) => {
       const { cache } = setUp();
@@ -63,7 +63,7 @@ describe('setTtl', () => {
     },
   );
 
-  it.each([
+  test.each([
     [Number.NEGATIVE_INFINITY, 0],
     [-1, 0],
     [-0, 0],
@@ -88,7 +88,7 @@ describe('setTtl', () => {
 describe('grace', () => {
   const options = { ttlMs: 100, graceMs: 1_000, graceThrottleMs: 50 };
 
-  it('lets the expired value stand in for a failed load, and tries again only after the throttle', async () => {
+  test('lets the expired value stand in for a failed load, and tries again only after the throttle', async () => {
     const { cache, clock } = setUp();
     let loads = 0;
     const fail = () => {
@@ -106,7 +106,7 @@ describe('grace', () => {
     expect(await cache.getOrSet('k', () => 'new', options)).toBe('new');
   });
 
-  it('ends: then the error reaches the caller', async () => {
+  test('ends: then the error reaches the caller', async () => {
     const { cache, clock } = setUp();
     await cache.getOrSet('k', () => 'old', options);
     clock.advance(1_100);
@@ -115,7 +115,7 @@ describe('grace', () => {
     );
   });
 
-  it('does not bring back a value that was deleted or whose tag was invalidated', async () => {
+  test('does not bring back a value that was deleted or whose tag was invalidated', async () => {
     const { cache, clock } = setUp();
     const fail = () => Promise.reject(new Error('down'));
     await cache.getOrSet('a', () => 'old', options);
@@ -130,7 +130,7 @@ describe('grace', () => {
     await expect(cache.getOrSet('c', fail, options)).rejects.toThrow('down');
   });
 
-  it('hands the stale value to the load, for a conditional request', async () => {
+  test('hands the stale value to the load, for a conditional request', async () => {
     const { cache, clock } = setUp();
     await cache.getOrSet('k', () => 'old', options);
     clock.advance(200);
@@ -139,7 +139,7 @@ describe('grace', () => {
 });
 
 describe('timeouts', () => {
-  it('serve the stale value after the soft one while the load goes on', async () => {
+  test('serve the stale value after the soft one while the load goes on', async () => {
     const { cache, clock } = setUp();
     const options = { ttlMs: 100, graceMs: 1_000, softTimeoutMs: 5 };
     await cache.getOrSet('k', () => 'old', options);
@@ -152,7 +152,7 @@ describe('timeouts', () => {
     expect(cache.stats()).toMatchObject({ staleHits: 1, loads: 2 });
   });
 
-  it('reject the caller after the hard one, and cache what the load brings later', async () => {
+  test('reject the caller after the hard one, and cache what the load brings later', async () => {
     const { cache } = setUp();
     const gate = Promise.withResolvers<string>();
     const read = cache.getOrSet('k', () => gate.promise, { hardTimeoutMs: 5 });
@@ -162,7 +162,7 @@ describe('timeouts', () => {
     expect(await cache.get('k')).toBe('late');
   });
 
-  it.each([
+  test.each([
     ['beyond its grace', (_cache: Cache, clock: { advance(ms: number): void }) => clock.advance(200)],
     ['deleted', (cache: Cache) => void cache.delete('k')],
     ['invalidated', (cache: Cache) => void cache.invalidateTags(['t'])],
@@ -182,7 +182,7 @@ describe('timeouts', () => {
     }
   });
 
-  it('free the key of a load that hangs at its maximum age', async () => {
+  test('free the key of a load that hangs at its maximum age', async () => {
     const { cache } = setUp();
     let aborted: AbortSignal | undefined;
     const hung = cache.getOrSet(
@@ -200,7 +200,7 @@ describe('timeouts', () => {
 });
 
 describe('an abort', () => {
-  it('ends one caller and leaves the load to the others', async () => {
+  test('ends one caller and leaves the load to the others', async () => {
     const { cache } = setUp();
     const gate = Promise.withResolvers<string>();
     const controller = new AbortController();
@@ -222,7 +222,7 @@ describe('an abort', () => {
     expect(await second).toBe('value');
   });
 
-  it('of every caller aborts the load', async () => {
+  test('of every caller aborts the load', async () => {
     const { cache } = setUp();
     const controller = new AbortController();
     let load: AbortSignal | undefined;
@@ -240,7 +240,7 @@ describe('an abort', () => {
 });
 
 describe('a load decides', () => {
-  it('its own ttl', async () => {
+  test('its own ttl', async () => {
     const { cache, clock, next } = setUp();
     const load = (context: LoadContext) => {
       context.setTtl(10);
@@ -251,7 +251,7 @@ describe('a load decides', () => {
     expect(await cache.getOrSet('k', load, { ttlMs: 1_000 })).toBe(2);
   });
 
-  it('not to be cached', async () => {
+  test('not to be cached', async () => {
     const { cache, next } = setUp();
     const load = (context: LoadContext) => {
       context.skipCache();
@@ -262,7 +262,7 @@ describe('a load decides', () => {
   });
 });
 
-it('keeps a negative value for its own ttl, and not at all with 0', async () => {
+test('keeps a negative value for its own ttl, and not at all with 0', async () => {
   const { cache, clock } = setUp();
   let loads = 0;
   const load = () => {
@@ -279,7 +279,7 @@ it('keeps a negative value for its own ttl, and not at all with 0', async () => 
   expect(loads).toBe(3);
 });
 
-it('hands a failed load to further callers during the error backoff', async () => {
+test('hands a failed load to further callers during the error backoff', async () => {
   const { cache, clock } = setUp();
   let loads = 0;
   const load = () => {
@@ -295,7 +295,7 @@ it('hands a failed load to further callers during the error backoff', async () =
   expect(loads).toBe(2);
 });
 
-it('jitter shortens a ttl by at most its fraction, and never the throttle', async () => {
+test('jitter shortens a ttl by at most its fraction, and never the throttle', async () => {
   const { cache, clock, next } = setUp({ random: () => 0.999 });
   await cache.getOrSet('k', next, { ttlMs: 100, jitter: 0.5 });
   clock.advance(50);
@@ -304,7 +304,7 @@ it('jitter shortens a ttl by at most its fraction, and never the throttle', asyn
   expect(await cache.getOrSet('k', next, { ttlMs: 100, jitter: 0 })).toBe(2);
 });
 
-it('refreshes early in the background, sooner before expiry than long before', async () => {
+test('refreshes early in the background, sooner before expiry than long before', async () => {
   const refreshes: number[] = [];
   for (let round = 0; round < 200; round += 1) {
     const { cache, clock, next } = setUp({ random: seededRandom(round) });

@@ -5,7 +5,7 @@ import { type RedisServer, seededRandom, startRedis } from '@weir/test-kit';
 import express, { type Response } from 'express';
 import fastify, { type FastifyReply } from 'fastify';
 import { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { expressResponseCache } from '../src/express.ts';
 import { fastifyResponseCache } from '../src/fastify.ts';
 import { isNotModified, rangeOf, wishesOf } from '../src/http/reuse.ts';
@@ -56,7 +56,7 @@ describe.each([
     script = createScript();
   });
 
-  it('takes no resource for another, whatever a client sends as its host', async () => {
+  test('takes no resource for another, whatever a client sends as its host', async () => {
     await start(createCache({ name: 'http' }));
     const hosts = ['a', 'a/b', 'a /b', 'a/b/', 'a?x', 'a /b /b', '"a"', 'a%20', 'b'];
     const paths = ['/', '/b', '/b/b', '/%20/b', '/?x', '/b?x', '/b/?a'];
@@ -75,7 +75,7 @@ describe.each([
     expect((await ask('A', '/b')).body).toBe(JSON.stringify(['a', '/b']));
   });
 
-  it.each([
+  test.each([
     ['no string', () => undefined],
     ['an empty string', () => ''],
     ['an error', () => JSON.parse('{')],
@@ -91,7 +91,7 @@ describe.each([
     warn.mockRestore();
   });
 
-  it('leaves nothing in Redis of a resource of which nothing is stored', async () => {
+  test('leaves nothing in Redis of a resource of which nothing is stored', async () => {
     await start(await sharedCache(), { maxBodyBytes: 100 });
     // The versions that all entries of the cache share.
     await send(`${server.origin}/warm`, { headers: { 'cache-control': 'no-cache' } });
@@ -127,7 +127,7 @@ describe.each([
     await expect.poll(() => redis.dbsize()).toBe(before + 3);
   });
 
-  it('stores a response again of a resource that was not storable', async () => {
+  test('stores a response again of a resource that was not storable', async () => {
     await start(await sharedCache());
     script.headers = { 'cache-control': 'no-store' };
     for (let index = 0; index < 2; index += 1) await send(`${server.origin}/a`);
@@ -138,7 +138,7 @@ describe.each([
   });
 });
 
-it('nobody who asks after a change has been made is answered with what was before it, in any order of events', async () => {
+test('nobody who asks after a change has been made is answered with what was before it, in any order of events', async () => {
   const caches = [await sharedCache(), await sharedCache()];
   let hits = 0;
   for (let seed = 1; seed <= 20; seed += 1) {
@@ -256,7 +256,7 @@ describe('an answer without an end', () => {
     ['a stream', (response, headers) => endless().pipe(response.set(headers))],
   ];
 
-  it.each(fastifyWays)('holds up no other client of its URL: Fastify, %s', async (_title, answer) => {
+  test.each(fastifyWays)('holds up no other client of its URL: Fastify, %s', async (_title, answer) => {
     for (const headers of types) {
       const app = fastify({ forceCloseConnections: true });
       await app.register(fastifyResponseCache, {
@@ -271,7 +271,7 @@ describe('an answer without an end', () => {
     }
   });
 
-  it.each(expressWays)('holds up no other client of its URL: Express, %s', async (_title, answer) => {
+  test.each(expressWays)('holds up no other client of its URL: Express, %s', async (_title, answer) => {
     for (const headers of types) {
       const app = express();
       app.use(expressResponseCache({ cache: createCache({ name: 'http' }), defaultTtlMs: 60_000 }));
@@ -290,7 +290,7 @@ describe('an answer without an end', () => {
   });
 });
 
-it('a hijacked reply of Fastify is stored if it says so, and invalidates if it is unsafe', async () => {
+test('a hijacked reply of Fastify is stored if it says so, and invalidates if it is unsafe', async () => {
   const app = fastify();
   await app.register(fastifyResponseCache, { cache: createCache({ name: 'http' }) });
   let made = 0;
@@ -316,7 +316,7 @@ it('a hijacked reply of Fastify is stored if it says so, and invalidates if it i
   await app.close();
 });
 
-it('the memory of stored responses is bounded by default', async () => {
+test('the memory of stored responses is bounded by default', async () => {
   const cache = createCache({ name: 'http' });
   const app = fastify();
   await app.register(fastifyResponseCache, { cache, maxBodyBytes: 2 ** 25 });
@@ -342,7 +342,7 @@ describe('a header that is nearly all one character', () => {
     ['If-None-Match', (field) => isNotModified({ 'if-none-match': field }, { etag: '"a"' })],
     ['If-Modified-Since', (field) => isNotModified({ 'if-modified-since': field }, { date: 'x' })],
   ];
-  it.each(readers)('costs no more than any other of its length: %s', (_name, read) => {
+  test.each(readers)('costs no more than any other of its length: %s', (_name, read) => {
     for (const start of ['', 'en', 'bytes=', 'bytes=0', 'bytes=0-', 'a="', 'W/"']) {
       for (const filler of [' ', '\t', ',', ' ,', '"', '\\"', '=', '0', 'a ']) {
         for (const end of ['', 'x', '"']) read(start + filler.repeat(size / filler.length) + end);
@@ -350,7 +350,7 @@ describe('a header that is nearly all one character', () => {
     }
   });
 
-  it('still means the same', () => {
+  test('still means the same', () => {
     const key = (field: string) => variantKey('a', ['x'], { x: field });
     for (const same of ['de,en', 'de, en', ' de ,\t en  ', 'de  ,en']) expect(key(same)).toBe(key('de,en'));
     expect(key('d e,en')).not.toBe(key('de,en'));
@@ -364,7 +364,7 @@ describe('a header that is nearly all one character', () => {
   });
 });
 
-it.each([
+test.each([
   [{ cache: {} }, /`cache` to be a cache made by `createCache`/],
   [{ cache: { getOrSet() {} } }, /`cache` to be a cache made by `createCache`/],
   [{ key: 'host' }, /`key` to be a function/],

@@ -1,5 +1,5 @@
 import { get as httpGet } from 'node:http';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type Cache, createCache } from '../src/index.ts';
 import { createScript, type Script, type Served, send, serveExpress, serveFastify } from './http-servers.ts';
 
@@ -29,7 +29,7 @@ describe.each([
     now += seconds * 1_000;
   };
 
-  it('answers a client that has the response with 304 (RFC 9110 §13.1.2, §13.1.3)', async () => {
+  test('answers a client that has the response with 304 (RFC 9110 §13.1.2, §13.1.3)', async () => {
     script.headers = { 'cache-control': 'max-age=60', 'last-modified': new Date(0).toUTCString() };
     const { headers } = await get();
     const etag = headers.etag ?? '';
@@ -44,7 +44,7 @@ describe.each([
     expect(script.calls).toBe(1);
   });
 
-  it('answers preconditions itself even on a miss, so that the whole response is there for everybody', async () => {
+  test('answers preconditions itself even on a miss, so that the whole response is there for everybody', async () => {
     script.headers = { 'cache-control': 'max-age=60', etag: '"v1"' };
     script.validates = true;
     const first = await get('/a', { 'if-none-match': '"v1"' });
@@ -53,7 +53,7 @@ describe.each([
     expect(await get()).toMatchObject({ status: 200, body: 'one', cacheStatus: 'weir; hit; ttl=60' });
   });
 
-  it('validates an expired response with the handler, whose 304 freshens it (RFC 9111 §4.3)', async () => {
+  test('validates an expired response with the handler, whose 304 freshens it (RFC 9111 §4.3)', async () => {
     script.headers = { 'cache-control': 'max-age=60', etag: '"v1"', 'x-made': 'first' };
     script.validates = true;
     await get();
@@ -74,7 +74,7 @@ describe.each([
     expect(script.calls).toBe(3);
   });
 
-  it('keeps a no-cache response for validation only (§5.2.2.4)', async () => {
+  test('keeps a no-cache response for validation only (§5.2.2.4)', async () => {
     script.headers = { 'cache-control': 'no-cache', etag: '"v1"' };
     script.validates = true;
     for (let call = 1; call <= 3; call += 1) {
@@ -84,7 +84,7 @@ describe.each([
     expect(script.seen['if-none-match']).toBe('"v1"');
   });
 
-  it('asks no handler about a validator that was made here', async () => {
+  test('asks no handler about a validator that was made here', async () => {
     script.headers = { 'cache-control': 'max-age=60, stale-if-error=600' };
     await get();
     pass(61);
@@ -92,7 +92,7 @@ describe.each([
     expect(script.seen['if-none-match']).toBeUndefined();
   });
 
-  it('serves a part of a stored response (RFC 9110 §14)', async () => {
+  test('serves a part of a stored response (RFC 9110 §14)', async () => {
     script.body = '0123456789';
     const { headers } = await get();
     const part = (range: string, more: Record<string, string> = {}) => get('/a', { range, ...more });
@@ -119,7 +119,7 @@ describe.each([
     expect(script.calls).toBe(1);
   });
 
-  it('lets the handler answer a range that is not stored, and stores no part', async () => {
+  test('lets the handler answer a range that is not stored, and stores no part', async () => {
     Object.assign(script, {
       status: 206,
       body: '01',
@@ -132,7 +132,7 @@ describe.each([
     expect(script.calls).toBe(2);
   });
 
-  it('serves stale at once and revalidates in the background (RFC 5861 §3)', async () => {
+  test('serves stale at once and revalidates in the background (RFC 5861 §3)', async () => {
     script.headers = {
       'cache-control': 'max-age=60, stale-while-revalidate=60',
       etag: '"v1"',
@@ -156,7 +156,7 @@ describe.each([
     expect((await get('/a', tenant)).cacheStatus).toContain('fwd=stale');
   });
 
-  it('keeps the stale response when its background refresh fails, and tries again', async () => {
+  test('keeps the stale response when its background refresh fails, and tries again', async () => {
     script.headers = { 'cache-control': 'max-age=60, stale-while-revalidate=600' };
     await get();
     pass(90);
@@ -168,7 +168,7 @@ describe.each([
     await vi.waitFor(async () => expect((await get()).body).toBe('two'));
   });
 
-  it.each([500, 502, 503, 504])('serves a stale response instead of %d (RFC 5861 §4)', async (status) => {
+  test.each([500, 502, 503, 504])('serves a stale response instead of %d (RFC 5861 §4)', async (status) => {
     script.headers = { 'cache-control': 'max-age=60, stale-if-error=600' };
     await get('/lenient');
     script.headers = { 'cache-control': 'max-age=60, etag="a"', etag: '"a"' };
@@ -188,7 +188,7 @@ describe.each([
     expect((await get('/lenient')).status).toBe(501);
   });
 
-  it('passes a stream on as it comes, and stores it whole', async () => {
+  test('passes a stream on as it comes, and stores it whole', async () => {
     const gate = Promise.withResolvers<string>();
     script.chunks = [Promise.resolve('first '), gate.promise];
     const seen: string[] = [];
@@ -201,7 +201,7 @@ describe.each([
     expect((await get('/s')).body).toBe('first second');
   });
 
-  it('passes a stream beyond the bound on unbroken and uncached', async () => {
+  test('passes a stream beyond the bound on unbroken and uncached', async () => {
     const chunk = 'x'.repeat(700);
     script.chunks = [1, 2, 3].map(() => Promise.resolve(chunk));
     expect((await get('/s')).body).toBe(chunk.repeat(3));
@@ -209,7 +209,7 @@ describe.each([
     expect(script.calls).toBe(2);
   });
 
-  it('never stores a stream that broke off, and lets those who wait go on (RFC 9111 §3.3)', async () => {
+  test('never stores a stream that broke off, and lets those who wait go on (RFC 9111 §3.3)', async () => {
     const broken = Promise.withResolvers<string>();
     script.chunks = [Promise.resolve('half'), broken.promise];
     const client = httpGet(`${server.origin}/s`);

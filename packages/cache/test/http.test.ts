@@ -1,6 +1,6 @@
 import { startRedis } from '@weir/test-kit';
 import { Redis } from 'ioredis';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type Cache, createCache } from '../src/index.ts';
 import { createScript, type Script, type Served, send, serveExpress, serveFastify } from './http-servers.ts';
 
@@ -35,7 +35,7 @@ describe.each([
     now += seconds * 1_000;
   };
 
-  it('serves a fresh response without the handler, with its age and status (RFC 9111 §5.1, RFC 9211)', async () => {
+  test('serves a fresh response without the handler, with its age and status (RFC 9111 §5.1, RFC 9211)', async () => {
     const first = await get();
     expect(first.cacheStatus).toBe('weir; fwd=uri-miss; stored');
     expect(first.headers.age).toBeUndefined();
@@ -47,14 +47,14 @@ describe.each([
     expect(headers['cache-control']).toBe('max-age=60');
   });
 
-  it('asks the handler again when the response has expired', async () => {
+  test('asks the handler again when the response has expired', async () => {
     await get();
     pass(61);
     await get();
     expect(script.calls).toBe(2);
   });
 
-  it.each([
+  test.each([
     ['no-store', { 'cache-control': 'no-store, max-age=60' }],
     ['private', { 'cache-control': 'private, max-age=60' }],
     ['no-cache', { 'cache-control': 'no-cache, max-age=60' }],
@@ -72,7 +72,7 @@ describe.each([
     expect(await twice()).toBe(2);
   });
 
-  it.each([
+  test.each([
     ['Expires in an hour', { expires: new Date(Date.now() + 3_600_000).toUTCString() }, 200],
     [
       'must-understand over no-store (§5.2.2.3)',
@@ -86,7 +86,7 @@ describe.each([
     expect(await twice()).toBe(1);
   });
 
-  it.each([
+  test.each([
     ['an error, whatever it says', 500, 'max-age=60'],
     ['a part', 206, 'max-age=60'],
     ['a status it does not understand, with must-understand', 299, 'max-age=60, must-understand'],
@@ -95,13 +95,13 @@ describe.each([
     expect(await twice()).toBe(2);
   });
 
-  it('passes on a body beyond the bound, whole and uncached', async () => {
+  test('passes on a body beyond the bound, whole and uncached', async () => {
     script.body = 'x'.repeat(2_000);
     expect(await twice()).toBe(2);
     expect((await get()).body).toHaveLength(2_000);
   });
 
-  it('stores a response to an authorised request only when it says so (RFC 9111 §3.5)', async () => {
+  test('stores a response to an authorised request only when it says so (RFC 9111 §3.5)', async () => {
     const authorised = { authorization: 'Bearer x' };
     expect(await twice('/plain', authorised)).toBe(2);
     for (const [index, word] of ['public', 'must-revalidate', 's-maxage=60'].entries()) {
@@ -110,7 +110,7 @@ describe.each([
     }
   });
 
-  it('keeps the variants of a response apart (RFC 9111 §4.1)', async () => {
+  test('keeps the variants of a response apart (RFC 9111 §4.1)', async () => {
     script.headers = { 'cache-control': 'max-age=60', vary: 'Accept-Language, X-Tenant' };
     for (const language of ['de', 'en', 'de', 'en', 'de,  en', 'de, en']) {
       script.body = language.replace('  ', ' ');
@@ -120,7 +120,7 @@ describe.each([
     expect((await get('/v', { 'accept-language': 'fr' })).cacheStatus).toContain('fwd=vary-miss');
   });
 
-  it('does as the request says: no-cache, no-store, Pragma, max-age, min-fresh (RFC 9111 §5.2.1)', async () => {
+  test('does as the request says: no-cache, no-store, Pragma, max-age, min-fresh (RFC 9111 §5.2.1)', async () => {
     script.headers = { 'cache-control': 'max-age=60' };
     await get();
     const forwarded = async (headers: Record<string, string>) => {
@@ -141,7 +141,7 @@ describe.each([
     expect(await forwarded({ 'cache-control': 'min-fresh=51' })).toBe(true);
   });
 
-  it('serves stale as far as max-stale allows, and the response does (§5.2.1.2)', async () => {
+  test('serves stale as far as max-stale allows, and the response does (§5.2.1.2)', async () => {
     script.headers = { 'cache-control': 'max-age=60', etag: '"a"' };
     await get();
     script.headers = { 'cache-control': 'max-age=60, must-revalidate', etag: '"a"' };
@@ -155,7 +155,7 @@ describe.each([
     expect((await get('/a', { 'cache-control': 'max-stale=9' })).cacheStatus).toContain('fwd=stale');
   });
 
-  it('answers only-if-cached from the cache or with 504 (§5.2.1.7)', async () => {
+  test('answers only-if-cached from the cache or with 504 (§5.2.1.7)', async () => {
     const only = { 'cache-control': 'only-if-cached' };
     const missing = await get('/a', only);
     expect([missing.status, script.calls]).toEqual([504, 0]);
@@ -167,14 +167,14 @@ describe.each([
     expect(script.calls).toBe(1);
   });
 
-  it('answers HEAD from a stored GET, and stores no HEAD', async () => {
+  test('answers HEAD from a stored GET, and stores no HEAD', async () => {
     await get('/a', {}, 'HEAD');
     await get();
     const { body, headers } = await get('/a', {}, 'HEAD');
     expect([body, headers['content-length'], script.calls]).toEqual(['', '3', 2]);
   });
 
-  it('drops every variant of a URL after a successful unsafe request, and same-origin locations (§4.4)', async () => {
+  test('drops every variant of a URL after a successful unsafe request, and same-origin locations (§4.4)', async () => {
     script.headers = { 'cache-control': 'max-age=60', vary: 'accept-language' };
     for (const path of ['/a', '/b', '/c', '/d']) {
       for (const language of ['de', 'en']) await get(path, { 'accept-language': language });
@@ -197,7 +197,7 @@ describe.each([
     expect(await isHeld('/d', 'de')).toBe(true);
   });
 
-  it('never stores what a handler was making while an unsafe request invalidated it', async () => {
+  test('never stores what a handler was making while an unsafe request invalidated it', async () => {
     script.delayMs = 60;
     script.body = 'before';
     const early = get();
@@ -212,7 +212,7 @@ describe.each([
     expect(script.calls).toBe(3);
   });
 
-  it('calls the handler once for concurrent misses, and says who waited (RFC 9211 §2.6)', async () => {
+  test('calls the handler once for concurrent misses, and says who waited (RFC 9211 §2.6)', async () => {
     script.delayMs = 400;
     const all = await Promise.all(Array.from({ length: 20 }, () => get('/herd')));
     expect(new Set(all.map(({ body }) => body))).toEqual(new Set(['one']));
@@ -221,7 +221,7 @@ describe.each([
   });
 });
 
-it('two servers with one Redis share what one has made, and an unsafe request to either drops it for both', async () => {
+test('two servers with one Redis share what one has made, and an unsafe request to either drops it for both', async () => {
   const redis = await startRedis();
   const clients = [new Redis(redis.url), new Redis(redis.url)];
   const caches = clients.map((client) => createCache({ name: 'http', redis: client }));
@@ -244,7 +244,7 @@ it('two servers with one Redis share what one has made, and an unsafe request to
 });
 
 describe('the options of a response cache', () => {
-  it('store without Set-Cookie, by a default life, under an exposed key, when told to', async () => {
+  test('store without Set-Cookie, by a default life, under an exposed key, when told to', async () => {
     const cache = createCache({ name: 'http' });
     const script = createScript();
     script.headers = { 'set-cookie': 'a=1' };
@@ -267,7 +267,7 @@ describe('the options of a response cache', () => {
     await cache.close();
   });
 
-  it.each([
+  test.each([
     [{}, /`cache`/],
     [{ statusName: 'no token' }, /`statusName`/],
     [{ setCookie: 'keep' }, /`setCookie`/],

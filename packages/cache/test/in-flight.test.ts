@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { decorateLink, linkOf } from '@weir/redis';
 import { type RedisServer, startRedis } from '@weir/test-kit';
 import { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type Cache, type CacheOptions, createCache } from '../src/index.ts';
 import { createFlakyRedis, createManualClock } from '../src/testing.ts';
 
@@ -53,7 +53,7 @@ function holdingClient() {
   };
 }
 
-it('a read of Redis that was in flight at a delete does not bring the value back to memory', async () => {
+test('a read of Redis that was in flight at a delete does not bring the value back to memory', async () => {
   const holding = holdingClient();
   const slow = await instance({ redis: holding.redis });
   const other = await instance();
@@ -75,7 +75,7 @@ it('a read of Redis that was in flight at a delete does not bring the value back
 describe('a background load', () => {
   const options = { ttlMs: 1_000, staleWhileRevalidateMs: 60_000, tags: ['t'] };
 
-  it('that was in flight when its tag was invalidated stores nothing', async () => {
+  test('that was in flight when its tag was invalidated stores nothing', async () => {
     const clock = createManualClock();
     const cache = createCache({ name: 'memory', clock });
     caches.push(cache);
@@ -90,7 +90,7 @@ describe('a background load', () => {
     expect(await cache.getOrSet('k', () => 'new', options)).toBe('new');
   });
 
-  it('whose value Redis does not take leaves no unhandled rejection', async () => {
+  test('whose value Redis does not take leaves no unhandled rejection', async () => {
     const unhandled = vi.fn();
     process.on('unhandledRejection', unhandled);
     const clock = createManualClock();
@@ -129,7 +129,7 @@ describe.each(['in memory', 'with Redis', 'with Redis, before changes reach it']
       return cache;
     };
 
-    it.each([
+    test.each([
       ['a set and a delete', ['set', 'delete'], undefined],
       ['two sets', ['set', 'set'], 1],
       ['a delete and a set', ['delete', 'set'], 1],
@@ -160,7 +160,7 @@ describe.each(['in memory', 'with Redis', 'with Redis, before changes reach it']
   },
 );
 
-it.each(['in memory', 'with Redis'])(
+test.each(['in memory', 'with Redis'])(
   '%s a set whose schema takes its time does not undo a later delete',
   async (where) => {
     const cache = where === 'with Redis' ? await instance() : createCache({ name: 'memory' });
@@ -193,7 +193,7 @@ it.each(['in memory', 'with Redis'])(
   },
 );
 
-it('every call of close resolves when what was on its way has reached Redis and the cache is closed', async () => {
+test('every call of close resolves when what was on its way has reached Redis and the cache is closed', async () => {
   const cache = await instance();
   const order: string[] = [];
   void cache.set('set', 'x'.repeat(100_000), { tags: ['new'] }).then(() => order.push('set'));
@@ -203,7 +203,7 @@ it('every call of close resolves when what was on its way has reached Redis and 
   expect(await client.exists('weir:shop@1:e:{~:set}')).toBe(1);
 });
 
-it('a frozen Redis is not sent ever more commands while it answers none', async () => {
+test('a frozen Redis is not sent ever more commands while it answers none', async () => {
   const redis = createFlakyRedis(client);
   const cache = await instance({ redis, l2: { deadlineMs: 5, breakerFailures: 1, breakerOpenMs: 1 } });
   redis.behave('frozen');
@@ -215,7 +215,7 @@ it('a frozen Redis is not sent ever more commands while it answers none', async 
   expect(redis.commands - commands).toBeLessThan(60);
 });
 
-it('instances whose clocks are an hour apart agree on what is fresh and what is invalid', async () => {
+test('instances whose clocks are an hour apart agree on what is fresh and what is invalid', async () => {
   const [a, b] = await Promise.all(
     [0, 3_600_000].map((startMs) => instance({ clock: createManualClock(startMs) })),
   );
@@ -229,7 +229,7 @@ it('instances whose clocks are an hour apart agree on what is fresh and what is 
   }
 });
 
-it('a cache that nobody closed does not keep its process alive', async () => {
+test('a cache that nobody closed does not keep its process alive', async () => {
   const folder = mkdtempSync(join(import.meta.dirname, '../.process-'));
   const file = join(folder, 'main.ts');
   writeFileSync(

@@ -1,7 +1,7 @@
 /** Redis users with fewer rights, and databases that share a server. */
 import { type RedisServer, startRedis } from '@weir/test-kit';
 import { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type Cache, createCache, type RedisOptions } from '../src/index.ts';
 import { createFlakyRedis } from '../src/testing.ts';
 
@@ -55,7 +55,7 @@ const connections = async () =>
   Number(/total_connections_received:(\d+)/.exec(await admin.info('stats'))?.[1]);
 
 describe('a Redis user', () => {
-  it.each([
+  test.each([
     ['without channels', ['resetchannels'], {}, { isReady: false, told: [/SUBSCRIBE/, /PUBLISH/] }],
     [
       'without channels, on the bus alone',
@@ -100,7 +100,7 @@ describe('a Redis user', () => {
     for (const pattern of told) expect(warnings).toContainEqual(expect.stringMatching(pattern));
   });
 
-  it('is trusted as soon as it is given its channels', async () => {
+  test('is trusted as soon as it is given its channels', async () => {
     const cache = create(await user('resetchannels'));
     expect(await cache.ready()).toBe(false);
     await admin.call('ACL', 'SETUSER', 'app', 'allchannels');
@@ -108,7 +108,7 @@ describe('a Redis user', () => {
     expect(await cache.delete('k')).toBe(true);
   });
 
-  it('that may not run scripts is told so', async () => {
+  test('that may not run scripts is told so', async () => {
     const cache = create(await user('allchannels', '-@scripting'));
     expect(await cache.getOrSet('k', () => 1)).toBe(1);
     await vi.waitFor(() => expect(warnings).toEqual([expect.stringMatching(/NOPERM.*eval/i)]));
@@ -122,7 +122,7 @@ describe('databases of one server', () => {
     return cache.stats().l1Hits > l1Hits;
   };
 
-  it('do not wait for each other', async () => {
+  test('do not wait for each other', async () => {
     const other = createFlakyRedis(connect({ db: 1 }));
     expect(await create(other).ready()).toBe(true);
     const [a, b] = [create(connect({})), create(connect({ db: 0 }))];
@@ -135,7 +135,7 @@ describe('databases of one server', () => {
     other.behave('well');
   });
 
-  it('do not empty each other’s memory', async () => {
+  test('do not empty each other’s memory', async () => {
     const cache = create(connect({}));
     const other = create(connect({ db: 1 }));
     for (const each of [cache, other]) {

@@ -1,5 +1,5 @@
 import { createManualClock } from '@weir/test-kit';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { CacheError, type CacheOptions, createCache } from '../src/index.ts';
 
 function deferred<T>() {
@@ -12,7 +12,7 @@ function memoryCache(options: Partial<CacheOptions> = {}) {
 }
 
 describe('a read', () => {
-  it('loads a missing value once and serves it from memory until its ttl has passed', async () => {
+  test('loads a missing value once and serves it from memory until its ttl has passed', async () => {
     const { cache, clock } = memoryCache();
     let loads = 0;
     const load = () => ++loads;
@@ -24,14 +24,14 @@ describe('a read', () => {
     expect(cache.stats()).toMatchObject({ l1Hits: 1, misses: 2, loads: 2, entries: 1 });
   });
 
-  it('hands out the same promise on every hit, so that a hit allocates nothing', async () => {
+  test('hands out the same promise on every hit, so that a hit allocates nothing', async () => {
     const { cache } = memoryCache();
     const item = cache.define('item', { key: String, load: (id: number) => ({ id }) });
     await item.get(1);
     expect(item.get(1)).toBe(item.get(1));
   });
 
-  it('shares one load among 1000 concurrent callers', async () => {
+  test('shares one load among 1000 concurrent callers', async () => {
     const { cache } = memoryCache();
     const gate = deferred<string>();
     let loads = 0;
@@ -49,7 +49,7 @@ describe('a read', () => {
     expect(cache.stats()).toMatchObject({ misses: 1, coalesced: 999, loads: 1 });
   });
 
-  it('hands the very error of a failed load to every caller, and loads again for the next', async () => {
+  test('hands the very error of a failed load to every caller, and loads again for the next', async () => {
     const { cache } = memoryCache();
     const failure = new Error('database is down');
     let loads = 0;
@@ -65,7 +65,7 @@ describe('a read', () => {
     expect(cache.stats()).toMatchObject({ misses: 2, coalesced: 2, loads: 2, loadErrors: 2, entries: 0 });
   });
 
-  it('counts every read in exactly one outcome', async () => {
+  test('counts every read in exactly one outcome', async () => {
     const { cache, clock } = memoryCache();
     let reads = 0;
     for (let step = 0; step < 200; step += 1) {
@@ -87,7 +87,7 @@ describe('a read', () => {
     expect(l1Hits + l2Hits + staleHits + coalesced + misses).toBe(reads);
   });
 
-  it('keeps ad-hoc keys and the keys of each definition apart', async () => {
+  test('keeps ad-hoc keys and the keys of each definition apart', async () => {
     const { cache } = memoryCache();
     const one = cache.define('one', { key: String, load: () => 'one' });
     const two = cache.define('two', { key: String, load: () => 'two' });
@@ -98,14 +98,14 @@ describe('a read', () => {
     ]);
   });
 
-  it('rejects a key that is no string, rather than mixing up values', async () => {
+  test('rejects a key that is no string, rather than mixing up values', async () => {
     const { cache } = memoryCache();
     const item = cache.define('item', { key: () => undefined as unknown as string, load: () => 1 });
     await expect(item.get(1)).rejects.toMatchObject({ code: 'ERR_WEIR_CACHE_INVALID_KEY' });
     await expect(cache.getOrSet('', () => 1)).rejects.toBeInstanceOf(CacheError);
   });
 
-  it('survives more concurrent loads than L1 has room for', async () => {
+  test('survives more concurrent loads than L1 has room for', async () => {
     const { cache } = memoryCache({ l1: { maxEntries: 5 } });
     const item = cache.define('item', { key: String, load: async (id: number) => id * 2 });
     const ids = Array.from({ length: 50 }, (_, id) => id);
@@ -113,7 +113,7 @@ describe('a read', () => {
     expect(cache.stats()).toMatchObject({ entries: 5, evictions: 45 });
   });
 
-  it('bounds L1 by bytes', async () => {
+  test('bounds L1 by bytes', async () => {
     const { cache } = memoryCache({ l1: { maxEntries: 1_000, maxBytes: 100_000 } });
     const item = cache.define('item', { key: String, load: (id: number) => `${id}`.padEnd(10_000) });
     for (let id = 0; id < 20; id += 1) await item.get(id);
@@ -124,7 +124,7 @@ describe('a read', () => {
 });
 
 describe('delete', () => {
-  it('keeps a load that was in flight out of the cache, while its waiters still get their value', async () => {
+  test('keeps a load that was in flight out of the cache, while its waiters still get their value', async () => {
     const { cache } = memoryCache();
     const gate = deferred<string>();
     const values = [gate.promise, Promise.resolve('new')];
@@ -139,7 +139,7 @@ describe('delete', () => {
     expect(await item.get(1)).toBe('new');
   });
 
-  it('makes the next read load again', async () => {
+  test('makes the next read load again', async () => {
     const { cache } = memoryCache();
     let loads = 0;
     const item = cache.define('item', { key: String, load: () => ++loads });
@@ -151,7 +151,7 @@ describe('delete', () => {
 });
 
 describe('set', () => {
-  it('is not overwritten by a load that was in flight', async () => {
+  test('is not overwritten by a load that was in flight', async () => {
     const { cache } = memoryCache();
     const gate = deferred<string>();
     const item = cache.define('item', { key: String, load: () => gate.promise });
@@ -164,7 +164,7 @@ describe('set', () => {
 });
 
 describe('close', () => {
-  it('rejects further use and forgets everything', async () => {
+  test('rejects further use and forgets everything', async () => {
     const { cache } = memoryCache();
     const item = cache.define('item', { key: String, load: () => 1 });
     await item.get(1);
@@ -176,7 +176,7 @@ describe('close', () => {
 });
 
 describe('options', () => {
-  it.each([
+  test.each([
     [{ name: 'no spaces' }, /Expected `name`/],
     [{ name: 'a', l1: { maxEntries: 0 } }, /Expected `l1.maxEntries` to be an integer from 1/],
     [{ name: 'a', defaults: { ttlMs: 0 } }, /got `0`. Use `Infinity` to keep entries until evicted/],
@@ -186,7 +186,7 @@ describe('options', () => {
     expect(() => createCache(options as CacheOptions)).toThrow(message);
   });
 
-  it('refuses a second definition under the same name', () => {
+  test('refuses a second definition under the same name', () => {
     const { cache } = memoryCache();
     cache.define('item', { key: String, load: () => 1 });
     expect(() => cache.define('item', { key: String, load: () => 1 })).toThrow(/called twice/);

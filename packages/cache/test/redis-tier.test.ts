@@ -1,7 +1,7 @@
 import { decorateLink, linkOf } from '@weir/redis';
 import { type RedisServer, startRedis } from '@weir/test-kit';
 import { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type Cache, createCache, type RedisClient } from '../src/index.ts';
 import { createFlakyRedis } from '../src/testing.ts';
 
@@ -68,7 +68,7 @@ describe('one command for all that is asked for at once', () => {
       },
     });
 
-  it('getMany reads what Redis has with one MGET', async () => {
+  test('getMany reads what Redis has with one MGET', async () => {
     const { client, count } = counting(keys);
     const [writer, reader] = [define(await instance(redis)), await instance(client)];
     const item = define(reader);
@@ -79,7 +79,7 @@ describe('one command for all that is asked for at once', () => {
     expect(reader.stats()).toMatchObject({ l2Hits: 21, misses: 1 });
   });
 
-  it('getMany asks for leases for the misses alone, loads them with one call and commits them together', async () => {
+  test('getMany asks for leases for the misses alone, loads them with one call and commits them together', async () => {
     const { client, count } = counting(keys);
     const [writer, reader] = [define(await instance(redis)), await instance(client)];
     const calls: number[][] = [];
@@ -93,7 +93,7 @@ describe('one command for all that is asked for at once', () => {
     expect(await redis.keys('weir:shop@1:l:*')).toEqual([]);
   });
 
-  it('concurrent single reads share it as well', async () => {
+  test('concurrent single reads share it as well', async () => {
     const { client, count } = counting(keys);
     const [writer, reader] = [define(await instance(redis)), await instance(client)];
     const item = define(reader);
@@ -103,7 +103,7 @@ describe('one command for all that is asked for at once', () => {
     expect(count()).toBe(1);
   });
 
-  it.each([
+  test.each([
     [Number.MIN_VALUE, 1],
     [0.4, 1],
     [1_000_000.5, 1_000_001],
@@ -125,7 +125,7 @@ describe('one command for all that is asked for at once', () => {
     expect(cache.stats().redisErrors).toBe(0);
   });
 
-  it('after misses, a miss costs one round trip before its load', async () => {
+  test('after misses, a miss costs one round trip before its load', async () => {
     const { client, count } = counting(['~:k']);
     const cache = await instance(client);
     for (let id = 0; id < 3; id += 1) await cache.getOrSet(`k${id}`, () => id);
@@ -139,7 +139,7 @@ describe('one command for all that is asked for at once', () => {
 });
 
 describe('a lease whose grant was never heard of', () => {
-  it('is given back, so that nobody waits for it', async () => {
+  test('is given back, so that nobody waits for it', async () => {
     const client = createFlakyRedis(redis);
     const [a, b] = [await instance(client), await instance(redis)];
     client.loseNextReply();
@@ -149,7 +149,7 @@ describe('a lease whose grant was never heard of', () => {
     expect(await redis.exists('weir:shop@1:l:{~:k}')).toBe(0);
   });
 
-  it('is given back when Redis answers again, where it could not be at once', async () => {
+  test('is given back when Redis answers again, where it could not be at once', async () => {
     let refused = 0;
     // The grant is lost, then the connection: the release cannot be sent.
     const client = decorateLink(linkOf(redis), async (send, keys) => {
@@ -166,7 +166,7 @@ describe('a lease whose grant was never heard of', () => {
   });
 });
 
-it('all that one read asks of Redis has one deadline together', async () => {
+test('all that one read asks of Redis has one deadline together', async () => {
   const client = slowable();
   const cache = createCache({ name: 'slow', redis: client.link, l2: { deadlineMs: 200 } });
   open.push(cache);
@@ -177,7 +177,7 @@ it('all that one read asks of Redis has one deadline together', async () => {
   expect(cache.stats().redisErrors).toBeGreaterThan(0);
 });
 
-it('a read that gave up on its second command counts as late though that command was answered in its own time', async () => {
+test('a read that gave up on its second command counts as late though that command was answered in its own time', async () => {
   const client = slowable();
   const cache = await instance(client.link, 200);
   // Reads that hit: the next one looks first and asks for the lease after that.

@@ -1,7 +1,7 @@
 import { decorateLink, linkOf } from '@weir/redis';
 import { type RedisServer, startRedis } from '@weir/test-kit';
 import { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type Cache, createCache, type RedisClient } from '../src/index.ts';
 import { ioredis, nodeRedis, type TestClient } from './clients.ts';
 
@@ -39,7 +39,7 @@ describe.each([ioredis, nodeRedis])('two processes on one Redis, through $librar
   afterAll(() => client.close());
   const caches = () => [create(client.redis), create(client.redis)] as const;
 
-  it('share what one of them has loaded, and its expiry', async () => {
+  test('share what one of them has loaded, and its expiry', async () => {
     const [a, b] = caches();
     expect(await a.getOrSet('k', () => ({ at: new Date(5) }), { ttlMs: 60_000 })).toEqual({
       at: new Date(5),
@@ -49,7 +49,7 @@ describe.each([ioredis, nodeRedis])('two processes on one Redis, through $librar
     expect(await redis.pttl('weir:shop@1:e:{~:k}')).toBeGreaterThan(50_000);
   });
 
-  it('load once for all their concurrent callers', async () => {
+  test('load once for all their concurrent callers', async () => {
     const [a, b] = caches();
     let loads = 0;
     const gate = Promise.withResolvers<number>();
@@ -63,7 +63,7 @@ describe.each([ioredis, nodeRedis])('two processes on one Redis, through $librar
     expect(loads).toBe(1);
   });
 
-  it('keep a load out of Redis when the other deletes the key meanwhile', async () => {
+  test('keep a load out of Redis when the other deletes the key meanwhile', async () => {
     const [a, b] = caches();
     const gate = Promise.withResolvers<string>();
     const started = Promise.withResolvers<void>();
@@ -80,7 +80,7 @@ describe.each([ioredis, nodeRedis])('two processes on one Redis, through $librar
     expect(await b.get('k')).toBe('new');
   });
 
-  it('go on when Redis has forgotten the scripts', async () => {
+  test('go on when Redis has forgotten the scripts', async () => {
     const [a, b] = caches();
     await a.getOrSet('k', () => 1);
     await redis.script('FLUSH');
@@ -112,7 +112,7 @@ describe('an expired value with grace, while another process loads', () => {
   }
   const areWaiting = () => vi.waitFor(async () => expect(await redis.strlen('weir:shop@1:l:{~:k}')).toBe(17));
 
-  it('is handed out by nobody: the others wait, and get the new one', async () => {
+  test('is handed out by nobody: the others wait, and get the new one', async () => {
     const { first, gate, others } = await expired();
     const reads = others.map((cache) => cache.getOrSet('k', () => expect.unreachable(), policy));
     await areWaiting();
@@ -120,7 +120,7 @@ describe('an expired value with grace, while another process loads', () => {
     expect(await Promise.all([first, ...reads])).toEqual(['new', 'new', 'new']);
   });
 
-  it('stands in everywhere when that load fails, and nobody tries again at once', async () => {
+  test('stands in everywhere when that load fails, and nobody tries again at once', async () => {
     const { first, gate, others } = await expired();
     const reads = () => others.map((cache) => cache.getOrSet('k', () => expect.unreachable(), policy));
     const waiting = reads();
@@ -130,7 +130,7 @@ describe('an expired value with grace, while another process loads', () => {
     expect(await Promise.all(reads())).toEqual(['old', 'old']);
   });
 
-  it('stands in after the soft timeout, even if Redis brings it later than that', async () => {
+  test('stands in after the soft timeout, even if Redis brings it later than that', async () => {
     const isOver = Promise.withResolvers<void>();
     let isHeld = false;
     const late = decorateLink(linkOf(redis), async (send) => {
@@ -148,7 +148,7 @@ describe('an expired value with grace, while another process loads', () => {
     expect(await first).toBe('new');
   });
 
-  it('stands in after the soft timeout', async () => {
+  test('stands in after the soft timeout', async () => {
     const { first, gate, others } = await expired();
     const reads = others.map((cache) =>
       cache.getOrSet('k', () => expect.unreachable(), { ...policy, softTimeoutMs: 200 }),
@@ -158,7 +158,7 @@ describe('an expired value with grace, while another process loads', () => {
     expect(await first).toBe('new');
   });
 
-  it('does not stand in when it was deleted meanwhile', async () => {
+  test('does not stand in when it was deleted meanwhile', async () => {
     const { first, gate, others } = await expired();
     const reads = others.map((cache) => cache.getOrSet('k', () => 'own', policy));
     await areWaiting();
@@ -169,7 +169,7 @@ describe('an expired value with grace, while another process loads', () => {
   });
 });
 
-it('a value within stale-while-revalidate is served at once while another process loads', async () => {
+test('a value within stale-while-revalidate is served at once while another process loads', async () => {
   const [a, b] = [create(), create()];
   for (const cache of [a, b]) expect(await cache.ready()).toBe(true);
   const policy = { ttlMs: 1, staleWhileRevalidateMs: 600_000 };
@@ -188,7 +188,7 @@ it('a value within stale-while-revalidate is served at once while another proces
   await Promise.all([a, b].map((cache) => cache.close()));
 });
 
-it('leaves the injected client as it found it', async () => {
+test('leaves the injected client as it found it', async () => {
   const before = redis.listenerCount('error') + redis.listenerCount('ready');
   const cache = createCache({ name: 'shop', redis });
   await cache.getOrSet('k', () => 1);

@@ -1,6 +1,6 @@
 import { type RedisSentinel, startRedisSentinel } from '@weir/test-kit';
 import { Redis } from 'ioredis';
-import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { type Cache, createCache } from '../src/index.ts';
 
 let sentinel: RedisSentinel;
@@ -29,7 +29,7 @@ afterAll(async () => {
   await sentinel.stop();
 });
 
-it('a failover in the middle of traffic fails no read, and leaves the instances coherent on the new master', async () => {
+test('a failover in the middle of traffic fails no read, and leaves the instances coherent on the new master', async () => {
   const [a, b] = caches as [Cache, Cache];
   const unhandled = vi.fn();
   process.on('unhandledRejection', unhandled);

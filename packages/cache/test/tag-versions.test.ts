@@ -2,7 +2,7 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { type RedisServer, startRedis } from '@weir/test-kit';
 import { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type Cache, type CacheRedisEvent, createCache, type SetOptions } from '../src/index.ts';
 import { TagTable } from '../src/memory/tag-table.ts';
 import { encode, type TagVersion } from '../src/values/envelope.ts';
@@ -42,7 +42,7 @@ const namesOf = (count: number) => Array.from({ length: count }, (_, index) => `
 const countOf = (name: string) => operations.filter(({ operation }) => operation === name).length;
 
 describe('a process knows', () => {
-  it('the tag of every entry in memory, however many there are', async () => {
+  test('the tag of every entry in memory, however many there are', async () => {
     const cache = createCache({ name: 'memory', l1: { maxEntries: 20_000 } });
     const item = cache.define('item', {
       key: String,
@@ -62,7 +62,7 @@ describe('a process knows', () => {
     await cache.close();
   });
 
-  it('of the tags that no entry carries only the last ones', () => {
+  test('of the tags that no entry carries only the last ones', () => {
     const table = new TagTable();
     const tagsOf = (name: string): TagVersion[] => [[name, '1']];
     for (const name of ['kept', 'twice', 'left']) table.hold(tagsOf(name));
@@ -73,7 +73,7 @@ describe('a process knows', () => {
   });
 });
 
-it('what was invalidated while Redis was up does not come back when it dies, in any process', async () => {
+test('what was invalidated while Redis was up does not come back when it dies, in any process', async () => {
   const own = await startRedis();
   const clients = [1, 2].map(() => {
     const redis = new Redis(own.url, { retryStrategy: () => 20 });
@@ -123,7 +123,7 @@ describe('many tags in one call', () => {
     return [...new Set(await Promise.all(reads))];
   };
 
-  it('are invalidated everywhere, with one command and one message for some hundreds of them', async () => {
+  test('are invalidated everywhere, with one command and one message for some hundreds of them', async () => {
     const [a] = [await instance(), await instance()];
     expect(await readAll('old')).toEqual(['old']);
     operations = [];
@@ -133,7 +133,7 @@ describe('many tags in one call', () => {
     expect(await readAll('new')).toEqual(['new']);
   });
 
-  it('of one entry cost one question for some hundreds of them', async () => {
+  test('of one entry cost one question for some hundreds of them', async () => {
     const [a, b] = [await instance(), await instance()];
     operations = [];
     await a.getOrSet('k', () => 1, { tags: names });
@@ -156,7 +156,7 @@ describe('an entry that somebody else has written', () => {
     ]);
   };
 
-  it('under thousands of tags makes none of them in Redis, nor asks for each', async () => {
+  test('under thousands of tags makes none of them in Redis, nor asks for each', async () => {
     const cache = await instance();
     await cache.getOrSet('warm', () => 1);
     await client.set('weir:shop@1:e:{~:k}', entryOf(namesOf(10_000).map((name) => [`t${name}`, '1'])));
@@ -170,7 +170,7 @@ describe('an entry that somebody else has written', () => {
     expect(await (await instance()).get('k')).toBe('loaded');
   });
 
-  it.each([[{ a: 1 }], ['text'], [[1]], [[['t']]], [[[1, 2]]], [null]])(
+  test.each([[{ a: 1 }], ['text'], [[1]], [[['t']]], [[[1, 2]]], [null]])(
     'with %j for tags is a miss, and the next load replaces it',
     async (tags) => {
       const cache = await instance();
@@ -187,7 +187,7 @@ describe('an entry that somebody else has written', () => {
 describe('Redis keeps a tag', () => {
   const dayMs = 24 * 3_600_000;
 
-  it.each([
+  test.each([
     ['an hour', { ttlMs: 3_600_000 }],
     ['six days', { ttlMs: 6 * dayMs }],
     ['a month', { ttlMs: 30 * dayMs }],
@@ -213,7 +213,7 @@ describe('Redis keeps a tag', () => {
     expect(countOf('tag')).toBe(0);
   });
 
-  it('in mind while its entries are read, so that a full Redis evicts others', async () => {
+  test('in mind while its entries are read, so that a full Redis evicts others', async () => {
     const cache = await instance();
     await cache.getOrSet('k', () => 1, { tags: ['t'] });
     const touched = new Set<string>();

@@ -1,6 +1,6 @@
 import { type RedisServer, startRedis } from '@weir/test-kit';
 import { Redis } from 'ioredis';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createCache } from '../src/index.ts';
 import { createFlakyRedis, createManualClock, storeContract } from '../src/testing.ts';
 import { ioredis, nodeRedis, type TestClient, valkeyGlide } from './clients.ts';
@@ -32,7 +32,7 @@ describe.each([ioredis, nodeRedis, valkeyGlide])('the store contract holds throu
     for (const client of opened) client.close();
   });
 
-  it.each(storeContract(connectOne).map((check) => [check.title, check.run] as const))(
+  test.each(storeContract(connectOne).map((check) => [check.title, check.run] as const))(
     '%s',
     async (_title, run) => {
       await run();
@@ -41,7 +41,7 @@ describe.each([ioredis, nodeRedis, valkeyGlide])('the store contract holds throu
 });
 
 describe('a flaky Redis', () => {
-  it('that loses the reply of a commit leaves the caller with its value', async () => {
+  test('that loses the reply of a commit leaves the caller with its value', async () => {
     const redis = createFlakyRedis(await connect());
     const cache = createCache({ name: 'flaky', redis });
     await cache.ready();
@@ -54,7 +54,7 @@ describe('a flaky Redis', () => {
     expect(cache.stats().redisErrors).toBe(1);
   });
 
-  it('that fails or freezes costs no read more than the deadline', async () => {
+  test('that fails or freezes costs no read more than the deadline', async () => {
     const redis = createFlakyRedis(await connect());
     const cache = createCache({ name: 'flaky', redis, l2: { deadlineMs: 20 } });
     for (const mode of ['failing', 'frozen', 'well'] as const) {
@@ -65,7 +65,7 @@ describe('a flaky Redis', () => {
   });
 });
 
-it('a manual clock moves forward only', () => {
+test('a manual clock moves forward only', () => {
   const clock = createManualClock(5);
   clock.advance(10);
   expect(clock.now()).toBe(15);

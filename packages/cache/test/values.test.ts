@@ -1,6 +1,6 @@
 import { createManualClock, type RedisServer, startRedis } from '@weir/test-kit';
 import { Redis } from 'ioredis';
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { type Cache, type CacheOptions, createCache, type StandardSchema } from '../src/index.ts';
 
 let server: RedisServer;
@@ -44,7 +44,7 @@ describe('a value in memory and in Redis', () => {
   class Bytes extends Uint8Array {}
   const named = <T extends object>(value: T) => Object.assign(value, { label: 'x' });
 
-  it.each<[string, () => unknown]>([
+  test.each<[string, () => unknown]>([
     ['a subclass of Array', () => Result.from([1])],
     ['a subclass of Date', () => new Zoned(0)],
     ['a subclass of Map', () => new Ranking([[1, 2]])],
@@ -71,7 +71,7 @@ describe('a value in memory and in Redis', () => {
     expect(theirs instanceof RegExp && theirs.lastIndex).toBe(mine instanceof RegExp && mine.lastIndex);
   });
 
-  it.each<[string, () => unknown]>([
+  test.each<[string, () => unknown]>([
     [
       'a getter that throws',
       () => ({
@@ -108,7 +108,7 @@ describe('a value of any depth', () => {
     return depth;
   };
 
-  it.each<[string, Partial<CacheOptions>, boolean]>([
+  test.each<[string, Partial<CacheOptions>, boolean]>([
     ['in memory', {}, false],
     ['with Redis', {}, true],
     ['bounded by bytes', { l1: { maxBytes: 1e9 } }, false],
@@ -126,7 +126,7 @@ describe('a value of any depth', () => {
     }
   });
 
-  it('is measured whole: the byte bound holds for deep values', async () => {
+  test('is measured whole: the byte bound holds for deep values', async () => {
     const cache = await process({ l1: { maxBytes: 3_000_000 } }, false);
     for (let index = 0; index < 10; index += 1) await cache.getOrSet(`k${index}`, () => listOf(20_000));
     expect(cache.stats()).toMatchObject({ entries: 2, evictions: 8 });
@@ -160,7 +160,7 @@ describe('frozen values', () => {
     ['with an inner level frozen already', () => ({ ...make(), list: Object.freeze([{ n: 1 }]) as never })],
   ];
 
-  it.each(changes)('cannot be changed by a reader: %s', async (_title, change) => {
+  test.each(changes)('cannot be changed by a reader: %s', async (_title, change) => {
     for (const [shape, load] of shapes) {
       const cache = await process({ defaults: { values: 'frozen' } }, false);
       const value = await cache.getOrSet(shape, load);
@@ -169,7 +169,7 @@ describe('frozen values', () => {
     }
   });
 
-  it('are equal to what was loaded, from Redis as well, and may contain themselves', async () => {
+  test('are equal to what was loaded, from Redis as well, and may contain themselves', async () => {
     const defaults = { values: 'frozen' } as const;
     const [here, there] = [await process({ defaults }), await process({ defaults })];
     const load = vi.fn(() => ({ at: new Date(0), map: new Map([[1, new Set([2])]]) }));
@@ -186,7 +186,7 @@ describe('frozen values', () => {
 });
 
 describe('cloned values', () => {
-  it('are each reader’s own, whatever options a later read has; what the load returned is not among them', async () => {
+  test('are each reader’s own, whatever options a later read has; what the load returned is not among them', async () => {
     const cache = await process({}, false);
     const loaded = { n: 1 };
     const read = (values: 'cloned' | 'shared') => cache.getOrSet('k', () => loaded, { values });
@@ -198,7 +198,7 @@ describe('cloned values', () => {
 });
 
 describe('a value that has no copy', () => {
-  it('reaches the readers of its load with `values: cloned`, and is kept nowhere', async () => {
+  test('reaches the readers of its load with `values: cloned`, and is kept nowhere', async () => {
     const warn = vi.spyOn(globalThis.process, 'emitWarning').mockImplementation(() => {});
     const cache = createCache({ name: 'uncloneable', defaults: { values: 'cloned' } });
     const load = vi.fn(() => ({ call: () => 1 }));
@@ -232,7 +232,7 @@ describe('a schema', () => {
     return value / 100;
   };
 
-  it.each([
+  test.each([
     ['synchronous', schemaOf(cents)],
     ['asynchronous', schemaOf(async (value) => cents(value))],
   ])('makes the same value for every reader, however it came there: %s', async (_title, schema) => {
@@ -256,7 +256,7 @@ describe('a schema', () => {
     expect([await here.get(2), await there.get(2)]).toEqual([5, 5]);
   });
 
-  it('fails a load that breaks it: a stale value stands in, else every reader gets the error', async () => {
+  test('fails a load that breaks it: a stale value stands in, else every reader gets the error', async () => {
     const clock = createManualClock();
     const cache = await process({ clock }, false);
     let loaded: unknown = 100;
@@ -277,7 +277,7 @@ describe('a schema', () => {
     expect(await price.peek(3)).toBeUndefined();
   });
 
-  it('lets `undefined` and `null` pass, which say that there is no value', async () => {
+  test('lets `undefined` and `null` pass, which say that there is no value', async () => {
     const caches = [await process(), await process()];
     const load = vi.fn((id: number) => (id === 1 ? undefined : null) as unknown as number);
     for (const cache of caches) {
@@ -288,7 +288,7 @@ describe('a schema', () => {
     expect(load).toHaveBeenCalledTimes(2);
   });
 
-  it('is refused when it is none', async () => {
+  test('is refused when it is none', async () => {
     const cache = await process({}, false);
     for (const schema of [{}, { parse: () => 1 }, null]) {
       expect(() => cache.define('price', { key: String, load: () => 1, schema: schema as never })).toThrow(

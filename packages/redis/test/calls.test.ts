@@ -1,7 +1,7 @@
 import { type RedisServer, startRedis, startRedisCluster } from '@weir/test-kit';
 import fc from 'fast-check';
 import { Redis } from 'ioredis';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import {
   Breaker,
   type CallOutcome,
@@ -52,7 +52,7 @@ describe.each(kinds)('calls through $name', (kind: ClientKind) => {
     await server.stop();
   });
 
-  it('end in time while the server is frozen, open the breaker, and come back by one probe', async () => {
+  test('end in time while the server is frozen, open the breaker, and come back by one probe', async () => {
     let recovered = 0;
     const { calls, outcomes } = createCalls(client.link, { onRecovered: () => (recovered += 1) });
     expect(await codeOf(calls.command('read', 'GET', ['k']))).toBe('ok');
@@ -74,7 +74,7 @@ describe.each(kinds)('calls through $name', (kind: ClientKind) => {
     await calls.idle();
   });
 
-  it.runIf(kind.library !== 'valkey-glide')(
+  test.runIf(kind.library !== 'valkey-glide')(
     'reject at once while the connection is lost, or wait for it within the deadline',
     async () => {
       const rejecting = createCalls(client.link).calls;
@@ -95,7 +95,7 @@ describe.each(kinds)('calls through $name', (kind: ClientKind) => {
     },
   );
 
-  it.runIf(kind.library !== 'valkey-glide')(
+  test.runIf(kind.library !== 'valkey-glide')(
     'come back after an outage in which many calls waited for the connection in vain',
     async () => {
       const { calls } = createCalls(client.link, { withoutConnection: 'wait', deadlineMs: 100 });
@@ -116,7 +116,7 @@ describe.each(kinds)('calls through $name', (kind: ClientKind) => {
     },
   );
 
-  it.runIf(kind.library !== 'valkey-glide')(
+  test.runIf(kind.library !== 'valkey-glide')(
     'a ticket voided by a lost connection acts on no server',
     async () => {
       const { link } = client;
@@ -150,7 +150,7 @@ describe.each(kinds)('calls through $name', (kind: ClientKind) => {
 describe.each(kinds.filter(({ library }) => library !== 'valkey-glide'))(
   'a cluster through $name',
   (kind) => {
-    it('breaks each node alone', async () => {
+    test('breaks each node alone', async () => {
       const cluster = await startRedisCluster();
       const client = await kind.cluster(cluster);
       const { calls } = createCalls(client.link);
@@ -176,7 +176,7 @@ describe.each(kinds.filter(({ library }) => library !== 'valkey-glide'))(
   },
 );
 
-it.each(['wait', 'reject'] as const)(
+test.each(['wait', 'reject'] as const)(
   'a client that connects by its first command gets it: %s',
   async (withoutConnection) => {
     const server = await startRedis();
@@ -210,7 +210,7 @@ describe('a client that never answers', () => {
     return { link, state };
   };
 
-  it('gets a bounded number of commands, then one from time to time', async () => {
+  test('gets a bounded number of commands, then one from time to time', async () => {
     let nowMs = 0;
     const { link, state } = createDeafLink();
     const { calls } = createCalls(link, {
@@ -233,7 +233,7 @@ describe('a client that never answers', () => {
     expect(await attempt(100)).toBe(33);
   });
 
-  it('makes calls reject with what `toError` makes of the reason', async () => {
+  test('makes calls reject with what `toError` makes of the reason', async () => {
     const shown = (error: RedisError) => new Error(`shown: ${error.code}`, { cause: error });
     const { calls } = createCalls(createDeafLink().link, {
       deadlineMs: 1,
@@ -245,7 +245,7 @@ describe('a client that never answers', () => {
   });
 });
 
-it('a lost connection ends at once what waits for it', async () => {
+test('a lost connection ends at once what waits for it', async () => {
   let isLost = false;
   const deadlines = new Deadlines(1, () => isLost);
   const ended = new Promise<string>((resolve) => {
@@ -255,7 +255,7 @@ it('a lost connection ends at once what waits for it', async () => {
   expect(await ended).toBe('ended');
 });
 
-it('what is known of the clock of the server bounds it on both sides, whatever the trips', () => {
+test('what is known of the clock of the server bounds it on both sides, whatever the trips', () => {
   const step = fc.record({
     pause: fc.integer({ min: 0, max: 20_000 }),
     there: fc.integer({ min: 0, max: 500 }),
@@ -284,7 +284,7 @@ it('what is known of the clock of the server bounds it on both sides, whatever t
   );
 });
 
-it('a slow reply after a long pause leaves what is known of the clock of the server, but for the drift', () => {
+test('a slow reply after a long pause leaves what is known of the clock of the server, but for the drift', () => {
   const serverClock = new ServerClock();
   serverClock.observe(500_001, 0, 2);
   serverClock.observe(560_090, 60_000, 60_180);
@@ -294,7 +294,7 @@ it('a slow reply after a long pause leaves what is known of the clock of the ser
   expect(serverClock.toServer(70_000)).toBe(9_999);
 });
 
-it('a breaker opens after failures in a row, and lets one probe through at a time', () => {
+test('a breaker opens after failures in a row, and lets one probe through at a time', () => {
   let nowMs = 0;
   const breaker = new Breaker({ failures: 2, openMs: 100 }, { now: () => nowMs });
   breaker.fail();

@@ -2,7 +2,7 @@ import { GlideClient, Logger } from '@valkey/valkey-glide';
 import { type RedisCluster, type RedisServer, startRedis, startRedisCluster } from '@weir/test-kit';
 import { Redis } from 'ioredis';
 import { createClient } from 'redis';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
   createScript,
   decorateLink,
@@ -50,19 +50,19 @@ describe.each(clientKinds)('$name', (kind) => {
     });
     afterAll(() => client.close());
 
-    it('tells what it is', () => {
+    test('tells what it is', () => {
       expect(link).toMatchObject({ library: kind.library, isCluster: topology === 'cluster', keyPrefix: '' });
       expect(link.state()).toBe(kind.library === 'valkey-glide' ? 'unknown' : 'ready');
       expect(linkOf(link)).toBe(link);
     });
 
-    it('names the node of a key on a cluster, where the client knows it', () => {
+    test('names the node of a key on a cluster, where the client knows it', () => {
       const address = link.nodeOf('a');
       if (topology === 'single' || kind.library === 'valkey-glide') expect(address).toBe('');
       else expect(cluster.nodes.map(({ host, port }) => `${host}:${port}`)).toContain(address);
     });
 
-    it('hands out values as the bytes that were stored', async () => {
+    test('hands out values as the bytes that were stored', async () => {
       expect(text(await link.command('SET', ['binary'], [binary]))).toBe('OK');
       expect(await link.command('GET', ['binary'])).toEqual(binary);
       expect(await link.command('GET', ['missing'])).toBeNull();
@@ -72,14 +72,14 @@ describe.each(clientKinds)('$name', (kind) => {
       expect(await link.command('GET', ['empty'])).toEqual(Buffer.alloc(0));
     });
 
-    it('hands out integers as numbers', async () => {
+    test('hands out integers as numbers', async () => {
       await link.command('DEL', ['counter']);
       expect(await link.command('INCRBY', ['counter'], ['41'])).toBe(41);
       expect(await link.command('INCR', ['counter'])).toBe(42);
       expect(await link.command('PTTL', ['counter'])).toBe(-1);
     });
 
-    it('reads several keys of one slot, and a map as a flat list', async () => {
+    test('reads several keys of one slot, and a map as a flat list', async () => {
       await link.command('SET', ['{x}1'], ['one']);
       await link.command('SET', ['{x}2'], ['two']);
       const values = (await link.command('MGET', ['{x}1', '{x}2', '{x}3'])) as RedisReply[];
@@ -90,7 +90,7 @@ describe.each(clientKinds)('$name', (kind) => {
       expect(map).toEqual([Buffer.from('field'), binary, Buffer.from('other'), Buffer.from('1')]);
     });
 
-    it('runs a script with keys and binary arguments, and answers in one shape', async () => {
+    test('runs a script with keys and binary arguments, and answers in one shape', async () => {
       for (let round = 0; round < 3; round += 1) {
         expect(await link.script(echo, ['k'], [binary, 'text'])).toEqual([
           1,
@@ -102,14 +102,14 @@ describe.each(clientKinds)('$name', (kind) => {
       }
     });
 
-    it('runs a script that the server has forgotten', async () => {
+    test('runs a script that the server has forgotten', async () => {
       await link.script(echo, ['k'], ['a', 'b']);
       if (topology === 'single') await link.command('SCRIPT', [], ['FLUSH']);
       else for (const node of cluster.nodes) await flushScripts(node.port);
       expect(((await link.script(echo, ['k'], ['a', 'b'])) as RedisReply[])[4]).toBe(42);
     });
 
-    it('runs many scripts of one turn, each with its own answer', async () => {
+    test('runs many scripts of one turn, each with its own answer', async () => {
       const answers = await Promise.all(
         Array.from({ length: 200 }, (_, index) => link.script(echo, [`k${index}`], [String(index), ''])),
       );
@@ -118,7 +118,7 @@ describe.each(clientKinds)('$name', (kind) => {
       );
     });
 
-    it('rejects with the first word of an error reply', async () => {
+    test('rejects with the first word of an error reply', async () => {
       await link.command('SET', ['text'], ['x']);
       expect(await rejection(link.command('LPUSH', ['text'], ['x']))).toMatchObject({
         code: 'ERR_WEIR_REDIS_REPLY',
@@ -134,7 +134,7 @@ describe.each(clientKinds)('$name', (kind) => {
       });
     });
 
-    it.runIf(topology === 'single')('rejects what access rules forbid with their word', async () => {
+    test.runIf(topology === 'single')('rejects what access rules forbid with their word', async () => {
       await link.command('ACL', [], ['SETUSER', 'default', '-lastsave']);
       try {
         expect(await rejection(link.command('LASTSAVE', []))).toMatchObject({ reply: 'NOPERM' });
@@ -143,26 +143,29 @@ describe.each(clientKinds)('$name', (kind) => {
       }
     });
 
-    it.runIf(topology === 'cluster')('rejects a script over two slots with a code of its own', async () => {
+    test.runIf(topology === 'cluster')('rejects a script over two slots with a code of its own', async () => {
       expect(await rejection(link.script(echo, ['a', 'b'], ['1', '2']))).toMatchObject({
         code: 'ERR_WEIR_REDIS_CROSSSLOT',
       });
     });
 
-    it.runIf(kind.library !== 'valkey-glide')('puts the key prefix before keys, and only once', async () => {
-      const prefixed = await connect({ keyPrefix: 'app:' });
-      try {
-        expect(prefixed.link.keyPrefix).toBe('app:');
-        await prefixed.link.command('SET', ['same'], ['value']);
-        expect(text(await link.command('GET', ['app:same']))).toBe('value');
-        const [, key] = (await prefixed.link.script(echo, ['same'], ['', ''])) as RedisReply[];
-        expect(text(key as Buffer)).toBe('app:same');
-      } finally {
-        await prefixed.close();
-      }
-    });
+    test.runIf(kind.library !== 'valkey-glide')(
+      'puts the key prefix before keys, and only once',
+      async () => {
+        const prefixed = await connect({ keyPrefix: 'app:' });
+        try {
+          expect(prefixed.link.keyPrefix).toBe('app:');
+          await prefixed.link.command('SET', ['same'], ['value']);
+          expect(text(await link.command('GET', ['app:same']))).toBe('value');
+          const [, key] = (await prefixed.link.script(echo, ['same'], ['', ''])) as RedisReply[];
+          expect(text(key as Buffer)).toBe('app:same');
+        } finally {
+          await prefixed.close();
+        }
+      },
+    );
 
-    it('receives binary messages on a connection of its own', async () => {
+    test('receives binary messages on a connection of its own', async () => {
       const got = Promise.withResolvers<[string, Buffer]>();
       const ready = Promise.withResolvers<void>();
       const subscription = link.subscribe({
@@ -185,7 +188,7 @@ describe.each(clientKinds)('$name', (kind) => {
       }
     });
 
-    it.runIf(kind.library !== 'valkey-glide')(
+    test.runIf(kind.library !== 'valkey-glide')(
       'reports keys of the tracked prefixes that change',
       async () => {
         const changed = new Set<string>();
@@ -225,7 +228,7 @@ describe.each(clientKinds)('$name', (kind) => {
     );
   });
 
-  it('subscribes again, and says so, when the server was restarted', async () => {
+  test('subscribes again, and says so, when the server was restarted', async () => {
     const own = await startRedis();
     const client = await kind.single(own);
     const events: string[] = [];
@@ -275,7 +278,7 @@ describe.each(clientKinds)('$name', (kind) => {
     }
   });
 
-  it('reports a refused subscription, tries it again, and is ready once it is permitted', async () => {
+  test('reports a refused subscription, tries it again, and is ready once it is permitted', async () => {
     const own = await startRedis();
     const client = await kind.single(own);
     const events: string[] = [];
@@ -315,35 +318,38 @@ describe.each(clientKinds)('$name', (kind) => {
     }
   });
 
-  it.runIf(kind.library !== 'valkey-glide')('carries messages alone where tracking is refused', async () => {
-    const own = await startRedis();
-    const client = await kind.single(own);
-    const refused: string[] = [];
-    const ready = Promise.withResolvers<boolean>();
-    await client.link.command('ACL', [], ['SETUSER', 'default', '-client|tracking']);
-    const subscription = client.link.subscribe({
-      channels: ['news'],
-      trackedPrefixes: ['k'],
-      pingMs: 200,
-      events: {
-        onReady: (tracks) => ready.resolve(tracks),
-        onLost: () => {},
-        onMessage: () => {},
-        onTracked: () => {},
-        onRefused: (what, { reply }) => refused.push(`${what} ${reply}`),
-      },
-    });
-    try {
-      expect(await ready.promise).toBe(false);
-      expect(refused).toEqual(['tracking NOPERM']);
-    } finally {
-      subscription.close();
-      await client.close();
-      await own.stop();
-    }
-  });
+  test.runIf(kind.library !== 'valkey-glide')(
+    'carries messages alone where tracking is refused',
+    async () => {
+      const own = await startRedis();
+      const client = await kind.single(own);
+      const refused: string[] = [];
+      const ready = Promise.withResolvers<boolean>();
+      await client.link.command('ACL', [], ['SETUSER', 'default', '-client|tracking']);
+      const subscription = client.link.subscribe({
+        channels: ['news'],
+        trackedPrefixes: ['k'],
+        pingMs: 200,
+        events: {
+          onReady: (tracks) => ready.resolve(tracks),
+          onLost: () => {},
+          onMessage: () => {},
+          onTracked: () => {},
+          onRefused: (what, { reply }) => refused.push(`${what} ${reply}`),
+        },
+      });
+      try {
+        expect(await ready.promise).toBe(false);
+        expect(refused).toEqual(['tracking NOPERM']);
+      } finally {
+        subscription.close();
+        await client.close();
+        await own.stop();
+      }
+    },
+  );
 
-  it('counts the losses of its connection, and knows its database', async () => {
+  test('counts the losses of its connection, and knows its database', async () => {
     const own = await startRedis();
     const client = await kind.single(own);
     try {
@@ -360,7 +366,7 @@ describe.each(clientKinds)('$name', (kind) => {
     }
   });
 
-  it('rejects what is under way when the server dies, or sends it again with the arguments of then', async () => {
+  test('rejects what is under way when the server dies, or sends it again with the arguments of then', async () => {
     const own = await startRedis();
     const client = await kind.single(own);
     const { link } = client;
@@ -401,7 +407,7 @@ describe.each(clientKinds)('$name', (kind) => {
     }
   });
 
-  it('rejects with one code after the caller has closed the client', async () => {
+  test('rejects with one code after the caller has closed the client', async () => {
     const client = await kind.single(server);
     await client.link.command('GET', ['k']);
     await client.close();
@@ -412,7 +418,7 @@ describe.each(clientKinds)('$name', (kind) => {
   });
 });
 
-it('a decorated link passes every command and script through its function', async () => {
+test('a decorated link passes every command and script through its function', async () => {
   const client = await (clientKinds[0] as ClientKind).single(server);
   const seen: string[] = [];
   const link = decorateLink(client.link, async (send, keys, args) => {
@@ -429,7 +435,7 @@ it('a decorated link passes every command and script through its function', asyn
   await client.close();
 });
 
-it('a GLIDE client alone reports that it cannot carry messages', async () => {
+test('a GLIDE client alone reports that it cannot carry messages', async () => {
   const client = await GlideClient.createClient({ addresses: [{ host: '127.0.0.1', port: server.port }] });
   const refused = Promise.withResolvers<RedisError>();
   const subscription = linkOf(client).subscribe({
@@ -449,7 +455,7 @@ it('a GLIDE client alone reports that it cannot carry messages', async () => {
   client.close();
 });
 
-it('knows the database that the options of its client name', async () => {
+test('knows the database that the options of its client name', async () => {
   const ioredis = new Redis(server.port, '127.0.0.1', { db: 3 });
   const nodeRedis = createClient({ url: `${server.url}/5` });
   await nodeRedis.connect();
@@ -460,11 +466,14 @@ it('knows the database that the options of its client name', async () => {
   nodeRedis.destroy();
 });
 
-it.each([undefined, null, {}, 'redis://127.0.0.1', { get: () => {} }])('refuses %o as a client', (client) => {
-  expect(() => linkOf(client as never)).toThrowError(
-    expect.objectContaining({ code: 'ERR_WEIR_REDIS_INVALID_CLIENT' }),
-  );
-});
+test.each([undefined, null, {}, 'redis://127.0.0.1', { get: () => {} }])(
+  'refuses %o as a client',
+  (client) => {
+    expect(() => linkOf(client as never)).toThrowError(
+      expect.objectContaining({ code: 'ERR_WEIR_REDIS_INVALID_CLIENT' }),
+    );
+  },
+);
 
 async function flushScripts(port: number): Promise<void> {
   const node = new Redis({ host: '127.0.0.1', port });

@@ -3,12 +3,12 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { startRedis } from '@weir/test-kit';
-import { expect, it } from 'vitest';
+import { expect, test } from 'vitest';
 
 const root = join(import.meta.dirname, '..');
 const readme = readFileSync(join(root, 'README.md'), 'utf8');
 
-it('shows the example and its very output in the README', async () => {
+test('shows the example and its very output in the README', async () => {
   const redis = await startRedis();
   try {
     const file = join(root, 'examples/script.ts');
@@ -23,7 +23,7 @@ it('shows the example and its very output in the README', async () => {
   }
 });
 
-it('names every error code in the README and throws no other', () => {
+test('names every error code in the README and throws no other', () => {
   const codes = (text: string) => [...new Set(text.match(/ERR_WEIR_REDIS_[A-Z_]+[A-Z]/g))].sort();
   expect(codes(readme)).toEqual(codes(readFileSync(join(root, 'src/errors.ts'), 'utf8')));
 });

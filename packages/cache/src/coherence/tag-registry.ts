@@ -1,3 +1,4 @@
+import type { Clock } from '@weir/redis';
 import type { MemoryStore, Namespace } from '../memory/memory-store.ts';
 import type { TagState, TagTable } from '../memory/tag-table.ts';
 import { namespaceName } from '../names.ts';
@@ -25,17 +26,16 @@ export class TagRegistry {
   readonly #redis: RedisTags | undefined;
   readonly #memory: MemoryStore;
   readonly #table: TagTable;
-  readonly #now: () => number;
+  readonly #clock: Clock;
   #moment = 0;
   #used: string[] = [];
   #useTimer: NodeJS.Timeout | undefined;
 
-  /** `now`: the cache's clock, in milliseconds. */
-  constructor(redis: RedisTags | undefined, memory: MemoryStore, now: () => number) {
+  constructor(redis: RedisTags | undefined, memory: MemoryStore, clock: Clock) {
     this.#redis = redis;
     this.#memory = memory;
     this.#table = memory.tags;
-    this.#now = now;
+    this.#clock = clock;
   }
 
   /** A new moment, later than everything that has happened so far. */
@@ -136,7 +136,7 @@ export class TagRegistry {
    */
   keep(tags: readonly TagVersion[], lifeMs: number): void {
     if (this.#redis === undefined) return;
-    const until = this.#now() + lifeMs;
+    const until = this.#clock.now() + lifeMs;
     const short = tags.filter(([name]) => (this.#table.find(name)?.livesUntil ?? until) < until);
     if (short.length === 0) return;
     const names = short.map(([name]) => name);
@@ -238,7 +238,7 @@ export class TagRegistry {
     for (const slice of slicesOf(names)) {
       const states = slice.map((name) => this.#table.obtain(name));
       const epoch = this.#memory.fillEpoch;
-      const livesUntil = this.#now() + lifeMs / 2;
+      const livesUntil = this.#clock.now() + lifeMs / 2;
       const versions = await redis.versions(slice, lifeMs, until);
       for (const [index, name] of slice.entries()) {
         const state = states[index] as TagState;

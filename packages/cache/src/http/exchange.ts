@@ -1,3 +1,4 @@
+import type { Clock } from '@weir/redis';
 import { type Answer, answerFrom } from './answer.ts';
 import { cacheStatus, fieldOf, type HeaderFields, type StatusFacts } from './fields.ts';
 import {
@@ -23,7 +24,7 @@ export interface ExchangeSettings {
   readonly name: string;
   readonly maxBodyBytes: number;
   readonly storage: StoragePolicy;
-  readonly now: () => number;
+  readonly clock: Clock;
 }
 
 /** Why and how a request goes to the handler. */
@@ -70,7 +71,7 @@ export class Exchange {
   constructor(settings: ExchangeSettings, options: ExchangeOptions) {
     this.#settings = settings;
     this.#options = options;
-    this.#requestedAt = settings.now();
+    this.#requestedAt = settings.clock.now();
   }
 
   /** Fields to put on the request that goes to the handler; `undefined`: leave it as it is. */
@@ -151,7 +152,7 @@ export class Exchange {
   // What is known of the answer by the status alone: validated, or an error that a stale response stands in for.
   #early(status: number, response: HeaderFields): Decision | undefined {
     const { status: facts, stored, wishes } = this.#options;
-    const now = this.#settings.now();
+    const now = this.#settings.clock.now();
     if (stored === undefined) return undefined;
     if (standsIn(stored, wishes, status, now)) {
       this.#end('status');
@@ -169,34 +170,34 @@ export class Exchange {
 
   #judge(status: number, response: HeaderFields): Lifetime | string {
     const { refusal, request } = this.#options;
-    const { now, storage } = this.#settings;
+    const { clock, storage } = this.#settings;
     if (refusal !== undefined) return refusal;
     const facts: ExchangeFacts = {
       request: request.headers,
       status,
       response,
       requestedAt: this.#requestedAt,
-      respondedAt: now(),
+      respondedAt: clock.now(),
     };
     const life = lifetimeOf(facts, storage);
     return typeof life === 'string' || this.#options.mayStore() ? life : 'unclaimed';
   }
 
   #stored(status: number, response: HeaderFields, body: Buffer, life: Lifetime): StoredResponse {
-    const { now, storage } = this.#settings;
+    const { clock, storage } = this.#settings;
     const headers = storableHeaders(response, storage.setCookie);
     const isValidatable = headers.etag !== undefined || headers['last-modified'] !== undefined;
     const own = this.#options.stored;
     // A 304 that repeats no validator leaves ours what it was.
     const wasOurs = own !== undefined && own.body === body && !own.isValidatable;
     headers.etag ??= etagOf(body);
-    headers.date ??= new Date(now()).toUTCString();
+    headers.date ??= new Date(clock.now()).toUTCString();
     const { ageMs, ...rest } = life;
     return {
       status,
       headers,
       body,
-      bornAt: now() - ageMs,
+      bornAt: clock.now() - ageMs,
       ...rest,
       isValidatable: isValidatable && !wasOurs,
     };
@@ -212,9 +213,9 @@ export class Exchange {
   }
 
   #answer(stored: StoredResponse, status: StatusFacts): Decision {
-    const { name, now } = this.#settings;
+    const { clock, name } = this.#settings;
     const { request } = this.#options;
-    return { kind: 'answer', answer: answerFrom(stored, { request, now: now(), name, status }) };
+    return { kind: 'answer', answer: answerFrom(stored, { request, now: clock.now(), name, status }) };
   }
 
   #pass(response: HeaderFields, facts: StatusFacts): Decision {

@@ -1,3 +1,4 @@
+import type { Clock } from '@weir/redis';
 import { type Cache, isCache } from '../cache.ts';
 import { CacheError, invalidOption } from '../errors.ts';
 import { checkKey } from '../names.ts';
@@ -34,7 +35,7 @@ export interface ResponseCacheOptions {
   /** Whether Cache-Status tells clients the cache key (RFC 9211 §2.7). Default `false`. */
   readonly exposeKey?: boolean;
   /** Wall-clock milliseconds, compared with Date fields and between processes. Default: `Date`. */
-  readonly clock?: { now(): number };
+  readonly clock?: Clock;
 }
 
 /** `ResponseCacheOptions` with every field present and checked. */
@@ -94,7 +95,7 @@ export function resolveResponseCacheOptions(options: ResponseCacheOptions): Reso
       name: statusName,
       maxBodyBytes: atLeast(0, 'maxBodyBytes', options.maxBodyBytes ?? 2 ** 20),
       storage: { defaultTtlMs: atLeast(0, 'defaultTtlMs', options.defaultTtlMs ?? 0), setCookie },
-      now: clock === undefined ? () => Date.now() : () => clock.now(),
+      clock: clock ?? { now: () => Date.now() },
     },
   };
 }

@@ -171,7 +171,7 @@ export class ResponseCache {
     shown: StatusFacts,
   ): Lookup | undefined {
     const { key, stored } = found;
-    const now = this.#settings.now();
+    const now = this.#settings.clock.now();
     const reuse = stored === undefined ? 'must-forward' : reuseOf(stored, wishes, now);
     if (stored === undefined || reuse === 'must-forward') return undefined;
     // RFC 9211 §2.6: who waited for another's response went forward, though together with it.
@@ -186,7 +186,7 @@ export class ResponseCache {
   }
 
   #isFresh(stored: StoredResponse): boolean {
-    return ageOf(stored, this.#settings.now()) < stored.freshMs;
+    return ageOf(stored, this.#settings.clock.now()) < stored.freshMs;
   }
 
   #exchange(
@@ -235,7 +235,7 @@ export class ResponseCache {
   async #store(generation: string, headers: HeaderFields, response: StoredResponse): Promise<void> {
     const { bornAt, freshMs, isValidatable, staleIfErrorMs, staleWhileRevalidateMs } = response;
     const staleMs = Math.max(staleWhileRevalidateMs, staleIfErrorMs, isValidatable ? this.#keepStaleMs : 0);
-    const ttlMs = freshMs + staleMs - (this.#settings.now() - bornAt);
+    const ttlMs = freshMs + staleMs - (this.#settings.clock.now() - bornAt);
     if (ttlMs <= 0) return;
     const names = tokensOf(fieldOf(response.headers, 'vary'));
     const policy = { ...exactly, ttlMs: Math.min(ttlMs, this.#maxKeepMs) };

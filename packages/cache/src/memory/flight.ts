@@ -1,3 +1,4 @@
+import type { Clock } from '@weir/redis';
 import { CacheError } from '../errors.ts';
 import { phaseOf } from '../policy.ts';
 import type { Fence } from './fences.ts';
@@ -120,7 +121,7 @@ export class Flight {
   join(
     { hardTimeoutMs, softTimeoutMs }: Patience,
     signal: AbortSignal | undefined,
-    now: () => number,
+    clock: Clock,
     onStandIn: () => void,
   ): Promise<unknown> {
     if (softTimeoutMs === Number.POSITIVE_INFINITY && hardTimeoutMs === Number.POSITIVE_INFINITY && !signal) {
@@ -131,7 +132,7 @@ export class Flight {
       this.#leave();
       return Promise.reject(signal.reason as Error);
     }
-    const elapsed = now() - this.startedAt;
+    const elapsed = clock.now() - this.startedAt;
     return new Promise<unknown>((resolve, reject) => {
       this.#waiting += 1;
       const timers: NodeJS.Timeout[] = [];
@@ -145,7 +146,7 @@ export class Flight {
         this.#waiting -= 1;
       };
       const standIn = (): boolean => {
-        const standing = this.standIn(now());
+        const standing = this.standIn(clock.now());
         if (standing === undefined) return false;
         cleanUp();
         this.#isPinned = true;

@@ -1,3 +1,4 @@
+import type { Clock } from '@weir/redis';
 import type { Coherence } from '../coherence/coherence.ts';
 import type { TagRegistry } from '../coherence/tag-registry.ts';
 import type { MemoryStore, Namespace } from '../memory/memory-store.ts';
@@ -23,8 +24,8 @@ export interface Core {
   readonly codec: CodecOptions;
   /** How many bytes of L1's budget a value takes. */
   readonly measure: (value: unknown) => number;
-  readonly now: () => number;
-  /** `now` at a coarser resolution, for the hot path. */
+  readonly clock: Clock;
+  /** The clock at a coarser resolution, for the hot path. */
   readonly coarseNow: () => number;
   readonly random: () => number;
   /** Throws `ERR_WEIR_CACHE_CLOSED` after `close()`. */

@@ -32,7 +32,7 @@ function ownTags(tags: readonly TagVersion[]): readonly TagVersion[] {
 /** The L1 form of a value that was just loaded or set. */
 export function fieldsOfNew(core: Core, { policy }: Target, fresh: NewValue): EntryFields {
   const { value, loadMs } = fresh;
-  const freshUntil = core.now() + fresh.ttlMs;
+  const freshUntil = core.clock.now() + fresh.ttlMs;
   return {
     value,
     stamp: fresh.stamp,
@@ -119,7 +119,7 @@ function fieldsOf(
 ): EntryFields {
   const { freshMs, loadMs, staleMs, stamp, tags } = envelope;
   // Whatever the clocks say, an entry is not fresh for longer than it was when it was written.
-  const freshUntil = Math.min(read.freshUntil, core.now() + freshMs);
+  const freshUntil = Math.min(read.freshUntil, core.clock.now() + freshMs);
   return {
     // Nobody else has it yet, so no copy is needed.
     value: policy.values === 'frozen' ? keep(value, 'frozen') : value,

@@ -11,7 +11,6 @@ import type { Core } from './core.ts';
 import { coveringNames, fieldsOfNew, type NewValue, payloadOfNew } from './entry-fields.ts';
 import type { ReadRequest } from './load-context.ts';
 import { createLoadContext, FoundTags, type LoadDecisions, unknownVersion } from './load-context.ts';
-import { standInFor } from './read-through.ts';
 
 /** How many keys of one definition may be in error backoff; beyond, the oldest may be tried again. */
 const maxFailures = 1_000;
@@ -28,14 +27,14 @@ export class Loader {
 
   /** The loaded value, or a stale one that stands in for a failed load. Rejects with the load's own error. */
   async load(request: ReadRequest, flight: Flight, lease: Lease | undefined): Promise<unknown> {
-    const { counters, leases, name, now } = this.#core;
+    const { counters, leases, name, clock } = this.#core;
     const decisions: LoadDecisions = { ttlMs: undefined, isSkipped: false };
     flight.limitAge(request.policy.maxFlightMs);
     if (lease !== undefined) leases?.keep(lease);
     const mark = this.#core.tags.mark();
     const tags = await this.#tagVersions(request, flight, lease, mark);
     const found = new FoundTags(this.#core.tags, flight, mark);
-    const startedAt = now();
+    const startedAt = clock.now();
     let outcome: 'ok' | 'error' | 'timeout' = 'error';
     let source: unknown;
     let value: unknown;
@@ -62,11 +61,11 @@ export class Loader {
       return this.#recover(request, flight, error);
     } finally {
       if (lease !== undefined) leases?.letGo(lease);
-      const durationMs = now() - startedAt;
+      const durationMs = clock.now() - startedAt;
       const { definition } = request;
       publishLoad(() => ({ cache: name, definition, durationMs, outcome, background: flight.isBackground }));
     }
-    const loadMs = now() - startedAt;
+    const loadMs = clock.now() - startedAt;
     const allTags = found.isEmpty ? tags : await found.after(tags);
     try {
       const kept = keep(value, request.policy.values);
@@ -104,7 +103,7 @@ export class Loader {
 
   /** A failed load: a usable stale value stands in for a while, else the error goes to every caller. */
   #recover(request: ReadRequest, flight: Flight, error: unknown): unknown {
-    const { now } = this.#core;
+    const { clock } = this.#core;
     const { namespace, key, policy } = request;
     const { fence } = flight;
     const standIn = standInFor(this.#core, request, flight);
@@ -113,7 +112,7 @@ export class Loader {
       const { failures } = namespace;
       const oldest = failures.size >= maxFailures ? failures.keys().next().value : undefined;
       if (oldest !== undefined) failures.delete(oldest);
-      failures.set(key, { error, until: now() + policy.errorBackoffMs });
+      failures.set(key, { error, until: clock.now() + policy.errorBackoffMs });
     }
     throw error;
   }
@@ -183,6 +182,21 @@ export class Loader {
   #release(lease: Lease | undefined, hasFailed: boolean = false): void {
     if (lease !== undefined) this.#core.leases?.release(lease, hasFailed);
   }
+}
+
+/**
+ * The old value, if it may stand in for a load that has failed, here or in another process. It counts as fresh for
+ * `graceThrottleMs`, so that a broken source is not tried on every read.
+ */
+export function standInFor({ clock, memory }: Core, request: ReadRequest, flight: Flight): Entry | undefined {
+  const standIn = flight.standIn(clock.now());
+  if (standIn === undefined) return undefined;
+  const { namespace, key, policy } = request;
+  flight.source = 'stale';
+  const until = Math.min(clock.now() + policy.graceThrottleMs, standIn.graceUntil);
+  const throttled = { ...standIn, freshUntil: until, revalidateUntil: until, earlyFrom: until };
+  memory.set(namespace, key, throttled, flight.epoch);
+  return standIn;
 }
 
 function unkeepable(mode: string, cause: unknown): CacheError {

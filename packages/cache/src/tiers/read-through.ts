@@ -23,20 +23,20 @@ export class ReadThrough {
 
   /** Counts the read in exactly one of the five outcomes. */
   async read(request: ReadRequest): Promise<unknown> {
-    const { assertOpen, counters, now, random } = this.#core;
+    const { assertOpen, counters, clock, random } = this.#core;
     const { namespace, key, policy } = request;
     assertOpen();
     const found = namespace.entries.get(key);
     const standing = found === undefined ? 'invalid' : this.#standingOf(found);
     const entry = standing === 'invalid' ? undefined : found;
     if (entry !== undefined && standing === 'servable') {
-      const phase = phaseOf(entry, now());
+      const phase = phaseOf(entry, clock.now());
       if (phase === 'fresh' || phase === 'revalidate') {
-        this.#core.memory.touch(entry, now());
+        this.#core.memory.touch(entry, clock.now());
         const { earlyRefresh } = policy;
         const isDue =
           phase === 'revalidate' ||
-          isEarlyRefreshDue(earlyRefresh, entry.loadMs, entry.freshUntil, now(), random());
+          isEarlyRefreshDue(earlyRefresh, entry.loadMs, entry.freshUntil, clock.now(), random());
         if (isDue && this.#openFlight(request) === undefined) this.#takeOff(request, entry, true);
         if (phase === 'fresh') counters.l1Hits += 1;
         else counters.staleHits += 1;
@@ -46,18 +46,18 @@ export class ReadThrough {
     const joined = this.#openFlight(request);
     if (joined !== undefined) {
       counters.coalesced += 1;
-      const value = await joined.join(policy, request.signal, now, () => {});
+      const value = await joined.join(policy, request.signal, clock, () => {});
       return handOut(value, policy.values === 'cloned');
     }
     const failure = namespace.failures.get(key);
-    if (failure !== undefined && now() < failure.until) {
+    if (failure !== undefined && clock.now() < failure.until) {
       counters.misses += 1;
       throw failure.error;
     }
     const flight = this.#takeOff(request, entry, false);
     let isStandIn = false;
     try {
-      const value = await flight.join(policy, request.signal, now, () => {
+      const value = await flight.join(policy, request.signal, clock, () => {
         isStandIn = true;
       });
       if (isStandIn || flight.source === 'stale') counters.staleHits += 1;
@@ -73,12 +73,16 @@ export class ReadThrough {
 
   /** What is cached and still fresh, without loading. Counts as a read. */
   async peek(target: Target): Promise<unknown> {
-    const { assertOpen, counters, memory, now, recovery } = this.#core;
+    const { assertOpen, counters, memory, clock, recovery } = this.#core;
     const { namespace, key } = target;
     assertOpen();
     const entry = namespace.entries.get(key);
-    if (entry !== undefined && this.#standingOf(entry) === 'servable' && phaseOf(entry, now()) === 'fresh') {
-      memory.touch(entry, now());
+    if (
+      entry !== undefined &&
+      this.#standingOf(entry) === 'servable' &&
+      phaseOf(entry, clock.now()) === 'fresh'
+    ) {
+      memory.touch(entry, clock.now());
       counters.l1Hits += 1;
       return handOut(entry.value, entry.isCloned);
     }
@@ -87,7 +91,7 @@ export class ReadThrough {
       const epoch = memory.fillEpoch;
       try {
         const found = await this.#lookup.peek(target);
-        if (found !== undefined && phaseOf(found, now()) === 'fresh') {
+        if (found !== undefined && phaseOf(found, clock.now()) === 'fresh') {
           if (fence.isAlive && !fence.isSuspect) memory.set(namespace, key, found, epoch);
           counters.l2Hits += 1;
           return handOut(found.value, found.isCloned);
@@ -132,10 +136,10 @@ export class ReadThrough {
 
   /** Registers the flight before anything is awaited, so that no second one can start beside it. */
   #takeOff(request: ReadRequest, entry: Entry | undefined, isBackground: boolean): Flight {
-    const { memory, now } = this.#core;
+    const { memory, clock } = this.#core;
     const { namespace, key, tags } = request;
     const fence = namespace.fences.open(key);
-    const flight = new Flight(fence, { isBackground, startedAt: now(), tags, epoch: memory.fillEpoch });
+    const flight = new Flight(fence, { isBackground, startedAt: clock.now(), tags, epoch: memory.fillEpoch });
     namespace.flights.set(key, flight);
     flight.settled = this.#fly(request, flight, entry);
     // Nobody may be waiting; whoever is gets the rejection through `join`.
@@ -144,10 +148,10 @@ export class ReadThrough {
   }
 
   async #fly(request: ReadRequest, flight: Flight, entry: Entry | undefined): Promise<unknown> {
-    const { memory, now } = this.#core;
+    const { memory, clock } = this.#core;
     const { namespace, key } = request;
     try {
-      if (entry !== undefined && phaseOf(entry, now()) !== 'dead') flight.fallback = entry;
+      if (entry !== undefined && phaseOf(entry, clock.now()) !== 'dead') flight.fallback = entry;
       if (this.#lookup === undefined) return await this.#loader.load(request, flight, undefined);
       const isTrusted = entry !== undefined && entry.epoch === memory.epoch;
       const wish: LeaseWish = flight.isBackground && isTrusted ? 'always' : 'if-stale';
@@ -159,19 +163,4 @@ export class ReadThrough {
       if (namespace.flights.get(key) === flight) namespace.flights.delete(key);
     }
   }
-}
-
-/**
- * The old value, if it may stand in for a load that has failed, here or in another process. It counts as fresh for
- * `graceThrottleMs`, so that a broken source is not tried on every read.
- */
-export function standInFor({ memory, now }: Core, request: ReadRequest, flight: Flight): Entry | undefined {
-  const standIn = flight.standIn(now());
-  if (standIn === undefined) return undefined;
-  const { namespace, key, policy } = request;
-  flight.source = 'stale';
-  const until = Math.min(now() + policy.graceThrottleMs, standIn.graceUntil);
-  const throttled = { ...standIn, freshUntil: until, revalidateUntil: until, earlyFrom: until };
-  memory.set(namespace, key, throttled, flight.epoch);
-  return standIn;
 }

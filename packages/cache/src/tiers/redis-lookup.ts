@@ -9,7 +9,7 @@ import type { LeaseWish, RedisName, RedisRead, RedisStore } from '../redis/redis
 import type { Core, Target } from './core.ts';
 import { coveringNames, fieldsOfRead } from './entry-fields.ts';
 import type { ReadRequest } from './load-context.ts';
-import { standInFor } from './read-through.ts';
+import { standInFor } from './loader.ts';
 
 /** The value, or the right to load it: with a lease if Redis granted one. */
 export type Lookup = { readonly value: unknown } | { readonly lease: Lease | undefined };
@@ -45,7 +45,7 @@ export class RedisLookup {
   }
 
   async find(request: ReadRequest, flight: Flight, wish: LeaseWish): Promise<Lookup> {
-    const { now, recovery } = this.#core;
+    const { clock, recovery } = this.#core;
     const { namespace } = request;
     if (recovery.size > 0 && this.#isOwed(request)) return loadWithoutLease;
     const known = flight.fallback;
@@ -54,7 +54,7 @@ export class RedisLookup {
       if (wish === 'if-stale' && !namespace.forecast.isMissLikely && this.#redis.knowsTime) {
         const read = await this.#redis.peek(nameOf(request));
         const found = await fieldsOfRead(this.#core, request, read, flight.redisUntil);
-        if (found !== undefined && phaseOf(found, now()) === 'fresh') {
+        if (found !== undefined && phaseOf(found, clock.now()) === 'fresh') {
           namespace.forecast.note(true);
           return this.#hit(request, flight, found);
         }
@@ -76,7 +76,7 @@ export class RedisLookup {
   }
 
   async #ask(request: ReadRequest, flight: Flight, firstWish: LeaseWish): Promise<Lookup> {
-    const { now } = this.#core;
+    const { clock } = this.#core;
     const { forecast } = request.namespace;
     const name = nameOf(request);
     const lease: Lease = { name, token: this.#leases.tokenFor(name) };
@@ -87,7 +87,7 @@ export class RedisLookup {
       for (let round = 0; ; round += 1) {
         const read = await this.#read(lease, wish, flight);
         const found = await this.#fieldsOf(request, read, lease, flight);
-        const phase = found === undefined ? 'dead' : phaseOf(found, now());
+        const phase = found === undefined ? 'dead' : phaseOf(found, clock.now());
         if (round === 0) forecast.note(phase === 'fresh');
         // An early refresh looks for something newer than what it already has.
         if (
@@ -109,7 +109,7 @@ export class RedisLookup {
           continue;
         }
         // Grace is for loads that fail or are slow; a value that may be served while it is replaced waits for nobody.
-        if (flight.fallback !== undefined && isServedMeanwhile(phaseOf(flight.fallback, now()))) {
+        if (flight.fallback !== undefined && isServedMeanwhile(phaseOf(flight.fallback, clock.now()))) {
           flight.source = 'stale';
           return { value: flight.fallback.value };
         }
@@ -173,7 +173,7 @@ export class RedisLookup {
 
   // Nobody can have told us of a change either, so L1 counts until its own expiry.
   #withoutRedis(flight: Flight, known: Entry | undefined): Lookup {
-    if (known === undefined || flight.isBackground || phaseOf(known, this.#core.now()) !== 'fresh') {
+    if (known === undefined || flight.isBackground || phaseOf(known, this.#core.clock.now()) !== 'fresh') {
       return loadWithoutLease;
     }
     flight.source = 'l1';
