@@ -63,7 +63,8 @@ function define(
   return Object.freeze({ name, type, unit, labels, help, ...rest });
 }
 
-function unitOf(name: string): MetricUnit {
+/** The base unit that a metric's name states. */
+export function unitOf(name: string): MetricUnit {
   const base = name.replace(/_total$/, '');
   if (base.endsWith('_seconds')) return 'seconds';
   return base.endsWith('_bytes') ? 'bytes' : '';
@@ -101,7 +102,7 @@ export const metricCatalogue: readonly MetricDefinition[] = Object.freeze([
     'histogram',
     'nodejs_eventloop_delay_seconds',
     [],
-    'Delay of the event loop, one sample an iteration',
+    'Delay of the event loop, one sample per iteration',
     { buckets: loopSeconds },
   ),
   define(
@@ -124,7 +125,7 @@ export const metricCatalogue: readonly MetricDefinition[] = Object.freeze([
     'gauge',
     'v8js_memory_heap_limit_bytes',
     ['v8js_heap_space_name'],
-    'Heap memory the space has been given',
+    'Heap memory committed to the space',
   ),
   define('counter', 'process_cpu_seconds_total', [], 'User and system CPU time of the process'),
   define('gauge', 'process_resident_memory_bytes', [], 'Resident memory of the process'),
@@ -137,7 +138,7 @@ export const metricCatalogue: readonly MetricDefinition[] = Object.freeze([
     'gauge',
     'target_info',
     ['service_name', 'service_version'],
-    'What runs here; the value is always 1',
+    'The running service; the value is always 1',
     { unit: 'info' },
   ),
 
@@ -173,21 +174,16 @@ export const metricCatalogue: readonly MetricDefinition[] = Object.freeze([
     'counter',
     'weir_db_failed_queries_total',
     ['db_system_name', 'db_query_summary'],
-    'Statements and commands that ended with an error, could not be prepared, or were never sent for want of a connection',
+    'Statements and commands that ended with an error, could not be prepared, or were never sent because no connection was available',
   ),
   define(
     'counter',
     'weir_db_n_plus_one_total',
     ['http_route', 'db_query_summary'],
-    'Requests that repeated one statement from one place over and over',
+    'Requests that repeated one read from one line with different values',
   ),
 
-  define(
-    'counter',
-    'weir_cache_reads_total',
-    ['cache', 'result'],
-    'Reads of the cache by what answered them',
-  ),
+  define('counter', 'weir_cache_reads_total', ['cache', 'result'], 'Reads of the cache by result'),
   define('counter', 'weir_cache_loads_total', ['cache', 'outcome'], 'Loads from the source behind the cache'),
   define(
     'histogram',
@@ -211,14 +207,9 @@ export const metricCatalogue: readonly MetricDefinition[] = Object.freeze([
     'counter',
     'weir_ratelimit_decisions_total',
     ['limiter', 'decision', 'source'],
-    'Decisions of the limiter by what decided them',
+    'Decisions of the limiter by the source of the decision',
   ),
-  define(
-    'counter',
-    'weir_ratelimit_violations_total',
-    ['limiter', 'policy'],
-    'Denials by the policy that was exceeded',
-  ),
+  define('counter', 'weir_ratelimit_violations_total', ['limiter', 'policy'], 'Denials by exceeded policy'),
   define(
     'histogram',
     'weir_ratelimit_redis_operation_duration_seconds',
@@ -231,14 +222,14 @@ export const metricCatalogue: readonly MetricDefinition[] = Object.freeze([
     'counter',
     'weir_ratelimit_shadow_denials_total',
     ['limiter'],
-    'Requests let pass only because the limiter or the exceeded policy is in shadow mode',
+    'Requests allowed only because the limiter or the exceeded policy is in shadow mode',
   ),
 
   define(
     'counter',
     'weir_overload_requests_total',
     ['guard', 'admission'],
-    'Requests that concurrency limiters and load shedders let pass or refused',
+    'Requests admitted or refused by concurrency limiters and load shedders',
   ),
   define('gauge', 'weir_overload_limit', ['guard'], 'Requests that may run at once'),
   define('gauge', 'weir_overload_in_flight', ['guard'], 'Requests that hold a permit now'),
@@ -256,7 +247,7 @@ export const metricCatalogue: readonly MetricDefinition[] = Object.freeze([
   define('histogram', 'weir_health_check_duration_seconds', ['check'], 'Time of readiness checks', {
     buckets: dbSeconds,
   }),
-  define('counter', 'weir_slo_events_total', ['slo'], 'Events the objective counts'),
+  define('counter', 'weir_slo_events_total', ['slo'], 'Events that the objective counts'),
   define(
     'counter',
     'weir_slo_good_events_total',
@@ -264,7 +255,7 @@ export const metricCatalogue: readonly MetricDefinition[] = Object.freeze([
     'Events that did not fail and took at most the threshold',
   ),
   define('counter', 'weir_slo_apdex_events_total', ['slo', 'zone'], 'Events by Apdex zone'),
-  define('gauge', 'weir_slo_objective_ratio', ['slo'], 'Share of events that shall be good'),
+  define('gauge', 'weir_slo_objective_ratio', ['slo'], 'Share of events that are to be good'),
 
   define(
     'counter',
@@ -276,14 +267,14 @@ export const metricCatalogue: readonly MetricDefinition[] = Object.freeze([
     'counter',
     'weir_metrics_callback_errors_total',
     ['callback'],
-    'Errors of callbacks such as `onSlowQuery`, which were kept from the queries',
+    'Errors of callbacks such as `onSlowQuery`; they never reach the query',
   ),
 ]);
 
 /** Every label of the catalogue. */
 export const labelCatalogue: Readonly<Record<string, LabelDefinition>> = Object.freeze({
   http_request_method: {
-    help: 'Request method; unknown methods are folded',
+    help: 'Request method; unknown methods are `_OTHER`',
     values: [
       'GET',
       'HEAD',
@@ -299,10 +290,12 @@ export const labelCatalogue: Readonly<Record<string, LabelDefinition>> = Object.
     ],
   },
   http_route: {
-    help: `Route template such as \`/products/:id\`, never a path; \`${unmatchedRoute}\` where no route matched`,
+    help: `Route template such as \`/products/:id\`, never a path; \`${unmatchedRoute}\` if no route matched`,
   },
-  http_response_status_code: { help: 'Status code; `499` where the client left before the response ended' },
-  nodejs_eventloop_state: { help: 'What the event loop did', values: ['active', 'idle'] },
+  http_response_status_code: {
+    help: 'Status code; `499` if the client disconnected before the response ended',
+  },
+  nodejs_eventloop_state: { help: 'State of the event loop', values: ['active', 'idle'] },
   nodejs_resource_type: { help: 'Type of the resource as Node names it, such as `TCPSocketWrap`' },
   v8js_gc_type: { help: 'Kind of collection', values: ['minor', 'major', 'incremental', 'weakcb'] },
   v8js_heap_space_name: { help: 'Heap space as V8 names it, such as `old_space`' },
@@ -315,15 +308,15 @@ export const labelCatalogue: Readonly<Record<string, LabelDefinition>> = Object.
   db_query_summary: { help: 'Operation and targets, such as `SELECT products`; holds no literal' },
   db_query_fingerprint: { help: 'Stable hash of the statement without its literals, 16 hexadecimal digits' },
   db_client_connection_pool_name: { help: '`name` given to `instrument`' },
-  db_client_connection_state: { help: 'Whether the connection is lent', values: ['idle', 'used'] },
+  db_client_connection_state: { help: 'Whether the connection is in use', values: ['idle', 'used'] },
   cache: { help: 'Name of the cache' },
   limiter: { help: 'Name of the limiter' },
-  result: { help: 'What answered the read', values: ['l1_hit', 'l2_hit', 'stale', 'coalesced', 'miss'] },
-  outcome: { help: 'How it ended', values: ['ok', 'error', 'timeout'] },
-  operation: { help: 'What was done, such as `get`, `set` or `delete`' },
-  decision: { help: 'What the limiter decided', values: ['allowed', 'denied'] },
+  result: { help: 'Source of the value', values: ['l1_hit', 'l2_hit', 'stale', 'coalesced', 'miss'] },
+  outcome: { help: 'Outcome of the operation', values: ['ok', 'error', 'timeout'] },
+  operation: { help: 'Operation, such as `get`, `set` or `delete`' },
+  decision: { help: 'Decision of the limiter', values: ['allowed', 'denied'] },
   source: {
-    help: 'What decided',
+    help: 'Source of the decision',
     values: ['memory', 'redis', 'lease', 'deny_cache', 'local', 'open', 'closed'],
   },
   policy: { help: 'Name of the policy' },
@@ -334,7 +327,7 @@ export const labelCatalogue: Readonly<Record<string, LabelDefinition>> = Object.
   zone: { help: 'Apdex zone', values: ['satisfied', 'tolerating', 'frustrated'] },
   metric: { help: 'Name of the metric family at its budget' },
   callback: {
-    help: 'Option that the callback was given as',
+    help: 'Option that holds the callback',
     values: ['onSlowQuery', 'onNPlusOne', 'onPlan'],
   },
 });

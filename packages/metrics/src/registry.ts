@@ -18,7 +18,7 @@ export interface Clock {
 }
 
 /** Updates gauges and totals that are kept elsewhere; runs synchronously right before a scrape. */
-export type Collector = () => void;
+type Collector = () => void;
 
 /** Options of a family. */
 export interface FamilyOptions {

@@ -223,7 +223,7 @@ function longestList(tokens: readonly Token[]): number {
 }
 
 /** Values in the longest list of an execution, written in its text or passed as one value: an array, or JSON. */
-export function listLengthOf(selection: Selection, values: unknown): number {
+function listLengthOf(selection: Selection, values: unknown): number {
   let longest = selection.listLength;
   for (const value of valuesOf(values)) longest = Math.max(longest, lengthOf(value));
   return longest;

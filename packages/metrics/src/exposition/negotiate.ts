@@ -2,7 +2,7 @@
 import type { TextFormat } from './text.ts';
 
 /** A format with the Content-Type that announces it. */
-export interface NegotiatedFormat {
+interface NegotiatedFormat {
   readonly format: TextFormat | 'protobuf';
   readonly contentType: string;
 }

@@ -2,7 +2,7 @@
  * The bridge to prom-client 15 and its successor: each family of ours is registered in the team's registry as a metric, and our scrape carries the
  * team's metrics. Only public members of the registry are used, so either package works.
  */
-import { aggregatorOf, type MetricDefinition, type MetricUnit, metricCatalogue } from '../catalogue.ts';
+import { aggregatorOf, type MetricDefinition, metricCatalogue, unitOf } from '../catalogue.ts';
 import { type AnyFamily, formatValue, renderHeader, renderLabels, type TextFormat } from './text.ts';
 
 /** One sample as prom-client's `get()` returns it. */
@@ -131,10 +131,4 @@ export function renderForeign(metric: PromMetricData, format: TextFormat): strin
     return `${line} # ${set || '{}'} ${formatValue(exemplar.value)} ${exemplar.timestamp}\n`;
   });
   return header + lines.join('');
-}
-
-function unitOf(name: string): MetricUnit {
-  const base = name.replace(/_total$/, '');
-  if (base.endsWith('_seconds')) return 'seconds';
-  return base.endsWith('_bytes') ? 'bytes' : '';
 }

@@ -84,12 +84,12 @@ export function renderLabels(names: readonly string[], values: readonly string[]
 }
 
 /** ` # {trace_id="…",span_id="…"} value timestamp`. */
-export function renderExemplar({ traceId, spanId, value, timestamp }: Exemplar): string {
+function renderExemplar({ traceId, spanId, value, timestamp }: Exemplar): string {
   return ` # {trace_id="${traceId}",span_id="${spanId}"} ${formatValue(value)} ${timestamp}`;
 }
 
 /** A bucket bound: OpenMetrics requires a float even for whole numbers. */
-export function formatBound(bound: number, format: TextFormat): string {
+function formatBound(bound: number, format: TextFormat): string {
   const text = formatValue(bound);
   return format === 'openmetrics' && /^-?\d+$/.test(text) ? `${text}.0` : text;
 }

@@ -111,7 +111,7 @@ export class HttpRecorder {
 }
 
 /** Called at every end of an exchange. */
-export type EndListener = (exchange: HttpExchange, outcome: HttpOutcome, durationMs: number) => void;
+type EndListener = (exchange: HttpExchange, outcome: HttpOutcome, durationMs: number) => void;
 
 function endSpan(
   exchange: HttpExchange,
@@ -161,11 +161,6 @@ export class HttpExchange {
     this.slot = slot;
     this.startMs = startMs;
     this.span = span;
-  }
-
-  /** The method as a label: unknown ones are `_OTHER`. */
-  get method(): string {
-    return this.slot.method;
   }
 
   /** The template, if it is known yet. */

@@ -11,7 +11,7 @@ export interface AnnouncedCache {
 }
 
 /** The counters of a cache, as its contract defines them. */
-export interface CacheCounters {
+interface CacheCounters {
   readonly l1Hits: number;
   readonly l2Hits: number;
   readonly staleHits: number;

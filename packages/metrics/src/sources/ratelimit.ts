@@ -8,13 +8,13 @@ import type { MetricRegistry } from '../registry.ts';
 import { InstanceTotals, type Reading } from './instance-totals.ts';
 
 /** How a limiter announces itself (docs/contracts.md). */
-export interface AnnouncedLimiter {
+interface AnnouncedLimiter {
   readonly name: string;
   stats(): LimiterCounters;
 }
 
 /** The counters of a limiter, as its contract defines them. */
-export interface LimiterCounters {
+interface LimiterCounters {
   readonly decisions: readonly {
     readonly decision: string;
     readonly source: string;
@@ -83,13 +83,13 @@ function readLimiter(limiter: AnnouncedLimiter): Reading {
 }
 
 /** How a concurrency limiter or load shedder announces itself (docs/contracts.md). */
-export interface AnnouncedGuard {
+interface AnnouncedGuard {
   readonly name: string;
   stats(): GuardCounters;
 }
 
 /** The counters of a guard, as its contract defines them; gauges that its kind lacks are absent. */
-export interface GuardCounters {
+interface GuardCounters {
   readonly admitted: number;
   readonly refused: number;
   readonly limit?: number;

@@ -77,10 +77,7 @@ function drain(monitor: Recorded, series: HistogramSeries): void {
 }
 
 /** How many of a histogram's values are ≤ `bound`, exact to the histogram's own resolution. */
-export function countUpTo(
-  histogram: Pick<Recorded, 'count' | 'min' | 'max' | 'percentile'>,
-  bound: number,
-): number {
+function countUpTo(histogram: Pick<Recorded, 'count' | 'min' | 'max' | 'percentile'>, bound: number): number {
   const total = histogram.count;
   if (total === 0 || bound < histogram.min) return 0;
   if (bound >= histogram.max) return total;

@@ -33,7 +33,7 @@ export function recordUnsampled(sampler: Sampler): Sampler {
 }
 
 /** What makes an unsampled trace worth keeping. */
-export interface KeepOptions {
+interface KeepOptions {
   /** Local roots that last longer are kept; `Infinity` for none. */
   readonly keepSlowMs: number;
   /** Whether roots with a failed span are kept. */
