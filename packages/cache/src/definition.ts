@@ -51,8 +51,8 @@ export interface Definition<A, V> {
   /** The fresh value if one is cached in any tier, else `undefined`; never loads. */
   peek(arg: A): Promise<V | undefined>;
   /**
-   * Stores a value, as a load would return it, in every tier; loads in flight will not overwrite it, and a later `set` or `delete`
-   * counts even if this one was not waited for. Resolves with whether every tier took it.
+   * Stores a value, as a load would return it, in every tier; loads in flight will not overwrite it. A `set`, a `delete`, a clear or
+   * an invalidation that is called later counts even if this one was not waited for. Resolves with whether every tier took it.
    */
   set(arg: A, value: V): Promise<boolean>;
   /**

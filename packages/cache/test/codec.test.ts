@@ -3,7 +3,13 @@ import { join } from 'node:path';
 import { deserialize, serialize } from 'node:v8';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { decode, type Envelope, encode as encodePayload } from '../src/values/envelope.ts';
+import {
+  type CodecOptions,
+  decode,
+  type Envelope,
+  encodeBody,
+  encode as encodePayload,
+} from '../src/values/envelope.ts';
 
 const options = { compressFromBytes: 512, maxExpandedBytes: 1_000_000 };
 const envelope = (value: unknown): Envelope => ({
@@ -14,7 +20,8 @@ const envelope = (value: unknown): Envelope => ({
   loadMs: 0.25,
   tags: [['ta', '1']],
 });
-const encode = (...args: Parameters<typeof encodePayload>) => Buffer.from(encodePayload(...args));
+const encode = ({ value, ...rest }: Envelope, codec: CodecOptions) =>
+  Buffer.from(encodePayload({ ...rest, body: encodeBody(value) }, codec));
 const roundTrip = (value: unknown) => decode(encode(envelope(value), options), options).value;
 
 const bytes = fc.uint8Array({ maxLength: 24 });
@@ -62,11 +69,12 @@ describe('the codec', () => {
     const encoded = samples.map((value) => encode(envelope(value), options));
     const script = `
       import { serialize, deserialize } from 'node:v8';
-      import { decode, encode } from ${JSON.stringify(join(import.meta.dirname, '../src/values/envelope.ts'))};
+      import { decode, encode, encodeBody } from ${JSON.stringify(join(import.meta.dirname, '../src/values/envelope.ts'))};
       const chunks = [];
       for await (const chunk of process.stdin) chunks.push(chunk);
       const options = ${JSON.stringify(options)};
-      const out = deserialize(Buffer.concat(chunks)).map((bytes) => Buffer.from(encode(decode(Buffer.from(bytes), options), options)));
+      const again = ({ value, ...rest }) => encode({ ...rest, body: encodeBody(value) }, options);
+      const out = deserialize(Buffer.concat(chunks)).map((bytes) => Buffer.from(again(decode(Buffer.from(bytes), options))));
       process.stdout.write(serialize(out));`;
     const args = ['--input-type=module', '-e', script];
     const output = execFileSync(process.execPath, args, { input: serialize(encoded), maxBuffer: 2 ** 28 });

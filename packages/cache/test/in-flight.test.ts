@@ -193,6 +193,80 @@ test.each(['in memory', 'with Redis'])(
   },
 );
 
+describe.each(['in memory', 'with Redis'])('%s, a set whose schema takes its time', (where) => {
+  async function start(negativeTtlMs = 60_000) {
+    const gates: PromiseWithResolvers<void>[] = [];
+    const schema = {
+      '~standard': {
+        version: 1,
+        vendor: 'test',
+        validate: async (value: string | undefined) => {
+          const gate = Promise.withResolvers<void>();
+          gates.push(gate);
+          await gate.promise;
+          return { value };
+        },
+      },
+    } as const;
+    const options = { load: () => 'loaded', tags: (id: number) => [`item-${id}`], negativeTtlMs };
+    const open = async () => {
+      const cache = where === 'with Redis' ? await instance() : createCache({ name: 'memory' });
+      caches.push(cache);
+      return {
+        cache,
+        item: cache.define<number, string | undefined>('item', { key: String, ...options, schema }),
+      };
+    };
+    const here = await open();
+    const there = where === 'with Redis' ? await open() : here;
+    return { here, there, gates };
+  }
+  type Started = Awaited<ReturnType<typeof start>>;
+  /** Lets every schema through, those of reads included. */
+  async function read({ gates, here, there }: Started, id: number): Promise<unknown[]> {
+    const reads = [here, there].map(({ item }) => item.peek(id));
+    const values = Promise.all(reads);
+    let isDone = false;
+    void values.finally(() => {
+      isDone = true;
+    });
+    while (!isDone) {
+      for (const gate of gates) gate.resolve();
+      await new Promise(setImmediate);
+    }
+    return await values;
+  }
+
+  test.each<[string, (started: Started) => Promise<boolean>]>([
+    ['an invalidation of its tag', ({ here }) => here.cache.invalidateTags(['item-1'])],
+    ['an invalidation of its tag by another process', ({ there }) => there.cache.invalidateTags(['item-1'])],
+    ['a clear of its definition', ({ here }) => here.item.clear()],
+    ['a clear of its definition by another process', ({ there }) => there.item.clear()],
+    ['a clear of the cache', ({ here }) => here.cache.clear()],
+    ['a clear of the cache by another process', ({ there }) => there.cache.clear()],
+  ])('does not outlive %s that came after it', async (_name, change) => {
+    const started = await start();
+    // The second set knows the versions, the first has to ask for them.
+    for (const value of ['first', 'second']) {
+      const setting = started.here.item.set(1, value);
+      expect(await change(started)).toBe(true);
+      for (const gate of started.gates) gate.resolve();
+      await setting;
+      expect(await read(started, 1)).toEqual([undefined, undefined]);
+    }
+  });
+
+  test('and that keeps nothing does not undo a later set', async () => {
+    const started = await start(0);
+    const [first, second] = [started.here.item.set(1, undefined), started.here.item.set(1, 'second')];
+    started.gates[0]?.resolve();
+    expect(await first).toBe(true);
+    started.gates[1]?.resolve();
+    expect(await second).toBe(true);
+    expect(await read(started, 1)).toEqual(['second', 'second']);
+  });
+});
+
 test('every call of close resolves when what was on its way has reached Redis and the cache is closed', async () => {
   const cache = await instance();
   const order: string[] = [];

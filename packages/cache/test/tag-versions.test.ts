@@ -5,7 +5,7 @@ import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { type Cache, type CacheRedisEvent, createCache, type SetOptions } from '../src/index.ts';
 import { TagTable } from '../src/memory/tag-table.ts';
-import { encode, type TagVersion } from '../src/values/envelope.ts';
+import { encode, encodeBody, type TagVersion } from '../src/values/envelope.ts';
 
 let server: RedisServer;
 let client: Redis;
@@ -146,7 +146,13 @@ describe('many tags in one call', () => {
 
 describe('an entry that somebody else has written', () => {
   const entryOf = (tags: unknown) => {
-    const fields = { value: 'foreign', stamp: 's'.repeat(16), freshMs: 60_000, staleMs: 0, loadMs: 1 };
+    const fields = {
+      body: encodeBody('foreign'),
+      stamp: 's'.repeat(16),
+      freshMs: 60_000,
+      staleMs: 0,
+      loadMs: 1,
+    };
     const options = { compressFromBytes: Number.POSITIVE_INFINITY, maxExpandedBytes: 1_000 };
     const freshUntil = Buffer.alloc(8);
     freshUntil.writeDoubleLE(Date.now() + 60_000);

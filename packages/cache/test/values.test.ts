@@ -213,6 +213,39 @@ describe('a value that has no copy', () => {
   });
 });
 
+test.each([
+  ['cloned', 'a function', { call() {} }],
+  [
+    'cloned',
+    'a value too deep to copy',
+    Array(20_000)
+      .fill(0)
+      .reduce((next: unknown) => ({ next }), null),
+  ],
+  [
+    'frozen',
+    'a proxy that refuses',
+    new Proxy(
+      {},
+      {
+        ownKeys: () => {
+          throw new Error('no');
+        },
+      },
+    ),
+  ],
+] as const)(
+  'with `values: %s`, a set of %s is refused and the old value stays',
+  async (values, _name, value) => {
+    for (const hasRedis of [false, true]) {
+      const cache = await process({ defaults: { values } }, hasRedis);
+      await cache.set('k', 'old');
+      await expect(cache.set('k', value)).rejects.toMatchObject({ code: 'ERR_WEIR_CACHE_UNSUPPORTED_VALUE' });
+      expect(await cache.get('k')).toBe('old');
+    }
+  },
+);
+
 describe('a schema', () => {
   const schemaOf = <T>(validate: (value: unknown) => T | Promise<T>): StandardSchema<T> => ({
     '~standard': {
@@ -254,6 +287,48 @@ describe('a schema', () => {
     expect(await read(there, 1)).toEqual([12.5, 12.5, 12.5, 12.5]);
     await here.set(2, 500);
     expect([await here.get(2), await there.get(2)]).toEqual([5, 5]);
+  });
+
+  test.each<[string, () => unknown, (value: never) => unknown]>([
+    [
+      'an object',
+      () => ({ price: 1_250 }),
+      (value: { price: number }) => {
+        value.price /= 100;
+        return value;
+      },
+    ],
+    [
+      'a list within',
+      () => [{ tags: ['b', 'a'] }],
+      (value: { tags: string[] }[]) => {
+        value[0]?.tags.push('c');
+        return value;
+      },
+    ],
+    [
+      'bytes',
+      () => Buffer.from([1, 2]),
+      (value: Buffer) => {
+        value[0] = 7 + (value[0] ?? 0);
+        return value;
+      },
+    ],
+    [
+      'a Map',
+      () => new Map([['a', 1]]),
+      (value: Map<string, number>) => value.set('a', 1 + (value.get('a') ?? 0)),
+    ],
+  ])('that changes %s in place makes the same of it in every process', async (_name, load, change) => {
+    const schema = schemaOf(async (value) => change((await value) as never));
+    const define = (cache: Cache) => cache.define('item', { key: String, schema, load: () => load() });
+    const [here, there] = [define(await process()), define(await process())];
+    const expected = change(load() as never);
+    expect(await here.get(1)).toEqual(expected);
+    await expect.poll(() => admin.exists('weir:shop@1:e:{item:1}')).toBe(1);
+    expect(await there.get(1)).toEqual(expected);
+    expect(await here.set(2, load())).toBe(true);
+    expect([await here.get(2), await there.get(2)]).toEqual([expected, expected]);
   });
 
   test('fails a load that breaks it: a stale value stands in, else every reader gets the error', async () => {

@@ -129,6 +129,8 @@ export class Namespace {
   readonly changes: ChangeOrder = new ChangeOrder();
   /** Loads that failed lately, with the moment from which they may be tried again. Bounded by the flights' error path. */
   readonly failures: Map<string, { readonly error: unknown; readonly until: number }> = new Map();
+  /** How often it was cleared: a set that began before must not outlive that. */
+  clears = 0;
 
   constructor(name: string) {
     this.name = name;
@@ -143,6 +145,7 @@ export class Namespace {
   }
 
   cutAll(): void {
+    this.clears += 1;
     this.fences.cutAll();
     this.flights.clear();
     this.failures.clear();

@@ -1,7 +1,7 @@
 import type { EntryFields } from '../memory/memory-store.ts';
 import { earlyFrom, staleMsOf } from '../policy.ts';
 import type { RedisRead } from '../redis/redis-store.ts';
-import { decode, type Envelope, encode, type TagVersion } from '../values/envelope.ts';
+import { type Body, decode, type Envelope, encode, type TagVersion } from '../values/envelope.ts';
 import { applySchema, keep } from '../values/value.ts';
 import type { Core, Target } from './core.ts';
 
@@ -9,8 +9,8 @@ import type { Core, Target } from './core.ts';
 export interface NewValue {
   /** What readers get, in the form in which L1 keeps it. */
   readonly value: unknown;
-  /** What Redis keeps: the value before its schema was applied, for every process applies it by itself. */
-  readonly source: unknown;
+  /** What Redis keeps: the value before its schema was applied, for every process applies it by itself. May throw. */
+  readonly body: () => Body;
   readonly ttlMs: number;
   readonly loadMs: number;
   readonly stamp: string | undefined;
@@ -54,9 +54,9 @@ export function payloadOfNew(
   { policy }: Target,
   fresh: Omit<NewValue, 'tagsAsOf'> & { readonly stamp: string },
 ): { readonly payload: string | Buffer; readonly freshMs: number; readonly lifeMs: number } {
-  const { source, stamp, loadMs, tags, ttlMs } = fresh;
+  const { body, stamp, loadMs, tags, ttlMs } = fresh;
   const staleMs = staleMsOf(policy);
-  const payload = encode({ value: source, stamp, freshMs: ttlMs, staleMs, loadMs, tags }, core.codec);
+  const payload = encode({ body: body(), stamp, freshMs: ttlMs, staleMs, loadMs, tags }, core.codec);
   return { payload, freshMs: ttlMs, lifeMs: ttlMs + staleMs };
 }
 

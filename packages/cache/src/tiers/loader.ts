@@ -5,7 +5,7 @@ import type { Entry } from '../memory/memory-store.ts';
 import { ttlOf } from '../policy.ts';
 import type { Lease } from '../redis/leases.ts';
 import { publishLoad } from '../stats.ts';
-import type { TagVersion } from '../values/envelope.ts';
+import { type Body, bodyNow, encodeBody, type TagVersion } from '../values/envelope.ts';
 import { applySchema, keep } from '../values/value.ts';
 import type { Core } from './core.ts';
 import { coveringNames, fieldsOfNew, type NewValue, payloadOfNew } from './entry-fields.ts';
@@ -15,7 +15,7 @@ import { createLoadContext, FoundTags, type LoadDecisions, unknownVersion } from
 /** How many keys of one definition may be in error backoff; beyond, the oldest may be tried again. */
 const maxFailures = 1_000;
 
-type Loaded = Pick<NewValue, 'value' | 'source' | 'loadMs' | 'tags'>;
+type Loaded = Pick<NewValue, 'value' | 'body' | 'loadMs' | 'tags'>;
 
 /** Calls the load and stores what it brings, if its fence and its lease survived. */
 export class Loader {
@@ -36,7 +36,7 @@ export class Loader {
     const found = new FoundTags(this.#core.tags, flight, mark);
     const startedAt = clock.now();
     let outcome: 'ok' | 'error' | 'timeout' = 'error';
-    let source: unknown;
+    let body: (() => Body) | undefined;
     let value: unknown;
     counters.loads += 1;
     try {
@@ -49,10 +49,13 @@ export class Loader {
         decisions,
         addTags,
       );
-      source = await flight.unlessAborted(Promise.resolve(request.load(context)));
+      value = await flight.unlessAborted(Promise.resolve(request.load(context)));
       const { definition, schema } = request;
-      value =
-        schema === undefined ? source : await flight.unlessAborted(applySchema(schema, source, definition));
+      if (schema !== undefined) {
+        // A schema may work in place; Redis gets the value from before.
+        if (lease !== undefined) body = bodyNow(value);
+        value = await flight.unlessAborted(applySchema(schema, value, definition));
+      }
       outcome = 'ok';
     } catch (error) {
       counters.loadErrors += 1;
@@ -71,7 +74,7 @@ export class Loader {
       const kept = keep(value, request.policy.values);
       const loaded = {
         value: kept,
-        source: request.schema === undefined ? kept : source,
+        body: body ?? (() => encodeBody(kept)),
         loadMs,
         tags: allTags,
       };

@@ -4,10 +4,10 @@ import { CacheError } from '../errors.ts';
 import type { KeyChange } from '../memory/fences.ts';
 import type { Namespace } from '../memory/memory-store.ts';
 import { busKey } from '../names.ts';
-import { ttlOf } from '../policy.ts';
+import { type Policy, ttlOf } from '../policy.ts';
 import type { RedisStore } from '../redis/redis-store.ts';
 import { slicesOf } from '../redis/redis-tags.ts';
-import type { TagVersion } from '../values/envelope.ts';
+import { type Body, bodyNow, encodeBody, type TagVersion } from '../values/envelope.ts';
 import { applySchema, keep } from '../values/value.ts';
 import type { Core, Target } from './core.ts';
 import { coveringNames, fieldsOfNew, payloadOfNew } from './entry-fields.ts';
@@ -15,6 +15,20 @@ import { warnUnsupported } from './loader.ts';
 
 /** Thrown inside a set that a later change of its key has overtaken. */
 const superseded = new Error('A later change of the key came first.');
+
+/**
+ * The place of a set in the order of changes, taken when it begins: invalidations, clears and changes of its key that come while it
+ * waits for its schema or for Redis come after it.
+ */
+interface SetStart {
+  readonly change: KeyChange;
+  /** The moment (`TagRegistry.mark`) as of which its tags are current. */
+  readonly tagsAsOf: number;
+  readonly tags: Promise<readonly TagVersion[]>;
+  /** `MemoryStore.fillEpoch` and `Namespace.clears`. */
+  readonly epoch: number;
+  readonly clears: number;
+}
 
 /**
  * Explicit writes. Each cuts the key's fence twice: before it tells Redis, so that nothing in flight can outlive it, and
@@ -80,11 +94,20 @@ export class Writer {
   }
 
   async #delete(namespace: Namespace, key: string): Promise<boolean> {
-    const { counters, redis } = this.#core;
+    const { counters } = this.#core;
     counters.deletes += 1;
     this.#evict(namespace, key);
     const change = namespace.changes.begin(key);
     change.takesEffect();
+    try {
+      return await this.#remove(namespace, key);
+    } finally {
+      change.end();
+    }
+  }
+
+  async #remove(namespace: Namespace, key: string): Promise<boolean> {
+    const { redis } = this.#core;
     const subject = busKey(namespace.name, key);
     try {
       if (redis === undefined) return true;
@@ -93,38 +116,57 @@ export class Writer {
       this.#owe(namespace, key);
       return false;
     } finally {
-      change.end();
       this.#evict(namespace, key);
     }
   }
 
   async #set(target: Target, source: unknown): Promise<boolean> {
-    const { namespace, key } = target;
+    const { memory, tags: registry } = this.#core;
+    const { namespace, key, tags } = target;
     const change = namespace.changes.begin(key);
+    const tagsAsOf = registry.mark();
+    // Known from here on: an invalidation of one that comes while the schema runs must not be forgotten.
+    const held = tags.map((name) => [name, ''] as const);
+    memory.tags.hold(held);
     try {
-      return await this.#setAs(change, target, source);
+      return await this.#setAs(target, source, {
+        change,
+        tagsAsOf,
+        tags: this.#tagVersions(target, tagsAsOf),
+        epoch: memory.fillEpoch,
+        clears: namespace.clears,
+      });
     } finally {
+      memory.tags.letGo(held);
       change.end();
     }
   }
 
-  async #setAs(change: KeyChange, target: Target, source: unknown): Promise<boolean> {
-    const { counters, memory, random, redis, tags: registry } = this.#core;
+  async #setAs(target: Target, source: unknown, start: SetStart): Promise<boolean> {
+    const { counters, memory, random, redis } = this.#core;
     const { definition, namespace, key, policy, schema } = target;
-    const value = schema === undefined ? source : await applySchema(schema, source, definition);
+    const { change, epoch, tagsAsOf } = start;
+    let value = source;
+    let body: (() => Body) | undefined;
+    if (schema !== undefined) {
+      // A schema may work in place; Redis gets the value from before.
+      if (redis !== undefined) body = bodyNow(source);
+      value = await applySchema(schema, source, definition);
+    }
+    const kept = keepSet(value, policy.values);
     if (!change.takesEffect()) return false;
-    const ttlMs = ttlOf(policy, value, undefined, random());
-    if (ttlMs <= 0) return await this.#delete(namespace, key);
-    counters.sets += 1;
     this.#evict(namespace, key);
+    const ttlMs = ttlOf(policy, value, undefined, random());
+    if (ttlMs <= 0) {
+      counters.deletes += 1;
+      return await this.#remove(namespace, key);
+    }
+    counters.sets += 1;
     const fence = namespace.fences.open(key);
-    const epoch = memory.fillEpoch;
     let isEverywhere = true;
     try {
-      const kept = keep(value, policy.values);
-      const tagsAsOf = registry.mark();
-      const tags = await this.#tagVersions(target, tagsAsOf);
-      const fresh = { value: kept, source: schema === undefined ? kept : source, ttlMs, loadMs: 0, tags };
+      const tags = await start.tags;
+      const fresh = { value: kept, body: body ?? (() => encodeBody(kept)), ttlMs, loadMs: 0, tags };
       let stamp: string | undefined;
       if (redis !== undefined) {
         stamp = redis.stamp();
@@ -132,7 +174,7 @@ export class Writer {
         if (!isEverywhere) stamp = undefined;
       }
       // Loads that began before this set has reached Redis must not overwrite it, later changes must not be undone.
-      if (!fence.isAlive) return isEverywhere;
+      if (!fence.isAlive || namespace.clears !== start.clears) return isEverywhere;
       this.#evict(namespace, key);
       const fields = fieldsOfNew(this.#core, target, { ...fresh, stamp, tagsAsOf });
       memory.set(namespace, key, fields, epoch);
@@ -242,6 +284,18 @@ export class Writer {
   #evict(namespace: Namespace, key: string): void {
     namespace.cut(key);
     this.#core.memory.delete(namespace, key);
+  }
+}
+
+function keepSet(value: unknown, mode: Policy['values']): unknown {
+  try {
+    return keep(value, mode);
+  } catch (cause) {
+    throw new CacheError(
+      'ERR_WEIR_CACHE_UNSUPPORTED_VALUE',
+      `Cannot set a value under \`values: '${mode}'\` (${String(cause)}). The cache keeps what it had. Set plain data.`,
+      { cause },
+    );
   }
 }
 

@@ -43,6 +43,12 @@ export interface Envelope {
   readonly tags: readonly TagVersion[];
 }
 
+/** A value's own bytes, before compression. */
+export interface Body {
+  readonly kind: 'r' | 'j' | 't';
+  readonly body: string | Buffer;
+}
+
 /** Bounds and compression of one cache's entries. */
 export interface CodecOptions {
   /** Bodies of at least this many bytes are deflated; `Infinity` for never. */
@@ -51,13 +57,13 @@ export interface CodecOptions {
   readonly maxExpandedBytes: number;
 }
 
-/**
- * Everything but the trailer, which Redis adds; text if the body is. Throws `ERR_WEIR_CACHE_UNSUPPORTED_VALUE` when the value
- * has no faithful form.
- */
-export function encode(envelope: Envelope, options: CodecOptions): string | Buffer {
+/** Everything but the trailer, which Redis adds; text if the body is. */
+export function encode(
+  envelope: Omit<Envelope, 'value'> & { readonly body: Body },
+  options: CodecOptions,
+): string | Buffer {
   const { stamp, freshMs, staleMs, loadMs } = envelope;
-  let { body, kind }: { body: string | Buffer; kind: string } = encodeBody(envelope.value);
+  let { body, kind }: { body: string | Buffer; kind: string } = envelope.body;
   let bodyBytes = Buffer.byteLength(body);
   if (bodyBytes >= options.compressFromBytes && bodyBytes <= options.maxExpandedBytes) {
     body = deflateRawSync(body);
@@ -74,7 +80,8 @@ export function encode(envelope: Envelope, options: CodecOptions): string | Buff
   return Buffer.concat([Buffer.from(format + hexadecimal(crc32(body, crc32(head))) + head), body]);
 }
 
-function encodeBody(value: unknown): { readonly kind: 'r' | 'j' | 't'; readonly body: string | Buffer } {
+/** A value's own bytes in an entry. Throws `ERR_WEIR_CACHE_UNSUPPORTED_VALUE` when the value has no faithful form. */
+export function encodeBody(value: unknown): Body {
   try {
     if (Buffer.isBuffer(value)) {
       checkView(value);
@@ -90,6 +97,19 @@ function encodeBody(value: unknown): { readonly kind: 'r' | 'j' | 't'; readonly 
       `Cannot store ${what} in Redis faithfully. Return plain data from the load (the entry stays in memory only).`,
       { cause },
     );
+  }
+}
+
+/** As `encodeBody` of the value as it is now, whatever changes it later; what it throws, the returned function throws. */
+export function bodyNow(value: unknown): () => Body {
+  try {
+    const encoded = encodeBody(value);
+    const body = Buffer.isBuffer(encoded.body) ? { ...encoded, body: Buffer.from(encoded.body) } : encoded;
+    return () => body;
+  } catch (error) {
+    return () => {
+      throw error;
+    };
   }
 }
 
