@@ -173,7 +173,7 @@ const fastifyListener = async (
   return (request, response) => app.routing(request, response);
 };
 
-/** Programs in which measuring runs more than once on a request. */
+/** Programs in which a request passes the middleware more than once. */
 const repeated: Record<string, (metrics: Metrics) => RequestListener | Promise<RequestListener>> = {
   'Express: on an app and on one mounted on it': (metrics) => {
     const inner = express().use(expressMetrics({ metrics })).get('/a', hello);

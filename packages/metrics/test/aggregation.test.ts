@@ -59,7 +59,7 @@ test('worker threads are gathered with the main thread’s own metrics', async (
   await own.close();
 });
 
-// The values of two members, and what one scrape of both must say.
+// The values of two workers, and the expected value in one scrape of both.
 const gauges: readonly [string, GaugeAggregator | undefined, number, number, number][] = [
   ['busy', undefined, 2, 3, 5],
   ['busy', 'max', 2, 3, 3],

@@ -15,7 +15,7 @@ test('100,000 random routes, methods and statements stay within the budget, real
     http: { maxSeries: 300 },
     db: { maxStatements: 100 },
   });
-  // The driver's own work would be most of the test's time: this client answers at once.
+  // A real driver's work would dominate the test's time; this client answers immediately.
   const client = metrics.instrument({
     connectionParameters: {},
     query: (_text: string, answer: (error: null, result: object) => void) => answer(null, { rowCount: 0 }),

@@ -27,7 +27,7 @@ const formatters: Readonly<Record<string, Formatter>> = {
   'no function': undefined,
 };
 
-/** One request that runs the same read twelve times; gives what was found. */
+/** Runs the same read twelve times in one request; returns the findings. */
 function twelveReads(): NPlusOneEvent[] {
   const found: NPlusOneEvent[] = [];
   const metrics = createMetrics({

@@ -41,14 +41,14 @@ const failures: Readonly<Record<string, () => unknown>> = {
     throw new Error('the logger broke');
   },
   'gives a thenable that throws': () => ({
-    // biome-ignore lint/suspicious/noThenProperty: a callback may give anything
+    // biome-ignore lint/suspicious/noThenProperty: a callback may return anything
     then: () => {
       throw new Error('the logger broke');
     },
   }),
 };
 
-/** Every way that a query is sent, each of which must give its row. */
+/** Every way to send a query; each must return its row. */
 const clients: Readonly<Record<string, (metrics: Metrics) => Promise<unknown>>> = {
   'a pool of pg': async (metrics) => {
     const pool = metrics.instrument(new pg.Pool({ connectionString: server.url, max: 1 }));
@@ -91,7 +91,7 @@ describe.each(Object.entries(failures))('A callback that %s', (_name, fail) => {
           onNPlusOne: fail as () => void,
         },
       });
-      // Requests are known to queries from the first client on.
+      // Queries see their request only once a client is instrumented.
       metrics.instrument(new DatabaseSync(':memory:'));
       const exchange = metrics.http.begin('GET');
       expect(await metrics.http.run(exchange, () => use(metrics))).toEqual([{ n: 1 }]);

@@ -27,13 +27,13 @@ test.each(['text', 'openmetrics'] as const)(
     }
     const input = await registry.render(format);
     for (const { name } of metricCatalogue) expect(input).toContain(`\n${name}`);
-    // The linter reads the text format only; of OpenMetrics the families are counted.
+    // The linter reads only the text format; for OpenMetrics the families are counted.
     if (format === 'openmetrics') {
       expect(input.match(/^# TYPE /gm)).toHaveLength(metricCatalogue.length);
       return;
     }
     const { code, stdout, stderr } = await promtool(['check', 'metrics'], { input });
-    // The semantic conventions' own name for the connections of a pool; 3 says that there are complaints.
+    // The name comes from the semantic conventions. Exit code 3: the linter complained.
     const known =
       'db_client_connection_count non-histogram and non-summary metrics should not have "_count" suffix\n';
     expect([code, stdout + stderr]).toEqual([3, known]);

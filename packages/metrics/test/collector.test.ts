@@ -34,7 +34,7 @@ test('a collector that is gone, silent or slow holds neither requests nor the en
     [gone, silent, slow].map(({ url }) =>
       startTracedApp({
         OTEL_EXPORTER_OTLP_ENDPOINT: url,
-        // Batches are sent at once, and the queue holds less than what comes.
+        // Batches are sent immediately, and more spans arrive than the queue holds.
         OTEL_BSP_SCHEDULE_DELAY: '20',
         OTEL_BSP_MAX_QUEUE_SIZE: '200',
         OTEL_BSP_MAX_EXPORT_BATCH_SIZE: '50',
@@ -42,7 +42,7 @@ test('a collector that is gone, silent or slow holds neither requests nor the en
     ),
   );
   for (const { origin } of apps) {
-    // An export is given up after 2 s: a request that waited for one would take about as long.
+    // An export times out after 2 s; a request that waited for one would take about as long.
     expect(await load(origin)).toBeLessThan(1_000);
   }
   const ends = await Promise.all(apps.map((app) => app.terminate()));

@@ -2,8 +2,8 @@ import type pg from 'pg';
 import { vi } from 'vitest';
 
 /**
- * Ends a pool and resolves when its connections are closed too: `end` resolves before, and a server that stops under a connection makes
- * an error that nobody listens for. Call it when the pool is made.
+ * Ends a pool and resolves when its connections are closed too. `end` alone resolves earlier, and a server that then stops under a connection
+ * causes an unhandled error. Call it when the pool is created.
  */
 export function endingOf(pool: pg.Pool): () => Promise<void> {
   let open = 0;

@@ -79,7 +79,7 @@ test('a plan is asked for on a connection of its own, read-only, within timeouts
   const { promise: bothAnswered, resolve: tellBothAnswered } = Promise.withResolvers<void>();
   const pool = {
     connect: async () => {
-      // Until then the first plan is under way, so the second statement gets none.
+      // The first plan is in flight until then, so the second statement is not explained.
       await bothAnswered;
       const client = await plans.connect();
       return {

@@ -93,7 +93,7 @@ test('a middleware inside a mount never takes the path of the mount for its temp
     [...(await metrics.scrape()).body.matchAll(/duration_seconds_count\{.*http_route="([^"]*)".* (\d)/g)].map(
       ([, route, count]) => `${route} ${count}`,
     );
-  // Before its first request the adapter has not seen the application.
+  // The adapter sees the application at its first request.
   await expect.poll(routes).toEqual(['/*/x 1', '/tenants/:tid/x 2']);
   await stop();
   await metrics.close();
@@ -105,7 +105,7 @@ const bare = (params: Record<string, unknown>) => () => ({
 });
 const generated = (source: string): RegExp => new RegExp(`${source}\\/?(?=\\/|$)`, 'i');
 
-// Layers as routers before 2.3, and Express 4, have them.
+// Layers of routers before 2.3 and of Express 4.
 const older: readonly [Layer, url: string, params: Record<string, unknown>, template: string][] = [
   [{ keys: ['tid'], matchers: [bare({ tid: '42' })] }, '/tenants/42', { tid: '42' }, '/tenants/:tid'],
   [

@@ -18,7 +18,7 @@ beforeAll(async () => {
 });
 afterAll(() => Promise.all([postgres.stop(), mariadb.stop(), redis.stop()]));
 
-/** Swallows what is meant to fail, and complains where it does not. */
+/** Expects `run` to fail. */
 async function fails(run: () => unknown): Promise<void> {
   await expect((async () => run())()).rejects.toBeDefined();
 }
@@ -94,7 +94,7 @@ const uses: Readonly<Record<string, Use>> = {
       await fails(() => insert.get('[2, 1]'));
       await fails(() => [...insert.iterate('[1]')]);
       const other = database.prepare('INSERT INTO t SELECT value FROM json_each(?) RETURNING id');
-      // Whoever breaks off, or throws while reading, is no failure of the database.
+      // A caller that breaks, or throws while reading, is not a failure of the database.
       for (const _row of other.iterate('[5, 6]')) break;
       await fails(() => {
         for (const _row of other.iterate('[7, 8]')) throw new Error('of the program');

@@ -96,7 +96,7 @@ test('body sizes come from Content-Length, and an error thrown by a handler coun
 
 test('a handler that runs after its body was read is still in the context of its own request', async () => {
   metrics.instrument(new DatabaseSync(':memory:'));
-  // The rest of a body is sent only when the server waits for it.
+  // The rest of a body is sent once the server waits for it.
   const waiting = new Map<string, () => void>();
   app.addHook('preParsing', (request, _reply, _payload, done) => {
     setImmediate(() => waiting.get((request.params as { who: string }).who)?.());
@@ -125,7 +125,7 @@ test('a handler that runs after its body was read is still in the context of its
 
 test('on one connection with requests in a pipeline each end counts for its own request', async () => {
   metrics.instrument(new DatabaseSync(':memory:'));
-  // The first is ready last: those behind it wait with what they answer, and all end from inside another request's work.
+  // The first response is ready last. The others wait behind it and end inside another request's work.
   app.get<{ Params: { ms: string } }>('/waits/:ms', async (request) => {
     await new Promise((resolve) => setTimeout(resolve, Number(request.params.ms)));
     return 'ok';

@@ -20,7 +20,7 @@ afterAll(async () => {
   await database.stop();
 });
 
-/** PostgreSQL's query id: the one pg_stat_statements files the statement under. */
+/** PostgreSQL's query id, by which pg_stat_statements groups statements. */
 async function queryId(text: string): Promise<string> {
   const { rows } = await client.query<{ 'QUERY PLAN': { 'Query Identifier': number }[] }>(
     `EXPLAIN (VERBOSE, FORMAT JSON) ${text}`,

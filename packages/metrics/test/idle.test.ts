@@ -11,7 +11,7 @@ test('an idle event loop reads next to nothing, where a timer reads its own inte
     { count: number; meanSeconds: number; timedMeanSeconds: number },
   ];
   expect(told.count).toBeGreaterThanOrEqual(90);
-  // Other work on the machine delays both alike, so that their ratio holds under any load.
+  // Other work on the machine delays both alike, so their ratio holds under any load.
   expect(told.timedMeanSeconds).toBeGreaterThan(0.005);
   expect(told.meanSeconds).toBeLessThan(told.timedMeanSeconds / 4);
 });

@@ -94,7 +94,7 @@ test.each(Object.entries(clients))(
     first.instrument(client);
     first.instrument(client);
     await query();
-    // Whatever a client asks by itself when it connects is counted by then.
+    // Queries that a client sends by itself on connecting are counted by then.
     const before = await counted(first);
     expect(before).toBeGreaterThan(0);
     await first.close();
@@ -105,7 +105,7 @@ test.each(Object.entries(clients))(
     second.instrument(client);
     await query();
     expect([await counted(first), await counted(second), told]).toEqual([before, 1, ['second']]);
-    // The next metrics may be there before the last are closed.
+    // The next metrics may exist before the previous ones are closed.
     const third = make('third');
     third.instrument(client);
     await second.close();

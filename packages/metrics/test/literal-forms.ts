@@ -1,4 +1,4 @@
-/** Every way a dialect can spell a literal around a secret; the secret is free of the form's own delimiters. */
+/** Every form of a literal in a dialect, around a secret without the form's own delimiters. */
 export const forms: Readonly<
   Record<'postgresql' | 'mysql' | 'sqlite', readonly ((secret: string) => string)[]>
 > = {

@@ -40,7 +40,7 @@ function reply(message: Buffer): Buffer {
   return Buffer.concat([head, document]);
 }
 
-/** The least of MongoDB's wire protocol that the driver takes for a server. It stores nothing. */
+/** The minimum of MongoDB's wire protocol that the driver accepts as a server. It stores nothing. */
 export async function startMongoResponder(): Promise<{ url: string; stop(): Promise<void> }> {
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {

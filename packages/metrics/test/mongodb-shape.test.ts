@@ -121,7 +121,7 @@ test('what is looked at of a command is bounded, however wide or deep it is', ()
     expect(shapeOf(command).length).toBeLessThan(100_000);
 });
 
-/** A MongoClient as far as its monitoring events go. */
+/** A MongoClient that only emits monitoring events. */
 function client(events: SlowQueryEvent[]) {
   const metrics = createMetrics({
     service: 'test',

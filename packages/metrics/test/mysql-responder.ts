@@ -16,7 +16,7 @@ interface Server {
   readonly _server: { address(): { port: number } };
 }
 
-/** A server on mysql2's own server side: SELECT answers one row, FAIL an error, all else OK. */
+/** A server built on mysql2's server side: it answers SELECT with one row, FAIL with an error, and anything else with OK. */
 export async function startMysqlResponder(): Promise<{ port: number; stop(): Promise<void> }> {
   const mysql = createRequire(import.meta.url)('mysql2') as { createServer(): Server };
   const server = mysql.createServer();
@@ -30,7 +30,7 @@ export async function startMysqlResponder(): Promise<{ port: number; stop(): Pro
       capabilityFlags: 0xffffff,
     });
     connection.on('query', (text) => {
-      // The server side of the driver does not count anew for each command, as the protocol wants.
+      // The protocol restarts the sequence number for each command; the driver's server side does not.
       connection.sequenceId = 1;
       if (text.startsWith('FAIL')) connection.writeError({ message: 'told to', code: 1064 });
       else if (!text.startsWith('SELECT')) connection.writeOk();

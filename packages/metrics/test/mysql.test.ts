@@ -90,7 +90,7 @@ test('an N+1 is found through a saturated pool of one, each in its own request',
   await metrics.close();
 });
 
-/** One connection's pool, and the statements that it is seen to run. */
+/** A pool of one connection, and the statements that it counted. */
 async function withSession(
   use: (
     pool: mysqlPromise.Pool,
@@ -151,7 +151,7 @@ test('strings are read as the session reads them, whichever way it was set', asy
 
 test('until the server has told how a session reads strings, what depends on it is hidden', async () => {
   await withSession(async (_pool, statements, connection) => {
-    // Sent without waiting for each other.
+    // Sent concurrently.
     await Promise.all([
       connection.query('SELECT 1'),
       connection.query("SET sql_mode = 'NO_BACKSLASH_ESCAPES'"),

@@ -4,7 +4,7 @@ import { createMetrics, type NPlusOneEvent } from '../src/index.ts';
 
 type Run = (text: string, values?: unknown) => unknown;
 
-/** A client of PostgreSQL's driver that answers at once. */
+/** A client shaped like node-postgres that answers immediately. */
 const client = () => ({ connectionParameters: {}, query: async () => ({ rowCount: 1 }) });
 
 /** Findings of one request that calls `handler` with a way to run statements. */

@@ -1,13 +1,13 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
 
-/** A span as it came over the wire. */
+/** A span as received. */
 export interface ReceivedSpan {
   readonly traceId: string;
   readonly spanId: string;
   readonly parentSpanId: string;
   readonly name: string;
   readonly kind: number;
-  /** The span's bytes as text, to look for what must not be in them. */
+  /** The span's bytes as text, to search for secrets. */
   readonly raw: string;
 }
 
@@ -57,7 +57,7 @@ function toSpan(message: Buffer): ReceivedSpan {
   };
 }
 
-/** Takes OTLP traces over HTTP in protobuf. */
+/** Receives OTLP traces over HTTP in protobuf. */
 export async function startOtlpReceiver(): Promise<{
   url: string;
   spans: ReceivedSpan[];

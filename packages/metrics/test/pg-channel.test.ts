@@ -5,7 +5,7 @@ import { samplesOf } from './samples.ts';
 
 type Callback = (error: Error | null, result?: { rowCount: number }) => void;
 
-/** A client of a node-postgres that publishes on `pg:query`, as it means to. */
+/** A client of a node-postgres that publishes on `pg:query`, as announced. */
 function publishingClient(channel = tracingChannel<unknown, { query: { text: string } }>('pg:query')) {
   const promises = new Set<unknown>();
   return {
@@ -51,7 +51,7 @@ test('where pg publishes on its own channel the wrapper steps aside, and every q
   const client = metrics.instrument(driver);
   await client.query('select 1 from first');
   const second = client.query('select 1 from second');
-  // The driver's own promise: nothing is wrapped around it any more.
+  // The driver's own promise is returned unwrapped.
   expect(driver.promises).toContain(second);
   await second;
   await expect(client.query('select 1 from fails')).rejects.toThrow('told to');

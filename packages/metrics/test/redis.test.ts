@@ -11,7 +11,7 @@ beforeAll(async () => {
 });
 afterAll(() => server.stop());
 
-/** Commands that wait for as little as they can, and how each is named. */
+/** Blocking commands with their shortest wait, and their names. */
 const waiting: readonly (readonly [string, ...string[]])[] = [
   ['BLPOP', 'none', '0.01'],
   ['brpop', 'none', '0.01'],

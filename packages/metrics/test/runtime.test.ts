@@ -34,7 +34,7 @@ test('counts and times of garbage collections of every kind equal an independent
   setFlagsFromString('--expose-gc');
   const collect = runInNewContext('gc') as (options?: { type: 'minor' }) => void;
   const countOf = (kind: keyof typeof KINDS): number => observed.get(KINDS[kind])?.count ?? 0;
-  // An old generation that grows is marked in steps.
+  // A growing old generation is marked incrementally.
   const kept: object[][] = [];
   for (let round = 0; round < 200 && countOf('incremental') === 0; round += 1) {
     kept.push(Array.from({ length: 50_000 }, (_, index) => ({ round, index, self: [index] })));
@@ -47,7 +47,7 @@ test('counts and times of garbage collections of every kind equal an independent
   }
   await expect.poll(() => countOf('major')).toBeGreaterThanOrEqual(20);
   const samples = await samplesOf(own);
-  // What came between the last callback and the scrape is in the scrape: the observer must see it too.
+  // The scrape includes collections since the last callback, so the observer must see them too.
   await turn();
   observer.disconnect();
   expect(countOf('minor')).toBeGreaterThanOrEqual(20);

@@ -1,6 +1,6 @@
 import type { Metrics } from '../src/index.ts';
 
-/** The samples of one text scrape by series, as the lines spell it. */
+/** The samples of one text scrape, by series as written in its lines. */
 export async function samplesOf(metrics: Pick<Metrics, 'scrape'>): Promise<Map<string, number>> {
   const { body } = await metrics.scrape();
   return parseSamples(body);

@@ -57,7 +57,7 @@ function textOf({ name, attributes, events, status }: ReadableSpan): string {
   return JSON.stringify({ name, attributes, events, status });
 }
 
-/** Sends every form in every statement, with a secret of its own in each, within one request; failures are part of it. */
+/** Sends every form in every statement within one request, each with its own secret. Some fail. */
 async function sendAll(system: keyof typeof forms, send: (text: string) => unknown): Promise<number> {
   const random = seededRandom(5);
   let sent = 0;
@@ -71,7 +71,7 @@ async function sendAll(system: keyof typeof forms, send: (text: string) => unkno
         try {
           await send(shell(form(secret)));
         } catch {
-          // Not every form is of a type that its column takes.
+          // Not every form has a type that the column accepts.
         }
       }
     }
@@ -125,7 +125,7 @@ test('SQLite: secrets of every literal form are in no metric, span or slow-query
   for (const table of TABLES) client.exec(table);
   const sent = await sendAll('sqlite', (text) => client.prepare(text).all());
   client.close();
-  // What does not compile is never run.
+  // A statement that does not compile never runs.
   await expectNoSecret(Math.floor(sent / 2));
 });
 

@@ -64,7 +64,7 @@ test('what depends on a setting that was not heard of is hidden', async () => {
   metrics.instrument(client);
   await client.query(PLAIN);
   expect(statements.splice(0)).toEqual(['select ?']);
-  // Sent without waiting for each other.
+  // Sent concurrently.
   await Promise.all([client.query('SET standard_conforming_strings = off'), client.query(ESCAPED)]);
   expect(statements.join('\n')).not.toContain('opensesame');
   await client.end();
@@ -104,7 +104,7 @@ test.each([false, true])(
       expect(names).toBe('select "name" from "t" where "other" = ?');
       expect(strings).toEqual(['refused', 'refused', 'refused']);
     }
-    // A script is seen whether it fails or not.
+    // A script counts whether it fails or not.
     try {
       database.exec('INSERT INTO t VALUES ("opensesame", 1)');
     } catch {}

@@ -1,4 +1,4 @@
-/** One kind of statement of the corpus, in several spellings that PostgreSQL's own query id takes for one, or for several. */
+/** One kind of statement in several spellings, which PostgreSQL's query id may join or separate. */
 export interface CorpusGroup {
   readonly same: readonly string[];
 }
@@ -127,9 +127,9 @@ const others: readonly string[][] = [
 /** At least 200 statements in groups; the statements of a group run one after the other on one schema. */
 export const corpus: readonly CorpusGroup[] = [...pairs(), ...others].map((same) => ({ same }));
 
-/** Where the two are known, and meant, to differ; every line is explained in docs/queries.md. */
+/** Where fingerprint and query id differ on purpose; docs/queries.md explains every line. */
 export const differences: readonly CorpusGroup[] = [
-  // PostgreSQL reads one value in a list as an equality; ours is one statement however long the list.
+  // PostgreSQL reads a list of one value as an equality; the fingerprint ignores the length of the list.
   { same: ['SELECT id FROM products WHERE id IN (1)', 'SELECT id FROM products WHERE id IN (1, 2)'] },
   {
     same: [
@@ -137,12 +137,12 @@ export const differences: readonly CorpusGroup[] = [
       "INSERT INTO orders (id, name) VALUES (2002, 'a'), (2003, 'b')",
     ],
   },
-  // A name and its quoted spelling are one to PostgreSQL, which has resolved them; ours are two.
+  // PostgreSQL has resolved names, so a name and its quoted spelling are one; they have two fingerprints.
   { same: ['SELECT name FROM customers', 'SELECT "name" FROM customers'] },
-  // So are an alias with AS and one without, and a qualified column and a bare one.
+  // The same applies to an alias with and without AS, and to a qualified and a bare column.
   { same: ['SELECT c.name FROM customers c', 'SELECT c.name FROM customers AS c'] },
   { same: ['SELECT orders.id FROM orders', 'SELECT id FROM orders'] },
-  // Numbers of another type get a cast, or a wider constant, from PostgreSQL; ours are all one placeholder.
+  // PostgreSQL adds a cast or a wider constant to numbers of another type; the fingerprint has one placeholder for all.
   {
     same: [
       'SELECT id FROM products WHERE price BETWEEN 1 AND 5',

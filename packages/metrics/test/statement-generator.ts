@@ -1,6 +1,6 @@
 /**
- * Makes statements by seed: a skeleton of code, operators and literals, which is written out any number of times with other literals, blanks,
- * comments and spellings. Each literal and each comment holds MARK; numbers hold DIGITS.
+ * Makes statements by seed: a skeleton of code, operators and literals that can be written repeatedly with other literals, blanks, comments and
+ * spellings. Each literal and each comment holds MARK; numbers hold DIGITS.
  */
 import { seededRandom } from '@weir/test-kit';
 
@@ -8,15 +8,15 @@ export const MARK = 's3cr3t';
 export const DIGITS = '748091';
 
 type Random = () => number;
-/** A piece of a skeleton: code as it stands, one of several spellings, or what is drawn anew each time. */
+/** A piece of a skeleton: fixed code, one of several spellings, or a piece drawn at each writing. */
 type Part = string | ((random: Random) => string);
 
 const pick = <T>(random: Random, from: readonly T[]): T => from[Math.floor(random() * from.length)] as T;
 const upTo = (random: Random, count: number): number => 1 + Math.floor(random() * count);
 
-/** What a product, under one setting of its session, takes for literals, operators, names, blanks and comments. */
+/** The literals, operators, names, blanks and comments of a product under one setting of its session. */
 export interface Grammar {
-  /** Literals of which everyone can tell where they end. */
+  /** Literals whose end is unambiguous. */
   readonly literals: readonly ((random: Random) => string)[];
   /** Each in all its spellings. */
   readonly operators: readonly (readonly string[])[];
@@ -26,7 +26,7 @@ export interface Grammar {
 }
 
 const word = (random: Random): string => `${MARK}${Math.floor(random() * 1e9).toString(36)}`;
-/** Text that is awkward outside of quotes and, of the quotes, holds only others than `quote`. */
+/** Text that is awkward outside of quotes and holds any quotes except `quote`. */
 const text =
   (quote: string) =>
   (random: Random): string =>
@@ -190,10 +190,10 @@ const oracle: Grammar = {
   placeholders: [':1', ':name'],
 };
 
-/** Grammars of products that have no dialect: their statements come where a product speaks another's protocol. */
+/** Grammars of products without a dialect, which speak another product's protocol. */
 export const foreign = { 'T-SQL': tsql, Oracle: oracle } as const satisfies Record<string, Grammar>;
 
-/** Grammars by the product and the setting that they are of. */
+/** Grammars by product and setting. */
 export const grammars = {
   postgresql: { ...postgres, literals: [...postgres.literals, plainBackslash] },
   'postgresql with standard_conforming_strings off': {
@@ -299,7 +299,7 @@ class Skeletons {
 const WORDY = /[\w$\u0080-\uffff]/;
 const SIGN = /[+\-*/<>=~!@#%^&|?:.]/;
 
-// Whether nothing need stand between two pieces: no word, number, operator, comment or prefix of a string may come of it.
+// Whether two pieces may be adjacent: together they must not form a word, number, operator, comment or string prefix.
 function canTouch(left: string, right: string): boolean {
   const before = left.at(-1) as string;
   const after = right[0] as string;
@@ -337,7 +337,7 @@ function write(parts: readonly Part[], { comments }: Grammar, random: Random): s
   return written;
 }
 
-/** Statements by seed, each in two writings. */
+/** Statements by seed, each written twice. */
 export function* statements(
   grammar: Grammar,
   seed: number,

@@ -9,7 +9,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { recordUnsampled, TailProcessor } from '../src/tracing/tail-processor.ts';
 
-// A Unix time: smaller numbers are taken for times of `performance.now`.
+// A Unix time: the SDK reads smaller numbers as times of `performance.now`.
 const EPOCH = 1e12;
 
 function traced(ratio: number, options: { keepSlowMs: number; keepErrors: boolean }) {
@@ -66,7 +66,7 @@ const planned = fc.record({
   traceDigit: fc.constantFrom('1', '2'),
   children: fc.integer({ min: 0, max: 3 }),
   durationMs: fc.constantFrom(10, 100, 101, 900),
-  // Which span fails: 0 is the root, and none where there is no span of that number.
+  // Which span fails: 0 is the root; a number beyond the last span means none.
   failing: fc.integer({ min: 0, max: 12 }),
 });
 

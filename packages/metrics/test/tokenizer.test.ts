@@ -12,7 +12,7 @@ const COUNT = 200;
 
 type GrammarName = keyof typeof grammars;
 
-/** Each grammar with the dialect that knows its session, and with those that know less. */
+/** Each grammar with the dialect of its session, and with dialects of unknown settings. */
 const cases: Readonly<Record<GrammarName, { readonly knows: Dialect; readonly others: readonly Dialect[] }>> =
   {
     postgresql: { knows: sessions.postgresql.never, others: [dialects.postgresql] },
@@ -73,7 +73,7 @@ test.each(
 });
 
 describe('the products themselves', () => {
-  /** Statements of a grammar that `reject` finds no statements of its product. */
+  /** Statements of a grammar that `reject` refuses as invalid for its product. */
   async function invalid(
     name: GrammarName,
     reject: (text: string) => Promise<string | undefined>,
@@ -93,7 +93,7 @@ describe('the products themselves', () => {
     const reject = (text: string): Promise<string | undefined> =>
       client.query(`PREPARE p AS ${text}`).then(
         () => client.query('DEALLOCATE p').then(() => undefined),
-        // Class 42601 is a syntax error; all others are about what the statement means.
+        // 42601 is a syntax error; every other code concerns the statement's meaning.
         (error: pg.DatabaseError) => (error.code === '42601' ? error.message : undefined),
       );
     expect(await invalid('postgresql', reject)).toEqual([]);

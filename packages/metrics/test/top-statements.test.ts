@@ -6,7 +6,7 @@ import { samplesOf } from './samples.ts';
 const BUDGET = 3;
 const OTHER = '_OTHER';
 
-/** A database that takes as long as it is told, and a scraper that adds up what it sees series grow by. */
+/** A database with a settable duration, and a scraper that sums the growth of each series. */
 function setUp() {
   const clock = createManualClock();
   const metrics = createMetrics({
@@ -43,7 +43,7 @@ function setUp() {
     }
     for (const [table, count] of present) {
       const before = seen.get(table) ?? 0;
-      // A counter that is lower than before began anew, as for Prometheus.
+      // As in Prometheus, a lower counter means a restart from 0.
       increased += count < before ? count : count - before;
       seen.set(table, count);
     }
@@ -67,7 +67,7 @@ test('statements that take the most time have the series, whoever came first, an
     clock.advance(15_000);
     const tables = await scrape();
     expect(increased()).toBe(executed());
-    // A displaced series is still there for a while, unchanged.
+    // A displaced series stays for a while, unchanged.
     if (minute === 1) expect([tables, present.get('first')]).toEqual([['first', 'second', 'third'], 12]);
   }
   expect(await scrape()).toEqual(['heavy', 'second', 'third']);
@@ -92,7 +92,7 @@ test('a displaced statement that grows heavy again in time goes on with the seri
   await scrape();
   expect(present.get('first')).toBe(15);
   expect(present.get(OTHER)).toBe(40);
-  // It is its own again, and stays when its time as a displaced one would have been over.
+  // It owns the series again, and keeps it past the end of its grace period.
   clock.advance(130_000);
   await scrape();
   run('first', 100, 5);

@@ -11,7 +11,7 @@ let scraped: {
   prometheus: Awaited<ReturnType<typeof startPrometheus>>;
 };
 
-// Prometheus scrapes for the first time five seconds after its start, which go by during the other tests.
+// Prometheus first scrapes five seconds after its start; the other tests run meanwhile.
 beforeAll(async () => {
   const own = await startOtlpReceiver();
   const traced = await startTracedApp({ OTEL_EXPORTER_OTLP_ENDPOINT: own.url });

@@ -46,7 +46,7 @@ const frameworks: Readonly<Record<string, (metrics: Metrics, answer: Answer) => 
 const SWITCH = 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n';
 const REFUSED = 'HTTP/1.1 403 Forbidden\r\nConnection: close\r\n\r\n';
 
-/** How a handler may answer, what ends the connection, and how the request counts. */
+/** Possible answers of a handler, and the status that each counts as. */
 const answers: Readonly<Record<string, { answer: Answer; status: number }>> = {
   'accepts on the socket': { answer: ({ socket }) => socket.write(SWITCH), status: 101 },
   'accepts with bytes': { answer: ({ socket }) => socket.write(Buffer.from(SWITCH)), status: 101 },
