@@ -227,6 +227,7 @@ describe('a limiter on Redis', () => {
     const connecting = Object.assign(new EventEmitter(), {
       status: 'connecting',
       options: {},
+      connect: () => Promise.resolve(),
       duplicate: () => connecting,
       callBuffer: () => Promise.reject(new Error('not yet')),
     });

@@ -2,6 +2,7 @@ import calculateSlot from 'cluster-key-slot';
 import { closedError, lostError, type RedisError, replyError, timeoutError } from './errors.ts';
 import {
   type ConnectionState,
+  firstConnection,
   isPlainReply,
   type LuaScript,
   normalizeReply,
@@ -20,6 +21,7 @@ export interface IoredisClient {
   readonly isCluster?: boolean;
   readonly options: object;
   callBuffer(command: string, args: RedisArgument[]): Promise<unknown>;
+  connect(): Promise<unknown>;
   duplicate(...args: never[]): unknown;
   on(event: string, listener: () => void): unknown;
 }
@@ -29,6 +31,7 @@ interface IoredisOptions {
   readonly redisOptions?: { readonly keyPrefix?: string | undefined } | undefined;
   readonly db?: number | undefined;
   readonly stringNumbers?: boolean | undefined;
+  readonly enableOfflineQueue?: boolean | undefined;
 }
 
 interface IoredisCluster extends IoredisClient {
@@ -65,14 +68,17 @@ export class IoredisLink implements RedisLink {
   /** Tells a lost connection from one that is made for the first time. */
   #wasReady = false;
   #losses = 0;
+  readonly #hasQueue: boolean;
+  #opening: Promise<void> | undefined;
 
   constructor(client: IoredisClient) {
-    const { keyPrefix, redisOptions, stringNumbers } = client.options as IoredisOptions;
+    const { keyPrefix, redisOptions, stringNumbers, enableOfflineQueue } = client.options as IoredisOptions;
     this.#client = client;
     this.#sender = withoutAutoPipelining(client);
     this.isCluster = client.isCluster === true;
     this.keyPrefix = keyPrefix ?? redisOptions?.keyPrefix ?? '';
     this.#numbersAsText = stringNumbers === true;
+    this.#hasQueue = enableOfflineQueue !== false;
     client.on('ready', () => this.#tell('ready'));
     client.on('close', () => this.#tell('lost'));
     // A cluster loses its nodes one by one.
@@ -131,6 +137,7 @@ export class IoredisLink implements RedisLink {
   }
 
   async #call(name: string, args: RedisArgument[]): Promise<RedisReply> {
+    if (!this.#wasReady && !this.#hasQueue) await this.#open();
     let reply: unknown;
     try {
       reply = await this.#sender.callBuffer(name, args);
@@ -138,6 +145,16 @@ export class IoredisLink implements RedisLink {
       throw translate(error, this.#client.status);
     }
     return isPlainReply(reply) ? reply : normalizeReply(reply, this.#numbersAsText);
+  }
+
+  /** What the first command does where the client has an offline queue: it connects a lazy client, and waits for it. */
+  #open(): Promise<void> {
+    // A connection that fails is reported by `close`.
+    if (this.#client.status === 'wait') this.#client.connect().catch(() => {});
+    this.#opening ??= firstConnection(this).finally(() => {
+      this.#opening = undefined;
+    });
+    return this.#opening;
   }
 
   #tell(now: 'ready' | 'lost'): void {

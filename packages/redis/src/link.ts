@@ -136,6 +136,21 @@ export function decorateLink(
   };
 }
 
+/**
+ * Resolves when a client's first connection is ready, or has failed: a client without an offline queue refuses commands
+ * before it, where others keep them.
+ */
+export async function firstConnection(link: RedisLink): Promise<void> {
+  while (link.state() === 'connecting') {
+    await new Promise<void>((resolve) => {
+      const stop = link.watch(() => {
+        stop();
+        resolve();
+      });
+    });
+  }
+}
+
 /** Turns a client's reply into the one shape of all clients. */
 export function normalizeReply(reply: unknown, numbersAsText: boolean): RedisReply {
   if (reply === null || reply === undefined) return null;

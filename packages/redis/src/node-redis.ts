@@ -2,6 +2,7 @@ import calculateSlot from 'cluster-key-slot';
 import { closedError, lostError, type RedisError, replyError, timeoutError } from './errors.ts';
 import {
   type ConnectionState,
+  firstConnection,
   isPlainReply,
   type LuaScript,
   normalizeReply,
@@ -59,11 +60,15 @@ export class NodeRedisLink implements RedisLink {
   /** Tells a lost connection from one that is made for the first time. */
   #wasReady = false;
   #losses = 0;
+  readonly #hasQueue: boolean;
+  #opening: Promise<void> | undefined;
 
   constructor(client: NodeRedisClient | NodeRedisCluster) {
     this.#client = client;
     this.isCluster = 'masters' in client && 'nodeClient' in client;
     this.keyPrefix = prefixOf(client);
+    this.#hasQueue =
+      (client as { options?: { disableOfflineQueue?: boolean } }).options?.disableOfflineQueue !== true;
     const ready = (): void => this.#tell('ready');
     const lost = (): void => this.#tell('lost');
     for (const event of ['ready', 'node-ready']) client.on(event, ready);
@@ -137,6 +142,7 @@ export class NodeRedisLink implements RedisLink {
   }
 
   async #call(firstKey: string | undefined, args: RedisArgument[]): Promise<RedisReply> {
+    if (!this.#wasReady && !this.#hasQueue) await this.#open();
     let reply: unknown;
     try {
       reply = await (this.isCluster
@@ -151,6 +157,14 @@ export class NodeRedisLink implements RedisLink {
       throw translate(error);
     }
     return isPlainReply(reply) ? reply : normalizeReply(reply, false);
+  }
+
+  /** What the first commands do where the client has an offline queue: they wait for its first connection. */
+  #open(): Promise<void> {
+    this.#opening ??= firstConnection(this).finally(() => {
+      this.#opening = undefined;
+    });
+    return this.#opening;
   }
 
   #tell(now: 'ready' | 'lost'): void {

@@ -1,7 +1,8 @@
-import { type RedisServer, startRedis, startRedisCluster } from '@weir/test-kit';
+import { freePort, type RedisServer, startRedis, startRedisCluster } from '@weir/test-kit';
 import fc from 'fast-check';
 import { Redis } from 'ioredis';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { createClient } from 'redis';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import {
   Breaker,
   type CallOutcome,
@@ -176,22 +177,62 @@ describe.each(kinds.filter(({ library }) => library !== 'valkey-glide'))(
   },
 );
 
-test.each(['wait', 'reject'] as const)(
-  'a client that connects by its first command gets it: %s',
-  async (withoutConnection) => {
-    const server = await startRedis();
-    const client = new Redis(server.port, '127.0.0.1', { lazyConnect: true });
-    try {
-      const { calls } = createCalls(linkOf(client), { withoutConnection, deadlineMs: 10_000 });
-      expect(calls.link.state()).toBe('idle');
-      expect(await codeOf(calls.command('write', 'SET', ['k'], ['v']))).toBe('ok');
-      expect(calls.link.state()).toBe('ready');
-    } finally {
-      client.disconnect();
-      await server.stop();
-    }
-  },
-);
+describe('the first commands of a process', () => {
+  const ioredisClient = (more: { lazyConnect?: boolean; enableOfflineQueue?: boolean }) => (port: number) => {
+    const client = new Redis(port, '127.0.0.1', { retryStrategy: () => 10, ...more });
+    client.on('error', () => {});
+    return { link: linkOf(client), close: () => client.disconnect() };
+  };
+  const nodeRedisClient = (disableOfflineQueue: boolean) => (port: number) => {
+    const client = createClient({ socket: { host: '127.0.0.1', port }, disableOfflineQueue });
+    client.on('error', () => {});
+    client.connect().catch(() => {});
+    return { link: linkOf(client), close: () => client.destroy() };
+  };
+  const clients: Record<string, (port: number) => { link: RedisLink; close(): void }> = {
+    ioredis: ioredisClient({}),
+    'a lazy ioredis': ioredisClient({ lazyConnect: true }),
+    'ioredis without an offline queue': ioredisClient({ enableOfflineQueue: false }),
+    'a lazy ioredis without an offline queue': ioredisClient({
+      lazyConnect: true,
+      enableOfflineQueue: false,
+    }),
+    'node-redis': nodeRedisClient(false),
+    'node-redis without an offline queue': nodeRedisClient(true),
+  };
+  const matrix = Object.keys(clients).flatMap((name) => [
+    { name, withoutConnection: 'wait' as const },
+    { name, withoutConnection: 'reject' as const },
+  ]);
+
+  let server: RedisServer;
+  beforeAll(async () => {
+    server = await startRedis();
+  });
+  afterAll(() => server.stop());
+
+  test.each(matrix)('wait for its first connection: $name, $withoutConnection', async (row) => {
+    const { link, close } = (clients[row.name] as (typeof clients)[string])(server.port);
+    const { calls } = createCalls(link, {
+      withoutConnection: row.withoutConnection,
+      deadlineMs: 10_000,
+      breaker: { failures: 1, openMs: 10_000 },
+    });
+    const write = (): Promise<string> => codeOf(calls.command('write', 'SET', ['k'], ['v']));
+    expect(new Set(await Promise.all(Array.from({ length: 20 }, write)))).toEqual(new Set(['ok']));
+    close();
+  });
+
+  test.each(Object.keys(clients).filter((name) => name.endsWith('without an offline queue')))(
+    'fail as soon as that connection has failed: %s',
+    async (name) => {
+      const { link, close } = (clients[name] as (typeof clients)[string])(await freePort());
+      const { calls } = createCalls(link, { deadlineMs: 60_000 });
+      expect(await codeOf(calls.command('write', 'SET', ['k'], ['v']))).toBe('ERR_WEIR_REDIS_LOST');
+      close();
+    },
+  );
+});
 
 describe('a client that never answers', () => {
   const createDeafLink = () => {
