@@ -7,7 +7,7 @@ import { basename, join } from 'node:path';
 import { algorithms, type Policy, worstBurst } from '../src/policies/policy.ts';
 import { drawAlgorithm } from './draw-algorithm.ts';
 
-const sources = join(import.meta.dirname, '../src');
+const folder = join(import.meta.dirname, '../src');
 const parts = [
   'stores/clock',
   'algorithms/algorithm',
@@ -28,11 +28,22 @@ export async function generate(): Promise<Map<string, string>> {
     '// Generated from src/**/*.lua by scripts/generate.ts. Edit the .lua files and run `pnpm generate`.',
     '',
   ];
+  const sources = new Map<string, string>();
+  const fragments = new Map<string, string>();
   for (const part of parts) {
-    const source = await readFile(join(sources, `${part}.lua`), 'utf8');
+    const source = await readFile(join(folder, `${part}.lua`), 'utf8');
+    const rest = source.replaceAll(/^--@fragment (\w+)\n([\s\S]*?)^--@end\n/gm, (_, name, body) => {
+      fragments.set(name, body);
+      return '';
+    });
+    sources.set(basename(part), rest);
+  }
+  for (const [part, source] of sources) {
     // Comments stay in the sources: Redis keeps every script in memory and compiles it after each flush.
-    const code = source.replaceAll(/^\s*--.*\n/gm, '').replaceAll(/^\s+/gm, '');
-    const name = basename(part).replace(/-(.)/g, (_, letter) => letter.toUpperCase());
+    const code = expand(source, fragments)
+      .replaceAll(/^\s*--.*\n/gm, '')
+      .replaceAll(/^\s+/gm, '');
+    const name = part.replace(/-(.)/g, (_, letter) => letter.toUpperCase());
     lines.push(`export const ${name}Lua: string = ${JSON.stringify(code)};`);
   }
   const files = new Map([['packages/ratelimit/src/stores/scripts.gen.ts', `${lines.join('\n')}\n`]]);
@@ -41,4 +52,13 @@ export async function generate(): Promise<Map<string, string>> {
     files.set(`packages/ratelimit/docs/${algorithm}.svg`, drawAlgorithm(policy, worstBurst(policy)));
   }
   return files;
+}
+
+/** A source with every fragment in the place of the `--@use` that names it. */
+function expand(source: string, fragments: ReadonlyMap<string, string>): string {
+  return source.replaceAll(/^ *--@use (\w+)\n/gm, (_, name) => {
+    const body = fragments.get(name);
+    if (body === undefined) throw new Error(`No Lua fragment is named ${name}.`);
+    return expand(body, fragments);
+  });
 }

@@ -1,5 +1,3 @@
-import type { Verdict } from '../policies/decision.ts';
-
 /**
  * What a rate-limit algorithm is: functions of (state, now, units) without a clock, randomness or I/O.
  *
@@ -20,16 +18,6 @@ export interface Algorithm {
   waitUs(parameters: Parameters, cells: Float64Array, at: number, now: number, units: number): number;
   /** µs until the full quota is available if nothing else is taken; 0 when it is now. */
   resetUs(parameters: Parameters, cells: Float64Array, at: number, now: number): number;
-  /** The decision of a plan with this one enforcing policy in one pass; must agree with the functions above. */
-  decideAlone?(
-    parameters: Parameters,
-    cells: Float64Array,
-    at: number,
-    now: number,
-    cost: number,
-    count: number,
-    verdict: Verdict,
-  ): void;
   /** The most units that any closed window of `windowMs` can see admitted, whatever the arrivals. */
   worstBurst(parameters: Parameters): number;
 }

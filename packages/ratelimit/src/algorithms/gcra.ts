@@ -20,52 +20,26 @@ export const gcra: Algorithm = {
   cells: ({ intervalCell }) => (intervalCell > 0 ? 2 : 1),
 
   available(parameters, cells, at, now) {
-    const { capacity, intervalUs } = parameters;
-    const free = capacity * intervalUs - backlog(parameters, cells, at, now);
-    return free <= 0 ? 0 : Math.floor(free / intervalUs);
+    return conformingUnits(parameters, backlogUs(parameters, cells, at, now));
   },
 
   debit(parameters, cells, at, now, units) {
     const { capacity, intervalUs } = parameters;
-    const next = backlog(parameters, cells, at, now) + units * intervalUs;
-    write(parameters, cells, at, now, Math.min(next, 2 * capacity * intervalUs));
+    const next = backlogUs(parameters, cells, at, now) + units * intervalUs;
+    setBacklog(parameters, cells, at, now, Math.min(next, 2 * capacity * intervalUs));
   },
 
   credit(parameters, cells, at, now, units) {
-    const next = backlog(parameters, cells, at, now) - units * parameters.intervalUs;
+    const next = backlogUs(parameters, cells, at, now) - units * parameters.intervalUs;
     if (next <= 0) cells[at] = 0;
-    else write(parameters, cells, at, now, next);
+    else setBacklog(parameters, cells, at, now, next);
   },
 
   waitUs(parameters, cells, at, now, units) {
-    const { capacity, intervalUs } = parameters;
-    const wait = backlog(parameters, cells, at, now) + units * intervalUs - capacity * intervalUs;
-    return Math.max(wait, 0);
+    return Math.max(excessUs(parameters, backlogUs(parameters, cells, at, now), units), 0);
   },
 
-  resetUs(parameters, cells, at, now) {
-    return backlog(parameters, cells, at, now);
-  },
-
-  decideAlone(parameters, cells, at, now, cost, count, verdict) {
-    const { capacity, intervalUs } = parameters;
-    const whole = capacity * intervalUs;
-    let behind = backlog(parameters, cells, at, now);
-    let available = behind >= whole ? 0 : Math.floor((whole - behind) / intervalUs);
-    let granted = count;
-    if (available < count * cost) granted = Math.floor(available / cost);
-    if (granted > 0) {
-      behind = write(parameters, cells, at, now, behind + granted * cost * intervalUs);
-      available = behind >= whole ? 0 : Math.floor((whole - behind) / intervalUs);
-    }
-    const { fields } = verdict;
-    verdict.granted = granted;
-    fields[0] = available;
-    fields[1] = available >= cost ? 0 : behind + cost * intervalUs - whole;
-    fields[2] = available >= capacity ? 0 : behind + (available + 1) * intervalUs - whole;
-    fields[3] = behind;
-    fields[4] = granted;
-  },
+  resetUs: backlogUs,
 
   worstBurst: ({ capacity, windowUs, intervalUs }) => capacity + Math.floor(windowUs / intervalUs),
 };
@@ -74,18 +48,35 @@ export const gcra: Algorithm = {
  * TAT − now under the policy's T, within [0, 2bT]. Above it only a clock that stepped back or a lowered limit can lie; the
  * cap keeps such a key from starving.
  */
-function backlog(parameters: Parameters, cells: Float64Array, at: number, now: number): number {
+export function backlogUs(parameters: Parameters, cells: Float64Array, at: number, now: number): number {
   const { capacity, intervalUs, intervalCell } = parameters;
-  let ahead = (cells[at] as number) - now;
-  if (ahead <= 0) return 0;
+  let behind = (cells[at] as number) - now;
+  if (behind <= 0) return 0;
   const written = cells[at + intervalCell] as number;
   if (written !== intervalUs && written > 0 && written < TIME_ORIGIN_US)
-    ahead = roundUp((ahead / written) * intervalUs);
-  return Math.min(ahead, 2 * capacity * intervalUs);
+    behind = roundUp((behind / written) * intervalUs);
+  return Math.min(behind, 2 * capacity * intervalUs);
 }
 
-/** Sets TAT to `behind` µs from now, rounded up, and returns it. The end of a block stays. */
-function write(parameters: Parameters, cells: Float64Array, at: number, now: number, behind: number): number {
+/** Whole units that conform behind a backlog of `behindUs`. */
+export function conformingUnits({ capacity, intervalUs }: Parameters, behindUs: number): number {
+  const freeUs = capacity * intervalUs - behindUs;
+  return freeUs <= 0 ? 0 : Math.floor(freeUs / intervalUs);
+}
+
+/** By how much `units` behind a backlog of `behindUs` exceed the burst; 0 or less when they conform. */
+export function excessUs({ capacity, intervalUs }: Parameters, behindUs: number, units: number): number {
+  return behindUs + units * intervalUs - capacity * intervalUs;
+}
+
+/** Sets TAT to `behind` µs from now, rounded up, and returns that. The end of a block stays. */
+export function setBacklog(
+  parameters: Parameters,
+  cells: Float64Array,
+  at: number,
+  now: number,
+  behind: number,
+): number {
   const { intervalUs, intervalCell } = parameters;
   const rounded = roundUp(behind);
   cells[at] = now + rounded;

@@ -185,12 +185,6 @@ export function decide(
     );
   }
   verdict.blockedUs = Math.max(blockedUs, 0);
-  const alone =
-    policies.length === 1 && blockedUs <= 0 ? (policies[0] as (typeof policies)[number]) : undefined;
-  if (alone?.algorithm.decideAlone !== undefined && !alone.shadow) {
-    alone.algorithm.decideAlone(alone.parameters, cells, base + 1, now, cost, count, verdict);
-    return;
-  }
   let granted = blockedUs > 0 ? 0 : count;
   for (let index = 0; index < policies.length; index++) {
     const policy = policies[index] as (typeof policies)[number];

@@ -1,17 +1,14 @@
--- decide.lua for the commonest plan, one enforcing GCRA policy, in a third of its time. The keys must differ from each
--- other, since all records are read before any is written.
+-- decide.lua for the commonest plan, one enforcing GCRA policy, in a third of its time. The arithmetic is that of gcra.lua.
+-- The keys must differ from each other, since all records are read before any is written.
 -- KEYS, ARGV, output: decide.lua.
 local pack, unpack_record, call = struct.pack, struct.unpack, redis.call
 local floor, ceil, max = math.floor, math.ceil, math.max
 local not_after = tonumber(ARGV[1])
 if not_after > 0 and now > not_after then return pack('<d', now) end
 local runs = tonumber(ARGV[2])
-local capacity, interval = tonumber(ARGV[runs * 3 + 10]), tonumber(ARGV[runs * 3 + 11])
-local whole = capacity * interval
+local interval = tonumber(ARGV[runs * 3 + 11])
+local whole = tonumber(ARGV[runs * 3 + 10]) * interval
 
-local rounds = interval * 16 % 1 > 0
--- TAT that was written under another interval is converted as in gcra.lua. Without a function, which would be made anew
--- at each call.
 if #KEYS == 1 then
   -- A hot key, or Cluster: without the tables that many keys need, in three quarters of the time.
   local cost, count = tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -19,21 +16,14 @@ if #KEYS == 1 then
   local written, tat = 0, 0
   if raw and #raw == 16 then written, tat = unpack_record('<dd', raw) end
   if written <= now then
-    local behind = max(tat - now, 0)
-    if written ~= interval and behind > 0 and written > 0 and written < 281474976710656 then
-      behind = ceil(behind / written * interval * 16) / 16
-    end
-    local granted, free = count, 0
-    if behind < whole then free = floor((whole - behind) / interval) end
-    if free < count * cost then granted = floor(free / cost) end
+    --@use gcra_take
     if granted > 0 then
-      behind = behind + granted * cost * interval
-      if rounds then behind = ceil(behind * 16) / 16 end
       call('SET', KEYS[1], pack('<dd', interval, now + behind), 'PX', tostring(ceil(behind / 1000) + 1))
     end
   end
   return pack('<ddd', now, written, tat)
 end
+
 -- Expiries come in sixteenths of the quota: Redis takes strings several times faster than numbers.
 local expiries = {}
 local empty = string.rep('\0', 16)
@@ -50,16 +40,8 @@ for run = 1, runs do
     reply[index + 1] = raw
     local written, tat = unpack_record('<dd', raw)
     if written <= now then
-      local behind = max(tat - now, 0)
-    if written ~= interval and behind > 0 and written > 0 and written < 281474976710656 then
-      behind = ceil(behind / written * interval * 16) / 16
-    end
-      local granted, free = count, 0
-      if behind < whole then free = floor((whole - behind) / interval) end
-      if free < count * cost then granted = floor(free / cost) end
+      --@use gcra_take
       if granted > 0 then
-        behind = behind + granted * cost * interval
-        if rounds then behind = ceil(behind * 16) / 16 end
         local sixteenths = ceil(behind * 16 / whole)
         local expiry = expiries[sixteenths]
         if not expiry then

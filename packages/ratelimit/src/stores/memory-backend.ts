@@ -1,10 +1,5 @@
-import {
-  type Decision,
-  type DecisionSource,
-  decisionOf,
-  none,
-  type PolicyState,
-} from '../policies/decision.ts';
+import { backlogUs, conformingUnits, excessUs, setBacklog } from '../algorithms/gcra.ts';
+import { type Decision, type DecisionSource, decisionOf, none } from '../policies/decision.ts';
 import { isLoneGcra, type Plan } from '../policies/plan.ts';
 import type { CompiledPolicy } from '../policies/policy.ts';
 import type { Adjustment, Backend, Settle, SyncStore } from './backend.ts';
@@ -82,49 +77,37 @@ export function peeked(plan: Plan, decision: Decision): Decision {
 export class GcraStore {
   readonly #store: MemoryStore;
   readonly #policy: CompiledPolicy;
-  readonly #intervalUs: number;
-  readonly #wholeUs: number;
 
   constructor(store: MemoryStore, plan: Plan) {
     this.#store = store;
     this.#policy = plan.policies[0] as CompiledPolicy;
-    const { capacity, intervalUs } = this.#policy.parameters;
-    this.#intervalUs = intervalUs;
-    this.#wholeUs = capacity * intervalUs;
   }
 
-  /** Undefined for a key that is blocked or was last decided under other limits: it takes the usual way. Short enough (460 bytecodes) to be compiled into its caller. */
+  /** Undefined for a blocked key, which takes the usual way. Short enough (460 bytecodes) to be compiled into its caller. */
   consume(key: string, cost: number): Decision | undefined {
     const store = this.#store;
     const now = store.tick();
     const base = store.table.locate(key, true);
     const { cells } = store.table;
-    const intervalUs = this.#intervalUs;
-    const written = cells[base] as number;
-    if (written !== intervalUs && written !== 0) return undefined;
-    const wholeUs = this.#wholeUs;
-    let behind = (cells[base + 1] as number) - now;
-    if (behind < 0) behind = 0;
-    else if (behind > 2 * wholeUs) behind = 2 * wholeUs;
-    const over = behind + cost * intervalUs - wholeUs;
-    const allowed = over <= 0;
-    if (allowed) {
-      behind = Math.ceil((wholeUs + over) * 16) / 16;
-      cells[base] = intervalUs;
-      cells[base + 1] = now + behind;
-    }
-    const policies = [this.#state(wholeUs - behind, behind)];
-    const retryAfterMs = allowed ? 0 : Math.ceil(over / 1000);
-    const violated = allowed ? none : this.#policy.violation;
-    return { allowed, source: 'memory', cost, retryAfterMs, violated, policies };
-  }
-
-  /** What a decision leaves: something to come back, at least what it took or what it lacked. */
-  #state(freeUs: number, behindUs: number): PolicyState {
-    const { name, limit, windowMs } = this.#policy;
-    const intervalUs = this.#intervalUs;
-    const remaining = freeUs >= intervalUs ? Math.floor(freeUs / intervalUs) : 0;
-    const nextMs = Math.ceil(((remaining + 1) * intervalUs - freeUs) / 1000);
-    return { name, limit, windowMs, remaining, resetMs: Math.ceil(behindUs / 1000), nextMs };
+    if ((cells[base] as number) > now) return undefined;
+    const { name, limit, windowMs, parameters, violation } = this.#policy;
+    let behindUs = backlogUs(parameters, cells, base + 1, now);
+    const overUs = excessUs(parameters, behindUs, cost);
+    const allowed = overUs <= 0;
+    if (allowed)
+      behindUs = setBacklog(parameters, cells, base + 1, now, behindUs + cost * parameters.intervalUs);
+    const remaining = conformingUnits(parameters, behindUs);
+    const nextMs = Math.ceil(excessUs(parameters, behindUs, remaining + 1) / 1000);
+    const resetMs = Math.ceil(behindUs / 1000);
+    const policies = [{ name, limit, windowMs, remaining, resetMs, nextMs }];
+    const retryAfterMs = allowed ? 0 : Math.ceil(overUs / 1000);
+    return {
+      allowed,
+      source: 'memory',
+      cost,
+      retryAfterMs,
+      violated: allowed ? none : violation,
+      policies,
+    };
   }
 }
