@@ -5,11 +5,12 @@ import { Validator } from '@seriousme/openapi-schema-validator';
 import { runBenchmark } from '@weir/bench';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import Fastify, { type FastifyInstance, type RouteOptions } from 'fastify';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { createToken, roles } from '../src/auth/tokens.ts';
 import type { Config } from '../src/config/config.ts';
 import { describeRoutes } from '../src/http/describe-routes.ts';
 import { addPageRoutes } from '../src/http/page-routes.ts';
+import { ApiParameters } from '../src/http/prometheus-parameters.ts';
 import { startFakeTarget } from './support/fake-target.ts';
 import { getJson } from './support/service-process.ts';
 import { temporaryDirectory } from './support/temporary-directory.ts';
@@ -41,6 +42,23 @@ interface Document extends Record<string, unknown> {
 }
 
 type Route = Pick<RouteOptions, 'method' | 'url' | 'schema' | 'config'>;
+
+/** Values of the parameters that routes of the Prometheus API require. */
+const exampleOf: Readonly<Record<string, string>> = {
+  query: 'up',
+  start: '1',
+  end: '2',
+  step: '1',
+  'match[]': 'up',
+};
+
+/** The parameters that an operation requires in its query string, with values. */
+function requiredOf(operation: Operation | undefined): URLSearchParams {
+  const required = (operation?.parameters ?? []).filter(
+    (parameter) => parameter.in === 'query' && parameter.required,
+  );
+  return new URLSearchParams(required.map(({ name }): [string, string] => [name, exampleOf[name] ?? '']));
+}
 
 /** Every route that any Fastify application registers during the test, as its module wrote it. */
 function watchRoutes(): Route[] {
@@ -270,20 +288,16 @@ test('the service answers as the document says, to everyone and with every role'
     if (path.includes('{name}')) await ask(key, path.replace('{name}', 'job'), 200);
     else {
       const { parameters = [] } = operations.get(key) as Operation;
-      const needed = operations.get(`GET ${path}`)?.parameters?.filter(({ required }) => required) ?? [];
-      const values = { query: 'up', start: '1', end: '2', step: '1', 'match[]': 'up' };
-      const form = new URLSearchParams(
-        needed.map(({ name }) => [name, values[name as keyof typeof values]] as [string, string]),
-      );
-      if (key.startsWith('GET')) await ask(key, `${path}?${form}`, 200);
+      const needed = requiredOf(operations.get(`GET ${path}`));
+      if (key.startsWith('GET')) await ask(key, `${path}?${needed}`, 200);
       else {
         expect([key, parameters]).toEqual([key, []]);
         await ask(key, path, 200, {
-          body: String(form),
+          body: String(needed),
           headers: { 'content-type': 'application/x-www-form-urlencoded' },
         });
       }
-      if (needed.length > 0) await ask(key, path, 400);
+      if (needed.size > 0) await ask(key, path, 400);
     }
   }
   await ask('GET /api/v1/query', '/api/v1/query?query=a%20*%20on()%20b&limit=x', 400);
@@ -348,6 +362,30 @@ test('the service answers as the document says, to everyone and with every role'
   }
   const open = [...operations].filter(([key, { tags }]) => !answered.has(key) && !tags.includes('Web page'));
   expect(open.map(([key]) => key)).toEqual([]);
+});
+
+test('the Prometheus API reads exactly the parameters that its routes describe', async () => {
+  const read = new Set<string>();
+  const { text, all } = ApiParameters.prototype;
+  vi.spyOn(ApiParameters.prototype, 'text').mockImplementation(function (this: ApiParameters, name) {
+    read.add(name);
+    return text.call(this, name);
+  });
+  vi.spyOn(ApiParameters.prototype, 'all').mockImplementation(function (this: ApiParameters, name) {
+    read.add(name);
+    return all.call(this, name);
+  });
+  onTestFinished(() => void vi.restoreAllMocks());
+  const service = await startTestService();
+  const { paths } = await getJson<Document>(`${service.url}/openapi.json`);
+  for (const [path, { get }] of Object.entries(paths)) {
+    if (!path.startsWith('/api/v1/') || get === undefined) continue;
+    const described = (get.parameters ?? []).filter((parameter) => parameter.in === 'query');
+    const needed = requiredOf(get);
+    read.clear();
+    const { status } = await fetch(`${service.url}${path.replace('{name}', 'job')}?${needed}`);
+    expect([path, status, [...read].sort()]).toEqual([path, 200, described.map(({ name }) => name).sort()]);
+  }
 });
 
 test('a schema that describes refuses nothing and cuts nothing off an answer', async () => {
