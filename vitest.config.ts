@@ -4,7 +4,7 @@ const root = import.meta.dirname;
 
 /** Their subject is time under load: what runs beside them would be measured too. */
 const alone = [
-  'packages/bench/test/{cli,closed-loop,flow,micro,open-loop,self-distrust}.test.ts',
+  'packages/bench/test/{cli,closed-loop,flow,micro,open-loop,doubts}.test.ts',
   'packages/bench/test/{compare,profile}/*.test.ts',
   'packages/metrics/test/{bounds,idle}.test.ts',
 ];

@@ -13,7 +13,7 @@ export {
   calibrate,
   compareBuilds,
   compareMicro,
-  type DistrustLimits,
+  type DoubtLimits,
   type DuetLoad,
   defineMicro,
   doubtComparison,

@@ -338,7 +338,7 @@ test('a run without one answer is invalid', async () => {
   const { code, stderr } = await runCli(['run', file, '--quiet']);
   await mute.close();
   expect(code).toBe(3);
-  expect(stderr).toContain('not one request was answered');
+  expect(stderr).toContain('no request was answered');
 });
 
 test('on a terminal progress repaints one line no wider than the window', () => {

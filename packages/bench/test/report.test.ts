@@ -126,7 +126,7 @@ test('a slower comparison that was profiled names its culprits', () => {
     'the first is called by main\nthe first calls escape <src>, which take more too\nlines:',
   );
   const nothing = { ...subject, profile: { ...profile, functions: [], lines: [] } };
-  expect(renderReport(nothing, 'markdown')).toContain('no function takes more in every duet');
+  expect(renderReport(nothing, 'markdown')).toContain('no function takes more time in every duet');
 });
 
 test('what the terminal and what GitHub show are reports too', () => {
@@ -169,7 +169,7 @@ test('under GitHub Actions annotations are printed and the summary is appended',
   await attemptAll(tasks, expect.unreachable);
   expect(printed.join('')).toBe(
     '::error title=a|<b>&"c"%3A objective missed::p99 < 200ms: 250 ms\n' +
-      '::warning title=a|<b>&"c"%3A not to be believed::the hypervisor took 20 %25 of the processor time\n',
+      '::warning title=a|<b>&"c"%3A unreliable::the hypervisor took 20 %25 of the processor time\n',
   );
   expect(await readFile(summary, 'utf8')).toContain('p99 \\< 200ms');
   expect(JSON.parse(await readFile(file, 'utf8'))).toEqual(run);

@@ -28,10 +28,10 @@ async function run(args: readonly string[], context: CommandContext): Promise<nu
     context.stdout.write(`two equal builds differ by (standard deviation) ${spread.join(', ')}\n`);
     context.stdout.write(
       result.detectable === null
-        ? 'this machine cannot find a slowdown of 30 %; it is too noisy to judge on\n'
+        ? 'this machine is too noisy: comparisons do not find a slowdown of 30 %\n'
         : `a slowdown of ${(result.detectable * 100).toFixed(0)} % is found in 9 of 10 comparisons, in ${result.seconds} s\n`,
     );
-    for (const doubt of comparison.doubts) context.stdout.write(`not to be believed: ${doubt.message}\n`);
+    for (const doubt of comparison.doubts) context.stdout.write(`unreliable: ${doubt.message}\n`);
   }
   if (context.signal.aborted) return exitCode.interrupted;
   return comparison.doubts.length > 0 ? exitCode.invalid : exitCode.pass;

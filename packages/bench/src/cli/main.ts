@@ -38,7 +38,7 @@ async function main(argv: readonly string[], context: CommandContext): Promise<n
   const command = name === undefined || !Object.hasOwn(commands, name) ? undefined : commands[name];
   if (name === undefined) throw new UsageError('expected a command: weir-bench run <file>');
   if (command === undefined) {
-    throw new UsageError(`unknown command \`${name}\`; there is ${Object.keys(commands).join(', ')}`);
+    throw new UsageError(`unknown command \`${name}\`; use one of ${Object.keys(commands).join(', ')}`);
   }
   const { usage, run } = await command();
   if (args.includes('--help') || args.includes('-h')) {

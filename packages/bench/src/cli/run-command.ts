@@ -47,7 +47,7 @@ async function run(args: readonly string[], context: CommandContext): Promise<nu
   const history = values.history === undefined ? undefined : openHistory(values.history, { token });
   const { slo = [], allow = [], service, quiet } = values;
   if (service !== undefined && (slo.length > 0 || allow.length > 0))
-    throw new UsageError('--slo and --allow are for runs made here; the service has its own');
+    throw new UsageError('--slo and --allow are for local runs; a service has its own settings');
   const json = values.json === '-' ? undefined : values.json;
   for (const out of [json, ...reports.map((report) => report.file)])
     if (out !== undefined) await assertWritable(out);
@@ -119,7 +119,7 @@ async function runThere(
 function exitCodeOfResult(result: BenchmarkResult, ignoreDoubts: boolean, context: CommandContext): number {
   if (context.signal.aborted) return exitCode.interrupted;
   if (result.requests.ok + result.requests.non2xx === 0) {
-    context.stderr.write('weir-bench: not one request was answered; this run measured nothing.\n');
+    context.stderr.write('weir-bench: no request was answered, so the run measured nothing.\n');
     return exitCode.invalid;
   }
   if (result.doubts.length > 0 && !ignoreDoubts) return exitCode.invalid;

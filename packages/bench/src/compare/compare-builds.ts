@@ -13,7 +13,7 @@ import {
   slicesPlan,
   type Verdict,
 } from '../stats/verdict.ts';
-import { type DistrustLimits, doubtComparison } from './doubts.ts';
+import { type DoubtLimits, doubtComparison } from './doubts.ts';
 import {
   type ArmSample,
   type CompareDesign,
@@ -36,7 +36,7 @@ export interface CompareOptions {
   /** @defaultValue looks at 10, 13 and 16 pairs; for `slices`, whose spread is wider, at 15, 18 and 21 */
   readonly plan?: SequentialPlan;
   readonly judge?: JudgeOptions;
-  readonly limits?: DistrustLimits;
+  readonly limits?: DoubtLimits;
   /** After an abort the promise resolves with the pairs so far and `partial: true`. */
   readonly signal?: AbortSignal;
   /** After each pair. */

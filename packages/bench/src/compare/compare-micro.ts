@@ -29,7 +29,7 @@ export function defineMicro(micro: Micro): Micro {
   if (unknown !== undefined)
     throw new OptionError(`Expected \`name\`, \`base\` and \`head\`, got also \`${unknown}\`. Remove it.`);
   if (typeof name !== 'string' || name === '')
-    throw new OptionError('Expected `name` to be a text that is not empty.');
+    throw new OptionError('Expected `name` to be a non-empty string.');
   for (const [key, value] of Object.entries({ base, head })) {
     if (typeof value !== 'function')
       throw new OptionError(`Expected \`${key}\` to be a function, got \`${typeof value}\`.`);

@@ -3,7 +3,7 @@ import type { Doubt } from '../result/result.ts';
 import type { ArmName, ArmSample, PairConditions, PairSample } from './duet-plan.ts';
 
 /** Limits above which a pair is doubted. Each is a share. */
-export interface DistrustLimits {
+export interface DoubtLimits {
   /**
    * Time in which the generator ran or waited for its processor. Above the limit the generator, not the server, limits the
    * rate, and a change of the server would not show.
@@ -18,7 +18,7 @@ export interface DistrustLimits {
 }
 
 /** Default limits. */
-const distrustDefaults: Readonly<Required<DistrustLimits>> = Object.freeze({
+const doubtDefaults: Readonly<Required<DoubtLimits>> = Object.freeze({
   generatorDemand: 0.95,
   steal: 0.1,
   errors: 0.01,
@@ -33,8 +33,8 @@ const oneCoreBusyAbove = 0.75;
  * Doubts about a comparison. A doubt about the machine counts when at least half of the pairs have it; its message is that of the first such
  * pair. A doubt about a build counts in any pair, since a build that crashes in one of ten pairs is not equal to one that does not.
  */
-export function doubtComparison(pairs: readonly PairSample[], limits: DistrustLimits = {}): Doubt[] {
-  const bounds = { ...distrustDefaults, ...limits };
+export function doubtComparison(pairs: readonly PairSample[], limits: DoubtLimits = {}): Doubt[] {
+  const bounds = { ...doubtDefaults, ...limits };
   const byCode = new Map<string, { doubt: Doubt; count: number }>();
   for (const doubt of pairs.flatMap((pair) => doubtMachine(pair, bounds))) {
     const seen = byCode.get(doubt.code);
@@ -49,7 +49,7 @@ export function doubtComparison(pairs: readonly PairSample[], limits: DistrustLi
 }
 
 /** One doubt for all pairs in which a build failed. Its message is that of the last one, in which the build may have ended. */
-function doubtBuild(name: ArmName, pairs: readonly PairSample[], bounds: Required<DistrustLimits>): Doubt[] {
+function doubtBuild(name: ArmName, pairs: readonly PairSample[], bounds: Required<DoubtLimits>): Doubt[] {
   const failed = pairs.filter((pair) => doubtArm(name, pair[name], bounds) !== undefined);
   const last = failed.at(-1);
   const doubt = last && doubtArm(name, last[name], bounds, ` in ${failed.length} of ${pairs.length} pairs`);
@@ -57,13 +57,13 @@ function doubtBuild(name: ArmName, pairs: readonly PairSample[], bounds: Require
 }
 
 /** Every reason to doubt this pair; empty for a reliable one. */
-export function doubtPair(pair: PairSample, limits: DistrustLimits = {}): Doubt[] {
-  const bounds = { ...distrustDefaults, ...limits };
+export function doubtPair(pair: PairSample, limits: DoubtLimits = {}): Doubt[] {
+  const bounds = { ...doubtDefaults, ...limits };
   const arms = (['base', 'head'] as const).flatMap((name) => doubtArm(name, pair[name], bounds) ?? []);
   return [...doubtMachine(pair, bounds), ...arms];
 }
 
-function doubtMachine(pair: PairSample, bounds: Required<DistrustLimits>): Doubt[] {
+function doubtMachine(pair: PairSample, bounds: Required<DoubtLimits>): Doubt[] {
   const { conditions } = pair;
   return [...doubtGenerator(conditions, bounds.generatorDemand), ...doubtSteal(conditions, bounds.steal)];
 }
@@ -95,7 +95,7 @@ function doubtGenerator(conditions: PairConditions, demandLimit: number): Doubt[
 function doubtArm(
   name: ArmName,
   arm: ArmSample,
-  bounds: Required<DistrustLimits>,
+  bounds: Required<DoubtLimits>,
   where = '',
 ): Doubt | undefined {
   const { answered, errors, non2xx, failedChecks = non2xx + errors, ended } = arm;

@@ -24,7 +24,7 @@ export {
   type Micro,
   type MicroResult,
 } from './compare-micro.ts';
-export { type DistrustLimits, doubtComparison } from './doubts.ts';
+export { type DoubtLimits, doubtComparison } from './doubts.ts';
 export type {
   ArmName,
   ArmSample,

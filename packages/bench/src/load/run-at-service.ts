@@ -47,7 +47,7 @@ export async function runAtService(options: RunAtServiceOptions): Promise<Servic
   const location = started.headers.get('location');
   await started.body?.cancel();
   if (location === null)
-    throw new ServiceError(service.url, 'told no place of the run; is it a Weir service?');
+    throw new ServiceError(service.url, 'sent no `Location` of the run. Check that it is a Weir service');
   // The end of a cancelled run is still read.
   const cancel = (): void => {
     askService(service, location, { method: 'DELETE' }).then(
@@ -111,7 +111,7 @@ export async function askService(
 ): Promise<Response> {
   const target = URL.parse(path, url);
   if (target === null || !/^https?:$/.test(target.protocol))
-    throw new ServiceError(url, 'is no http or https address');
+    throw new ServiceError(url, 'is not an http or https address');
   let response: Response;
   try {
     response = await fetch(target, {
@@ -128,7 +128,7 @@ export async function askService(
     });
   } catch (cause) {
     const { cause: inner, message } = cause as Error & { cause?: Error & { code?: string } };
-    throw new ServiceError(url, `cannot be asked (${inner?.code ?? inner?.message ?? message})`, { cause });
+    throw new ServiceError(url, `cannot be reached (${inner?.code ?? inner?.message ?? message})`, { cause });
   }
   if (response.ok) return response;
   const problem = (await response.json().catch(() => ({}))) as { title?: string; detail?: string };

@@ -110,7 +110,7 @@ async function profilePair(
     }
     const arm = (name: ArmName) => {
       const times = arms.get(name);
-      if (times === undefined) throw new ProfileError(`${name} handed no profile over`);
+      if (times === undefined) throw new ProfileError(`${name} wrote no profile`);
       return { times, requests: sample[name].answered };
     };
     return { base: arm('base'), head: arm('head') };
@@ -126,7 +126,7 @@ async function hookedPids(directory: string): Promise<number[]> {
     .map((file) => Number.parseInt(file, 10));
   if (pids.length === 0)
     throw new ProfileError(
-      'no Node process took the profiler in; the start command must run Node and keep NODE_OPTIONS',
+      'no Node process loaded the profiler; the start command must run Node and keep NODE_OPTIONS',
     );
   return pids;
 }
@@ -161,7 +161,7 @@ async function readWhole(file: string, deadline: number): Promise<never> {
       return JSON.parse(await readFile(file, 'utf8')) as never;
     } catch (cause) {
       if (Date.now() > deadline)
-        throw new ProfileError(`a server did not hand its profile over within ${waitMs} ms`, { cause });
+        throw new ProfileError(`a server wrote no profile within ${waitMs} ms`, { cause });
       await delay(50);
     }
   }

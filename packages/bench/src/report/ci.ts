@@ -10,7 +10,7 @@ export function runAnnotations(result: BenchmarkResult): string {
     ...result.objectives
       .filter((objective) => !objective.met)
       .map((objective) => command('error', `${result.name}: objective missed`, describeObjective(objective))),
-    ...result.doubts.map((doubt) => command('warning', `${result.name}: not to be believed`, doubt.message)),
+    ...result.doubts.map((doubt) => command('warning', `${result.name}: unreliable`, doubt.message)),
   ].join('');
 }
 
@@ -25,7 +25,7 @@ export function comparisonAnnotations(result: CompareResult): string {
   } as const;
   return [
     command(levels[result.verdict], result.name, headline(result)),
-    ...result.doubts.map((doubt) => command('warning', `${result.name}: not to be believed`, doubt.message)),
+    ...result.doubts.map((doubt) => command('warning', `${result.name}: unreliable`, doubt.message)),
   ].join('');
 }
 
@@ -62,7 +62,7 @@ export function renderComparisonJunit(result: CompareResult): string {
 export function renderRunJunit(result: BenchmarkResult): string {
   const answered = result.requests.ok + result.requests.non2xx > 0;
   const cases: TestCase[] = [
-    answered ? { name: 'answers' } : { name: 'answers', failure: 'not one request was answered' },
+    answered ? { name: 'answers' } : { name: 'answers', failure: 'no request was answered' },
     ...result.objectives.map((objective) =>
       objective.met
         ? { name: objective.expression }

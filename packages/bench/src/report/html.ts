@@ -36,9 +36,7 @@ export function renderRunHtml(result: BenchmarkResult): string {
   });
   return page(result.name, [
     `<p class="soft">${escapeMarkup(result.target)}, ${escapeMarkup(result.startedAt)}, ${seconds(result.durationMs)} measured${result.partial ? ', <b>partial</b>' : ''}</p>`,
-    ...result.doubts.map(
-      (doubt) => `<p class="doubt">Not to be believed: ${escapeMarkup(doubt.message)}</p>`,
-    ),
+    ...result.doubts.map((doubt) => `<p class="doubt">Unreliable: ${escapeMarkup(doubt.message)}</p>`),
     table(
       ['requests', 'answers/s', '2xx', 'other status', 'no answer', 'timed out'],
       [
@@ -101,9 +99,7 @@ export function renderRunHtml(result: BenchmarkResult): string {
 export function renderComparisonHtml(result: CompareResult, profile?: ProfileSummary): string {
   return page(headline(result), [
     `<p class="soft">${escapeMarkup(result.base)} against ${escapeMarkup(result.head)}, ${result.pairs.length} pairs in ${(result.durationMs / 1_000).toFixed(0)} s</p>`,
-    ...result.doubts.map(
-      (doubt) => `<p class="doubt">Not to be believed: ${escapeMarkup(doubt.message)}</p>`,
-    ),
+    ...result.doubts.map((doubt) => `<p class="doubt">Unreliable: ${escapeMarkup(doubt.message)}</p>`),
     table(
       ['metric', 'base', 'head', 'worse by', '98 % interval', 'p', 'verdict'],
       result.metrics.map((metric) => [
@@ -139,7 +135,7 @@ export function renderComparisonHtml(result: CompareResult, profile?: ProfileSum
 
 function culprits({ functions, lines, unit }: ProfileSummary): string {
   const named = [...functions.slice(0, namedCulprits), ...lines.slice(0, namedCulprits)];
-  if (named.length === 0) return '<p>Profiled: no function takes more in every duet.</p>';
+  if (named.length === 0) return '<p>Profiled: no function takes more time in every duet.</p>';
   return table(
     ['takes more in head', `${unit} a request`, 'base', 'head'],
     named.map((culprit) => [

@@ -26,7 +26,7 @@ export function renderComparisonMarkdown(result: CompareResult, profile?: Profil
     '| metric | base | head | worse by | 98 % interval | p | verdict |',
     '| --- | ---: | ---: | ---: | ---: | ---: | --- |',
     ...rows,
-    ...result.doubts.map((doubt) => `\n> **Not to be believed**: ${escapeText(doubt.message)}`),
+    ...result.doubts.map((doubt) => `\n> **Unreliable**: ${escapeText(doubt.message)}`),
     ...(profile === undefined ? [] : culpritRows(profile)),
     '',
     environmentLine(result.environment),
@@ -39,7 +39,7 @@ function culpritRows({ functions, lines, unit }: ProfileSummary): string[] {
     `| ${code(culprit.name.replaceAll('|', '¦'))} | ${added(culprit, unit)} | ${culprit.baseUs.toFixed(2)} | ${culprit.headUs.toFixed(2)} |`;
   const callees = functions[0]?.callees ?? [];
   const named = [...functions.slice(0, namedCulprits), ...lines.slice(0, namedCulprits)];
-  if (named.length === 0) return ['', 'Profiled: no function takes more in every duet.'];
+  if (named.length === 0) return ['', 'Profiled: no function takes more time in every duet.'];
   return [
     '',
     `| takes more in head | ${unit} a request | base | head |`,
@@ -66,7 +66,7 @@ export function renderRunMarkdown(result: BenchmarkResult): string {
     ...result.objectives.map(
       (objective) => `- ${objective.met ? '🟢' : '🔴'} ${escapeText(describeObjective(objective))}`,
     ),
-    ...result.doubts.map((doubt) => `\n> **Not to be believed**: ${escapeText(doubt.message)}`),
+    ...result.doubts.map((doubt) => `\n> **Unreliable**: ${escapeText(doubt.message)}`),
     '',
     environmentLine(result.environment),
     '',

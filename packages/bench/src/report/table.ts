@@ -52,7 +52,7 @@ export function renderTable(result: BenchmarkResult): string {
   for (const objective of result.objectives) {
     lines.push(`${objective.met ? 'met   ' : 'MISSED'} ${describeObjective(objective)}`);
   }
-  for (const doubt of result.doubts) lines.push('', `not to be believed: ${doubt.message}`);
+  for (const doubt of result.doubts) lines.push('', `unreliable: ${doubt.message}`);
   return lines.join('\n');
 }
 
@@ -97,7 +97,7 @@ export function renderComparison(result: CompareResult): string {
     `${'metric'.padEnd(15)}${'base'.padStart(10)}${'head'.padStart(10)}${'worse by'.padStart(11)}${'98 % interval'.padStart(22)}${'p'.padStart(9)}`,
     ...result.metrics.map((metric) => metricLine(result, metric)),
   ];
-  for (const doubt of result.doubts) lines.push('', `not to be believed: ${doubt.message}`);
+  for (const doubt of result.doubts) lines.push('', `unreliable: ${doubt.message}`);
   return lines.join('\n');
 }
 
@@ -113,9 +113,9 @@ export function headline({ name, verdict, metrics }: CompareResult): string {
     case 'same':
       return `${name}: head is the same within ${widest(metrics)}`;
     case 'inconclusive':
-      return `${name}: inconclusive; the intervals are wider than the change asked for`;
+      return `${name}: inconclusive; the intervals are wider than the requested effect`;
     case 'invalid':
-      return `${name}: this run cannot be believed`;
+      return `${name}: this comparison is unreliable`;
   }
 }
 
@@ -170,7 +170,7 @@ export function renderCulprits({ functions, lines, unit }: ProfileSummary): stri
   const line = (culprit: Culprit): string =>
     `  ${added(culprit, unit)} a request  ${culprit.name}  (${culprit.baseUs.toFixed(2)} → ${culprit.headUs.toFixed(2)})\n`;
   const list = (culprits: readonly Culprit[]): string => culprits.slice(0, namedCulprits).map(line).join('');
-  if (functions.length === 0 && lines.length === 0) return 'no function takes more in every duet\n';
+  if (functions.length === 0 && lines.length === 0) return 'no function takes more time in every duet\n';
   const [first] = functions;
   const callers = first?.path?.slice(-6, -1) ?? [];
   const callees = first?.callees ?? [];

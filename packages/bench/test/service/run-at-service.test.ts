@@ -97,10 +97,10 @@ test.each<[string, string[], Record<string, string>, number, RegExp]>([
     ['quick', '--service', 'http://127.0.0.1:59999'],
     env,
     3,
-    /cannot be asked \(ECONNREFUSED\)/,
+    /cannot be reached \(ECONNREFUSED\)/,
   ],
-  ['an address that is none', ['quick', '--service', 'here'], env, 3, /here is no http or https address/],
-  ['an objective of our own', ['quick', '--slo', 'p99 < 1s'], env, 64, /the service has its own/],
+  ['an address that is none', ['quick', '--service', 'here'], env, 3, /here is not an http or https address/],
+  ['an objective of our own', ['quick', '--slo', 'p99 < 1s'], env, 64, /a service has its own settings/],
 ])('%s is one clear line and its exit code', async (_name, args, given, expected, text) => {
   const { code, stderr } = await runCli(['run', '--service', url, '--quiet', ...args], { env: given });
   expect(stderr).toMatch(text);
