@@ -10,6 +10,7 @@ import { RunStore } from './benchmarks/run-store.ts';
 import type { Config } from './config/config.ts';
 import { messageOf, ServiceError } from './errors.ts';
 import { AlertNotifier } from './exchange/alert-notifier.ts';
+import { SelfMetrics } from './exchange/own-metrics.ts';
 import { PushedJobs } from './exchange/pushed-jobs.ts';
 import { RemoteWriter } from './exchange/remote-writer.ts';
 import { RuleScheduler } from './exchange/rule-scheduler.ts';
@@ -18,7 +19,6 @@ import { TargetPool } from './exchange/target-pool.ts';
 import { TargetRegistry } from './exchange/target-registry.ts';
 import { type ConnectionLimits, createApp } from './http/create-app.ts';
 import { GuardedClient } from './network/guarded-client.ts';
-import { SelfMetrics } from './own-metrics.ts';
 import { EngineClient } from './threads/engine-client.ts';
 import { version } from './version.ts';
 

@@ -61,7 +61,7 @@ test('samples refused for their time are told by the target while it is up, by a
     response.end(`backwards 1 ${timeMs}\nplain 1\n`);
   });
   const service = await startServiceProcess(temporaryDirectory(), {
-    scrape: { interval: '100ms', timeout: '100ms' },
+    scrape: { interval: '500ms', timeout: '500ms' },
     targets: [{ job: 'odd', url: target.url }],
   });
   const refused = async (): Promise<number> =>

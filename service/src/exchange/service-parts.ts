@@ -1,7 +1,7 @@
 import type { BenchmarkRunner } from '../benchmarks/benchmark-runner.ts';
 import type { Config, TargetConfig } from '../config/config.ts';
 import type { GuardedClient } from '../network/guarded-client.ts';
-import type { SelfMetrics } from '../own-metrics.ts';
+import type { SelfMetrics } from './own-metrics.ts';
 import type { RemoteWriter } from './remote-writer.ts';
 import type { RuleScheduler } from './rule-scheduler.ts';
 import { FileDiscovery, HttpDiscovery } from './target-lists.ts';

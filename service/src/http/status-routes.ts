@@ -1,8 +1,8 @@
 import { formatDuration } from '@weir/promql';
 import type { FastifyInstance } from 'fastify';
 import type { Config, ScrapeConfig } from '../config/config.ts';
+import type { SelfMetrics } from '../exchange/own-metrics.ts';
 import type { TargetPool } from '../exchange/target-pool.ts';
-import type { SelfMetrics } from '../own-metrics.ts';
 import type { EngineClient } from '../threads/engine-client.ts';
 import { prometheusVersion } from '../version.ts';
 import { sendProblem, sendValue } from './answers.ts';

@@ -1,5 +1,4 @@
-import { BitReader, BitWriter } from './bit-io.ts';
-import { type ChunkWriter, readChunk } from './chunk.ts';
+import { BitReader, type ChunkWriter, readChunk } from './chunk.ts';
 
 /**
  * The form in which a finished block keeps a series. Counters and most gauges are whole numbers, for which XOR is
@@ -164,4 +163,46 @@ function writeWide(bits: BitWriter, value: number): void {
 
 function readWide(bits: BitReader): number {
   return bits.read(32) * 2 ** 32 + bits.read(32);
+}
+
+/** Appends bits, most significant first. */
+class BitWriter {
+  #buffer: Uint8Array;
+  #bit = 0;
+
+  constructor(capacity: number) {
+    this.#buffer = new Uint8Array(capacity);
+  }
+
+  get byteLength(): number {
+    return (this.#bit + 7) >> 3;
+  }
+
+  /** The bytes so far; the last one is padded with zeros. A view, valid until the next `write`. */
+  bytes(): Uint8Array {
+    return this.#buffer.subarray(0, this.byteLength);
+  }
+
+  /** Appends the low `bits` bits of `value`, at most 32. */
+  write(value: number, bits: number): void {
+    if ((this.#bit + bits + 7) >> 3 > this.#buffer.length) this.#grow();
+    const buffer = this.#buffer;
+    let left = bits;
+    let at = this.#bit;
+    while (left > 0) {
+      const free = 8 - (at & 7);
+      const take = Math.min(left, free);
+      const part = (value >>> (left - take)) & ((1 << take) - 1);
+      buffer[at >> 3] = (buffer[at >> 3] as number) | (part << (free - take));
+      at += take;
+      left -= take;
+    }
+    this.#bit = at;
+  }
+
+  #grow(): void {
+    const grown = new Uint8Array(Math.ceil(this.#buffer.length * 1.5) + 24);
+    grown.set(this.#buffer);
+    this.#buffer = grown;
+  }
 }

@@ -7,13 +7,13 @@ import {
   type MetricRegistry,
   type Metrics,
 } from '@weir/metrics';
-import type { BenchmarkRunner } from './benchmarks/benchmark-runner.ts';
-import { judgeAgainst, overallVerdict } from './benchmarks/compare-runs.ts';
-import type { Run, RunStore } from './benchmarks/run-store.ts';
-import { serviceMetric } from './catalogue.ts';
-import type { EngineClient } from './threads/engine-client.ts';
-import type { EngineStats } from './threads/engine-protocol.ts';
-import { version } from './version.ts';
+import type { BenchmarkRunner } from '../benchmarks/benchmark-runner.ts';
+import { judgeAgainst, overallVerdict } from '../benchmarks/compare-runs.ts';
+import type { Run, RunStore } from '../benchmarks/run-store.ts';
+import { serviceMetric } from '../catalogue.ts';
+import type { EngineClient } from '../threads/engine-client.ts';
+import type { EngineStats } from '../threads/engine-protocol.ts';
+import { version } from '../version.ts';
 
 interface SelfMetricsOptions {
   readonly engine: EngineClient;
