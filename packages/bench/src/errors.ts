@@ -193,8 +193,8 @@ export class HistoryBranchError extends BenchError {
 }
 
 /** The Weir service cannot be reached, or refuses a request. */
-export class ServiceError extends BenchError {
-  override readonly name = 'ServiceError';
+export class ServiceRequestError extends BenchError {
+  override readonly name = 'ServiceRequestError';
 
   constructor(url: string, reason: string, options?: ErrorOptions) {
     super('ERR_WEIR_BENCH_SERVICE', `The service at ${url} ${reason}.`.replace(/\.\.$/, '.'), options);

@@ -37,7 +37,7 @@ export {
   ScenarioError,
   ScenarioFileError,
   type ScenarioIssue,
-  ServiceError,
+  ServiceRequestError,
   StartError,
   TargetEndedError,
   TargetPortTakenError,

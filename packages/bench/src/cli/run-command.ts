@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { ServiceError } from '../errors.ts';
+import { ServiceRequestError } from '../errors.ts';
 import { openHistory } from '../history/open-history.ts';
 import { runAtService, type ServiceAddress } from '../load/run-at-service.ts';
 import { runBenchmark } from '../load/run-benchmark.ts';
@@ -113,7 +113,10 @@ async function runThere(
   }).finally(() => live.end());
   if (run.result !== null) return run.result;
   if (context.signal.aborted) return undefined;
-  throw new ServiceError(service.url, `ended the run as ${run.status}: ${run.error ?? 'it has no result'}`);
+  throw new ServiceRequestError(
+    service.url,
+    `ended the run as ${run.status}: ${run.error ?? 'it has no result'}`,
+  );
 }
 
 function exitCodeOfResult(result: BenchmarkResult, ignoreDoubts: boolean, context: CommandContext): number {

@@ -9,7 +9,7 @@ export interface HistoryStore {
   /**
    * Whether {@link HistoryStore.append} can work, asked before a run; of a service only whether it answers.
    *
-   * @throws {@link OptionError}, {@link HistoryBranchError} or {@link ServiceError}
+   * @throws {@link OptionError}, {@link HistoryBranchError} or {@link ServiceRequestError}
    */
   assertWritable(): Promise<void>;
   /** @returns the place of the result, for a message */

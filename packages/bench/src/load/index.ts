@@ -6,7 +6,7 @@ export {
   ScenarioError,
   ScenarioFileError,
   type ScenarioIssue,
-  ServiceError,
+  ServiceRequestError,
   StartError,
   TargetEndedError,
   TargetPortTakenError,

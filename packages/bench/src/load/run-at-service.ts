@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { ServiceError } from '../errors.ts';
+import { ServiceRequestError } from '../errors.ts';
 import type { BenchmarkProgress, BenchmarkResult } from '../result/result.ts';
 
 /** Address and token of a Weir service. */
@@ -37,7 +37,7 @@ const reconnectMs = 1_000;
 /**
  * Starts a benchmark at a Weir service and follows it to its end. A broken event stream is requested again.
  *
- * @throws {@link ServiceError} when the service refuses the run or becomes unreachable
+ * @throws {@link ServiceRequestError} when the service refuses the run or becomes unreachable
  */
 export async function runAtService(options: RunAtServiceOptions): Promise<ServiceRun> {
   const { service, benchmark, signal } = options;
@@ -47,7 +47,10 @@ export async function runAtService(options: RunAtServiceOptions): Promise<Servic
   const location = started.headers.get('location');
   await started.body?.cancel();
   if (location === null)
-    throw new ServiceError(service.url, 'sent no `Location` of the run. Check that it is a Weir service');
+    throw new ServiceRequestError(
+      service.url,
+      'sent no `Location` of the run. Check that it is a Weir service',
+    );
   // The end of a cancelled run is still read.
   const cancel = (): void => {
     askService(service, location, { method: 'DELETE' }).then(
@@ -61,7 +64,7 @@ export async function runAtService(options: RunAtServiceOptions): Promise<Servic
     for (let attempt = 0; ; attempt += 1) {
       const end = await followOnce(options, location);
       if (end !== undefined) return end;
-      if (attempt === reconnects) throw new ServiceError(service.url, 'lost the run’s event stream');
+      if (attempt === reconnects) throw new ServiceRequestError(service.url, 'lost the run’s event stream');
       await delay(reconnectMs);
     }
   } finally {
@@ -102,7 +105,7 @@ interface ServiceRequest {
  * Sends a request to the service.
  *
  * @returns the answer, with a 2xx status. Read or cancel its body
- * @throws {@link ServiceError} with the service's problem details (RFC 9457), or with the reason of a failed request
+ * @throws {@link ServiceRequestError} with the service's problem details (RFC 9457), or with the reason of a failed request
  */
 export async function askService(
   { url, token }: ServiceAddress,
@@ -111,7 +114,7 @@ export async function askService(
 ): Promise<Response> {
   const target = URL.parse(path, url);
   if (target === null || !/^https?:$/.test(target.protocol))
-    throw new ServiceError(url, 'is not an http or https address');
+    throw new ServiceRequestError(url, 'is not an http or https address');
   let response: Response;
   try {
     response = await fetch(target, {
@@ -128,13 +131,18 @@ export async function askService(
     });
   } catch (cause) {
     const { cause: inner, message } = cause as Error & { cause?: Error & { code?: string } };
-    throw new ServiceError(url, `cannot be reached (${inner?.code ?? inner?.message ?? message})`, { cause });
+    throw new ServiceRequestError(url, `cannot be reached (${inner?.code ?? inner?.message ?? message})`, {
+      cause,
+    });
   }
   if (response.ok) return response;
   const problem = (await response.json().catch(() => ({}))) as { title?: string; detail?: string };
   const detail = [problem.title, problem.detail].filter(Boolean).join(': ');
   const hint = response.status === 401 ? ' Set WEIR_TOKEN.' : '';
-  throw new ServiceError(url, `answered ${response.status}${detail === '' ? '' : ` ${detail}`}${hint}`);
+  throw new ServiceRequestError(
+    url,
+    `answered ${response.status}${detail === '' ? '' : ` ${detail}`}${hint}`,
+  );
 }
 
 /** A benchmark's name in the service's alphabet: letters, digits, `.`, `_` and `-`. */
