@@ -1,4 +1,4 @@
-import { TIME_ORIGIN_US } from '../src/clock.ts';
+import { timeOriginUs } from '../src/clock.ts';
 import { createVerdict, decide } from '../src/policies/decision.ts';
 import { compilePlan } from '../src/policies/plan.ts';
 import type { Policy } from '../src/policies/policy.ts';
@@ -25,7 +25,7 @@ export function drawAlgorithm(policy: Policy, bound: number): string {
   const perBin = Array.from({ length: bins }, () => ({ admitted: 0, denied: 0 }));
   for (let time = 0; time < WINDOWS * windowUs; time += windowUs / (policy.limit * 3)) {
     if (time > windowUs * 0.02 && time < windowUs * 0.85) continue;
-    decide(plan, cells, 0, TIME_ORIGIN_US + 20 * windowUs + Math.floor(time), 1, 1, verdict);
+    decide(plan, cells, 0, timeOriginUs + 20 * windowUs + Math.floor(time), 1, 1, verdict);
     const bin = perBin[Math.floor((time / windowUs) * 20)] as { admitted: number; denied: number };
     if (verdict.granted === 1) {
       bin.admitted++;

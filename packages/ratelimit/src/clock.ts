@@ -13,7 +13,7 @@ export const monotonicClock: Clock = {
  * Algorithm time is microseconds above this origin, so that a state of zeros means "never used" whatever the window:
  * every window is shorter than the origin. Sums of it and any window stay exact in 1/16 µs within 2⁵³ (see gcra.ts).
  */
-export const TIME_ORIGIN_US: number = 2 ** 48;
+export const timeOriginUs: number = 2 ** 48;
 
-/** The longest window: five years. With {@link TIME_ORIGIN_US} it keeps all sums of times exact. */
-export const MAX_WINDOW_MS: number = 5 * 365 * 86_400_000;
+/** The longest window: five years. With {@link timeOriginUs} it keeps all sums of times exact. */
+export const maxWindowMs: number = 5 * 365 * 86_400_000;

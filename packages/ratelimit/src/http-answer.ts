@@ -104,7 +104,7 @@ function seconds(ms: number): number {
   return Math.ceil(ms / 1000);
 }
 
-/** An RFC 9457 body. Its media type is {@link PROBLEM_TYPE}. */
+/** An RFC 9457 body. Its media type is {@link problemType}. */
 export interface Problem {
   readonly type: string;
   readonly title: string;
@@ -114,14 +114,14 @@ export interface Problem {
   readonly 'violated-policies'?: readonly string[];
 }
 
-export const PROBLEM_TYPE = 'application/problem+json';
+export const problemType = 'application/problem+json';
 
-const REGISTRY = 'https://iana.org/assignments/http-problem-types';
+const problemRegistry = 'https://iana.org/assignments/http-problem-types';
 
 /** 429 of draft-ietf-httpapi-ratelimit-headers: the client used its quota up. */
 export function quotaExceeded(violated: readonly string[], retryAfterSeconds: number): Problem {
   return {
-    type: `${REGISTRY}#quota-exceeded`,
+    type: `${problemRegistry}#quota-exceeded`,
     title: 'Request cannot be satisfied as assigned quota has been exceeded',
     status: 429,
     detail: `Retry after ${retryAfterSeconds} s.`,
@@ -132,7 +132,7 @@ export function quotaExceeded(violated: readonly string[], retryAfterSeconds: nu
 /** 503 of draft-ietf-httpapi-ratelimit-headers: the server has less to give for a while. */
 export function reducedCapacity(retryAfterSeconds: number): Problem {
   return {
-    type: `${REGISTRY}#temporary-reduced-capacity`,
+    type: `${problemRegistry}#temporary-reduced-capacity`,
     title: 'Request cannot be satisfied due to temporary server capacity constraints',
     status: 503,
     detail: `Retry after ${retryAfterSeconds} s.`,

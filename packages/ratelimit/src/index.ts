@@ -11,7 +11,7 @@ export { type ConsumeOptions, createRateLimiter, type RateLimiter } from './limi
 export type { LoggedDecision, RateLimiterOptions, StoreErrorPolicy } from './options.ts';
 export type { Decision, DecisionSource, PolicyState } from './policies/decision.ts';
 export type { LimitKey } from './policies/limit-key.ts';
-export { MAX_KEY_LENGTH } from './policies/limit-key.ts';
+export { maxKeyLength } from './policies/limit-key.ts';
 export type { Overrides, PolicyOverride } from './policies/overrides.ts';
 export type { AlgorithmName } from './policies/policy.ts';
 export { type Policy, worstBurst } from './policies/policy.ts';

@@ -1,24 +1,24 @@
 import { randomUUID } from 'node:crypto';
 import { announce, Counters, deniedChannel, type RateLimiterStats } from './channels.ts';
-import { MAX_WINDOW_MS } from './clock.ts';
+import { maxWindowMs } from './clock.ts';
 import { RateLimitError, shown } from './errors.ts';
 import { type RateLimiterOptions, type ResolvedOptions, resolveOptions } from './options.ts';
 import { type Decision, unconditional } from './policies/decision.ts';
 import { costProblem, encodeKey, type LimitKey, unitsProblem } from './policies/limit-key.ts';
 import { OverridePlans, type Overrides } from './policies/overrides.ts';
 import type { Plan } from './policies/plan.ts';
-import { type Adjustment, type Backend, CREDIT_MEMORY_MS, type Settle } from './stores/backend.ts';
+import { type Adjustment, type Backend, creditMemoryMs, type Settle } from './stores/backend.ts';
 import { MemoryBackend } from './stores/memory-backend.ts';
 import { DenyCache, RedisBackend } from './stores/redis-backend.ts';
 import { RedisScripts } from './stores/redis-scripts.ts';
 import { RedisStore } from './stores/redis-store.ts';
 
 /** What a denial by the deny list names as the time to retry after. */
-const LISTED_RETRY_MS = 60_000;
+const listedRetryMs = 60_000;
 
 /** Options of {@link RateLimiter.consume}. */
 export interface ConsumeOptions {
-  /** Units to take: a positive whole number. Default 1. */
+  /** Units to take: a positive whole number. @defaultValue 1 */
   readonly cost?: number;
   /** Other numbers for some policies in this decision, such as a paying customer's. */
   readonly limits?: Overrides;
@@ -154,7 +154,7 @@ class Limiter implements RateLimiter {
     const nowMs = this.#options.clock.now();
     let refund = this.#refunds.get(decision);
     if (refund === undefined) {
-      refund = { id: randomUUID(), untilMs: nowMs + CREDIT_MEMORY_MS, isOpen: true };
+      refund = { id: randomUUID(), untilMs: nowMs + creditMemoryMs, isOpen: true };
       this.#refunds.set(decision, refund);
     }
     if (!refund.isOpen || nowMs >= refund.untilMs) return false;
@@ -177,7 +177,7 @@ class Limiter implements RateLimiter {
   }
 
   async block(key: LimitKey, durationMs: number): Promise<void> {
-    if (!(durationMs > 0 && durationMs <= MAX_WINDOW_MS)) {
+    if (!(durationMs > 0 && durationMs <= maxWindowMs)) {
       throw new RateLimitError(
         'ERR_WEIR_RATELIMIT_OPTIONS',
         `Expected \`durationMs\` to be above 0 and at most five years, got ${shown(durationMs)}.`,
@@ -229,7 +229,7 @@ class Limiter implements RateLimiter {
     if (keys.some((part) => allow?.has(part)))
       return { ...unconditional(true, 'memory', cost), listed: 'allow' };
     if (keys.some((part) => deny?.has(part)))
-      return { ...unconditional(false, 'memory', cost, LISTED_RETRY_MS), listed: 'deny' };
+      return { ...unconditional(false, 'memory', cost, listedRetryMs), listed: 'deny' };
     return undefined;
   }
 

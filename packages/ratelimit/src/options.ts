@@ -25,13 +25,14 @@ export interface RateLimiterOptions {
    * this process. The client stays the caller's: it is never configured or closed here.
    */
   readonly redis?: RedisClient;
-  /** Default `open`. */
+  /** @defaultValue `open` */
   readonly onStoreError?: StoreErrorPolicy;
-  /** The longest a decision waits for Redis, in ms. Default 100. */
+  /** The longest a decision waits for Redis, in ms. @defaultValue 100 */
   readonly deadlineMs?: number;
   /**
    * `shadow` decides, debits, counts and names violations, but allows everything: to try limits on real traffic.
-   * A policy's own `shadow` does the same for it alone. Default `enforce`.
+   * A policy's own `shadow` does the same for it alone.
+   * @defaultValue `enforce`
    */
   readonly mode?: 'enforce' | 'shadow';
   /** Keys, addresses and CIDR ranges that are always allowed and debit nothing. It wins over `deny`. */
@@ -41,15 +42,15 @@ export interface RateLimiterOptions {
    * when an address or range inside it is listed, and allowed only when all of it is.
    */
   readonly deny?: readonly string[];
-  /** With Redis: units each process may hold ahead for a key. Default none; see docs/leases.md. */
+  /** With Redis: units each process may hold ahead for a key. @defaultValue none; see docs/leases.md */
   readonly lease?: LeaseOptions;
-  /** With Redis: how long, in ms, a denial is remembered at most; 0 turns it off. Default 1000. */
+  /** With Redis: how long, in ms, a denial is remembered at most; 0 turns it off. @defaultValue 1000 */
   readonly denyCacheMs?: number;
   /** A sample (0–1) of the decisions, for a log. `write` runs in the request: it must be quick. */
   readonly decisionLog?: { readonly sample: number; readonly write: (entry: LoggedDecision) => void };
-  /** Prefix of every Redis key. Default `weir:ratelimit`. */
+  /** Prefix of every Redis key. @defaultValue `weir:ratelimit` */
   readonly keyPrefix?: string;
-  /** Bounds of the records in memory; whichever is tighter holds. Defaults 1,000,000 keys and 64 MiB. */
+  /** Bounds of the records in memory; whichever is tighter holds. @defaultValue 1,000,000 keys and 64 MiB */
   readonly memory?: { readonly maxKeys?: number; readonly maxBytes?: number };
   /** Monotonic ms; default the process's. Redis decides by its own clock. */
   readonly clock?: Clock;

@@ -1,7 +1,7 @@
 import { seededRandom } from '@weir/test-kit';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { TIME_ORIGIN_US } from '../src/clock.ts';
+import { timeOriginUs } from '../src/clock.ts';
 import { createVerdict, decide } from '../src/policies/decision.ts';
 import { compilePlan } from '../src/policies/plan.ts';
 import { type Policy, worstBurst } from '../src/policies/policy.ts';
@@ -16,7 +16,7 @@ function run(
   const cells = new Float64Array(plan.width);
   const verdict = createVerdict(plan);
   const admitted: { at: number; units: number }[] = [];
-  let now = TIME_ORIGIN_US + 12_345;
+  let now = timeOriginUs + 12_345;
   for (const [gap, cost] of arrivals) {
     now += gap;
     decide(plan, cells, 0, now, Math.min(cost, plan.capacity), 1, verdict);
@@ -84,7 +84,7 @@ describe('every algorithm', () => {
           const cells = new Float64Array(plan.width);
           const verdict = createVerdict(plan);
           // Empties the burst, then takes what ten windows bring back, in pieces of a hundredth.
-          const start = TIME_ORIGIN_US + 12_345;
+          const start = timeOriginUs + 12_345;
           decide(plan, cells, 0, start, policy.burst, 1, verdict);
           const piece = Math.max(1, Math.floor(rate / 100));
           let granted = 0;
@@ -107,7 +107,7 @@ describe('every algorithm', () => {
         const plan = compilePlan([policy]);
         const cells = new Float64Array(plan.width);
         const verdict = createVerdict(plan);
-        let now = TIME_ORIGIN_US;
+        let now = timeOriginUs;
         for (const [gap, cost] of list) {
           now += gap;
           decide(plan, cells, 0, now, Math.min(cost, plan.capacity), 1, verdict);
@@ -128,7 +128,7 @@ describe('every algorithm', () => {
         const plan = compilePlan([policy]);
         const cells = new Float64Array(plan.width);
         const verdict = createVerdict(plan);
-        let now = TIME_ORIGIN_US;
+        let now = timeOriginUs;
         for (const [gap, cost] of list) {
           now += gap;
           const before = cells.slice();
@@ -146,7 +146,7 @@ describe('every algorithm', () => {
         const plan = compilePlan([policy]);
         const merged = new Float64Array(plan.width);
         const verdict = createVerdict(plan);
-        let now = TIME_ORIGIN_US;
+        let now = timeOriginUs;
         for (const [gap, cost] of list) {
           now += gap;
           decide(plan, merged, 0, now, Math.min(cost, plan.capacity), 1, verdict);
@@ -171,7 +171,7 @@ describe('every algorithm', () => {
         const plan = compilePlan([policy]);
         const cells = new Float64Array(plan.width);
         const verdict = createVerdict(plan);
-        let now = TIME_ORIGIN_US;
+        let now = timeOriginUs;
         for (const [gap, cost] of list) {
           now += gap;
           decide(plan, cells, 0, now, Math.min(cost, plan.capacity), 1, verdict);

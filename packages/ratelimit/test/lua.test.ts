@@ -1,7 +1,7 @@
 import { type RedisServer, seededRandom, startRedis } from '@weir/test-kit';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { TIME_ORIGIN_US } from '../src/clock.ts';
+import { timeOriginUs } from '../src/clock.ts';
 import { createVerdict, decide } from '../src/policies/decision.ts';
 import { compilePlan, isLoneGcra, type Plan, type PlanPart } from '../src/policies/plan.ts';
 import type { Policy } from '../src/policies/policy.ts';
@@ -76,7 +76,7 @@ describe('the Lua scripts', () => {
     const cells = new Float64Array(usual.width);
     const verdict = createVerdict(usual);
     const keys = usual.parts.map((part) => `{${name}}${part.name ?? ''}`);
-    let now = TIME_ORIGIN_US + 1e12;
+    let now = timeOriginUs + 1e12;
     for (let step = 0; step < 1200; step++) {
       const draw = random();
       now += draw < 0.3 ? 0 : Math.floor(random() * (draw < 0.9 ? W * 40 : W * 1500));
@@ -118,7 +118,7 @@ describe('the Lua scripts', () => {
 
   test('decide many entries in one call, also of one record', async () => {
     const plan = compilePlan(policies.gcra as Policy[]);
-    const now = TIME_ORIGIN_US + 2e12;
+    const now = timeOriginUs + 2e12;
     const runs = [2, 2, 3, 1, 1, 40, 1, 5, 1];
     const keys = ['m{1}', 'm{2}', 'm{3}', 'm{1}'];
     const reply = doubles(

@@ -7,8 +7,8 @@ import { httpRateLimit } from './node-http.ts';
 import type { RequestLimit } from './request-limit.ts';
 
 /** Addresses for documentation, which nobody's proxies have, and a hop farther off than any proxy. */
-const STRANGERS = ['198.51.100.1', '203.0.113.1'];
-const FAR = 64;
+const strangerAddresses = ['198.51.100.1', '203.0.113.1'];
+const farHop = 64;
 
 /**
  * Middleware for Express 4 and 5. For an address use `ipKey(request.ip)`; under a `trust proxy` that trusts everyone,
@@ -21,7 +21,10 @@ export function expressRateLimit(limit: RequestLimit<Request>): RequestHandler {
       assertTrustProxy(request.app.get('trust proxy'));
       // What Express made of the setting: it may be a function, or ranges that together hold everyone.
       const trusts: unknown = request.app.get('trust proxy fn');
-      if (typeof trusts === 'function' && STRANGERS.every((address) => trusts(address, FAR) === true))
+      if (
+        typeof trusts === 'function' &&
+        strangerAddresses.every((address) => trusts(address, farHop) === true)
+      )
         assertTrustProxy(true);
     } catch (error) {
       next(error);

@@ -115,17 +115,17 @@ function trustProxyOf(app: object): unknown {
 }
 
 /** More hops than any set-up has, the farthest first. All are addresses for documentation. */
-const CHAIN: readonly string[] = Array.from({ length: 64 }, (_, hop) => `198.51.100.${hop}`);
+const madeUpChain: readonly string[] = Array.from({ length: 64 }, (_, hop) => `198.51.100.${hop}`);
 
 /** Whether this server's `request.ip` is the far end of a chain that a stranger wrote. */
 function believesClients(request: FastifyRequest): boolean {
   const raw = {
-    headers: { 'x-forwarded-for': CHAIN.join(', ') },
+    headers: { 'x-forwarded-for': madeUpChain.join(', ') },
     socket: { remoteAddress: '203.0.113.1' },
     connection: { remoteAddress: '203.0.113.1' },
   };
   const stranger = Object.create(Object.getPrototypeOf(request), { raw: { value: raw } }) as FastifyRequest;
-  return stranger.ip === CHAIN[0];
+  return stranger.ip === madeUpChain[0];
 }
 
 /** Overload guard for every route: 503 problem+json, decided before the body is parsed. */

@@ -4,9 +4,9 @@ import {
   type HeaderFields,
   type HeaderStyle,
   headerStyles,
-  PROBLEM_TYPE,
   type Problem,
   partitionKey,
+  problemType,
   quotaExceeded,
   rateLimitHeaders,
   reducedCapacity,
@@ -27,15 +27,15 @@ export interface RequestLimit<Request> {
    * `{ user, tenant }` where policies count by parts of the key.
    */
   readonly key: (request: Request) => LimitKey | Promise<LimitKey>;
-  /** Units, or what they are for a request. Default 1. */
+  /** Units, or what they are for a request. @defaultValue 1 */
   readonly cost?: number | ((request: Request) => number | Promise<number>);
   /** Other limits for some clients, such as paying ones. */
   readonly limits?: (request: Request) => Overrides | undefined | Promise<Overrides | undefined>;
   /** Gives the units back when the status that the client gets says that the request should not have counted. */
   readonly refundIf?: (status: number) => boolean | Promise<boolean>;
-  /** Default `draft-11`. */
+  /** @defaultValue `draft-11` */
   readonly headers?: HeaderStyle;
-  /** Secret of at least 16 characters: adds draft 11's partition key to the headers. Default none. */
+  /** Secret of at least 16 characters: adds draft 11's partition key to the headers. @defaultValue none */
   readonly partitionSecret?: string;
 }
 
@@ -148,7 +148,7 @@ function problemOf<Request>(error: unknown, limit: RequestLimit<Request>): Probl
 }
 
 function refusal(headers: HeaderFields, problem: Problem): Outcome {
-  headers['content-type'] = PROBLEM_TYPE;
+  headers['content-type'] = problemType;
   return { headers, refusal: { status: problem.status, body: Buffer.from(JSON.stringify(problem)) } };
 }
 

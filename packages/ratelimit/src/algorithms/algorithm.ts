@@ -2,7 +2,7 @@
  * What a rate-limit algorithm is: functions of (state, now, units) without a clock, randomness or I/O.
  *
  * The state of one key under one policy is a run of float64 cells at `at`, all zero for a key never seen. Times are µs
- * above `TIME_ORIGIN_US`. Each algorithm exists twice, here and in `algorithm.lua`, with the same operations in
+ * above `timeOriginUs`. Each algorithm exists twice, here and in `algorithm.lua`, with the same operations in
  * the same order on the same IEEE doubles, so both decide alike to the last bit (a test holds them to it).
  */
 export interface Algorithm {

@@ -1,4 +1,4 @@
-import { TIME_ORIGIN_US } from '../clock.ts';
+import { timeOriginUs } from '../clock.ts';
 import type { Algorithm, Parameters } from './algorithm.ts';
 
 /**
@@ -53,7 +53,7 @@ export function backlogUs(parameters: Parameters, cells: Float64Array, at: numbe
   let behind = (cells[at] as number) - now;
   if (behind <= 0) return 0;
   const written = cells[at + intervalCell] as number;
-  if (written !== intervalUs && written > 0 && written < TIME_ORIGIN_US)
+  if (written !== intervalUs && written > 0 && written < timeOriginUs)
     behind = roundUp((behind / written) * intervalUs);
   return Math.min(behind, 2 * capacity * intervalUs);
 }
@@ -89,7 +89,7 @@ function roundUp(us: number): number {
 }
 
 /** Above this rate a sixteenth of a µs would be more than 1 % of T. */
-const COARSE_US = 100 / 16;
+const coarseUs = 100 / 16;
 
 /**
  * T for `limit` units a window, rounded up: to sixteenths of a µs, which is at most 1 % slow; for rates above 160,000
@@ -97,7 +97,7 @@ const COARSE_US = 100 / 16;
  */
 export function gcraIntervalUs(limit: number, windowUs: number): number {
   let steps = 16;
-  if (windowUs < limit * COARSE_US) while (windowUs * steps < limit * 2 ** 20) steps *= 2;
+  if (windowUs < limit * coarseUs) while (windowUs * steps < limit * 2 ** 20) steps *= 2;
   return Math.ceil((windowUs * steps) / limit) / steps;
 }
 

@@ -18,7 +18,7 @@ interface ForwardedRequest {
 }
 
 /** The longest chain read; longer ones are an attack. */
-const MAX_HOPS = 32;
+const maxHops = 32;
 
 /**
  * Makes the key function by client address for `node:http` and Koa-like requests. `X-Forwarded-For` is read from the
@@ -35,8 +35,8 @@ export function clientIpKey(options: ClientIpOptions = {}): (request: ForwardedR
     const header = headers['x-forwarded-for'];
     if (header === undefined || trustProxy === false) return ipKey(address, options);
     const text = Array.isArray(header) ? header.join(',') : header;
-    const hops = text.split(',', MAX_HOPS + 1).map((hop) => hop.trim());
-    if (hops.length > MAX_HOPS) throw malformed(`more than ${MAX_HOPS} hops`);
+    const hops = text.split(',', maxHops + 1).map((hop) => hop.trim());
+    if (hops.length > maxHops) throw malformed(`more than ${maxHops} hops`);
     for (let passed = 0; hops.length > 0 && trusts(address ?? '', passed); passed++) {
       const hop = hops.pop() as string;
       address = addressOf(hop);
@@ -67,7 +67,7 @@ function trustOf(trustProxy: unknown): (address: string, hop: number) => boolean
     typeof trustProxy === 'number' &&
     Number.isInteger(trustProxy) &&
     trustProxy >= 1 &&
-    trustProxy <= MAX_HOPS
+    trustProxy <= maxHops
   ) {
     return (_, hop) => hop < trustProxy;
   }
@@ -79,7 +79,7 @@ function trustOf(trustProxy: unknown): (address: string, hop: number) => boolean
   assertTrustProxy(trustProxy);
   throw new RateLimitError(
     'ERR_WEIR_RATELIMIT_OPTIONS',
-    `Expected \`trustProxy\` to be false, a number of proxies from 1 to ${MAX_HOPS}, or a list of addresses, got ${shown(trustProxy)}.`,
+    `Expected \`trustProxy\` to be false, a number of proxies from 1 to ${maxHops}, or a list of addresses, got ${shown(trustProxy)}.`,
   );
 }
 

@@ -1,7 +1,7 @@
 /** Counts lose half their weight in this time. */
-const HALF_LIFE_MS = 30_000;
+const halfLifeMs = 30_000;
 /** Refusals that cost nothing. */
-const FREE = 10;
+const freeRefusals = 10;
 
 /**
  * Client-side throttling (Google, "Site Reliability Engineering", ch. 21): a request is dropped here with probability
@@ -25,7 +25,7 @@ export class AdaptiveThrottle {
   /** Whether to drop a request; it then counts as one. Those under way count when they are answered. */
   drops(nowMs: number, random: () => number): boolean {
     this.#decay(nowMs);
-    const probability = (this.#requests - this.#factor * this.#accepts - FREE) / (this.#requests + 1);
+    const probability = (this.#requests - this.#factor * this.#accepts - freeRefusals) / (this.#requests + 1);
     if (random() >= probability) return false;
     this.#requests++;
     return true;
@@ -38,7 +38,7 @@ export class AdaptiveThrottle {
   }
 
   #decay(nowMs: number): void {
-    const factor = 0.5 ** (Math.max(0, nowMs - this.#atMs) / HALF_LIFE_MS);
+    const factor = 0.5 ** (Math.max(0, nowMs - this.#atMs) / halfLifeMs);
     this.#requests *= factor;
     this.#accepts *= factor;
     this.#atMs = nowMs;

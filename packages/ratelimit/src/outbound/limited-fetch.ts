@@ -2,20 +2,21 @@ import type { Dispatcher } from 'undici';
 import { RateLimitError, shown } from '../errors.ts';
 import { type OutboundLimiter, pause } from './outbound-limiter.ts';
 
-const MAX_BACKOFF_MS = 10_000;
+const maxBackoffMs = 10_000;
 
 /** Options of {@link limitedFetch}. */
 export interface LimitedFetchOptions {
-  /** Tries in all, for 429 and 503 answers to requests that may be repeated. Default 3. */
+  /** Tries in all, for 429 and 503 answers to requests that may be repeated. @defaultValue 3 */
   readonly attempts?: number;
   /**
    * The pause before the first new try when the server asks for none, in ms; it doubles with each further one, up to ten
-   * seconds, and half of it is random. Default 100.
+   * seconds, and half of it is random.
+   * @defaultValue 100
    */
   readonly backoffMs?: number;
   /** [0, 1); default `Math.random`. */
   readonly random?: () => number;
-  /** Default the global `fetch`. */
+  /** @defaultValue the global `fetch` */
   readonly fetch?: typeof fetch;
 }
 
@@ -26,10 +27,10 @@ export interface LimitedFetchOptions {
  */
 export function limitedFetch(limiter: OutboundLimiter, options: LimitedFetchOptions = {}): typeof fetch {
   const { attempts = 3, backoffMs = 100, fetch: send = globalThis.fetch, random = Math.random } = options;
-  if (!(backoffMs > 0 && backoffMs <= MAX_BACKOFF_MS))
+  if (!(backoffMs > 0 && backoffMs <= maxBackoffMs))
     throw new RateLimitError(
       'ERR_WEIR_RATELIMIT_OPTIONS',
-      `Expected \`backoffMs\` to be above 0 and at most ${MAX_BACKOFF_MS}, got ${shown(backoffMs)}. Use \`attempts: 1\` for no retries.`,
+      `Expected \`backoffMs\` to be above 0 and at most ${maxBackoffMs}, got ${shown(backoffMs)}. Use \`attempts: 1\` for no retries.`,
     );
   return async (input, init) => {
     const request = input instanceof Request ? input : undefined;
@@ -62,7 +63,7 @@ export function limitedFetch(limiter: OutboundLimiter, options: LimitedFetchOpti
 
 /** "Equal jitter" (Brooker, "Exponential Backoff and Jitter", 2015): clients that failed together come back apart. */
 function jittered(ms: number, random: () => number): number {
-  return (Math.min(ms, MAX_BACKOFF_MS) * (1 + random())) / 2;
+  return (Math.min(ms, maxBackoffMs) * (1 + random())) / 2;
 }
 
 function isRepeatable(method: string, body: unknown): boolean {

@@ -10,11 +10,11 @@ export interface OutboundLimiterOptions {
   /** What the other side allows, per origin. Give a limiter on Redis as `limiter` to share it between processes. */
   readonly policies?: readonly Policy[];
   readonly limiter?: RateLimiter;
-  /** The longest a request may wait for its turn, in ms. Default 30,000. */
+  /** The longest a request may wait for its turn, in ms. @defaultValue 30,000 */
   readonly maxWaitMs?: number;
-  /** The most that wait for one origin. Default 1000. */
+  /** The most that wait for one origin. @defaultValue 1000 */
   readonly maxQueue?: number;
-  /** Retries allowed as a share of requests. Default 0.1. */
+  /** Retries allowed as a share of requests. @defaultValue 0.1 */
   readonly retryRatio?: number;
   readonly clock?: Clock;
   readonly random?: () => number;
@@ -50,11 +50,11 @@ interface Origin {
 }
 
 /** Origins kept; the one least lately used goes first. */
-const MAX_ORIGINS = 1000;
+const maxOrigins = 1000;
 /** The longest that a timer takes; a longer one would fire at once. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
+const maxTimerMs = 2 ** 31 - 1;
 /** Retries that a quiet client may save up. */
-const MAX_RETRIES_SAVED = 10;
+const maxRetriesSaved = 10;
 
 /** @throws {RateLimitError} `ERR_WEIR_RATELIMIT_OPTIONS`, `ERR_WEIR_RATELIMIT_POLICY`. */
 export function createOutboundLimiter(options: OutboundLimiterOptions): OutboundLimiter {
@@ -69,7 +69,7 @@ class Outbound implements OutboundLimiter {
   readonly #clock: Clock;
   readonly #random: () => number;
   readonly #origins = new Map<string, Origin>();
-  #retries = MAX_RETRIES_SAVED;
+  #retries = maxRetriesSaved;
 
   constructor(options: OutboundLimiterOptions) {
     const { name, policies, limiter, maxWaitMs = 30_000, maxQueue = 1000, retryRatio = 0.1 } = options;
@@ -104,7 +104,7 @@ class Outbound implements OutboundLimiter {
       throw refused(`${name} has lately refused most requests`);
     if (origin.waiting >= this.#maxQueue)
       throw refused(`${origin.waiting} requests wait for ${name} already`);
-    this.#retries = Math.min(MAX_RETRIES_SAVED, this.#retries + this.#retryRatio);
+    this.#retries = Math.min(maxRetriesSaved, this.#retries + this.#retryRatio);
     origin.waiting++;
     const before = origin.tail;
     const mine = Promise.withResolvers<void>();
@@ -154,7 +154,7 @@ class Outbound implements OutboundLimiter {
         leave();
         reject(refused(`those ahead of it for ${name} took ${this.#maxWaitMs} ms`));
       };
-      const timer = setTimeout(late, Math.min(this.#maxWaitMs, MAX_TIMER_MS));
+      const timer = setTimeout(late, Math.min(this.#maxWaitMs, maxTimerMs));
       signal?.addEventListener('abort', abort, { once: true });
       void before.then(() => {
         leave();
@@ -195,7 +195,7 @@ class Outbound implements OutboundLimiter {
       origin = { throttle, pausedUntilMs: 0, tail: Promise.resolve(), waiting: 0 };
     } else this.#origins.delete(name);
     this.#origins.set(name, origin);
-    if (this.#origins.size > MAX_ORIGINS) this.#origins.delete(this.#origins.keys().next().value as string);
+    if (this.#origins.size > maxOrigins) this.#origins.delete(this.#origins.keys().next().value as string);
     return origin;
   }
 }
@@ -216,7 +216,7 @@ export function pause(ms: number, signal: AbortSignal | undefined): Promise<void
         signal?.removeEventListener('abort', abort);
         resolve();
       },
-      Math.min(ms, MAX_TIMER_MS),
+      Math.min(ms, maxTimerMs),
     );
     signal?.addEventListener('abort', abort, { once: true });
   });
@@ -227,7 +227,7 @@ function refused(reason: string): RateLimitError {
 }
 
 /** The longest pause believed, in ms: a server that says a year is wrong, or not to be waited for. */
-const MAX_PAUSE_MS = 3_600_000;
+const maxPauseMs = 3_600_000;
 
 /** The header fields that matter here; names as the server wrote them do not. */
 export type GetHeader = (name: string) => string | null | undefined;
@@ -251,5 +251,5 @@ export function pauseMs(status: number, header: GetHeader, wallClockMs: number):
     if (remaining !== undefined && Number(remaining) === 0)
       pause = Math.max(pause, Number(seconds ?? 0) * 1000);
   }
-  return Math.min(pause, MAX_PAUSE_MS);
+  return Math.min(pause, maxPauseMs);
 }

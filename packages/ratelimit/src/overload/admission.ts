@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { RateLimitError, shown } from '../errors.ts';
-import { type HeaderFields, PROBLEM_TYPE, reducedCapacity, retryAfterSeconds } from '../http-answer.ts';
+import { type HeaderFields, problemType, reducedCapacity, retryAfterSeconds } from '../http-answer.ts';
 import type { ConcurrencyLimiter, Permit } from './concurrency-limiter.ts';
 import { bodyArrived } from './hold-permit.ts';
 import type { LoadShedder } from './load-shedder.ts';
@@ -9,14 +9,14 @@ import type { LoadShedder } from './load-shedder.ts';
 export interface OverloadGuard<Request> {
   readonly shedder?: LoadShedder;
   readonly limiter?: ConcurrencyLimiter;
-  /** The tier of a request, such as `critical` for payments. Default the second tier. */
+  /** The tier of a request, such as `critical` for payments. @defaultValue the second tier */
   readonly tier?: (request: Request) => string | undefined | Promise<string | undefined>;
   /**
    * Paths (exactly so, without query) or requests that are never refused and take no permit, such as health checks and
    * metrics: whoever looks at an overloaded server needs them.
    */
   readonly exempt?: readonly string[] | ((request: Request) => boolean | Promise<boolean>);
-  /** Lower bound of Retry-After, in ms; clients get up to twice that. Default 1000. */
+  /** Lower bound of Retry-After, in ms; clients get up to twice that. @defaultValue 1000 */
   readonly retryAfterMs?: number;
 }
 
@@ -63,7 +63,7 @@ export function overloadAnswer({ retryAfterMs = 1000 }: { readonly retryAfterMs?
   const seconds = retryAfterSeconds(retryAfterMs * (1 + Math.random()), Math.random);
   return {
     status: 503,
-    headers: { 'content-type': PROBLEM_TYPE, 'retry-after': String(seconds) },
+    headers: { 'content-type': problemType, 'retry-after': String(seconds) },
     body: Buffer.from(JSON.stringify(reducedCapacity(seconds))),
   };
 }

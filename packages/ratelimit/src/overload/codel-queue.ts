@@ -1,10 +1,10 @@
 /** Options of the queue before a concurrency limiter. */
 export interface QueueOptions {
-  /** The most that wait. Default 100. */
+  /** The most that wait. @defaultValue 100 */
   readonly maxLength?: number;
-  /** How long one may wait while the queue is a standing one, in ms. Default 20. */
+  /** How long one may wait while the queue is a standing one, in ms. @defaultValue 20 */
   readonly targetMs?: number;
-  /** How long one may wait otherwise, and how long the queue must not have been empty to be a standing one. Default 200. */
+  /** How long one may wait otherwise, and how long the queue must not have been empty to be a standing one. @defaultValue 200 */
   readonly intervalMs?: number;
 }
 

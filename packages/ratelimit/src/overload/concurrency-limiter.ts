@@ -9,11 +9,11 @@ import { defaultTiers, guardName, type Tier, Tiers } from './tiers.ts';
 
 /** Options of `createConcurrencyLimiter`. */
 export interface ConcurrencyLimiterOptions {
-  /** Tells it from others in metrics. Default `concurrency`. */
+  /** Tells it from others in metrics. @defaultValue `concurrency` */
   readonly name?: string;
   /** A number for a bulkhead, or what learns it: `vegasLimit()` (the default), `gradient2Limit()`, `aimdLimit()`. */
   readonly limit?: number | ConcurrencyLimit;
-  /** Most important first. Default critical (a fifth reserved), normal, background. */
+  /** Most important first. @defaultValue critical (a fifth reserved), normal, background */
   readonly tiers?: readonly Tier[];
   /** Where requests above the limit may wait; false to refuse them at once. */
   readonly queue?: QueueOptions | false;
@@ -22,7 +22,7 @@ export interface ConcurrencyLimiterOptions {
 
 /** Options of one request. */
 export interface AcquireOptions {
-  /** Default the second tier. */
+  /** @defaultValue the second tier */
   readonly tier?: string;
   /** Leaves the queue when aborted, and the request is refused. */
   readonly signal?: AbortSignal;
@@ -33,7 +33,7 @@ export type Completion = 'ok' | 'ignored' | 'dropped';
 
 /** Leave to run. */
 export interface Permit {
-  /** Call once when done; further calls do nothing. Default `ok`. */
+  /** Call once when done; further calls do nothing. @defaultValue `ok` */
   release(completion?: Completion): void;
   /** Gives the place to others while the work waits for its client. Its latency then teaches nothing. */
   pause(): void;

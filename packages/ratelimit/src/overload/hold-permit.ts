@@ -2,11 +2,11 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Completion, Permit } from './concurrency-limiter.ts';
 
 /** How long a handler may go on after its client left before its permit is taken from it, in ms. */
-const ORPHAN_MS = 10_000;
+const orphanMs = 10_000;
 /** How often, in ms, it is looked whether a request stands still because its client does. */
-const LOOK_MS = 1000;
+const lookMs = 1000;
 /** Answers without an end, which carry events when there are some. */
-const EVENT_STREAM = /^\s*(text\/event-stream|multipart\/x-mixed-replace|application\/grpc)/i;
+const eventStream = /^\s*(text\/event-stream|multipart\/x-mixed-replace|application\/grpc)/i;
 
 /**
  * Holds the permit while the server works on the request: until the handler ends the answer, even if the client has left,
@@ -41,18 +41,18 @@ export function holdUntilAnswered(response: ServerResponse, permit: Permit | und
   // Node calls it for every answer, also when the handler does not.
   response.writeHead = function began(this: ServerResponse, ...args: unknown[]): ServerResponse {
     const result = writeHead.apply(this, args as never);
-    if (EVENT_STREAM.test(contentType(response, args))) release('ignored');
+    if (eventStream.test(contentType(response, args))) release('ignored');
     return result;
   } as typeof writeHead;
   // Before the first event nothing is written.
   response.once('pipe', () => {
     isPiped = true;
-    if (EVENT_STREAM.test(contentType(response, []))) release('ignored');
+    if (eventStream.test(contentType(response, []))) release('ignored');
   });
   response.once('close', () => {
     if (response.writableEnded) return;
     if (response.headersSent || isPiped) release('ignored');
-    else orphan = setTimeout(() => release('ignored'), ORPHAN_MS).unref();
+    else orphan = setTimeout(() => release('ignored'), orphanMs).unref();
   });
   return true;
 }
@@ -77,7 +77,7 @@ export function pauseWhileStalled(response: ServerResponse, permit: Permit): () 
     last = bytes;
   };
   looks.add(look);
-  looking ??= setInterval(lookAtAll, LOOK_MS).unref();
+  looking ??= setInterval(lookAtAll, lookMs).unref();
   return () => void looks.delete(look);
 }
 

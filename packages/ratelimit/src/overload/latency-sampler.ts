@@ -2,10 +2,10 @@ import type { Clock } from '../clock.ts';
 import type { Completion } from './concurrency-limiter.ts';
 import type { ConcurrencyLimit } from './limits/concurrency-limit.ts';
 
-const WINDOW_MS = 100;
-const WINDOW_REQUESTS = 10;
+const windowMs = 100;
+const windowRequests = 10;
 /** Fewer than this share without room are a ripple, not a limit that binds. */
-const LIMITED_SHARE = 0.1;
+const limitedShare = 0.1;
 
 /** Gathers finished requests into windows, so that one slow request moves nothing. */
 export class LatencySampler {
@@ -38,14 +38,14 @@ export class LatencySampler {
     this.#sumMs += elapsedMs;
     this.#inFlight = Math.max(this.#inFlight, inFlight);
     this.#dropped ||= completion === 'dropped';
-    if (nowMs - this.#startedMs < WINDOW_MS || this.#count < WINDOW_REQUESTS) return;
+    if (nowMs - this.#startedMs < windowMs || this.#count < windowRequests) return;
     const spanMs = nowMs - this.#startedMs;
     this.#limit.update({
       meanMs: this.#sumMs / this.#count,
       spanMs,
       perMs: this.#count / spanMs,
       inFlight: this.#inFlight,
-      limited: this.#refused > this.#count * LIMITED_SHARE,
+      limited: this.#refused > this.#count * limitedShare,
       dropped: this.#dropped,
     });
     this.#startedMs = nowMs;

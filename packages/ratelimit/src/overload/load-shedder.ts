@@ -13,17 +13,17 @@ export interface LoopLoad {
 
 /** Options of `createLoadShedder`. */
 export interface LoadShedderOptions {
-  /** Tells it from others in metrics. Default `shedder`. */
+  /** Tells it from others in metrics. @defaultValue `shedder` */
   readonly name?: string;
-  /** Delay above which a sample counts as overload, in ms. Default 100. */
+  /** Delay above which a sample counts as overload, in ms. @defaultValue 100 */
   readonly maxDelayMs?: number;
-  /** Utilisation above which a sample counts as overload, if the delay is also above a quarter of its bound. Default 0.98. */
+  /** Utilisation above which a sample counts as overload, if the delay is also above a quarter of its bound. @defaultValue 0.98 */
   readonly maxUtilization?: number;
-  /** Default 100. */
+  /** @defaultValue 100 */
   readonly sampleMs?: number;
-  /** Most important first. Default critical, normal, background. */
+  /** Most important first. @defaultValue critical, normal, background */
   readonly tiers?: readonly Tier[];
-  /** Default: this process's loop. */
+  /** @defaultValue this process's loop */
   readonly measure?: () => LoopLoad;
   /** [0, 1); default `Math.random`. */
   readonly random?: () => number;
@@ -43,11 +43,11 @@ export interface LoadShedder {
   close(): void;
 }
 
-/** An overloaded sample raises the level by this much times the excess, a calm one lowers it by `DOWN`. */
-const UP = 0.1;
-const DOWN = 0.05;
+/** An overloaded sample raises the level by this much times the excess, a calm one lowers it by `levelDown`. */
+const levelUp = 0.1;
+const levelDown = 0.05;
 /** Calm is below this share of the bounds: between calm and overload the level holds (hysteresis). */
-const CALM = 0.6;
+const calmShare = 0.6;
 
 /**
  * Creates a load shedder on event-loop delay and utilisation.
@@ -123,8 +123,8 @@ class Shedder implements LoadShedder {
     const nobodyAsked = asked === this.#askedBefore;
     this.#askedBefore = asked;
     if (excess > 1 || busy) {
-      if (!nobodyAsked) this.level = Math.min(1, this.level + UP * Math.min(Math.max(excess, 0.5), 2));
-    } else if (excess < CALM) this.level = Math.max(0, this.level - DOWN);
+      if (!nobodyAsked) this.level = Math.min(1, this.level + levelUp * Math.min(Math.max(excess, 0.5), 2));
+    } else if (excess < calmShare) this.level = Math.max(0, this.level - levelDown);
   }
 
   stats(): GuardStats {
@@ -139,14 +139,14 @@ class Shedder implements LoadShedder {
 }
 
 /** Resolution of the delay histogram: an idle loop reads as late by this much. */
-const RESOLUTION_MS = 10;
+const resolutionMs = 10;
 
 /**
  * Measures from one call to the next. The histogram drops its first tick after each reset, so it is empty when the loop
  * turned only once in between: that turn then took all of the time.
  */
 function loopMeter(): { measure: () => LoopLoad; stop: () => void } {
-  const histogram = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
+  const histogram = monitorEventLoopDelay({ resolution: resolutionMs });
   histogram.enable();
   let last: EventLoopUtilization = performance.eventLoopUtilization();
   let lastMs = performance.now();
@@ -159,7 +159,7 @@ function loopMeter(): { measure: () => LoopLoad; stop: () => void } {
       const turnMs = histogram.count === 0 ? nowMs - lastMs : histogram.percentile(90) / 1e6;
       lastMs = nowMs;
       histogram.reset();
-      return { delayMs: Math.max(0, turnMs - RESOLUTION_MS), utilization };
+      return { delayMs: Math.max(0, turnMs - resolutionMs), utilization };
     },
     stop: () => void histogram.disable(),
   };

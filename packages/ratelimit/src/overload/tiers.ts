@@ -3,7 +3,7 @@ import { RateLimitError, shown } from '../errors.ts';
 /** A class of requests. In a list of tiers the most important comes first. */
 export interface Tier {
   readonly name: string;
-  /** Share of the limit (0–1) that tiers below may not use. Default 0. */
+  /** Share of the limit (0–1) that tiers below may not use. @defaultValue 0 */
   readonly reserve?: number;
 }
 

@@ -55,7 +55,7 @@ export function decisionOf(
   const states: PolicyState[] = new Array(policies.length);
   for (let number = 0; number < policies.length; number++) {
     const { name, limit, windowMs, shadow } = policies[number] as (typeof policies)[number];
-    const field = number * VERDICT_FIELDS;
+    const field = number * verdictFields;
     let remaining = fields[field] as number;
     const taken = fields[field + 4] as number;
     if (index < taken) {
@@ -139,7 +139,7 @@ function left(ms: number, ageMs: number): number {
 }
 
 /** Fields a policy of {@link Verdict.fields}. */
-export const VERDICT_FIELDS = 5;
+export const verdictFields = 5;
 
 /**
  * What a store found for one key, reused between decisions: read it before the next one. `fields` holds for each
@@ -156,7 +156,7 @@ export interface Verdict {
 
 /** An empty verdict for a plan. */
 export function createVerdict(plan: Plan): Verdict {
-  return { granted: 0, blockedUs: 0, fields: new Float64Array(plan.policies.length * VERDICT_FIELDS) };
+  return { granted: 0, blockedUs: 0, fields: new Float64Array(plan.policies.length * verdictFields) };
 }
 
 /**
@@ -194,14 +194,14 @@ export function decide(
       base + (offsets[index] as number),
       now,
     );
-    fields[index * VERDICT_FIELDS] = available;
+    fields[index * verdictFields] = available;
     if (available < granted * cost && !policy.shadow) granted = Math.floor(available / cost);
   }
   verdict.granted = granted;
   for (let index = 0; index < policies.length; index++) {
     const { algorithm, parameters } = policies[index] as (typeof policies)[number];
     const at = base + (offsets[index] as number);
-    const field = index * VERDICT_FIELDS;
+    const field = index * verdictFields;
     let available = fields[field] as number;
     const taken = Math.min(granted, Math.floor(available / cost));
     if (taken > 0) {

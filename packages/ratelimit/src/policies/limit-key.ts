@@ -38,15 +38,15 @@ function wrong(expected: string, got: string): RateLimitError {
 }
 
 /** The longest key, in UTF-16 units. Longer ones are a caller's mistake or an attack: hash them first. */
-export const MAX_KEY_LENGTH = 512;
+export const maxKeyLength = 512;
 
 /** What is wrong with a key, or undefined. */
 function keyProblem(key: unknown): RateLimitError | undefined {
-  if (typeof key === 'string' && key.length > 0 && key.length <= MAX_KEY_LENGTH) return undefined;
+  if (typeof key === 'string' && key.length > 0 && key.length <= maxKeyLength) return undefined;
   const got = typeof key === 'string' ? `${key.length} characters` : shown(key);
   return new RateLimitError(
     'ERR_WEIR_RATELIMIT_KEY',
-    `Expected \`key\` to be a string of 1–${MAX_KEY_LENGTH} characters, got ${got}. Hash longer keys.`,
+    `Expected \`key\` to be a string of 1–${maxKeyLength} characters, got ${got}. Hash longer keys.`,
   );
 }
 

@@ -13,7 +13,7 @@ export interface PolicyOverride {
 export type Overrides = Readonly<Record<string, PolicyOverride>>;
 
 /** Sets of overrides kept compiled: plans of customers are few. More than this and all are compiled anew. */
-const MAX_PLANS = 1000;
+const maxPlans = 1000;
 
 /** Compiles overrides once. The state of a key is the same under all: a raised limit takes effect at once. */
 export class OverridePlans {
@@ -30,7 +30,7 @@ export class OverridePlans {
 
   /** @throws {RateLimitError} `ERR_WEIR_RATELIMIT_POLICY` for an unknown policy, a wrong number, or a resized log. */
   plan(overrides: Overrides): Plan {
-    if (!isPlain(overrides)) throw wrong(`${EXPECTED}, got ${kind(overrides)}.`);
+    if (!isPlain(overrides)) throw wrong(`${expectedShape}, got ${kind(overrides)}.`);
     const id = JSON.stringify(overrides);
     const known = this.#plans.get(id);
     if (known !== undefined) return known;
@@ -38,10 +38,10 @@ export class OverridePlans {
       const policy = this.#policies.find((other) => other.name === name);
       if (policy === undefined) throw wrong(`No policy is named ${shown(name)}.`);
       if (override === undefined) continue;
-      if (!isPlain(override)) throw wrong(`${EXPECTED}, got ${kind(override)} for policy "${name}".`);
+      if (!isPlain(override)) throw wrong(`${expectedShape}, got ${kind(override)} for policy "${name}".`);
       const unknown = Object.keys(override).find((field) => !fields.includes(field));
       if (unknown !== undefined)
-        throw wrong(`${EXPECTED}, got a field ${shown(unknown)} for policy "${name}".`);
+        throw wrong(`${expectedShape}, got a field ${shown(unknown)} for policy "${name}".`);
       if (override.burst !== undefined && !bursting.includes(policy.algorithm))
         throw wrong(
           `Policy "${name}" has no \`burst\`: ${policy.algorithm} takes \`limit\` and \`windowMs\`.`,
@@ -54,7 +54,7 @@ export class OverridePlans {
     const plan = compilePlan(policies as Policy[], this.#shadow);
     if (plan.layout !== this.#base.layout)
       throw wrong('The limit of a sliding log is fixed. Use gcra-strict.');
-    if (this.#plans.size >= MAX_PLANS) this.#plans.clear();
+    if (this.#plans.size >= maxPlans) this.#plans.clear();
     this.#plans.set(id, plan);
     return plan;
   }
@@ -62,7 +62,7 @@ export class OverridePlans {
 
 const fields: readonly string[] = ['limit', 'windowMs', 'burst'] satisfies (keyof PolicyOverride)[];
 const bursting: readonly string[] = ['gcra', 'gcra-strict', 'token-bucket'] satisfies Policy['algorithm'][];
-const EXPECTED = 'Expected `limits` to be { [policy]: { limit?, windowMs?, burst? } }';
+const expectedShape = 'Expected `limits` to be { [policy]: { limit?, windowMs?, burst? } }';
 
 /** An object that could have been written as a literal: no promise, array or class instance. */
 function isPlain(value: unknown): boolean {

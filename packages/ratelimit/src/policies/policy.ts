@@ -4,7 +4,7 @@ import { gcra, gcraIntervalUs, strictIntervalUs } from '../algorithms/gcra.ts';
 import { slidingCounter } from '../algorithms/sliding-counter.ts';
 import { slidingLog } from '../algorithms/sliding-log.ts';
 import { tokenBucket } from '../algorithms/token-bucket.ts';
-import { MAX_WINDOW_MS } from '../clock.ts';
+import { maxWindowMs } from '../clock.ts';
 import { RateLimitError, shown } from '../errors.ts';
 
 interface PolicyBase {
@@ -14,7 +14,7 @@ interface PolicyBase {
   readonly limit: number;
   /** W in ms: a whole number, at most five years. */
   readonly windowMs: number;
-  /** Count and report what this policy would deny, but deny nothing. Default false. */
+  /** Count and report what this policy would deny, but deny nothing. @defaultValue false */
   readonly shadow?: boolean;
   /**
    * The part of the key that this policy counts by: `'tenant'` where keys are `{ user, tenant }`. In a limiter with
@@ -28,19 +28,19 @@ export type Policy =
   | (PolicyBase & { readonly algorithm: 'fixed-window' | 'sliding-counter' | 'sliding-log' })
   | (PolicyBase & {
       readonly algorithm: 'gcra';
-      /** Units one instant can take. Default `limit`. */
+      /** Units one instant can take. @defaultValue `limit` */
       readonly burst?: number;
     })
   | (PolicyBase & {
       readonly algorithm: 'gcra-strict';
-      /** Units one instant can take, at most `limit`; the rest of the limit is the steady rate. Default a fifth of `limit`. */
+      /** Units one instant can take, at most `limit`; the rest of the limit is the steady rate. @defaultValue a fifth of `limit` */
       readonly burst?: number;
     })
   | (PolicyBase & {
       readonly algorithm: 'token-bucket';
-      /** Size of the bucket. Default `limit`. */
+      /** Size of the bucket. @defaultValue `limit` */
       readonly burst?: number;
-      /** Time between refills; must divide the window into whole units. Default `windowMs`. */
+      /** Time between refills; must divide the window into whole units. @defaultValue `windowMs` */
       readonly refillMs?: number;
     });
 
@@ -60,9 +60,9 @@ export interface CompiledPolicy {
 }
 
 /** The most units a limit or burst may have. */
-const MAX_UNITS = 1_000_000_000;
+const maxUnits = 1_000_000_000;
 /** A sliding log holds 8 bytes a unit for every key. */
-const MAX_LOG_LIMIT = 10_000;
+const maxLogLimit = 10_000;
 
 /**
  * Checks one policy and prepares its numbers.
@@ -80,8 +80,8 @@ export function compilePolicy(policy: Policy): CompiledPolicy {
       `Expected \`algorithm\` of policy "${name}" to be one of ${Object.keys(algorithms).join(', ')}, got ${shown(algorithmName)}.`,
     );
   }
-  whole(name, 'limit', limit, algorithmName === 'sliding-log' ? MAX_LOG_LIMIT : MAX_UNITS);
-  whole(name, 'windowMs', windowMs, MAX_WINDOW_MS);
+  whole(name, 'limit', limit, algorithmName === 'sliding-log' ? maxLogLimit : maxUnits);
+  whole(name, 'windowMs', windowMs, maxWindowMs);
   if (policy.shadow !== undefined && typeof policy.shadow !== 'boolean') {
     throw wrong(`Expected \`shadow\` of policy "${name}" to be a boolean, got ${shown(policy.shadow)}.`);
   }
@@ -129,9 +129,9 @@ function parametersOf(policy: Policy): Parameters {
   } as const;
   switch (policy.algorithm) {
     case 'gcra': {
-      const capacity = whole(name, 'burst', policy.burst ?? limit, MAX_UNITS);
+      const capacity = whole(name, 'burst', policy.burst ?? limit, maxUnits);
       const intervalUs = gcraIntervalUs(limit, windowUs);
-      if (capacity * intervalUs > MAX_WINDOW_MS * 1000) {
+      if (capacity * intervalUs > maxWindowMs * 1000) {
         throw wrong(
           `\`burst\` of policy "${name}" would take more than five years to come back. Lower it, or raise the rate.`,
         );
@@ -143,7 +143,7 @@ function parametersOf(policy: Policy): Parameters {
       return { ...plain, capacity, intervalUs: strictIntervalUs(limit, capacity, windowUs) };
     }
     case 'token-bucket': {
-      const capacity = whole(name, 'burst', policy.burst ?? limit, MAX_UNITS);
+      const capacity = whole(name, 'burst', policy.burst ?? limit, maxUnits);
       const refillMs = whole(name, 'refillMs', policy.refillMs ?? policy.windowMs, policy.windowMs);
       const refill = (limit * refillMs) / policy.windowMs;
       if (!Number.isInteger(refill)) {

@@ -20,7 +20,7 @@ export interface Backend {
 }
 
 /** How long, in ms, Redis at least remembers the id of a credit. */
-export const CREDIT_MEMORY_MS = 60_000;
+export const creditMemoryMs = 60_000;
 
 /** A change of a key's state outside a decision. Units are whole and positive. */
 export type Adjustment =
@@ -29,7 +29,7 @@ export type Adjustment =
       readonly units: number;
       /** Names of policies that get none: what they had not been debited. */
       readonly except?: readonly string[];
-      /** Of several credits with one id, within {@link CREDIT_MEMORY_MS}, Redis applies the first alone. */
+      /** Of several credits with one id, within {@link creditMemoryMs}, Redis applies the first alone. */
       readonly id?: string;
     }
   | { readonly kind: 'debit'; readonly units: number }

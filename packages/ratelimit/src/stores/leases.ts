@@ -4,13 +4,13 @@ import type { Plan } from '../policies/plan.ts';
 import type { Tail } from './redis-store.ts';
 
 /** Leases kept; a further key goes to Redis request by request until others are given up. */
-const MAX_LEASES = 100_000;
+const maxLeases = 100_000;
 
 /** Options of leases. */
 export interface LeaseOptions {
   /** The most units a process holds ahead for one key. */
   readonly units: number;
-  /** How long, in ms; then what is left goes back. Default 1000. */
+  /** How long, in ms; then what is left goes back. @defaultValue 1000 */
   readonly ttlMs?: number;
 }
 
@@ -65,7 +65,7 @@ export class Leases {
       if (lease.left > 0 && clock.now() >= lease.expiresMs) void this.#end(lease);
       return lease;
     }
-    if (cost * 2 > units || this.size >= MAX_LEASES) return undefined;
+    if (cost * 2 > units || this.size >= maxLeases) return undefined;
     const most = Math.floor(units / cost);
     lease = new Lease({ key, cost, most, ttlMs: this.#ttlMs, clock, verdict: createVerdict(plan) });
     if (cost === 1) this.#single.set(key, lease);
@@ -127,7 +127,7 @@ export class Leases {
 }
 
 /** How soon, in ms, a block by another process ends a lease: then one request must travel. */
-const CHECK_MS = 500;
+const checkMs = 500;
 
 /** Options of {@link Lease}. */
 interface LeaseTerms {
@@ -212,7 +212,7 @@ export class Lease implements Tail {
   resolve(verdict: Verdict, index: number): void {
     const nowMs = this.#terms.clock.now();
     this.asking = false;
-    this.#checkMs = nowMs + CHECK_MS;
+    this.#checkMs = nowMs + checkMs;
     if (verdict.blockedUs > 0) this.drop();
     if (this.#checking) return;
     this.expiresMs = nowMs + this.#terms.ttlMs;
@@ -230,6 +230,6 @@ export class Lease implements Tail {
   reject(): void {
     this.asking = false;
     // What Redis granted stays good while Redis is away.
-    this.#checkMs = this.#terms.clock.now() + CHECK_MS;
+    this.#checkMs = this.#terms.clock.now() + checkMs;
   }
 }

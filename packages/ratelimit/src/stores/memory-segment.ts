@@ -1,10 +1,10 @@
-const MAX_LOAD = 0.75;
-const START_CAPACITY = 12;
-const GROWTH = 1.5;
+const maxLoad = 0.75;
+const startCapacity = 12;
+const growth = 1.5;
 /** From here on a segment splits in place of growing, so that no insertion moves more than some thousand records. */
-const SPLIT_CAPACITY = 8000;
+const splitCapacity = 8000;
 /** How full the halves are. */
-const SPLIT_LOAD = 0.6;
+const splitLoad = 0.6;
 
 /**
  * One open-addressing hash table of fixed-width records in typed arrays: no object, pointer or string per key. A row's
@@ -25,7 +25,7 @@ export class MemorySegment {
   /** Low and high hash of each row; low 0 means empty. */
   #hashes: Int32Array;
 
-  constructor(width: number, maxRows: number, depth = 0, capacity: number = START_CAPACITY) {
+  constructor(width: number, maxRows: number, depth = 0, capacity: number = startCapacity) {
     this.#width = width;
     this.#maxRows = maxRows;
     this.depth = depth;
@@ -50,17 +50,17 @@ export class MemorySegment {
 
   /** True when another row needs growth, a split or a removal first. */
   get crowded(): boolean {
-    return this.size + 1 > this.#capacity * MAX_LOAD;
+    return this.size + 1 > this.#capacity * maxLoad;
   }
 
   /** True when it should grow: removals have not left a quarter of the rows free, and more are allowed. */
   get outgrown(): boolean {
-    return this.size > this.#capacity * MAX_LOAD * 0.75 && this.#capacity < capacityFor(this.#maxRows);
+    return this.size > this.#capacity * maxLoad * 0.75 && this.#capacity < capacityFor(this.#maxRows);
   }
 
   /** True when it should rather split than grow. Near its bound it grows, since halves are not quite equal. */
   get large(): boolean {
-    return this.#capacity >= SPLIT_CAPACITY && this.size * 1.25 <= this.#maxRows;
+    return this.#capacity >= splitCapacity && this.size * 1.25 <= this.#maxRows;
   }
 
   /** Its records in two segments of half the bounds, by the bit of the high hash after those shared. */
@@ -77,7 +77,7 @@ export class MemorySegment {
         this.#width,
         Math.floor(this.#maxRows / 2),
         this.depth + 1,
-        Math.ceil(rows / SPLIT_LOAD),
+        Math.ceil(rows / splitLoad),
       );
     const halves = [half(this.size - ones), half(ones)] as const;
     for (let row = 0; row < capacity; row++) {
@@ -96,7 +96,7 @@ export class MemorySegment {
     const { cells } = this;
     const hashes = this.#hashes;
     const capacity = this.#capacity;
-    this.#capacity = Math.min(Math.ceil(capacity * GROWTH), capacityFor(this.#maxRows));
+    this.#capacity = Math.min(Math.ceil(capacity * growth), capacityFor(this.#maxRows));
     this.#hashes = new Int32Array(this.#capacity * 2);
     this.cells = new Float64Array((this.#capacity + 1) * this.#width);
     for (let row = 0; row < capacity; row++) {
@@ -181,11 +181,11 @@ export class MemorySegment {
 
 /** Bytes that one row can cost at most, table overhead included. */
 export function bytesPerRow(width: number): number {
-  return ((width + 1) * 8) / (MAX_LOAD / GROWTH);
+  return ((width + 1) * 8) / (maxLoad / growth);
 }
 
 function capacityFor(rows: number): number {
-  return Math.ceil(rows / MAX_LOAD) + 1;
+  return Math.ceil(rows / maxLoad) + 1;
 }
 
 function place(low: number, capacity: number): number {

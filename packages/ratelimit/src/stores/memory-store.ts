@@ -1,5 +1,5 @@
-import { type Clock, TIME_ORIGIN_US } from '../clock.ts';
-import { createVerdict, decide, VERDICT_FIELDS, type Verdict } from '../policies/decision.ts';
+import { type Clock, timeOriginUs } from '../clock.ts';
+import { createVerdict, decide, type Verdict, verdictFields } from '../policies/decision.ts';
 import { keyParts } from '../policies/limit-key.ts';
 import type { Plan, PlanPart } from '../policies/plan.ts';
 import type { CompiledPolicy } from '../policies/policy.ts';
@@ -24,7 +24,7 @@ export class MemoryStore implements SyncStore, RecordPolicy {
   readonly table: MemoryTable;
   readonly #clock: Clock;
   readonly #startMs: number;
-  #now = TIME_ORIGIN_US;
+  #now = timeOriginUs;
   /** Where the last `load` found its record. */
   #loaded: Float64Array | undefined;
   #loadedBase = -1;
@@ -128,7 +128,7 @@ export class MemoryStore implements SyncStore, RecordPolicy {
 
   /** Whole µs above the origin, never less than before, whatever the clock does. */
   tick(): number {
-    const now = TIME_ORIGIN_US + Math.floor((this.#clock.now() - this.#startMs) * 1000);
+    const now = timeOriginUs + Math.floor((this.#clock.now() - this.#startMs) * 1000);
     if (now > this.#now) this.#now = now;
     return this.#now;
   }
@@ -171,7 +171,7 @@ export class PartsStore implements SyncStore {
     const verdict = this.#verdict;
     decide(plan, cells, 0, now, cost, count, verdict);
     for (const [index, part] of this.#partOf.entries()) {
-      const taken = verdict.fields[index * VERDICT_FIELDS + 4] as number;
+      const taken = verdict.fields[index * verdictFields + 4] as number;
       if (taken > 0) this.#stores[part]?.save(cells, (plan.parts[part] as PlanPart).at);
     }
     return verdict;

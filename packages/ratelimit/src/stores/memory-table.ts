@@ -3,11 +3,11 @@ import { NamedRows } from './named-rows.ts';
 import { StringHash } from './string-hash.ts';
 
 /** Rows looked at by each insertion into a full segment, to drop records that say nothing any more. */
-const SWEEP = 2;
+const rowsSwept = 2;
 /** Rows compared when a full segment needs room. */
-const SAMPLE = 8;
+const rowsCompared = 8;
 /** Named rows moved to segments by each insertion once names are given up. */
-const MOVED = 16;
+const rowsMoved = 16;
 
 /** What the table must know of its records to choose which to drop. */
 export interface RecordPolicy {
@@ -111,7 +111,7 @@ export class MemoryTable {
 
   /** Moves the last few named rows to segments, where they find room: they are a quarter of the bounds at most. */
   #move(named: NamedRows): void {
-    for (let moved = 0; moved < MOVED && named.size > 0; moved++) {
+    for (let moved = 0; moved < rowsMoved && named.size > 0; moved++) {
       const [key, record] = named.pop();
       const base = this.#locateHashed(key, true);
       this.cells.set(record, base);
@@ -151,7 +151,7 @@ export class MemoryTable {
   /** The segment of the key last hashed, with room for it unless it is full of keys that must not give way. */
   #withRoom(segment: MemorySegment): MemorySegment {
     if (segment.full) {
-      this.#sweep(segment, SWEEP);
+      this.#sweep(segment, rowsSwept);
       if (segment.full) this.#evict(segment);
     } else if (segment.crowded) {
       this.#sweep(segment, segment.capacity);
@@ -191,7 +191,7 @@ export class MemoryTable {
     let least = 1;
     let row = segment.hand;
     // At a full segment's load at most one row in four is empty, so this ends soon.
-    for (let compared = 0, seen = 0; compared < SAMPLE && seen < segment.capacity; seen++) {
+    for (let compared = 0, seen = 0; compared < rowsCompared && seen < segment.capacity; seen++) {
       row = row + 1 < segment.capacity ? row + 1 : 0;
       if (!segment.occupied(row)) continue;
       compared++;

@@ -1,14 +1,14 @@
 import type { RecordPolicy } from './memory-table.ts';
 
 /** Characters of a key that are budgeted for; of longer keys there may be fewer. */
-const KEY_LENGTH = 64;
+const keyLength = 64;
 /** Bytes that a key can cost at most beside its record and two a character: in the Map, the list and as a string. */
-const KEY_BYTES = 96;
+const keyBytes = 96;
 /** The most keys that a Map holds without a stall of more than some milliseconds, when it grows. */
-const MOST = 16_384;
-const START = 16;
+const maxRows = 16_384;
+const startRows = 16;
 /** From this length on V8 makes a part of a string a view, which keeps the whole alive. */
-const VIEW_LENGTH = 13;
+const viewLength = 13;
 
 /**
  * The records of few keys, found by name in a Map: V8 keeps a string's hash with it, so a Map finds it in half the time
@@ -28,15 +28,15 @@ export class NamedRows {
   constructor(width: number, most: number) {
     this.#width = width;
     this.#most = most;
-    this.cells = new Float64Array(Math.min(START, most) * width);
+    this.cells = new Float64Array(Math.min(startRows, most) * width);
   }
 
   /** How many rows to hold by name within a table's bounds: a quarter of either, or none where that is few. */
   static most(width: number, maxKeys: number, maxBytes: number): number {
     const rows = Math.floor(
-      Math.min(MOST, maxKeys / 4, maxBytes / 4 / (KEY_BYTES + 2 * KEY_LENGTH + width * 16)),
+      Math.min(maxRows, maxKeys / 4, maxBytes / 4 / (keyBytes + 2 * keyLength + width * 16)),
     );
-    return rows < KEY_LENGTH ? 0 : rows;
+    return rows < keyLength ? 0 : rows;
   }
 
   get size(): number {
@@ -45,7 +45,7 @@ export class NamedRows {
 
   /** An upper bound: what a Map takes cannot be asked. */
   get bytes(): number {
-    return this.cells.byteLength + this.size * KEY_BYTES + this.#length * 2;
+    return this.cells.byteLength + this.size * keyBytes + this.#length * 2;
   }
 
   /** The cell at which the key's record begins. */
@@ -55,7 +55,7 @@ export class NamedRows {
 
   /** True when the key needs others removed first. */
   full(key: string): boolean {
-    return this.size >= this.#most || this.#length + key.length > this.#most * KEY_LENGTH;
+    return this.size >= this.#most || this.#length + key.length > this.#most * keyLength;
   }
 
   /** Adds a record of zeros for a key that has none. There must be room. */
@@ -66,7 +66,7 @@ export class NamedRows {
       cells.set(this.cells);
       this.cells = cells;
     }
-    const own = key.length < VIEW_LENGTH ? key : copied(key);
+    const own = key.length < viewLength ? key : copied(key);
     this.#bases.set(own, base);
     this.#keys.push(own);
     this.#length += own.length;
@@ -103,7 +103,7 @@ export class NamedRows {
     for (let row = this.size - 1; row >= 0; row--) {
       if (records.idle(this.cells, row * this.#width)) this.remove(this.#keys[row] as string);
     }
-    return this.size <= this.#most * 0.75 && this.#length <= this.#most * KEY_LENGTH * 0.75;
+    return this.size <= this.#most * 0.75 && this.#length <= this.#most * keyLength * 0.75;
   }
 }
 

@@ -7,7 +7,7 @@ import { type MemoryBackend, peeked } from './memory-backend.ts';
 import type { RedisStore, Waiter } from './redis-store.ts';
 
 /** What a denial by `onStoreError: 'closed'` names as the time to retry after. */
-const CLOSED_RETRY_MS = 1000;
+const closedRetryMs = 1000;
 
 /** Options of {@link RedisBackend}. */
 interface RedisBackendOptions {
@@ -105,7 +105,7 @@ export class RedisBackend implements Backend, RequestEnd {
   #withoutRedis(key: string, cost: number): Decision {
     const { fallback } = this.#options;
     if (fallback === 'open') return unconditional(true, 'open', cost);
-    if (fallback === 'closed') return unconditional(false, 'closed', cost, CLOSED_RETRY_MS);
+    if (fallback === 'closed') return unconditional(false, 'closed', cost, closedRetryMs);
     // A cost above the share's capacity waits for all of it.
     return fallback.backend.consume(fallback.plan, key, Math.min(cost, fallback.plan.capacity));
   }
@@ -162,7 +162,7 @@ class RedisRequest implements Waiter {
 }
 
 /** Entries kept; the oldest goes first. Losing one costs a trip to Redis, nothing else. */
-const MAX_ENTRIES = 10_000;
+const maxEntries = 10_000;
 
 interface Denial {
   readonly decision: Decision;
@@ -203,7 +203,7 @@ export class DenyCache {
     this.#denials.delete(key);
     const untilMs = nowMs + Math.min(decision.retryAfterMs, this.#maxMs);
     this.#denials.set(key, { decision, atMs: nowMs, untilMs });
-    if (this.#denials.size > MAX_ENTRIES) this.#denials.delete(this.#denials.keys().next().value as string);
+    if (this.#denials.size > maxEntries) this.#denials.delete(this.#denials.keys().next().value as string);
   }
 
   /** Forgets one key, or all. */

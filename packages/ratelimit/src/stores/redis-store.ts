@@ -1,12 +1,12 @@
 import { RateLimitError } from '../errors.ts';
-import { createVerdict, decide, VERDICT_FIELDS, type Verdict } from '../policies/decision.ts';
+import { createVerdict, decide, type Verdict, verdictFields } from '../policies/decision.ts';
 import { keyParts } from '../policies/limit-key.ts';
 import type { Plan } from '../policies/plan.ts';
-import { type Adjustment, CREDIT_MEMORY_MS } from './backend.ts';
+import { type Adjustment, creditMemoryMs } from './backend.ts';
 import { type RedisScripts, scriptsFor } from './redis-scripts.ts';
 
 /** Cells of the widest plan whose answers hold state: 16 policies of 3 cells, each with a record of its own. */
-const MAX_CELLS = 64;
+const maxCells = 64;
 
 /**
  * Decides on Redis. Requests of one turn of the event loop travel together: up to 64 keys an EVALSHA, and equal
@@ -18,17 +18,17 @@ const MAX_CELLS = 64;
 export class RedisStore {
   readonly #scripts: RedisScripts;
   readonly #prefix: string;
-  /** How long, in ms, the mark of a credit lasts: a try that begins within {@link CREDIT_MEMORY_MS} still finds it. */
+  /** How long, in ms, the mark of a credit lasts: a try that begins within {@link creditMemoryMs} still finds it. */
   readonly #markMs: string;
   #batches = new Map<Plan, Batch>();
   #batch: Batch | undefined;
-  readonly #cells = new Float64Array(MAX_CELLS);
+  readonly #cells = new Float64Array(maxCells);
   readonly #verdicts = new WeakMap<Plan, Verdict>();
 
   constructor(scripts: RedisScripts, prefix: string, deadlineMs: number) {
     this.#scripts = scripts;
     this.#prefix = prefix;
-    this.#markMs = String(CREDIT_MEMORY_MS + deadlineMs);
+    this.#markMs = String(creditMemoryMs + deadlineMs);
   }
 
   /** Asks for a request of `cost`; `waiter` hears exactly once. `tail` may take more on the same trip. */
@@ -150,7 +150,7 @@ export class RedisStore {
     }
     verdict.granted = reply.getFloat64(at, true);
     verdict.blockedUs = reply.getFloat64(at + 8, true);
-    const fields = plan.policies.length * VERDICT_FIELDS;
+    const fields = plan.policies.length * verdictFields;
     for (let field = 0; field < fields; field++)
       verdict.fields[field] = reply.getFloat64(at + 16 + field * 8, true);
     return verdict;
@@ -179,7 +179,7 @@ function throwStoreError(error: Error): never {
 }
 
 /** Entries one EVALSHA may carry: enough to spread its cost, too few to hold Redis up. */
-const MAX_ENTRIES = 64;
+const maxEntries = 64;
 
 /** A request waiting for its share of a verdict. */
 export interface Waiter {
@@ -251,7 +251,7 @@ export class Batch {
   }
 
   /** At most 64 entries each, or `most`. */
-  loads(most: number = MAX_ENTRIES): Load[] {
+  loads(most: number = maxEntries): Load[] {
     const distinct = this.#others === undefined && !this.plan.keyed;
     const list = this.#list;
     if (list.length <= most) return [{ entries: list, distinct }];

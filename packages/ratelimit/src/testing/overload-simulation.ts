@@ -16,7 +16,7 @@ export interface SimulationOptions {
   readonly timeoutMs: number;
   readonly durationMs: number;
   readonly random: () => number;
-  /** Share of arrivals in tier `critical`; the others are `normal`. Default 0. */
+  /** Share of arrivals in tier `critical`; the others are `normal`. @defaultValue 0 */
   readonly critical?: number;
   /** Hears every answer and every refusal. */
   readonly onOutcome: (outcome: SimulatedOutcome) => void;

@@ -8,9 +8,9 @@ import {
 
 /** Options of {@link aimdLimit}. */
 export interface AimdOptions extends LimitBounds {
-  /** A window whose mean exceeds it, while requests are refused or wait, counts as overload, in ms. Default 1000. */
+  /** A window whose mean exceeds it, while requests are refused or wait, counts as overload, in ms. @defaultValue 1000 */
   readonly latencyMs?: number;
-  /** Factor of a decrease, 0.5–1. Default 0.9. */
+  /** Factor of a decrease, 0.5–1. @defaultValue 0.9 */
   readonly backoff?: number;
 }
 

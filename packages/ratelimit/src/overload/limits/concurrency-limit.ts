@@ -5,7 +5,7 @@
 export interface ConcurrencyLimit {
   /** Whole, at least 1. */
   readonly limit: number;
-  /** What the most important tier may use: not lowered while the algorithm probes. Default `limit`. */
+  /** What the most important tier may use: not lowered while the algorithm probes. @defaultValue `limit` */
   readonly criticalLimit?: number;
   /** Learns from one window of finished requests. */
   update(window: LatencyWindow): void;
@@ -28,11 +28,11 @@ export interface LatencyWindow {
 
 /** Bounds that all algorithms share. */
 export interface LimitBounds {
-  /** Default 20. */
+  /** @defaultValue 20 */
   readonly initial?: number;
-  /** Default 4. */
+  /** @defaultValue 4 */
   readonly min?: number;
-  /** Default 1000. */
+  /** @defaultValue 1000 */
   readonly max?: number;
 }
 

@@ -9,7 +9,7 @@ import { LatencyFloor } from './latency-floor.ts';
 
 /** Options of {@link gradient2Limit}. */
 export interface Gradient2Options extends LimitBounds {
-  /** How much slower than usual is still fine, ≥ 1. Default 1.5. */
+  /** How much slower than usual is still fine, ≥ 1. @defaultValue 1.5 */
   readonly tolerance?: number;
 }
 
