@@ -1,6 +1,5 @@
 import { OptionError } from '../errors.ts';
 import { authorise, compileFlows } from '../load/compile-flows.ts';
-import { stagesOf } from '../load/open-loop.ts';
 import { type BenchmarkEnvironment, type Doubt, describeEnvironment } from '../result/result.ts';
 import { changeScenario, parseScenario, type ResolvedScenario, type Scenario } from '../scenario/scenario.ts';
 import { readTrust, type TlsTrust } from '../scenario/target.ts';
@@ -169,7 +168,7 @@ export async function prepareDuet(
   load: DuetLoad = {},
 ): Promise<{ readonly scenario: ResolvedScenario; readonly trust: TlsTrust | undefined }> {
   const parsed = parseScenario(scenario);
-  if (stagesOf(parsed) !== undefined) {
+  if (parsed.rate !== undefined || parsed.stages !== undefined) {
     throw new OptionError(
       'A comparison loads both builds in a closed loop. Remove `rate` and `stages` from the scenario.',
     );

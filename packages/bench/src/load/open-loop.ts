@@ -96,7 +96,11 @@ interface ArrivalSchedule {
   dueMs(index: number): number;
 }
 
-/** Stages follow one another without a gap. */
+/**
+ * When the requests of an open loop are due. With N(t) = ∫ rate dt, arrival k is due where N(t) = k: evenly spaced at a constant
+ * rate, and along a ramp from a to b in T at t = 2n / (a + √(a² + 2sn)), s = (b − a) / T, n = k − N(stage begin). Stages follow one another
+ * without a gap.
+ */
 export function createArrivalSchedule(stages: readonly RateStage[]): ArrivalSchedule {
   let beginMs = 0;
   let beginCount = 0;

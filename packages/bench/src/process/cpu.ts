@@ -1,5 +1,31 @@
 import { readdirSync, readFileSync } from 'node:fs';
 
+/** Monotonic milliseconds. `performance` is one. */
+export interface Clock {
+  now(): number;
+}
+
+/** What the kernel has counted for this process and this machine at one moment. */
+export interface CpuSnapshot {
+  readonly atMs: number;
+  /** Processor time of this process. */
+  readonly cpuUs: number;
+  /** Time in which threads of this process were runnable, but waited for a processor. */
+  readonly waitNs: number | undefined;
+  readonly steal: ReturnType<typeof readSteal>;
+}
+
+/** Reads the counters of this process and this machine. */
+export function snapshotCpu(clock: Clock): CpuSnapshot {
+  const { user, system } = process.cpuUsage();
+  return {
+    atMs: clock.now(),
+    cpuUs: user + system,
+    waitNs: readCpuTime(process.pid)?.waitNs,
+    steal: readSteal(),
+  };
+}
+
 /** What the kernel has counted for threads, in nanoseconds since their start. */
 interface CpuTime {
   readonly runNs: number;
@@ -71,30 +97,4 @@ function readText(file: string): string {
 export function pinned(command: readonly string[], cpu: number | undefined): readonly [string, ...string[]] {
   const [file = '', ...args] = command;
   return cpu === undefined ? [file, ...args] : ['taskset', '-c', String(cpu), file, ...args];
-}
-
-/** Monotonic milliseconds. `performance` is one. */
-export interface Clock {
-  now(): number;
-}
-
-/** What the kernel has counted for this process and this machine at one moment. */
-export interface CpuSnapshot {
-  readonly atMs: number;
-  /** Processor time of this process. */
-  readonly cpuUs: number;
-  /** Time in which threads of this process were runnable, but waited for a processor. */
-  readonly waitNs: number | undefined;
-  readonly steal: ReturnType<typeof readSteal>;
-}
-
-/** Reads the counters of this process and this machine. */
-export function snapshotCpu(clock: Clock): CpuSnapshot {
-  const { user, system } = process.cpuUsage();
-  return {
-    atMs: clock.now(),
-    cpuUs: user + system,
-    waitNs: readCpuTime(process.pid)?.waitNs,
-    steal: readSteal(),
-  };
 }

@@ -57,11 +57,6 @@ export interface ScenarioRequest {
   readonly body?: string;
 }
 
-/**
- * When an open loop's requests are due. With N(t) = ∫ rate dt, arrival k is due where N(t) = k: evenly spaced at a constant
- * rate, and along a ramp from a to b in T: t = 2n / (a + √(a² + 2sn)), s = (b − a) / T, n = k − N(stage begin).
- */
-
 /** A part of the load with a constant rate or a linear ramp. */
 export interface RateStage {
   readonly durationMs: number;
