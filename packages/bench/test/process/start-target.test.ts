@@ -186,7 +186,14 @@ test('builds that speak HTTPS are compared and profiled over HTTPS', async () =>
     requests: [{ path: '/' }],
     tls: { ca: secure().CERT },
   };
-  const builds = { base: arm('base', secure()), head: arm('head', secure()), scenario, load };
+  // Long enough for a handshake and an answer on a busy machine.
+  const longLoad = { ...load, durationMs: 1_000 };
+  const builds = {
+    base: arm('base', secure()),
+    head: arm('head', secure()),
+    scenario,
+    load: longLoad,
+  };
   const { pairs } = await compareBuilds({ ...builds, plan: { minPairs: 1, maxPairs: 1 } });
   expect(pairs[0]?.base).toMatchObject({ errors: 0 });
   expect(pairs[0]?.base.answered).toBeGreaterThan(0);
