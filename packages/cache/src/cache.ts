@@ -22,62 +22,63 @@ import type { Writer } from './tiers/writer.ts';
 /** A read-through cache over memory and, if one was injected, Redis. */
 export interface Cache {
   readonly name: string;
-  /** Compiles a policy once and hands back typed access to its values. A name can be defined once. */
+  /** Returns typed access to one kind of values. Throws if the name is already defined. */
   define<A, V>(name: string, options: DefinitionOptions<A, V>): Definition<A, V>;
   /**
-   * The value under `key`, loaded by `load` if need be. Ad-hoc keys are a space of their own beside every definition's.
-   * The entry's own policy decides about a hit; `options` count when the value is loaded.
+   * Returns the value under `key`, loaded by `load` if it is not cached. Ad-hoc keys have a namespace of their own. `options`
+   * apply when the value is loaded; a hit follows the policy that was stored with the entry.
    */
   getOrSet<V>(
     key: string,
     load: (context: LoadContext) => V | Promise<V>,
     options?: GetOrSetOptions,
   ): Promise<V>;
-  /** The fresh ad-hoc value if one is cached, else `undefined`; never loads. */
+  /** Returns the fresh ad-hoc value if one is cached, else `undefined`. Never loads. */
   get<V = unknown>(key: string): Promise<V | undefined>;
-  /** Stores an ad-hoc value; as `Definition.set`. */
+  /** Stores an ad-hoc value. See `Definition.set`. */
   set(key: string, value: unknown, options?: SetOptions): Promise<boolean>;
-  /** Removes an ad-hoc value; as `Definition.delete`. */
+  /** Removes an ad-hoc value. See `Definition.delete`. */
   delete(key: string): Promise<boolean>;
-  /** The same function with its results cached; a definition of its own. */
+  /** Returns the same function with its results cached. It has a definition of its own. */
   wrap<A extends readonly unknown[], V>(
     fn: (...args: A) => V | Promise<V>,
     options?: WrapOptions<A>,
   ): Wrapped<A, V>;
-  /** Invalidates every value stored under any of the tags, in every process. Costs O(tags), not O(values). */
+  /** Invalidates every value stored under any of the tags, in every process. Costs O(tags), not O(values). Resolves as `Definition.delete`. */
   invalidateTags(tags: readonly string[]): Promise<boolean>;
-  /** Invalidates everything, those of definitions this process does not know included. Costs one Redis operation. */
+  /** Invalidates every value, including those of definitions of other processes. Costs one Redis operation. Resolves as `Definition.delete`. */
   clear(): Promise<boolean>;
   /**
-   * Resolves with `true` once changes by other processes reach this one, so that L1 answers by itself; with `false` if
-   * that takes longer than `timeoutMs` (default 5,000, at least 0). Reads need not wait for it.
+   * Resolves with `true` when changes by other processes reach this one, so that L1 answers without Redis; with `false` if that
+   * takes longer than `timeoutMs` milliseconds, or at once while Redis refuses the subscription. Reads need not wait for it.
+   * @defaultValue 5_000
    */
   ready(timeoutMs?: number): Promise<boolean>;
-  /** A fresh object on every call. */
+  /** Returns the counters as a new object. */
   stats(): CacheStats;
   /**
-   * Waits for what is on its way to Redis, empties L1, ends timers and own connections, and retracts the announcement. Every call
-   * resolves when all that is done. Never closes the injected client.
+   * Waits for running Redis operations, empties L1, ends timers and the cache's own connections, and retracts the announcement. Every
+   * call resolves when that is done. Never closes the caller's client.
    */
   close(): Promise<void>;
 }
 
-// The longest that a timer of Node can take: 24.8 days.
+// The longest timer of Node: 24.8 days.
 const maxTimerMs = 2_147_483_647;
 const adHoc = '~';
 const noOptions: GetOrSetOptions = Object.freeze({});
 
-/** Throws `ERR_WEIR_CACHE_INVALID_OPTION` on the first option that is unknown or out of range. */
+/** Creates a cache. Throws `ERR_WEIR_CACHE_INVALID_OPTION` for the first option that is unknown or out of range. */
 export function createCache(options: CacheOptions): Cache {
   return new WeirCache(resolveOptions(options));
 }
 
-/** Whether `createCache` has made it. */
+/** Whether a value is a cache made by `createCache`. */
 export function isCache(value: unknown): value is Cache {
   return WeirCache.isCache(value);
 }
 
-/** As `getOrSet`, for the parts of this package; rejects instead of waiting where another process loads the key. */
+/** As `getOrSet`, for this package only. Rejects, instead of waiting, while another process loads the key. */
 export function readUnlessHeld(
   cache: Cache,
   key: string,
@@ -87,7 +88,7 @@ export function readUnlessHeld(
   return WeirCache.readUnlessHeld(cache as WeirCache, key, options, load);
 }
 
-/** As `delete`, by the name of an entry in Redis, for the command line. */
+/** As `delete`, by the subject (`busKey`) of an entry, for the command line. */
 export function deleteSubject(cache: Cache, subject: string): Promise<boolean> {
   return WeirCache.deleteSubject(cache as WeirCache, subject);
 }

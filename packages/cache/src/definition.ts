@@ -12,27 +12,27 @@ import type { Writer } from './tiers/writer.ts';
 import { tag, Untaggable } from './values/tagging.ts';
 import type { StandardSchema } from './values/value.ts';
 
-/** How one kind of value is keyed and kept, whoever loads it. */
+/** How one kind of value is keyed and kept. */
 interface CommonDefinitionOptions<A, V> extends PolicyOptions {
-  /** A string that tells any two arguments with different values apart. */
+  /** Returns the key of an argument: a non-empty string, different for any two arguments with different values. */
   readonly key: (arg: A) => string;
-  /** Names under which its values can be invalidated together, here or in any other definition of the cache. */
+  /** Tags to store a value under. Values of the same tag, in any definition of the cache, are invalidated together. */
   readonly tags?: readonly string[] | ((arg: A) => readonly string[]);
   /**
-   * Any Standard Schema, one that transforms included. Readers get what it makes of a value, whichever tier the value comes
-   * from; Redis keeps the value as it was loaded. A value from Redis that does not satisfy it is a miss; a loaded one fails its
-   * load, and one given to `set` is refused, with `ERR_WEIR_CACHE_INVALID_VALUE`. `undefined` and `null` pass in any case.
+   * Any Standard Schema, which may transform the value. Readers get the validated value from both tiers; Redis keeps the value as it
+   * was loaded. A value from Redis that does not satisfy the schema is a miss. A loaded value that does not satisfy it fails the
+   * load, and `set` rejects it, with `ERR_WEIR_CACHE_INVALID_VALUE`. `undefined` and `null` always pass.
    */
   readonly schema?: StandardSchema<V>;
 }
 
-/** How one kind of value is keyed, loaded and kept. Compiled once by `cache.define`. One of the two loads is needed. */
+/** How one kind of value is keyed, loaded and kept. `load` or `loadMany` is required. */
 export type DefinitionOptions<A, V> = CommonDefinitionOptions<A, V> &
   (
     | {
-        /** Gets the value from where it really lives. Called once for any number of concurrent readers. */
+        /** Loads the value from its source. Called once for any number of concurrent readers. */
         readonly load: (arg: A, context: LoadContext) => V | Promise<V>;
-        /** Gets several values in one go, for `getMany`. */
+        /** Loads several values at once, for `getMany`. */
         readonly loadMany?: LoadMany<A, V>;
       }
     | { readonly load?: undefined; readonly loadMany: LoadMany<A, V> }
@@ -41,27 +41,27 @@ export type DefinitionOptions<A, V> = CommonDefinitionOptions<A, V> &
 /** Typed access to the values of one definition. */
 export interface Definition<A, V> {
   readonly name: string;
-  /** The value, loaded if need be. Rejects with the load's own error when it fails and no stale value may stand in. */
+  /** Returns the value, loaded if it is not cached. Rejects with the load's own error if the load fails and no old value is within its grace. */
   get(arg: A, options?: ReadOptions): Promise<V>;
   /**
-   * The values in the order of `args`: one round trip to Redis for those not in memory, one `loadMany` for those that are
-   * nowhere. Joins loads in flight. Rejects with the first error, after every value has settled.
+   * Returns the values in the order of `args`, with one round trip to Redis for keys that are not in memory and one `loadMany` for
+   * keys that are in neither. Joins loads in flight. Rejects with the first error, after all values have settled.
    */
   getMany(args: readonly A[], options?: ReadOptions): Promise<V[]>;
-  /** The fresh value if one is cached in any tier, else `undefined`; never loads. */
+  /** Returns the fresh value if one is cached in any tier, else `undefined`. Never loads. */
   peek(arg: A): Promise<V | undefined>;
   /**
-   * Stores a value, as a load would return it, in every tier; loads in flight will not overwrite it. A `set`, a `delete`, a clear or
-   * an invalidation that is called later counts even if this one was not waited for. Resolves with whether every tier took it.
+   * Stores a value, as a load would return it, in every tier. Loads in flight do not overwrite it. A `set`, `delete`, clear or
+   * invalidation that is called later wins, even if this call is still running. Resolves with whether every tier stored it.
    */
   set(arg: A, value: V): Promise<boolean>;
   /**
-   * Removes the value from every tier; no read that starts after this has resolved sees it, whatever is in flight.
-   * Resolves with `false` when Redis could not be told (it is told as soon as it answers) or when another instance
-   * did not confirm within the deadline.
+   * Removes the value from every tier. When it has resolved with `true`, no later read returns the value, whatever was in flight.
+   * Resolves with `false` if Redis did not accept the change (it is repeated when Redis answers again) or if another instance
+   * did not acknowledge it within the deadline.
    */
   delete(arg: A): Promise<boolean>;
-  /** Removes every value of this definition, at a cost that does not depend on how many there are. As `delete`. */
+  /** Removes every value of this definition, in one Redis operation. Resolves as `delete`. */
   clear(): Promise<boolean>;
 }
 

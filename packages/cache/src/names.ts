@@ -4,13 +4,13 @@ import { CacheError, invalidOption } from './errors.ts';
 const maxKeyLength = 1024;
 const hashed = '~sha256:';
 
-/** Names of caches, definitions and tags' prefixes end up in Redis keys and metric labels: short, and no braces. */
+/** Checks the name of a cache or definition, which becomes part of Redis keys and metric labels: short, without braces. */
 export function checkName(option: string, name: unknown): string {
   if (typeof name === 'string' && /^[A-Za-z0-9_.-]{1,64}$/.test(name)) return name;
   throw invalidOption(option, '1 to 64 letters, digits, `_`, `.` or `-`', name);
 }
 
-/** Throws for what is no usable key: a missing one is nearly always a bug that would mix up values. */
+/** Throws unless a key is a non-empty string: a missing key is nearly always a bug that would mix up values. */
 export function checkKey(key: unknown): asserts key is string {
   if (typeof key === 'string' && key !== '') return;
   const got = key === '' ? 'an empty string' : `a value of type ${typeof key}`;
@@ -48,12 +48,12 @@ export function nameTags(tags: readonly string[]): readonly string[] {
   });
 }
 
-/** How an entry is called in messages; the part of its Redis key between the braces. */
+/** The subject of an entry: its name in messages and, between the braces, in its Redis keys. */
 export function busKey(namespace: string, key: string): string {
   return `${namespace}:${redisSuffix(key)}`;
 }
 
-/** Inverse of `busKey`, up to keys that were replaced by their hash. */
+/** The inverse of `busKey`, except that hashed keys stay hashed. */
 export function splitBusKey(subject: string): { readonly namespace: string; readonly suffix: string } {
   const colon = subject.indexOf(':');
   return { namespace: subject.slice(0, colon), suffix: subject.slice(colon + 1) };

@@ -6,76 +6,114 @@ import { compilePolicy, defaultPolicy, type Policy, type PolicyOptions, policyKe
 
 /** Bounds of the in-process tier. */
 export interface L1Options {
-  /** Default 10,000, over all definitions. The least recently used entry leaves first. */
+  /**
+   * The largest number of entries in memory, over all definitions, from 1. The least recently used entry is evicted first.
+   * @defaultValue 10_000
+   */
   readonly maxEntries?: number;
   /**
-   * Bound on the estimated heap of keys and values, over all definitions; the least recently used entry leaves first, and one
-   * larger than the bound is not kept. If given, every stored value is measured by one walk over it. Default 128 MiB, against which
-   * only what is heavy at a glance counts: the characters and bytes of a value that is a string, a `Buffer` or a typed array, or
-   * has some as properties or items, such as a cached HTTP response.
+   * The largest estimated heap of keys and values in bytes, over all definitions. The least recently used entry is evicted first; an
+   * entry larger than the bound is not kept. If the option is given, every stored value is measured by a walk over all its parts. By
+   * default only strings, `Buffer`s and typed arrays count, as the value itself or as its properties or items.
+   * @defaultValue 128 MiB
    */
   readonly maxBytes?: number;
 }
 
-/** How Redis is used and how long it is waited for. */
+/** How Redis is used. Durations are milliseconds. */
 export interface RedisOptions {
-  /** Deadline of every Redis operation. Default 100. */
+  /**
+   * The longest that one Redis operation may take, 1 to 60,000.
+   * @defaultValue 100
+   */
   readonly deadlineMs?: number;
-  /** After a killed process, the time until another may load its key. A live load renews its lease. Default 5,000. */
+  /**
+   * After a process was killed, the time until another process may load its keys, 10 to 600,000. A running load renews its lease.
+   * @defaultValue 5_000
+   */
   readonly leaseMs?: number;
-  /** Consecutive failures after which Redis is left alone. Default 5. */
+  /**
+   * Consecutive failures that open the circuit breaker, 1 to 1,000.
+   * @defaultValue 5
+   */
   readonly breakerFailures?: number;
-  /** How long it is left alone before one probe. Default 1,000. */
+  /**
+   * How long the open breaker rejects operations before it lets one probe through, 1 to 600,000.
+   * @defaultValue 1_000
+   */
   readonly breakerOpenMs?: number;
   /**
-   * How L1 learns of changes by others: `tracking`, of anybody's (Redis 6 or later, else as `bus`); `bus`, of Weir's;
-   * `none`, not at all, until the ttl. The first two open a connection of their own to each node. Default `tracking`.
+   * Which changes by other processes reach L1. `tracking`: changes by any program (Redis 6 or later and a client of ioredis or
+   * node-redis, else as `bus`). `bus`: changes by caches of this package. `none`: no changes; entries live until their ttl. The first two
+   * open one connection of their own to each node.
+   * @defaultValue 'tracking'
    */
   readonly coherence?: 'tracking' | 'bus' | 'none';
-  /** How many failed deletes and invalidations are kept for later; beyond, the cache is cleared instead. Default 10,000. */
+  /**
+   * How many failed deletes and invalidations are queued, 1 to 1,000,000. When the queue overflows, the whole cache is cleared instead.
+   * @defaultValue 10_000
+   */
   readonly recoveryMax?: number;
-  /** First part of every Redis key. Default `weir`. */
+  /**
+   * The first part of every Redis key: 1 to 64 letters, digits, `_`, `.` or `-`.
+   * @defaultValue 'weir'
+   */
   readonly prefix?: string;
-  /** Values of at least this many bytes are deflated. Default `Infinity`: never. */
+  /**
+   * Values of at least this many bytes are deflated.
+   * @defaultValue Infinity (never)
+   */
   readonly compressFromBytes?: number;
-  /** A compressed value that expands beyond this counts as a miss. Default 64 MiB. */
+  /**
+   * A compressed value that expands beyond this many bytes counts as a miss.
+   * @defaultValue 64 MiB
+   */
   readonly maxExpandedBytes?: number;
 }
 
 /** Everything `createCache` takes. */
 export interface CacheOptions {
-  /** Names the cache in Redis keys and metrics; processes that share a cache share its name. */
+  /** Names the cache in Redis keys and metrics. Caches of the same name on the same Redis share their entries. */
   readonly name: string;
   /**
-   * A client of ioredis 5 or 6, node-redis or Valkey GLIDE, single or cluster, yours to open and close. GLIDE needs
-   * `glide(client, { duplicate })` of `@weir/redis` to hear of changes by other processes. Without a client the cache lives
-   * in memory only.
+   * A client of ioredis 5 or 6, node-redis or Valkey GLIDE, single or cluster. The caller opens and closes it. GLIDE needs
+   * `glide(client, { duplicate })` of `@weir/redis`, so that changes by other processes reach L1. Without a client the cache
+   * keeps its entries in memory only.
    */
   readonly redis?: RedisClient;
   readonly l1?: L1Options;
   readonly l2?: RedisOptions;
-  /** What holds for every definition and call that does not say otherwise. */
+  /** The policy of definitions and calls that set no value of their own. */
   readonly defaults?: PolicyOptions;
-  /** Raise it when the shape of cached values changes: entries of other versions are not seen. Default `1`. */
+  /**
+   * Raise it when the shape of cached values changes: entries of other versions are ignored.
+   * @defaultValue 1
+   */
   readonly version?: string | number;
-  /** Milliseconds from any origin that never jump back. Default: `performance.now`. */
+  /**
+   * Its `now()` returns milliseconds from any origin and never goes back.
+   * @defaultValue performance.now
+   */
   readonly clock?: Clock;
-  /** In [0, 1), for jitter and early refresh. Default: `Math.random`. */
+  /**
+   * Returns a number in [0, 1), for jitter and early refresh.
+   * @defaultValue Math.random
+   */
   readonly random?: () => number;
 }
 
-/** What one read may add. */
+/** Options of one read. */
 export interface ReadOptions {
-  /** Ends this caller's wait; the load goes on while anybody else waits for it. */
+  /** Ends this caller's wait. The load continues while another caller waits for it. */
   readonly signal?: AbortSignal;
 }
 
-/** Policy and patience of one `getOrSet`. */
+/** Options of one `getOrSet`. */
 export interface GetOrSetOptions extends SetOptions, ReadOptions {}
 
-/** Policy and tags of one ad-hoc value. */
+/** Options of one ad-hoc value. */
 export interface SetOptions extends PolicyOptions {
-  /** Names under which it can be invalidated together with others. */
+  /** The value is invalidated together with other values of these tags. */
   readonly tags?: readonly string[];
 }
 
@@ -172,7 +210,7 @@ function checkNumber(name: string, value: unknown, min: number, max: number): nu
   throw invalidOption(name, `an integer from ${min} to ${max}`, value);
 }
 
-/** A misspelt option would otherwise be silently without effect. */
+/** Throws for an unknown option: a misspelt one would otherwise have no effect, in silence. */
 export function checkKeys(name: string, options: object, known: readonly string[]): void {
   const unknown = Object.keys(options).find((key) => !known.includes(key));
   if (unknown === undefined) return;
@@ -182,18 +220,18 @@ export function checkKeys(name: string, options: object, known: readonly string[
   );
 }
 
-/** What one call's options come to. */
+/** The options of one call, validated. */
 interface CompiledCall {
   readonly policy: Policy;
-  /** Names (`tagName`) of the tags. */
+  /** Names (`nameTags`) of the tags. */
   readonly tags: readonly string[];
 }
 
-const known: readonly string[] = [...policyKeys, 'tags', 'signal'];
+const callKeys: readonly string[] = [...policyKeys, 'tags', 'signal'];
 
 /**
- * The options of ad-hoc calls, compiled once for each options object: callers nearly always pass the same one again. One
- * whose fields have changed since is compiled anew.
+ * The options of ad-hoc calls, compiled once for each options object, because callers usually pass the same object again. An
+ * object whose fields have changed is compiled again.
  */
 export class CompiledOptions {
   readonly #defaults: Policy;
@@ -207,7 +245,7 @@ export class CompiledOptions {
   get(options: GetOrSetOptions): CompiledCall {
     const found = this.#calls.get(options);
     if (found !== undefined && hasSameFields(options, found.fields)) return found.call;
-    checkKeys('options', options, known);
+    checkKeys('options', options, callKeys);
     const { tags } = options;
     const call = {
       policy: compilePolicy(options, this.#defaults),
@@ -232,9 +270,9 @@ function hasSameFields(options: GetOrSetOptions, fields: GetOrSetOptions): boole
 }
 
 /**
- * `performance.now` at a resolution of a millisecond: read once, then remembered until a timer clears it. A hit asks for
- * the time on every call and would spend a third of its own on it. Code that blocks the event loop sees time stand
- * still meanwhile, so an expiry is noticed late by at most that long.
+ * `performance.now` at a resolution of one millisecond: read once, then kept until a timer clears it. Reading the clock would
+ * take a third of the time of a hit. While code blocks the event loop the time stands still, so an expiry is noticed late by
+ * at most as long.
  */
 function createCoarseClock(): () => number {
   let cached = 0;

@@ -1,35 +1,67 @@
 import { invalidOption } from './errors.ts';
 
-/** How long values live and what happens around their expiry. Every field is optional; durations are milliseconds. */
+/** How long values live and what happens around their expiry. Durations are milliseconds. */
 export interface PolicyOptions {
-  /** How long a value is fresh. Default 60,000. `Infinity` keeps it until it is evicted or deleted. */
+  /**
+   * How long a value is fresh; above 0. `Infinity` keeps it until it is evicted or deleted.
+   * @defaultValue 60_000
+   */
   readonly ttlMs?: number;
-  /** Shortens each ttl by a random share of up to this fraction, so that a burst does not expire at once. Default 0. */
+  /**
+   * Shortens each ttl by a random share of up to this fraction, 0 to 1, so that values loaded together do not expire together.
+   * @defaultValue 0
+   */
   readonly jitter?: number;
-  /** How long after its expiry a value is served at once while one background load refreshes it. Default 0. */
+  /**
+   * How long after its expiry a value is served at once while one background load refreshes it.
+   * @defaultValue 0
+   */
   readonly staleWhileRevalidateMs?: number;
-  /** How long after its expiry a value may stand in for a load that fails or passes a timeout. Default 0. */
+  /**
+   * How long after its expiry a value may replace the result of a load that fails or passes a timeout.
+   * @defaultValue 0
+   */
   readonly graceMs?: number;
-  /** After a failed load, how long the stand-in is served before the load is tried again. Never jittered. Default 1,000. */
+  /**
+   * After a failed load, how long the old value is served before the next load. Never jittered.
+   * @defaultValue 1_000
+   */
   readonly graceThrottleMs?: number;
   /**
-   * XFetch's β: above 0, reads refresh early with a probability that rises towards expiry and with the load's
-   * duration; 1 is the paper's optimum. Default 0, off.
+   * XFetch's β, 0 to 100. Above 0, reads refresh early with a probability that rises towards expiry and with the duration of the load.
+   * 1 is the optimum of the paper; 0 switches it off.
+   * @defaultValue 0
    */
   readonly earlyRefresh?: number;
-  /** ttl of a loaded `undefined` or `null`; 0 does not cache it. Default: `ttlMs`. */
+  /**
+   * The ttl of a loaded `undefined` or `null`; 0 does not cache it.
+   * @defaultValue `ttlMs`
+   */
   readonly negativeTtlMs?: number;
-  /** How long a failed load's error is handed to further callers instead of loading again. Default 0. */
+  /**
+   * How long the error of a failed load is repeated to further callers before the next load; up to 3,600,000.
+   * @defaultValue 0
+   */
   readonly errorBackoffMs?: number;
-  /** How long a caller waits for a load when a stale value could stand in. Default `Infinity`. */
+  /**
+   * The longest that a caller waits for a load when an old value within its grace exists; from 1.
+   * @defaultValue Infinity
+   */
   readonly softTimeoutMs?: number;
-  /** How long a caller waits for a load at all; the load goes on for later callers. Default `Infinity`. */
+  /**
+   * The longest that a caller waits for any load; from 1. The load continues for later callers.
+   * @defaultValue Infinity
+   */
   readonly hardTimeoutMs?: number;
-  /** Age at which a load is aborted and its key freed, so that a hung load cannot pin it. Default 60,000. */
+  /**
+   * The age at which a load is aborted and its key is free for a new load, 1 to 2,147,483,647.
+   * @defaultValue 60_000
+   */
   readonly maxFlightMs?: number;
   /**
-   * What readers of one entry share: the very object, one deeply frozen object (bytes stay writable), or a `structuredClone`
-   * each. A value that cannot be frozen or cloned reaches the readers of its load and is not kept. Default `shared`.
+   * What the readers of one entry get. `shared`: the same object. `frozen`: the same object, deeply frozen (bytes stay writable).
+   * `cloned`: a `structuredClone` each. A value that cannot be frozen or cloned reaches the readers of its load and is not kept.
+   * @defaultValue 'shared'
    */
   readonly values?: 'shared' | 'frozen' | 'cloned';
 }
@@ -37,7 +69,7 @@ export interface PolicyOptions {
 /** Compiled, validated, frozen: every field present. */
 export type Policy = Readonly<Required<PolicyOptions>>;
 
-/** What holds where nothing was said. */
+/** The defaults of every option. */
 export const defaultPolicy: Policy = Object.freeze({
   ttlMs: 60_000,
   jitter: 0,
@@ -107,7 +139,7 @@ export function compilePolicy(options: PolicyOptions, base: Policy): Policy {
  * ```
  */
 
-/** What a read may do with an entry at a moment. */
+/** The stage of an entry's life. `grace`: it may replace the result of a failed load. */
 export type Phase = 'fresh' | 'revalidate' | 'grace' | 'dead';
 
 export function phaseOf(
@@ -132,15 +164,15 @@ export function ttlOf(
   return policy.jitter === 0 ? ttlMs : ttlMs * (1 - policy.jitter * random);
 }
 
-/** How long beyond its freshness a value is worth keeping. */
+/** How long a value is kept beyond its freshness. */
 export function staleMsOf(policy: Policy): number {
   return Math.max(policy.staleWhileRevalidateMs, policy.graceMs);
 }
 
-// −ln(random) exceeds this once in half a billion reads, so before it no read need roll the dice.
+// −ln(random) exceeds this once in half a billion reads, so earlier reads need not draw a random number.
 const maxDraw = 20;
 
-/** The moment from which `isEarlyRefreshDue` can become true; before it the hot path need not ask. */
+/** The first moment at which `isEarlyRefreshDue` can be true. The hot path calls it only after that. */
 export function earlyFrom(beta: number, loadMs: number, freshUntil: number): number {
   return beta === 0 ? freshUntil : freshUntil - beta * loadMs * maxDraw;
 }

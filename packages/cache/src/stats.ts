@@ -1,9 +1,9 @@
 import { type Channel, channel } from 'node:diagnostics_channel';
 import { createAnnouncer } from '@weir/redis';
 
-/** Cumulative counters since creation, and gauges of this moment. */
+/** Counters since creation, and gauges of the present. */
 export interface CacheStats {
-  /** Every read (`get`, `getOrSet`, each key of `getMany`) counts once, in exactly one of the next five. */
+  /** Every read (`get`, `getOrSet`, each key of `getMany`) counts in exactly one of the first five counters. */
   readonly l1Hits: number;
   readonly l2Hits: number;
   /** An expired value was served: stale-while-revalidate, grace after a failed load, or a soft timeout. */
@@ -16,9 +16,9 @@ export interface CacheStats {
   readonly loadErrors: number;
   readonly sets: number;
   readonly deletes: number;
-  /** Entries that left L1 for want of room, not by expiry or deletion. */
+  /** Entries that left L1 because a bound was reached, not by expiry or deletion. */
   readonly evictions: number;
-  /** Redis operations that failed or passed their deadline. Operations an open breaker kept back are not counted. */
+  /** Redis operations that failed or passed their deadline. Operations that an open breaker rejected are not counted. */
   readonly redisErrors: number;
   /** Entries in L1 now. */
   readonly entries: number;
@@ -56,7 +56,7 @@ export class Counters {
   }
 }
 
-/** What a subscriber of `weir:cache:created` gets: a name and a way to read the counters, nothing that holds a value. */
+/** Payload of `weir:cache:created`, `closed` and `discover`. */
 export interface AnnouncedCache {
   readonly name: string;
   stats(): CacheStats;
@@ -69,7 +69,7 @@ export interface CacheLoadEvent {
   readonly definition: string | undefined;
   readonly durationMs: number;
   readonly outcome: 'ok' | 'error' | 'timeout';
-  /** `true` when no caller waited for it: stale-while-revalidate or an early refresh. */
+  /** `true` for a load that no caller waits for: stale-while-revalidate or an early refresh. */
   readonly background: boolean;
 }
 
@@ -84,18 +84,18 @@ export interface CacheRedisEvent {
 const load: Channel = channel('weir:cache:load');
 const redis: Channel = channel('weir:cache:redis');
 
-/** Announces a new cache, and answers from then on whoever asks on `weir:cache:discover`. Returns how to retract it. */
+/** Announces a cache on `weir:cache:created` and to later `weir:cache:discover` requests. Returns a function that retracts it. */
 export const announce: (cache: AnnouncedCache) => () => void = createAnnouncer<AnnouncedCache>(
   'cache',
   'weir:cache:',
 );
 
-/** Publishes one load; the payload is made only when somebody listens. */
+/** Publishes one load. `make` is called only if the channel has subscribers. */
 export function publishLoad(make: () => CacheLoadEvent): void {
   if (load.hasSubscribers) load.publish(make());
 }
 
-/** Publishes one Redis operation; the payload is made only when somebody listens. */
+/** Publishes one Redis operation. `make` is called only if the channel has subscribers. */
 export function publishRedis(make: () => CacheRedisEvent): void {
   if (redis.hasSubscribers) redis.publish(make());
 }

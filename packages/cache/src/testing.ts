@@ -51,7 +51,7 @@ export function createFlakyRedis(client: RedisClient): FlakyRedis {
   }) as FlakyRedis;
 }
 
-/** A clock for `createCache({ clock })` that moves only when told to. */
+/** A clock for `createCache({ clock })` that moves only by `advance`. */
 export interface ManualClock {
   now(): number;
   /** Moves forward by `ms`, at least 0. */
@@ -72,17 +72,17 @@ export function createManualClock(startMs: number = 0): ManualClock {
   };
 }
 
-/** One promise the cache needs its Redis to keep. */
+/** One property that the cache needs of its Redis. */
 export interface ContractCheck {
   readonly title: string;
-  /** Rejects with an assertion error when the promise is broken. */
+  /** Rejects with an assertion error if the property does not hold. */
   run(): Promise<void>;
 }
 
 /**
- * What a Redis, a proxy or a look-alike (KeyDB, Dragonfly, a managed service) must do for the cache to keep its
- * guarantees on it. Hand each check to your test runner: `for (const c of storeContract(connect)) it(c.title, c.run)`.
- * `connect` makes a client of an empty or shared server; keys used begin with `weir:contract-`.
+ * The checks that a Redis, a proxy or a compatible server (KeyDB, Dragonfly, a managed service) must pass for the guarantees of the
+ * cache to hold on it. Pass each to your test runner: `for (const c of storeContract(connect)) test(c.title, c.run)`. `connect`
+ * returns a client of any supported library. The keys used begin with `weir:contract-`.
  */
 export function storeContract(connect: () => Promise<RedisClient>): readonly ContractCheck[] {
   let run = 0;

@@ -4,12 +4,12 @@ import { redisSuffix, splitBusKey } from '../names.ts';
 import type { RedisStore } from '../redis/redis-store.ts';
 import { ackMessage, type Change, changeMessage, parseAck, parseMessage } from './messages.ts';
 import type { TagRegistry } from './tag-registry.ts';
-import { Acknowledgements, type PendingChange, type Ticket, Waiters } from './waits.ts';
+import { Acknowledgements, type LeaseWait, LeaseWaits, type PendingChange } from './waits.ts';
 
-/** How long the check of what is probably our own echo may wait for more of them. */
+/** How long the check of probable echoes of own writes waits, so that several are checked together. */
 const echoDelayMs = 2;
 
-/** What keeps L1 in step with other processes. */
+/** The parts that coherence works on. */
 interface CoherenceOptions {
   readonly link: RedisLink;
   readonly redis: RedisStore;
@@ -20,11 +20,11 @@ interface CoherenceOptions {
   /** How long a change waits for the other instances. */
   readonly deadlineMs: number;
   readonly pingMs: number;
-  /** Called when changes reach us again. */
+  /** Called when changes of other processes arrive again. */
   readonly onReady: () => void;
 }
 
-/** A change about to be sent: its message, and the wait for those who get it. */
+/** A change about to be sent: its message, and the wait for its acknowledgements. */
 export interface Announcement {
   readonly message: Buffer;
   confirmed(receivers: number): Promise<boolean>;
@@ -32,15 +32,15 @@ export interface Announcement {
 }
 
 /**
- * L1 coherence. Weir's own changes travel on a bus and are acknowledged, so that a resolved delete is gone everywhere;
- * Redis client tracking tells of everybody else's (redis-cli, expiry, eviction, FLUSHALL). Tracking messages name no
- * author, so a key they name is checked against Redis by its stamp: own echoes evict nothing. While a subscriber is
- * down, L1 is distrusted: its entries are checked against Redis before they are served.
+ * Keeps L1 coherent with other processes. Changes by caches of this package travel on a bus and are acknowledged, so that a
+ * resolved delete has reached every instance. Redis client tracking reports changes by anybody else (redis-cli, expiry, eviction,
+ * FLUSHALL). Its messages do not name an author, so an entry is compared with Redis by its stamp: echoes of own writes evict
+ * nothing. Without a subscription L1 is distrusted: its entries are checked against Redis before they are served.
  */
 export class Coherence {
   readonly #options: CoherenceOptions;
   readonly #acknowledgements: Acknowledgements;
-  readonly #waiters = new Waiters();
+  readonly #leaseWaits = new LeaseWaits();
   readonly #ownChannel: string;
   readonly #self: string;
   readonly #subscription: Subscription;
@@ -48,7 +48,7 @@ export class Coherence {
   readonly #echoes = new Set<Entry>();
   #isReady = false;
   #isRefused = false;
-  /** Resolves when it is known whether changes reach this instance. */
+  /** Resolves when changes reach this instance, or Redis has refused the subscription. */
   #whenKnown = Promise.withResolvers<void>();
 
   constructor(options: CoherenceOptions) {
@@ -66,8 +66,8 @@ export class Coherence {
   }
 
   /**
-   * Whether changes reach this instance now or within the timeout (default: the deadline); `false` at once while Redis refuses
-   * the subscription.
+   * Resolves with whether changes reach this instance within the timeout (default: the deadline); with `false` at once while Redis
+   * refuses the subscription.
    */
   async becomesTrusted(timeoutMs: number = this.#options.deadlineMs): Promise<boolean> {
     if (this.#isReady || this.#isRefused) return this.#isReady;
@@ -86,8 +86,8 @@ export class Coherence {
     };
   }
 
-  openTicket(subject: string): Ticket {
-    return this.#waiters.open(subject);
+  waitForLease(subject: string): LeaseWait {
+    return this.#leaseWaits.open(subject);
   }
 
   close(): void {
@@ -138,10 +138,10 @@ export class Coherence {
     const message = parseMessage(bytes);
     if (message === undefined) return;
     if (message.kind === 'end') {
-      this.#waiters.wake(message.subject, message.hasFailed);
+      this.#leaseWaits.wake(message.subject, message.hasFailed);
       return;
     }
-    // The sender has applied its own change already; its echo only proves that Redis delivers.
+    // The sender has applied its own change already; its echo counts as its acknowledgement.
     if (message.sender.toString('latin1') === this.#self) {
       this.#acknowledgements.add(message.sequence, this.#self);
       return;
@@ -152,7 +152,7 @@ export class Coherence {
     this.#acknowledge(message.sender, message.sequence);
   }
 
-  // One answer for all changes of one sender that came in one packet.
+  // One acknowledgement for all changes of one sender that arrived together.
   #acknowledge(sender: Buffer, sequence: number): void {
     const { redis } = this.#options;
     const name = sender.toString('hex');
@@ -166,7 +166,7 @@ export class Coherence {
       const sequences = this.#owedAcks.get(name) ?? [];
       this.#owedAcks.delete(name);
       redis.publish(`${redis.channel}:${name}`, ackMessage(redis.instance, sequences)).catch(() => {
-        // The sender's own deadline covers a lost answer.
+        // The deadline of the sender covers a lost acknowledgement.
       });
     });
   }
@@ -176,7 +176,7 @@ export class Coherence {
     if (found === undefined) return;
     this.#options.memory.delete(found.namespace, found.key);
     found.namespace.cut(found.key);
-    this.#waiters.wake(subject, false);
+    this.#leaseWaits.wake(subject, false);
   }
 
   #onTracked(keys: readonly Buffer[] | undefined): void {
@@ -195,28 +195,28 @@ export class Coherence {
     if (names.length > 0) void tags.verify(names);
   }
 
-  /** Redis tells of a flush whichever database it was: one that is not ours must not empty L1. */
+  /** Redis reports a flush of any of its databases. Only a flush of the cache's own database empties L1. */
   async #onFlush(): Promise<void> {
     const { memory, tags } = this.#options;
-    // What is in flight may be older than the flush.
+    // Values in flight may be older than the flush.
     for (const namespace of memory.namespaces) namespace.fences.suspectAll();
     try {
       if (!(await tags.wasFlushed())) return;
     } catch {
-      // Nobody can tell now; a flush must not be missed.
+      // It cannot be decided: a flush must not be missed.
     }
     tags.forgetVersions();
     memory.clearAll();
     for (const namespace of memory.namespaces) namespace.cutAll();
   }
 
-  /** Keeps an entry only if Redis still has the very write it came from. */
+  /** Checks the entry of a key that has changed in Redis. */
   #verify(subject: string): void {
     const { memory, redis } = this.#options;
     const found = this.#locate(subject);
     if (found === undefined) return;
     const { key, namespace } = found;
-    // What a read in flight is about to bring may be older than this change.
+    // The value of a read in flight may be older than this change.
     namespace.fences.suspect(key);
     const entry = namespace.entries.get(key);
     if (entry === undefined) return;
@@ -224,7 +224,7 @@ export class Coherence {
     else void verify(redis, memory, entry);
   }
 
-  // Nearly always the echo of our own write: these are checked a few at a time.
+  // Most of them are echoes of own writes: several are checked together.
   #verifyLater(entry: Entry): void {
     this.#echoes.add(entry);
     if (this.#echoes.size > 1) return;
@@ -252,7 +252,7 @@ export class Coherence {
   }
 }
 
-/** Keeps an L1 entry only if Redis still has the very write it came from; distrusts it when Redis cannot be asked. */
+/** Evicts an entry of L1 unless Redis still has the same write of it. Distrusts it when Redis cannot be asked. */
 export async function verify(redis: RedisStore, memory: MemoryStore, entry: Entry): Promise<void> {
   const { key, namespace } = entry;
   try {

@@ -1,11 +1,11 @@
 /**
- * What instances tell each other on a cache's channel. First byte the kind; a change adds its sender (8 bytes) and the
- * sender's count (4 bytes, big-endian), so that receivers can acknowledge it.
+ * The messages on a cache's channel. The first byte is the kind. A change adds its sender (8 bytes) and the sender's sequence
+ * number (4 bytes, big-endian), so that receivers can acknowledge it.
  *
  * ```
  * i  sender  sequence  namespace:key    an entry was deleted or set
  * t  sender  sequence  [tag, ...]       tags were invalidated, or namespaces cleared; as JSON
- * w  namespace:key                      a lease that somebody waits for has ended
+ * w  namespace:key                      a lease with waiting processes has ended
  * f  namespace:key                      the same, because the load failed
  * a  acknowledger  sequence ...         on the sender's own channel
  * ```
@@ -33,7 +33,7 @@ export function changeMessage(change: Change, sender: Buffer, sequence: number):
   return message;
 }
 
-/** `undefined` for what no version of this package has sent. */
+/** `undefined` for a message that is not of this format. */
 export function parseMessage(message: Buffer): Message | undefined {
   const kind = message.toString('latin1', 0, 1);
   if (kind === 'w' || kind === 'f') {

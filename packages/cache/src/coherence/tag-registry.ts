@@ -142,7 +142,7 @@ export class TagRegistry {
     const names = short.map(([name]) => name);
     // Twice what Redis guarantees for a life that is asked for, so that the next entry does not ask again.
     this.#ask(this.#redis, names, this.mark(), undefined, 4 * lifeMs).catch(() => {
-      // Counted and published by the gate.
+      // Counted and published by `RedisCommands`.
     });
   }
 
@@ -282,7 +282,7 @@ export class TagRegistry {
     }
     for (const slice of slicesOf(names)) {
       this.#redis?.touch(slice).catch(() => {
-        // Counted and published by the gate.
+        // Counted and published by `RedisCommands`.
       });
     }
   }

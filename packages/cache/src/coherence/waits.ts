@@ -1,3 +1,7 @@
+/**
+ * What a process waits for: the acknowledgements of its changes by other instances, and the ends of leases that other processes hold.
+ */
+
 /** One change that waits until every instance has applied it. */
 export interface PendingChange {
   readonly sequence: number;
@@ -12,8 +16,8 @@ interface Waiting {
 }
 
 /**
- * Counts, for each change of this instance, which instances have applied it. Redis says how many subscribers it handed
- * the change to; each answers once, this one by its own echo.
+ * Counts the instances that have applied each change of this instance. Redis returns the number of subscribers that received the
+ * change; each acknowledges once, this instance by its own echo.
  */
 export class Acknowledgements {
   readonly #deadlineMs: number;
@@ -24,7 +28,7 @@ export class Acknowledgements {
     this.#deadlineMs = deadlineMs;
   }
 
-  /** Opened before the change is sent, because answers may arrive before Redis' own reply. */
+  /** Call before the change is sent, because acknowledgements may arrive before the reply of Redis. */
   open(): PendingChange {
     this.#sequence = (this.#sequence + 1) >>> 0;
     const sequence = this.#sequence;
@@ -36,7 +40,7 @@ export class Acknowledgements {
     };
   }
 
-  /** For a change that was never sent. */
+  /** Ends the wait for a change that was not sent. */
   cancel(change: PendingChange): void {
     this.#waiting.delete(change.sequence);
   }
@@ -65,17 +69,17 @@ export class Acknowledgements {
   }
 }
 
-/** One read that may have to wait for another process's load of a key. */
-export interface Ticket {
+/** The wait of one read for the end of another process's lease on a key. */
+export interface LeaseWait {
   /**
-   * Resolves when the holder is done, or after `timeoutMs`, with whether its load has failed; rejects when `signal` aborts.
-   * Notices are not lost between calls.
+   * Resolves when the holder has ended its lease, or after `timeoutMs`, with whether its load has failed. Rejects when `signal`
+   * aborts. An end between two calls is not lost.
    */
   wait(timeoutMs: number, signal: AbortSignal): Promise<boolean>;
   close(): void;
 }
 
-class Waiter implements Ticket {
+class Waiter implements LeaseWait {
   readonly #release: () => void;
   #isWoken = false;
   #hasFailed = false;
@@ -118,12 +122,12 @@ class Waiter implements Ticket {
   }
 }
 
-/** Who in this process waits for which key's lease to end. */
-export class Waiters {
+/** The reads of this process that wait for leases, by key. */
+export class LeaseWaits {
   readonly #waiting = new Map<string, Waiter>();
 
-  /** A key has one flight in a process, hence at most one ticket that counts; a newer one takes its place. */
-  open(subject: string): Ticket {
+  /** A key has one flight in a process, hence at most one wait; a newer one replaces it. */
+  open(subject: string): LeaseWait {
     const waiter = new Waiter(() => {
       if (this.#waiting.get(subject) === waiter) this.#waiting.delete(subject);
     });
@@ -131,7 +135,7 @@ export class Waiters {
     return waiter;
   }
 
-  /** `hasFailed`: the holder's load did. */
+  /** `hasFailed`: the load of the holder has failed. */
   wake(subject: string, hasFailed: boolean): void {
     this.#waiting.get(subject)?.wake(hasFailed);
   }

@@ -1,21 +1,21 @@
-/** Held by one or more reads or loads of a key; dead as soon as the key was deleted, set or cleared meanwhile. */
+/** Held by the reads and loads of a key in flight. Not alive any more once the key is deleted, set or cleared. */
 export class Fence {
   isAlive = true;
-  /** Somebody changed the key in Redis meanwhile, perhaps we ourselves: what gets written must be checked. */
+  /** The key has changed in Redis meanwhile, perhaps by this process: a value written under the fence must be verified. */
   isSuspect = false;
   holders = 0;
 }
 
 /**
- * The in-process half of the fenced lease. Whoever reads or loads a key opens its fence before looking anywhere and
- * may write what it found into L1 only while the fence lives. Costs memory for keys in flight only.
+ * The in-process half of the fenced lease. Every read and load of a key opens the key's fence first, and may write its value into
+ * L1 only while the fence is alive. Uses memory for keys in flight only.
  */
 export class FenceTable {
   readonly #open = new Map<string, Fence>();
 
   open(key: string): Fence {
     let fence = this.#open.get(key);
-    // One that died with a flight that was given up is nobody else's.
+    // A fence that died with an abandoned flight is not shared with new ones.
     if (fence === undefined || !fence.isAlive) {
       fence = new Fence();
       this.#open.set(key, fence);
@@ -64,14 +64,14 @@ interface KeyOrder {
 
 /** One delete or set of a key by this process. */
 export interface KeyChange {
-  /** Whether it may take effect: no change that began later has. Asked again after every wait. */
+  /** Whether the change may take effect: no later change has. Call it again after every wait. */
   takesEffect(): boolean;
   end(): void;
 }
 
 /**
- * The order in which changes of a key began: one that waits for something (a schema, the version of a tag) must not overwrite
- * a later one. Costs memory for keys with changes under way only.
+ * The order in which changes of a key began: a change that waits for a schema or the version of a tag must not overwrite a later
+ * change. Uses memory for keys with running changes only.
  */
 export class ChangeOrder {
   readonly #keys = new Map<string, KeyOrder>();
@@ -95,13 +95,13 @@ export class ChangeOrder {
   }
 }
 
-/** One miss weighs as much as so many hits: asking for a lease in vain is cheap beside one more round trip. */
+/** The weight of a miss against a hit: an unneeded request for a lease costs less than one more round trip. */
 const missWeight = 3;
 const max = 12;
 
 /**
- * Guesses, from the reads before, whether Redis has what the next one looks for. A hit costs least by a plain GET; a miss
- * costs a second round trip for its lease then, unless the lease is asked for at once. Wrong guesses cost time only.
+ * Predicts from earlier reads whether the next read of Redis misses. A hit is cheapest by a plain GET; after a GET, a miss costs a second
+ * round trip for its lease, unless the lease is requested with the read. A wrong prediction costs time only.
  */
 export class MissForecast {
   #weight = 0;

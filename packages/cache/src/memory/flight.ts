@@ -7,36 +7,36 @@ import type { Entry } from './memory-store.ts';
 /** Where the value of a flight came from. */
 type FlightSource = 'l1' | 'l2' | 'load' | 'stale';
 
-/** How long one caller is ready to wait. */
+/** How long one caller waits. */
 interface Patience {
   readonly softTimeoutMs: number;
   readonly hardTimeoutMs: number;
 }
 
 /**
- * One read-and-load of one key in this process, shared by all who ask meanwhile. Each caller waits on its own terms;
+ * One read-and-load of one key in this process, shared by all callers in the meantime. Each caller has its own timeouts and signal;
  * the load is aborted only when every caller has aborted, or at its maximum age.
  */
 export class Flight {
   readonly fence: Fence;
   readonly isBackground: boolean;
   readonly startedAt: number;
-  /** Names of the tags of what it brings; an invalidation of one closes it to new callers. */
+  /** Names of the tags of its value. An invalidation of one closes the flight to new callers. */
   tags: readonly string[];
-  /** The trust epoch it began in; what it brings counts from then. */
+  /** The epoch of L1 in which it began, and in which its value is stored. */
   readonly epoch: number;
   /** Set before `settled` settles. */
   source: FlightSource = 'load';
   settled: Promise<unknown> = Promise.resolve();
   /** The moment of `performance.now` by which it must be done with Redis; `undefined` while it has not asked it. */
   redisUntil: number | undefined;
-  // Made only for those who look at it: most flights end in Redis.
+  // Created on first use: most flights end with a hit in Redis.
   #controller: AbortController | undefined;
   #abortion: { readonly reason: unknown } | undefined;
   #onAbort: ((reason: unknown) => void) | undefined;
   #ageTimer: NodeJS.Timeout | undefined;
   #fallback: Entry | undefined;
-  /** Stand-ins of callers whose soft timeout has passed without one. */
+  /** Callers whose soft timeout has passed without an old value: each returns whether it could take one now. */
   #overdue: Set<() => boolean> | undefined;
   #waiting = 0;
   #isPinned: boolean;
@@ -70,7 +70,7 @@ export class Flight {
     return this.#controller.signal;
   }
 
-  /** The value that the load replaces. Whether it may stand in for the load says `standIn`. */
+  /** The old value, which the load replaces. `standIn` decides whether it may be served. */
   get fallback(): Entry | undefined {
     return this.#fallback;
   }
@@ -81,14 +81,14 @@ export class Flight {
     for (const standIn of this.#overdue) standIn();
   }
 
-  /** The old value, if it may stand in for the load now: within its grace, and neither deleted nor invalidated since. */
+  /** Returns the old value if it may be served instead of the load's result: within its grace, not deleted or invalidated since. */
   standIn(now: number): Entry | undefined {
     const { fallback } = this;
     if (fallback === undefined || !this.fence.isAlive || phaseOf(fallback, now) === 'dead') return undefined;
     return fallback;
   }
 
-  /** What an abandoned flight still brings may be older than what its successor stored: its fence dies. */
+  /** Ends the flight. Its fence dies, because its value may be older than the one of the next flight. */
   abort(reason: unknown): void {
     if (this.#abortion !== undefined) return;
     this.#abortion = { reason };
@@ -97,7 +97,7 @@ export class Flight {
     this.#controller?.abort(reason);
   }
 
-  /** From now on the flight is aborted when it gets older than `maxFlightMs`. */
+  /** Aborts the flight `maxFlightMs` from now. */
   limitAge(maxFlightMs: number): void {
     this.#ageTimer ??= setTimeout(() => this.abort(flightExpired(maxFlightMs)), maxFlightMs).unref();
   }
@@ -108,7 +108,7 @@ export class Flight {
     this.#onAbort = undefined;
   }
 
-  /** The same promise, rejected as soon as the flight is aborted: a load that ignores its signal must hold up nobody. */
+  /** The same promise, rejected when the flight is aborted, even if the load ignores its signal. */
   unlessAborted(work: Promise<unknown>): Promise<unknown> {
     return new Promise((resolve, reject) => {
       this.#onAbort = reject;
@@ -117,7 +117,7 @@ export class Flight {
     });
   }
 
-  /** The shared result, or what the caller's own patience makes of it: a stand-in, a timeout or its abort. */
+  /** Resolves with the shared result, or with an old value at a timeout. Rejects with the load's error, a timeout or the caller's abort. */
   join(
     { hardTimeoutMs, softTimeoutMs }: Patience,
     signal: AbortSignal | undefined,
@@ -156,7 +156,7 @@ export class Flight {
       };
       const onSoftTimeout = () => {
         if (standIn()) return;
-        // Redis may still bring one.
+        // A read of Redis in flight may still find one.
         this.#overdue ??= new Set();
         this.#overdue.add(standIn);
       };
@@ -202,13 +202,13 @@ function schedule(timers: NodeJS.Timeout[], action: () => unknown, delayMs: numb
 function loadTimeout(hardTimeoutMs: number): CacheError {
   return new CacheError(
     'ERR_WEIR_CACHE_LOAD_TIMEOUT',
-    `The load did not finish within \`hardTimeoutMs\` (${hardTimeoutMs} ms). It goes on for later callers; set \`graceMs\` to serve a stale value instead.`,
+    `The load did not finish within \`hardTimeoutMs\` (${hardTimeoutMs} ms). It continues for later callers; set \`graceMs\` to serve a stale value instead.`,
   );
 }
 
 function flightExpired(maxFlightMs: number): CacheError {
   return new CacheError(
     'ERR_WEIR_CACHE_FLIGHT_EXPIRED',
-    `The load of a key ran for \`maxFlightMs\` (${maxFlightMs} ms) and was given up. Make the load honour its \`signal\`, or raise \`maxFlightMs\`.`,
+    `The load of a key ran for \`maxFlightMs\` (${maxFlightMs} ms) and was aborted. Make the load honour its \`signal\`, or raise \`maxFlightMs\`.`,
   );
 }

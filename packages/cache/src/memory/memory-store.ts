@@ -17,11 +17,11 @@ interface MemoryBounds {
  * hit neither builds nor hashes a composed key, and clearing a definition costs only its own members.
  */
 export class MemoryStore {
-  /** Raised when entries written so far may have missed an invalidation: those of another epoch are distrusted. */
+  /** Increased when the existing entries may have missed an invalidation. Entries of another epoch are distrusted. */
   epoch = 0;
-  /** The epoch of what is written now; `NaN`, which equals nothing, while invalidations do not arrive. */
+  /** The epoch of entries written now; `NaN`, which equals nothing, while invalidations do not arrive. */
   fillEpoch = 0;
-  /** What is known of the tags of its entries, and of others. */
+  /** What is known of tags. */
   readonly tags: TagTable = new TagTable();
   readonly #lru: LRUCache<Entry, Entry>;
   readonly #counters: Counters;
@@ -61,7 +61,7 @@ export class MemoryStore {
     return this.#namespaces.get(name);
   }
 
-  /** Invalidations arrive from now on; whatever was written before may have missed one. */
+  /** Invalidations arrive from now on. Entries written before may have missed one. */
   trust(): void {
     this.epoch += 1;
     this.fillEpoch = this.epoch;
@@ -88,7 +88,7 @@ export class MemoryStore {
     namespace.entries.set(key, entry);
     if (entry.tags.length > 0) this.tags.hold(entry.tags);
     this.#lru.set(entry, entry);
-    // The LRU refuses what is larger than its whole budget without telling.
+    // The LRU silently refuses an entry larger than its whole budget.
     if (!this.#lru.has(entry)) {
       namespace.entries.delete(key);
       if (entry.tags.length > 0) this.tags.letGo(entry.tags);
@@ -114,20 +114,20 @@ export class MemoryStore {
 }
 
 /**
- * One definition's share of the process: its index of L1 entries, its fences and its loads in flight. Loads live
- * outside the LRU, so that eviction can neither abort nor forget one.
+ * The state of one definition in this process: its index of L1 entries, its fences and its flights. Flights are kept outside the
+ * LRU, so that eviction cannot abort or forget one.
  */
 export class Namespace {
   readonly name: string;
   /** The names whose versions cover all its entries: its own, and the whole cache's. */
   readonly coveringNames: readonly string[];
-  /** Whether reads that L1 cannot answer have lately missed in Redis as well. */
+  /** Predicts whether the next read of Redis misses. */
   readonly forecast: MissForecast = new MissForecast();
   readonly entries: Map<string, Entry> = new Map();
   readonly fences: FenceTable = new FenceTable();
   readonly flights: Map<string, Flight> = new Map();
   readonly changes: ChangeOrder = new ChangeOrder();
-  /** Loads that failed lately, with the moment from which they may be tried again. Bounded by the flights' error path. */
+  /** Loads that have failed, with the moment from which they may be repeated. Bounded by the loader. */
   readonly failures: Map<string, { readonly error: unknown; readonly until: number }> = new Map();
   /** How often it was cleared: a set that began before must not outlive that. */
   clears = 0;
@@ -137,7 +137,7 @@ export class Namespace {
     this.coveringNames = Object.freeze([namespaceName(name), namespaceName('*')]);
   }
 
-  /** Keeps whatever is in flight for `key` out of the cache; callers that wait for it still get their value. */
+  /** Keeps values in flight for `key` out of the cache. Callers that wait for them still get them. */
   cut(key: string): void {
     this.fences.cut(key);
     this.flights.delete(key);
@@ -152,18 +152,18 @@ export class Namespace {
   }
 }
 
-/** Everything an entry knows about its own time and origin. Times are on the cache's clock, in milliseconds. */
+/** The fields of an entry. Moments are on the cache's clock, in milliseconds. */
 export interface EntryFields {
   readonly value: unknown;
   /** The Redis write this value came from, or `undefined` for a value that Redis never took. */
   readonly stamp: string | undefined;
   readonly freshUntil: number;
-  /** Until then a read serves it at once and refreshes behind the reader's back. At least `freshUntil`. */
+  /** Until then a read serves the entry at once and refreshes it in the background. At least `freshUntil`. */
   readonly revalidateUntil: number;
-  /** Until then it may stand in for a load that fails or is slow. At least `revalidateUntil`. */
+  /** Until then the entry may replace the result of a load that fails or is slow. At least `revalidateUntil`. */
   readonly graceUntil: number;
   readonly loadMs: number;
-  /** From here on a read must consider an early refresh. At most `freshUntil`. */
+  /** From then on a read may start an early refresh. At most `freshUntil`. */
   readonly earlyFrom: number;
   readonly tags: readonly TagVersion[];
   /** The moment (`TagRegistry.mark`) as of which its tags were current. */
@@ -173,7 +173,7 @@ export interface EntryFields {
   readonly isCloned: boolean;
 }
 
-/** One value in L1. It carries a settled promise of its value, so that a hit hands out a promise without making one. */
+/** One value in L1. It keeps a settled promise of its value, so that a hit returns a promise without allocating one. */
 export class Entry implements EntryFields {
   readonly namespace: Namespace;
   readonly key: string;
@@ -189,11 +189,11 @@ export class Entry implements EntryFields {
   readonly tagsAsOf: number;
   readonly sizeBytes: number;
   readonly isCloned: boolean;
-  /** A hit before this moment needs no further thought: fresh, no early refresh due, no tag to check, no copy to make. */
+  /** A hit before this moment needs no further checks: the entry is fresh, has no tags, is not copied, and no early refresh is due. */
   readonly hotUntil: number;
-  /** The trust epoch it was written in; an older one than the store's means it has to be checked against Redis. */
+  /** The epoch in which it was written. If it is not the store's, the entry must be checked against Redis. */
   epoch: number;
-  /** When the LRU last heard of a hit: once a millisecond is enough. */
+  /** When a hit last updated the LRU: at most once a millisecond. */
   touchedAt = -1.5;
 
   constructor(namespace: Namespace, key: string, epoch: number, fields: EntryFields) {

@@ -8,13 +8,13 @@ export interface Lease {
   readonly token: string;
 }
 
-/** How many leases of unknown fate are remembered; those beyond end by themselves, after the lease time. */
+/** The largest number of doubtful leases remembered. Further ones end after the lease time. */
 const maxDoubtful = 1_000;
 
 /**
- * The leases of one process. Those of running loads are renewed, all on one timer: a live load keeps its lease however long
- * it takes, a killed process stops renewing. Those whose grant or end was asked for without an answer are doubtful:
- * Redis may hold them for nobody. They are given back as soon as Redis answers, or taken up again by the key's next load.
+ * The leases of one process. One timer renews the leases of running loads: a running load keeps its lease, a killed process stops
+ * renewing. A lease is doubtful if its request or its release had no answer: Redis may keep it although no load needs it. A
+ * doubtful lease is released when Redis answers again, or used by the next load of the key.
  */
 export class Leases {
   readonly #redis: RedisStore;
@@ -26,17 +26,17 @@ export class Leases {
     this.#redis = redis;
   }
 
-  /** The token to ask for a lease with: one that Redis may hold for us already, else a new one. */
+  /** The token to request a lease with: one that Redis may hold for this process already, else a new one. */
   tokenFor(name: RedisName): string {
     const subject = busKey(name.namespace, name.key);
     const doubtful = this.#doubtful.size === 0 ? undefined : this.#doubtful.get(subject);
-    // A commit under a used token may still be on its way: it must not find the token alive again.
+    // A commit under a used token may still be in flight: it must not find the token valid again.
     if (doubtful === undefined || !doubtful.isUnused) return this.#redis.stamp();
     this.#doubtful.delete(subject);
     return doubtful.lease.token;
   }
 
-  /** Renews the lease until `letGo`. */
+  /** Renews the lease regularly until `letGo`. */
   keep(lease: Lease): void {
     this.#kept.add(lease);
     if (this.#timer !== undefined) return;
@@ -48,17 +48,17 @@ export class Leases {
     this.#kept.delete(lease);
   }
 
-  /** Gives a lease back, or makes sure that it is gone. `hasFailed`: its load did, which whoever waits for it is told. */
+  /** Ends a lease. `hasFailed`: its load has failed, which waiting processes are told. */
   release(lease: Lease, hasFailed: boolean = false): void {
     this.#giveBack(lease, false, hasFailed);
   }
 
-  /** As `release`, for a lease that was asked for in vain: nothing was, or ever is, sent under its token. */
+  /** As `release`, for a lease whose request failed: no commit is ever sent under its token. */
   doubt(lease: Lease): void {
     this.#giveBack(lease, true);
   }
 
-  /** Redis answers again. */
+  /** Releases all doubtful leases: Redis answers again. */
   drain(): void {
     for (const { isUnused, lease } of [...this.#doubtful.values()]) this.#giveBack(lease, isUnused);
   }
@@ -82,7 +82,7 @@ export class Leases {
         if (this.#doubtful.get(subject) === doubtful) this.#doubtful.delete(subject);
       },
       () => {
-        // Counted and published by the gate; tried again when Redis answers.
+        // Counted and published by `RedisCommands`; repeated when Redis answers.
       },
     );
   }
@@ -98,7 +98,7 @@ export class Leases {
           if (!isOurs) this.#kept.delete(lease);
         },
         () => {
-          // Counted and published by the gate; the commit will find out whether the lease survived.
+          // Counted and published by `RedisCommands`; the commit checks whether the lease still exists.
         },
       );
     }

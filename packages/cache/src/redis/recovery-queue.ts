@@ -1,14 +1,14 @@
-/** A change that Redis has not taken yet. */
+/** A change that Redis has not accepted yet. */
 interface OwedChange {
-  /** Equal for changes of which the latest makes the earlier ones superfluous. */
+  /** Equal for changes of which only the latest matters. */
   readonly id: string;
   /** Resolves with whether it was done. Must not reject. */
   redo(): Promise<boolean>;
 }
 
 /**
- * Deletes and invalidations that failed, redone when Redis answers again: bounded, the latest for each key wins. When
- * there is no room left, everything owed is replaced by one clearing of the whole cache.
+ * Deletes and invalidations that failed, repeated when Redis answers again; of each key only the latest. When the queue
+ * overflows, one clearing of the whole cache replaces all of them.
  */
 export class RecoveryQueue {
   readonly #owed = new Map<string, OwedChange>();
@@ -29,7 +29,7 @@ export class RecoveryQueue {
     return this.#owed.size;
   }
 
-  /** Whether what Redis has under `id` may be older than a change this process has made. */
+  /** Whether Redis may be missing a change of `id` by this process. */
   owes(id: string): boolean {
     return this.#owed.size > 0 && (this.#owed.has(id) || this.#owed.has(this.#overflow.id));
   }
@@ -46,7 +46,7 @@ export class RecoveryQueue {
     this.#schedule();
   }
 
-  /** Redoes what is owed, oldest first, until something fails again. */
+  /** Repeats the queued changes, oldest first, until one fails. */
   async drain(): Promise<void> {
     if (this.#isDraining) return;
     this.#isDraining = true;

@@ -132,7 +132,7 @@ export class RedisCommands {
 
 function cacheErrorOf(cause: RedisError): Error {
   if (cause.code === 'ERR_WEIR_REDIS_TIMEOUT') {
-    const repair = 'The deadline is `l2.deadlineMs`.';
+    const repair = 'Set `l2.deadlineMs`.';
     return new CacheError('ERR_WEIR_CACHE_REDIS_TIMEOUT', `${cause.message} ${repair}`, { cause });
   }
   if (cause.code === 'ERR_WEIR_REDIS_UNAVAILABLE') {

@@ -14,7 +14,7 @@ import {
 import type { RedisCommands } from './redis-commands.ts';
 import { RedisTags } from './redis-tags.ts';
 
-/** What a read found, and what became of the lease it asked for. */
+/** The reply to a read: the entry, and the state of the lease that was requested. */
 export interface RedisRead {
   readonly lease: 'none' | 'granted' | 'held';
   /** How long the lease lives, whoever holds it. */
@@ -24,10 +24,10 @@ export interface RedisRead {
   readonly freshUntil: number;
 }
 
-/** Which lease a read wants: none, one if the entry is missing or stale, or one in any case. */
+/** Which lease a read requests: none, one if the entry is missing or stale, or one in any case. */
 export type LeaseWish = 'none' | 'if-stale' | 'always';
 
-/** How an entry is called in Redis: by namespace and key. */
+/** The name of an entry in Redis. */
 export interface RedisName {
   readonly namespace: string;
   readonly key: string;
@@ -47,7 +47,7 @@ interface Commit {
   readonly lifeMs: number;
 }
 
-// Redis does nothing else while it serves one command, and answers the first key of a script when it is done with the last.
+// Redis serves nothing else during one command, and a script replies for its first key only after its last.
 const maxValues = 256;
 const maxScripted = 16;
 
@@ -57,9 +57,9 @@ const leaseStatus = ['none', 'granted', 'held'] as const;
 const wishes = { none: '0', 'if-stale': '1', always: '2' } as const;
 
 /**
- * L2 and the cross-process half of the fenced lease. Entry and lease of a key share one hash tag, hence a slot; what is
- * asked for in one turn of the event loop goes as one command, on a cluster as one for each key. Every method rejects
- * when Redis fails or passes its deadline.
+ * L2 and the cross-process half of the fenced lease. The entry and the lease of a key share a hash tag, hence a slot. Requests of one
+ * turn of the event loop are sent as one command, on a cluster as one command for each key. Every method rejects when Redis
+ * fails or passes its deadline.
  */
 export class RedisStore {
   readonly #commands: RedisCommands;
@@ -71,9 +71,9 @@ export class RedisStore {
   readonly #commits: TurnBatch<Commit, boolean>;
   readonly #stamps: TurnBatch<string, string>;
   readonly #subjectOffset: number;
-  /** Tells this instance's messages and stamps from every other's. */
+  /** The id of this instance in messages. */
   readonly instance: Buffer = randomBytes(8);
-  /** What other instances are told on. */
+  /** The channel of the bus, shared by all instances. */
   readonly channel: string;
   readonly tags: RedisTags;
   readonly #author: string = randomBytes(6).toString('base64url');
@@ -112,7 +112,7 @@ export class RedisStore {
     return !this.#commands.isSharded && this.#serverClock.isKnown(this.#clock.now());
   }
 
-  /** The first part of every entry's and every tag's key, as messages from Redis spell them. */
+  /** The first part of the keys of entries and of tags, with the client's key prefix, as in messages from Redis. */
   get trackedPrefixes(): { readonly entries: string; readonly tags: string } {
     const start = `${this.#commands.link.keyPrefix}${this.#prefix}`;
     return { entries: `${start}e:{`, tags: `${start}t:{` };
@@ -131,33 +131,33 @@ export class RedisStore {
     return this.#author + this.#writes.toString(36).padStart(8, '0');
   }
 
-  /** Whether this instance made the write that a stamp tells of. */
+  /** Whether a stamp is of a write by this instance. */
   isOwnStamp(stamp: string | undefined): boolean {
     return stamp?.startsWith(this.#author) === true;
   }
 
-  /** The moment of `performance.now` by which a read that starts now must be done with Redis. */
+  /** The moment of `performance.now` by which a read that starts now must have finished with Redis. */
   deadline(): number {
     return this.#commands.calls.deadline();
   }
 
-  /** Resolves when nothing is under way any more. */
+  /** Resolves when no operation is running. */
   async idle(): Promise<void> {
     await this.#commands.calls.idle();
   }
 
-  /** The cheapest look at an entry; only while `knowsTime`. */
+  /** Reads an entry by a plain GET, without a lease. Only while `knowsTime`. */
   peek({ namespace, key }: RedisName): Promise<RedisRead> {
     return this.#values.add(busKey(namespace, key));
   }
 
-  /** Settles by `until`. */
+  /** Reads an entry and requests a lease as `wish` says. Settles by `until`. */
   read({ namespace, key }: RedisName, token: string, wish: LeaseWish, until: number): Promise<RedisRead> {
     const ask = this.#asks.add({ subject: busKey(namespace, key), token, wish });
     return this.#commands.within(until, 'read', ask);
   }
 
-  /** Resolves with whether the value was stored: `false` when a delete or set came in between. */
+  /** Stores a loaded value. Resolves with `false` if a delete or set came in between. */
   commit(
     { namespace, key }: RedisName,
     token: string,
@@ -166,13 +166,13 @@ export class RedisStore {
     return this.#commits.add({ subject: busKey(namespace, key), token, ...value });
   }
 
-  /** `hasFailed`: whether waiting processes are told that the load failed. */
+  /** Ends a lease without a value. `hasFailed`: waiting processes are told that the load failed. */
   async release({ namespace, key }: RedisName, token: string, hasFailed: boolean): Promise<void> {
     const args = [token, this.channel, String(this.#subjectOffset), hasFailed ? 'f' : 'w'];
     await this.#commands.eval('release', releaseScript, [this.#leaseKey(busKey(namespace, key))], args);
   }
 
-  /** Resolves with whether the lease was still ours. */
+  /** Prolongs a lease. Resolves with whether it still existed. */
   async renew({ namespace, key }: RedisName, token: string): Promise<boolean> {
     const args = [token, String(this.#leaseMs)];
     return (
@@ -180,7 +180,7 @@ export class RedisStore {
     );
   }
 
-  /** Resolves, as `delete`, with how many subscribers were told. */
+  /** Stores a value and ends the lease of its key. Resolves with the number of subscribers that received `message`. */
   async set(
     { namespace, key }: RedisName,
     value: { readonly payload: string | Buffer; readonly freshMs: number; readonly lifeMs: number },
@@ -190,7 +190,7 @@ export class RedisStore {
     return await this.#write('set', busKey(namespace, key), message, [inMs(lifeMs), inMs(freshMs), payload]);
   }
 
-  /** `subject`: as `busKey` makes it. */
+  /** Removes an entry and ends the lease of its key. `subject`: from `busKey`. Resolves as `set`. */
   async delete(subject: string, message: Buffer): Promise<number> {
     return await this.#write('delete', subject, message, ['-1']);
   }
@@ -295,7 +295,7 @@ export class RedisStore {
   }
 }
 
-// Redis takes whole milliseconds up to a bound of its own; what lives for ages beyond it has no expiry, as what lives for ever.
+// Redis takes whole milliseconds up to a bound; a longer life becomes no expiry.
 function inMs(durationMs: number): string {
   return durationMs <= Number.MAX_SAFE_INTEGER ? String(Math.max(1, Math.ceil(durationMs))) : '0';
 }

@@ -2,9 +2,9 @@ import { redisSuffix } from '../names.ts';
 import { tagsScript } from './lua.gen.ts';
 import type { RedisCommands } from './redis-commands.ts';
 
-/** How many tags go in one command: Redis serves nobody else meanwhile, nor does the process that builds it. */
+/** The largest number of tags in one command. Redis, and the process while it builds the command, serve nothing else meanwhile. */
 export const maxTagsAtOnce = 256;
-/** Life of a tag that was just invalidated; whoever stores an entry under it prolongs it as needed. */
+/** How long Redis keeps a tag after its invalidation. Storing an entry under the tag prolongs it as needed. */
 const renewedLifeMs = 7 * 24 * 3_600_000;
 
 /** Parts of a list that are small enough for one command, in order. */
@@ -15,8 +15,8 @@ export function* slicesOf<T>(list: readonly T[]): Generator<readonly T[]> {
 }
 
 /**
- * The versions of tags in Redis. Every method takes up to `maxTagsAtOnce` names, which go as one command, on a cluster as one
- * for each, and rejects when Redis fails or passes its deadline.
+ * The versions of tags in Redis. Every method takes up to `maxTagsAtOnce` names and sends them as one command, on a cluster as one
+ * command each. It rejects when Redis fails or passes its deadline.
  */
 export class RedisTags {
   readonly #commands: RedisCommands;
@@ -30,7 +30,7 @@ export class RedisTags {
     this.#channel = channel;
   }
 
-  /** The versions, which are made where they are missing. Redis keeps them for at least half of `lifeMs`. */
+  /** Returns the versions; missing ones are created. Redis keeps them for at least half of `lifeMs`. */
   async versions(names: readonly string[], lifeMs: number, until?: number): Promise<readonly string[]> {
     const args = ['0', Number.isFinite(lifeMs) ? String(Math.ceil(lifeMs)) : '0', '', ''];
     return await this.#each(names, async (some) => {
@@ -39,7 +39,7 @@ export class RedisTags {
     });
   }
 
-  /** The versions as they are now, `''` for none; neither makes nor prolongs them. */
+  /** Returns the present versions, `''` for a missing one. Creates and prolongs none. */
   async peek(names: readonly string[], until?: number): Promise<readonly string[]> {
     return await this.#each(names, async (some) => {
       const reply = await this.#commands.call('verify', 'MGET', this.#keys(some), [], until);
@@ -49,14 +49,14 @@ export class RedisTags {
     });
   }
 
-  /** Gives tags that one command can carry (`commandsFor`) new versions. Resolves with how many subscribers were told. */
+  /** Gives new versions to tags of one command (`commandsFor`). Resolves with the number of subscribers that received `message`. */
   async bump(names: readonly string[], message: Buffer): Promise<number> {
     const args = ['1', String(renewedLifeMs), this.#channel, message];
     const reply = await this.#commands.eval('invalidate', tagsScript, this.#keys(names), args);
     return this.#commands.receivers((reply as unknown as [number])[0]);
   }
 
-  /** Tells Redis that tags are in use, so that it evicts others. */
+  /** Marks tags as used in Redis, so that Redis evicts other keys. */
   async touch(names: readonly string[]): Promise<void> {
     await this.#each(names, async (some) => {
       await this.#commands.call('touch', 'TOUCH', this.#keys(some));

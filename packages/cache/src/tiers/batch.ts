@@ -14,8 +14,8 @@ interface Wanted<A> {
 }
 
 /**
- * Gathers the misses of one `getMany` into one `loadMany`. It fires once each of its reads has either asked for its
- * value, found it elsewhere, or begun to wait for another process; a read that asks later is loaded by itself.
+ * Collects the misses of one `getMany` into one `loadMany`. It is called when each read has either missed, found its value, or begun
+ * to wait for another process. A read that misses later is loaded alone.
  */
 export class Batch<A, V> {
   readonly #loadMany: LoadMany<A, V>;
@@ -27,7 +27,7 @@ export class Batch<A, V> {
     this.#undecided = reads;
   }
 
-  /** One read's share. Call `settle` exactly when the read ends or is held up; calls beyond the first do nothing. */
+  /** The slot of one read. Call `settle` when the read ends or begins to wait; further calls are no-ops. */
   slot(arg: A): { load(signal: AbortSignal): Promise<unknown>; settle(): void } {
     let isDecided = false;
     const settle = () => {
@@ -66,7 +66,7 @@ export class Batch<A, V> {
   }
 }
 
-/** Aborts when the last of `signals` has. */
+/** A signal that aborts when all of `signals` have. */
 function whenAllAborted(signals: readonly AbortSignal[]): AbortSignal {
   const controller = new AbortController();
   let left = signals.length;

@@ -10,7 +10,7 @@ import type { Counters } from '../stats.ts';
 import type { CodecOptions } from '../values/envelope.ts';
 import type { StandardSchema } from '../values/value.ts';
 
-/** What the parts of one cache share. */
+/** The parts of one cache. */
 export interface Core {
   readonly name: string;
   readonly memory: MemoryStore;
@@ -22,7 +22,7 @@ export interface Core {
   readonly recovery: RecoveryQueue;
   readonly counters: Counters;
   readonly codec: CodecOptions;
-  /** How many bytes of L1's budget a value takes. */
+  /** Estimates the size of a value in bytes, for the bound of L1. */
   readonly measure: (value: unknown) => number;
   readonly clock: Clock;
   /** The clock at a coarser resolution, for the hot path. */
@@ -32,14 +32,14 @@ export interface Core {
   readonly assertOpen: () => void;
 }
 
-/** Which value is meant, and how it is kept. */
+/** One value: its key, and how it is kept. */
 export interface Target {
   readonly namespace: Namespace;
   readonly key: string;
   readonly definition: string | undefined;
   readonly policy: Policy;
-  /** Names (`tagName`) of the tags it is stored under. */
+  /** Names (`nameTags`) of the tags that it is stored under. */
   readonly tags: readonly string[];
-  /** What is loaded, set and read from Redis passes through it; bytes that break it are a miss. */
+  /** Validates loaded and set values and values from Redis. */
   readonly schema: StandardSchema | undefined;
 }

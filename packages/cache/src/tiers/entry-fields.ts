@@ -7,9 +7,9 @@ import type { Core, Target } from './core.ts';
 
 /** A value just loaded or set. */
 export interface NewValue {
-  /** What readers get, in the form in which L1 keeps it. */
+  /** The value that readers get, as L1 keeps it. */
   readonly value: unknown;
-  /** What Redis keeps: the value before its schema was applied, for every process applies it by itself. May throw. */
+  /** Returns what Redis keeps: the value before its schema was applied, because every process applies its own. May throw. */
   readonly body: () => Body;
   readonly ttlMs: number;
   readonly loadMs: number;
@@ -48,7 +48,7 @@ export function fieldsOfNew(core: Core, { policy }: Target, fresh: NewValue): En
   };
 }
 
-/** The L2 form of such a value: how long it is fresh, and how long Redis shall keep it. */
+/** The Redis form of a value that was just loaded or set: its bytes, how long it is fresh, and how long Redis keeps it. */
 export function payloadOfNew(
   core: Core,
   { policy }: Target,
@@ -61,8 +61,8 @@ export function payloadOfNew(
 }
 
 /**
- * The L1 form of what Redis had; `undefined` for nothing, and for what does not decode, breaks its schema or has lost a
- * tag. A promise only where a schema or Redis has to be asked: it rejects when Redis cannot be asked by `until`.
+ * The L1 form of an entry read from Redis; `undefined` if there is none, or if it cannot be decoded, breaks its schema or has an
+ * invalid tag. A promise only if a schema or Redis has to be asked; it rejects when Redis cannot be asked by `until`.
  */
 export function fieldsOfRead(
   core: Core,
@@ -118,10 +118,10 @@ function fieldsOf(
   value: unknown,
 ): EntryFields {
   const { freshMs, loadMs, staleMs, stamp, tags } = envelope;
-  // Whatever the clocks say, an entry is not fresh for longer than it was when it was written.
+  // An entry is never fresh for longer than when it was written, even if a clock was set.
   const freshUntil = Math.min(read.freshUntil, core.clock.now() + freshMs);
   return {
-    // Nobody else has it yet, so no copy is needed.
+    // The value was just decoded: no caller shares it yet, so it needs no copy.
     value: policy.values === 'frozen' ? keep(value, 'frozen') : value,
     stamp,
     freshUntil,

@@ -5,15 +5,15 @@ import { nameTags } from '../names.ts';
 import type { TagVersion } from '../values/envelope.ts';
 import type { Target } from './core.ts';
 
-/** One read with the means to answer it. */
+/** One read: which value, and how to load it. */
 export interface ReadRequest extends Target {
   readonly load: (context: LoadContext) => unknown;
   readonly signal: AbortSignal | undefined;
-  /** Called when the read starts to wait for another process. */
+  /** Called when the read begins to wait for the load of another process. */
   readonly onHeld?: () => void;
 }
 
-/** What a load decided about its own value. */
+/** What a load has set through its context. */
 export interface LoadDecisions {
   ttlMs: number | undefined;
   isSkipped: boolean;
@@ -22,23 +22,22 @@ export interface LoadDecisions {
 /** Handed to every load as its last argument. */
 export interface LoadContext {
   readonly key: string;
-  /** Aborts when every caller has aborted, or at `maxFlightMs`. Pass it on to whatever the load waits for. */
+  /** Aborts when every caller has aborted, or at `maxFlightMs`. Pass it to the calls that the load makes. */
   readonly signal: AbortSignal;
   /** The expired value that the load replaces, for a conditional request; `undefined` when there is none. */
   readonly stale: unknown;
   /**
-   * Gives this one value another ttl in milliseconds, read off what was loaded. 0 or less does not cache it, `Infinity` keeps
-   * it until it is evicted. Wins over `negativeTtlMs`. Throws for what is no number, `NaN` included.
+   * Sets the ttl of this value in milliseconds. 0 or less does not cache it; `Infinity` keeps it until it is evicted. Overrides
+   * `ttlMs` and `negativeTtlMs`. Throws if it is not a number, or `NaN`.
    */
   setTtl(ttlMs: number): void;
   /**
-   * Puts this one value under more tags, read off what was loaded. From the call on, an invalidation of one of them makes what
-   * this load brings invalid. Resolves with `true` when that holds for the whole load, from its beginning; with `false`
-   * when this process knew nothing of a tag before: then an invalidation may have slipped in between the load's own read and this call,
-   * and whoever minds reads again. Never rejects because of Redis.
+   * Adds tags to this value. An invalidation of one of them after this call makes the value invalid. Resolves with `true` if that
+   * holds from the beginning of the load; with `false` if this process did not know a tag before: an invalidation between the load's own
+   * read and this call may then go unnoticed, unless the load reads again. Never rejects because of Redis.
    */
   tags(tags: readonly string[]): Promise<boolean>;
-  /** Hands the value to the callers that wait, and caches it nowhere. */
+  /** Returns the value to the waiting callers and does not cache it. */
   skipCache(): void;
 }
 
@@ -72,7 +71,7 @@ export function createLoadContext(
 /** Equal to no version: what was loaded without knowing its tags is checked as soon as they can be read. */
 export const unknownVersion = '';
 
-/** The tags that one load finds out about while it runs, with the versions they had when it named them. */
+/** The tags that one load adds while it runs, with their versions at that moment. */
 export class FoundTags {
   readonly #registry: TagRegistry;
   readonly #flight: Flight;
@@ -90,7 +89,7 @@ export class FoundTags {
     return this.#lookups.length === 0;
   }
 
-  /** Resolves with whether an invalidation since the beginning of the load is sure to be seen. */
+  /** Resolves with whether every invalidation since the beginning of the load will be noticed. */
   async add(names: readonly string[]): Promise<boolean> {
     // Before anything is awaited: an invalidation that comes now cuts the flight.
     this.#flight.tags = [...this.#flight.tags, ...names];
@@ -102,7 +101,7 @@ export class FoundTags {
     return (await lookup).isWhole;
   }
 
-  /** All of them behind the tags known before; of one that was named twice the earlier version counts. */
+  /** Returns `tags` and then the added ones. Of a tag that occurs twice the earlier version counts. */
   async after(tags: readonly TagVersion[]): Promise<readonly TagVersion[]> {
     const all = new Map<string, TagVersion>();
     for (const version of [...tags, ...(await Promise.all(this.#lookups)).flat()]) {

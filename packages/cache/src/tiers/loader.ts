@@ -12,12 +12,12 @@ import { coveringNames, fieldsOfNew, type NewValue, payloadOfNew } from './entry
 import type { ReadRequest } from './load-context.ts';
 import { createLoadContext, FoundTags, type LoadDecisions, unknownVersion } from './load-context.ts';
 
-/** How many keys of one definition may be in error backoff; beyond, the oldest may be tried again. */
+/** The largest number of keys of one definition in error backoff. Beyond it, the oldest key may be loaded again. */
 const maxFailures = 1_000;
 
 type Loaded = Pick<NewValue, 'value' | 'body' | 'loadMs' | 'tags'>;
 
-/** Calls the load and stores what it brings, if its fence and its lease survived. */
+/** Calls the load and stores its value, if the fence and the lease of the key still hold. */
 export class Loader {
   readonly #core: Core;
 
@@ -25,7 +25,7 @@ export class Loader {
     this.#core = core;
   }
 
-  /** The loaded value, or a stale one that stands in for a failed load. Rejects with the load's own error. */
+  /** Returns the loaded value, or an old value within its grace if the load fails. Rejects with the load's own error. */
   async load(request: ReadRequest, flight: Flight, lease: Lease | undefined): Promise<unknown> {
     const { counters, leases, name, clock } = this.#core;
     const decisions: LoadDecisions = { ttlMs: undefined, isSkipped: false };
@@ -81,7 +81,7 @@ export class Loader {
       this.#store(request, flight, lease, loaded, decisions);
       return kept;
     } catch (cause) {
-      // The load was good: its readers get the value, whatever prevents the cache from keeping it.
+      // The load succeeded: its readers get the value even if the cache cannot keep it.
       this.#release(lease);
       warnUnsupported(name, request.definition, unkeepable(request.policy.values, cause));
       return value;
@@ -104,7 +104,7 @@ export class Loader {
     }
   }
 
-  /** A failed load: a usable stale value stands in for a while, else the error goes to every caller. */
+  /** After a failed load: returns an old value within its grace, else throws the error to every caller. */
   #recover(request: ReadRequest, flight: Flight, error: unknown): unknown {
     const { clock } = this.#core;
     const { namespace, key, policy } = request;
@@ -121,8 +121,8 @@ export class Loader {
   }
 
   /**
-   * Stores a loaded value in L1 at once and sends it to Redis, whose answer nobody waits for: our own later commands follow it
-   * on the same connection, other processes wait for its lease, and a change that overtakes it is told to us like any other.
+   * Stores a loaded value in L1 and sends it to Redis without waiting for the reply: later commands of this process follow on the
+   * same connection, other processes wait for the lease, and a change in between reaches this process like any other.
    */
   #store(
     request: ReadRequest,
@@ -162,7 +162,7 @@ export class Loader {
       tags.keep(loaded.tags, encoded.lifeMs);
       return redis.commit(lease.name, lease.token, encoded);
     } catch (error) {
-      // L1 alone then: of this process' own deletes at least its fence knows.
+      // The value stays in L1 only. The fence keeps it consistent with this process' own deletes.
       this.#release(lease);
       if (!(error instanceof CacheError)) throw error;
       warnUnsupported(name, request.definition, error);
@@ -174,10 +174,10 @@ export class Loader {
     const { memory } = this.#core;
     try {
       if (await committed) return;
-      // The lease was lost, to a change that we are told of, or by expiring: another may have stored a newer value.
+      // The lease was lost, to a change or by expiry: another process may have stored a newer value.
       if (entry.namespace.entries.get(entry.key) === entry) memory.delete(entry.namespace, entry.key);
     } catch {
-      // Counted and published by the gate. L1 keeps the value; the lease may still be held.
+      // Counted and published by `RedisCommands`. L1 keeps the value; Redis may still hold the lease.
       this.#release(lease);
     }
   }
@@ -188,8 +188,8 @@ export class Loader {
 }
 
 /**
- * The old value, if it may stand in for a load that has failed, here or in another process. It counts as fresh for
- * `graceThrottleMs`, so that a broken source is not tried on every read.
+ * Returns the old value if it may replace the result of a load that has failed, here or in another process. The value then counts as
+ * fresh for `graceThrottleMs`, so that a broken source is not tried on every read.
  */
 export function standInFor({ clock, memory }: Core, request: ReadRequest, flight: Flight): Entry | undefined {
   const standIn = flight.standIn(clock.now());
@@ -205,14 +205,14 @@ export function standInFor({ clock, memory }: Core, request: ReadRequest, flight
 function unkeepable(mode: string, cause: unknown): CacheError {
   return new CacheError(
     'ERR_WEIR_CACHE_UNSUPPORTED_VALUE',
-    `Cannot keep a loaded value under \`values: '${mode}'\` (${String(cause)}). Its readers get it and it is cached nowhere. Return plain data from the load.`,
+    `Cannot keep a loaded value under \`values: '${mode}'\` (${String(cause)}). Its readers get it, and it is not cached. Return plain data from the load.`,
     { cause },
   );
 }
 
 const warned = new Set<string>();
 
-/** Tells once for each definition that its values stay in memory. */
+/** Warns once for each definition that its values cannot be stored. */
 export function warnUnsupported(cache: string, definition: string | undefined, error: CacheError): void {
   const where = `${cache}${definition === undefined ? '' : `.${definition}`}`;
   if (warned.has(where)) return;

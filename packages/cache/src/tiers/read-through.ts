@@ -8,7 +8,7 @@ import type { ReadRequest } from './load-context.ts';
 import { Loader } from './loader.ts';
 import { RedisLookup } from './redis-lookup.ts';
 
-/** Everything beyond a hot L1 hit: what an entry is good for, single-flight, then L2 and the load. */
+/** A read that is no hot hit: the entry in L1, a flight to join, then a new flight over Redis and the load. */
 export class ReadThrough {
   readonly #core: Core;
   readonly #loader: Loader;
@@ -21,7 +21,7 @@ export class ReadThrough {
     if (redis !== undefined && leases !== undefined) this.#lookup = new RedisLookup(core, redis, leases);
   }
 
-  /** Counts the read in exactly one of the five outcomes. */
+  /** Returns the value, loaded if needed. Counts the read in exactly one of the five outcomes. */
   async read(request: ReadRequest): Promise<unknown> {
     const { assertOpen, counters, clock, random } = this.#core;
     const { namespace, key, policy } = request;
@@ -71,7 +71,7 @@ export class ReadThrough {
     }
   }
 
-  /** What is cached and still fresh, without loading. Counts as a read. */
+  /** Returns the fresh value if one is cached, else `undefined`. Never loads. Counts as a read. */
   async peek(target: Target): Promise<unknown> {
     const { assertOpen, counters, memory, clock, recovery } = this.#core;
     const { namespace, key } = target;
@@ -97,7 +97,7 @@ export class ReadThrough {
           return handOut(found.value, found.isCloned);
         }
       } catch {
-        // Counted and published by the gate; a cache that cannot answer is a miss.
+        // Counted and published by `RedisCommands`; a cache that cannot answer is a miss.
       } finally {
         namespace.fences.close(key, fence);
       }
@@ -106,14 +106,14 @@ export class ReadThrough {
     return undefined;
   }
 
-  /** Whether a load or read of the key is in flight that a new caller may join. */
+  /** Whether a new caller may join a read or load of the key. */
   isInFlight(request: ReadRequest): boolean {
     return this.#openFlight(request) !== undefined;
   }
 
   /**
-   * `invalid`: one of its tags is known to be invalidated, so that not even grace may bring it back, and L1 drops it. `servable`: L1
-   * may answer without asking Redis: nothing was missed, or Redis cannot be asked anyway.
+   * Whether an entry of L1 may be served. `invalid`: one of its tags was invalidated; it is dropped, also for grace. `servable`: no
+   * change was missed, or Redis cannot be asked. `unsure`: Redis must be asked first.
    */
   #standingOf(entry: Entry): 'invalid' | 'servable' | 'unsure' {
     const { memory, recovery, redis, tags } = this.#core;
@@ -134,7 +134,7 @@ export class ReadThrough {
     return flight?.isOpen ? flight : undefined;
   }
 
-  /** Registers the flight before anything is awaited, so that no second one can start beside it. */
+  /** Starts a flight. It is registered before anything is awaited, so that no second flight of the key can start. */
   #takeOff(request: ReadRequest, entry: Entry | undefined, isBackground: boolean): Flight {
     const { memory, clock } = this.#core;
     const { namespace, key, tags } = request;
@@ -142,7 +142,7 @@ export class ReadThrough {
     const flight = new Flight(fence, { isBackground, startedAt: clock.now(), tags, epoch: memory.fillEpoch });
     namespace.flights.set(key, flight);
     flight.settled = this.#fly(request, flight, entry);
-    // Nobody may be waiting; whoever is gets the rejection through `join`.
+    // Callers get the rejection through `join`; a background flight has none.
     flight.settled.catch(() => {});
     return flight;
   }

@@ -1,5 +1,5 @@
 import { verify } from '../coherence/coherence.ts';
-import type { Ticket } from '../coherence/waits.ts';
+import type { LeaseWait } from '../coherence/waits.ts';
 import type { Flight } from '../memory/flight.ts';
 import type { Entry, EntryFields } from '../memory/memory-store.ts';
 import { busKey } from '../names.ts';
@@ -11,17 +11,17 @@ import { coveringNames, fieldsOfRead } from './entry-fields.ts';
 import type { ReadRequest } from './load-context.ts';
 import { standInFor } from './loader.ts';
 
-/** The value, or the right to load it: with a lease if Redis granted one. */
+/** The value; or the permission to load it, with a lease if Redis granted one. */
 export type Lookup = { readonly value: unknown } | { readonly lease: Lease | undefined };
 
-// A waiting read looks again at this pace: often when nobody will tell it, seldom when the holder will.
+// How often a waiting read asks Redis again: often without a bus, seldom when the holder announces the end of its load.
 const pollMs = 20;
 const guardMs = 1_000;
 const loadWithoutLease: Lookup = Object.freeze({ lease: undefined });
 
 /**
- * A flight's way through L2: asks until it has the value, is granted the lease, or cannot ask. All it asks has one deadline
- * together, set anew after each wait for another's load.
+ * The lookup of a flight in Redis: repeated until the flight has the value, holds the lease, or cannot ask Redis. All its
+ * commands share one deadline, which starts again after each wait for the load of another process.
  */
 export class RedisLookup {
   readonly #core: Core;
@@ -34,7 +34,7 @@ export class RedisLookup {
     this.#leases = leases;
   }
 
-  /** What Redis has, asking for no lease. Rejects when Redis cannot be asked. */
+  /** Reads an entry without asking for a lease. Rejects when Redis cannot be asked. */
   async peek(target: Target): Promise<EntryFields | undefined> {
     const until = this.#redis.deadline();
     const name = nameOf(target);
@@ -66,7 +66,7 @@ export class RedisLookup {
     }
   }
 
-  // What Redis has is older than a delete of ours that it has not taken yet.
+  // Redis has not received a delete of ours yet: its entry is older than that.
   #isOwed(request: ReadRequest): boolean {
     const { recovery } = this.#core;
     const { key, namespace } = request;
@@ -81,7 +81,7 @@ export class RedisLookup {
     const name = nameOf(request);
     const lease: Lease = { name, token: this.#leases.tokenFor(name) };
     const known = flight.fallback;
-    let ticket: Ticket | undefined;
+    let leaseWait: LeaseWait | undefined;
     let wish = firstWish;
     try {
       for (let round = 0; ; round += 1) {
@@ -89,7 +89,7 @@ export class RedisLookup {
         const found = await this.#fieldsOf(request, read, lease, flight);
         const phase = found === undefined ? 'dead' : phaseOf(found, clock.now());
         if (round === 0) forecast.note(phase === 'fresh');
-        // An early refresh looks for something newer than what it already has.
+        // An early refresh needs a newer value than the one in L1.
         if (
           found !== undefined &&
           phase === 'fresh' &&
@@ -108,25 +108,25 @@ export class RedisLookup {
           wish = 'always';
           continue;
         }
-        // Grace is for loads that fail or are slow; a value that may be served while it is replaced waits for nobody.
+        // A value within its stale-while-revalidate is served while another process loads; one within its grace is not.
         if (flight.fallback !== undefined && isServedMeanwhile(phaseOf(flight.fallback, clock.now()))) {
           flight.source = 'stale';
           return { value: flight.fallback.value };
         }
-        if (ticket === undefined) {
-          // The holder's notice may have overtaken the reply: once the ticket is open, ask again.
-          ticket = this.#core.coherence?.openTicket(busKey(name.namespace, name.key));
+        if (leaseWait === undefined) {
+          // The holder may have finished before the wait was open: ask once more.
+          leaseWait = this.#core.coherence?.waitForLease(busKey(name.namespace, name.key));
           request.onHeld?.();
           flight.limitAge(request.policy.maxFlightMs);
-          if (ticket !== undefined) continue;
+          if (leaseWait !== undefined) continue;
         }
-        const hasFailed = await this.#wait(ticket, read.leaseMs, flight);
+        const hasFailed = await this.#wait(leaseWait, read.leaseMs, flight);
         const standIn = hasFailed ? standInFor(this.#core, request, flight) : undefined;
         if (standIn !== undefined) return { value: standIn.value };
         flight.redisUntil = this.#redis.deadline();
       }
     } finally {
-      ticket?.close();
+      leaseWait?.close();
     }
   }
 
@@ -134,7 +134,7 @@ export class RedisLookup {
     try {
       return await this.#redis.read(lease.name, lease.token, wish, flight.redisUntil as number);
     } catch (error) {
-      // Redis may have granted it all the same.
+      // Redis may have granted the lease although its reply is missing.
       this.#leases.doubt(lease);
       throw error;
     }
@@ -154,24 +154,24 @@ export class RedisLookup {
     }
   }
 
-  /** Resolves with whether the load that was waited for is known to have failed. */
-  async #wait(ticket: Ticket | undefined, leaseMs: number, flight: Flight): Promise<boolean> {
-    if (ticket !== undefined && this.#core.coherence?.isTrusted) {
-      return await ticket.wait(Math.min(guardMs, Math.max(leaseMs, 1)), flight.signal);
+  /** Waits for the load of another process. Resolves with whether that load is known to have failed. */
+  async #wait(leaseWait: LeaseWait | undefined, leaseMs: number, flight: Flight): Promise<boolean> {
+    if (leaseWait !== undefined && this.#core.coherence?.isTrusted) {
+      return await leaseWait.wait(Math.min(guardMs, Math.max(leaseMs, 1)), flight.signal);
     }
     await pause(Math.min(pollMs, Math.max(leaseMs, 1)));
     if (flight.isAborted) flight.signal.throwIfAborted();
     return false;
   }
 
-  // Redis has lost an entry we hold a copy of. Had it been deleted, we would have been told, if we could be.
+  // Redis has lost an entry that L1 still has. A delete would have reached L1, if messages arrive.
   #outlives(known: Entry): boolean {
     return (
       known.epoch === this.#core.memory.epoch && this.#core.tags.check(known.tags, known.tagsAsOf) !== false
     );
   }
 
-  // Nobody can have told us of a change either, so L1 counts until its own expiry.
+  // No change can have reached this process either, so L1 serves until the entry's own expiry.
   #withoutRedis(flight: Flight, known: Entry | undefined): Lookup {
     if (known === undefined || flight.isBackground || phaseOf(known, this.#core.clock.now()) !== 'fresh') {
       return loadWithoutLease;

@@ -13,7 +13,7 @@ import type { Core, Target } from './core.ts';
 import { coveringNames, fieldsOfNew, payloadOfNew } from './entry-fields.ts';
 import { warnUnsupported } from './loader.ts';
 
-/** Thrown inside a set that a later change of its key has overtaken. */
+/** Thrown inside a `set` when a later change of its key came first. */
 const superseded = new Error('A later change of the key came first.');
 
 /**
@@ -31,9 +31,9 @@ interface SetStart {
 }
 
 /**
- * Explicit writes. Each cuts the key's fence twice: before it tells Redis, so that nothing in flight can outlive it, and
- * after, so that what was read from Redis in between cannot either. It resolves when every instance has applied it.
- * What Redis does not take is owed to it (`RecoveryQueue`).
+ * Explicit writes: `set`, `delete`, invalidations. Each cuts the key's fence twice: before the command to Redis, for reads and loads
+ * in flight, and after it, for reads that began in between. A write resolves when every instance has applied it. A
+ * change that Redis does not accept is queued (`RecoveryQueue`).
  */
 export class Writer {
   readonly #core: Core;
@@ -54,15 +54,15 @@ export class Writer {
   }
 
   /**
-   * `source` is what a load would return: the target's schema makes the value of it. Resolves with `false` as well when a later
-   * change of the key by this process overtook it: then nothing is stored.
+   * `source` is what a load would return; the target's schema turns it into the value. Resolves with `false` also if a later change
+   * of the key by this process came first: then nothing is stored.
    */
   async set(target: Target, source: unknown): Promise<boolean> {
     this.#core.assertOpen();
     return await this.#track(this.#set(target, source));
   }
 
-  /** Removes an entry by the name that it has in Redis, for a tool that does not know its key. */
+  /** Removes an entry by its subject (`busKey`), for a tool that does not know its key. */
   async deleteSubject(subject: string): Promise<boolean> {
     const { assertOpen, counters, redis } = this.#core;
     assertOpen();
@@ -72,13 +72,13 @@ export class Writer {
     return await this.#track(told.catch(isNotDone));
   }
 
-  /** Invalidates versioned names (`tagName`, `namespaceName`) everywhere: O(names), whatever they cover. */
+  /** Invalidates versioned names (`nameTags`, `namespaceName`) everywhere, in O(names). */
   async invalidate(names: readonly string[]): Promise<boolean> {
     this.#core.assertOpen();
     return await this.#track(this.#invalidate(names));
   }
 
-  /** Invalidates a name that is owed to Redis; resolves with whether Redis has taken it. */
+  /** Repeats the invalidation of a name; resolves with whether Redis accepted it. */
   async redo(name: string): Promise<boolean> {
     const { redis } = this.#core;
     return redis === undefined || (await this.#tellVersions(redis, [name]).then(isDone, isNotDone));
@@ -173,7 +173,7 @@ export class Writer {
         isEverywhere = await this.#store(target, redis, { ...fresh, stamp }, change);
         if (!isEverywhere) stamp = undefined;
       }
-      // Loads that began before this set has reached Redis must not overwrite it, later changes must not be undone.
+      // Loads that began before this `set` reached Redis must not overwrite it, and it must not undo later changes.
       if (!fence.isAlive || namespace.clears !== start.clears) return isEverywhere;
       this.#evict(namespace, key);
       const fields = fieldsOfNew(this.#core, target, { ...fresh, stamp, tagsAsOf });
@@ -189,7 +189,7 @@ export class Writer {
     tags.apply(names);
     if (redis === undefined) return true;
     let isEverywhere = true;
-    // One slice after the other: however many they are, this process and Redis go on serving in between.
+    // One slice after the other, so that this process and Redis serve other requests in between.
     for (const slice of slicesOf(names)) {
       const results = await Promise.all(redis.tags.commandsFor(slice).map((some) => this.#bump(redis, some)));
       isEverywhere &&= results.every(Boolean);
@@ -250,20 +250,20 @@ export class Writer {
     }
   }
 
-  /** Sends one change and waits until every subscriber that Redis handed it to has applied it. */
+  /** Sends one change and waits until every subscriber that received it has applied it. */
   async #tell(
     redis: RedisStore,
     change: Change,
     send: (message: Buffer) => Promise<number>,
   ): Promise<boolean> {
     const { coherence } = this.#core;
-    // Answers cannot reach an instance that is not subscribed (yet).
+    // Acknowledgements cannot reach an instance that is not subscribed.
     const canConfirm = !redis.isUsable() || (await coherence?.becomesTrusted()) !== false;
     const announcement: Announcement | undefined = coherence?.announce(change);
     try {
       const receivers = await send(announcement?.message ?? changeMessage(change, redis.instance, 0));
       if (announcement === undefined) return true;
-      // Our own subscription counts among them: without it we are deaf, and others may be too without having noticed.
+      // Our own subscription is one of them. Without it we receive no acknowledgements, and other instances may receive nothing either.
       const isHeard = canConfirm && receivers > 0;
       return (await announcement.confirmed(isHeard ? receivers : 0)) && isHeard;
     } catch (error) {
@@ -272,7 +272,7 @@ export class Writer {
     }
   }
 
-  // Whatever was to be written, removing the old value is what coherence needs.
+  // Removing the old value is enough for coherence, whatever was to be written.
   #owe(namespace: Namespace, key: string): void {
     const { recovery, redis } = this.#core;
     if (redis === undefined) return;
@@ -299,7 +299,7 @@ function keepSet(value: unknown, mode: Policy['values']): unknown {
   }
 }
 
-// Redis has taken it; an instance that did not acknowledge in time reads it later or is gone.
+// Redis has accepted the change; an instance that did not acknowledge in time reads it later or is gone.
 function isDone(): boolean {
   return true;
 }
