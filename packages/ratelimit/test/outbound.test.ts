@@ -1,7 +1,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { Writable } from 'node:stream';
 import { createManualClock, seededRandom } from '@weir/test-kit';
-import { Agent, request } from 'undici';
+import { Agent, type Dispatcher, interceptors, request, stream, fetch as undiciFetch } from 'undici';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { AdaptiveThrottle } from '../src/outbound/adaptive-throttle.ts';
 import { createOutboundLimiter, limitedFetch, outboundInterceptor } from '../src/outbound/index.ts';
@@ -207,6 +208,20 @@ describe('the fetch wrapper', () => {
       expect(() => limitedFetch(limiter, { backoffMs })).toThrow(/`backoffMs`/);
   });
 
+  test.each([
+    ['attempts', [0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, 101, '3', null, {}]],
+    ['backoffMs', ['100', null, {}]],
+    ['fetch', [null, 'fetch', {}]],
+    ['random', [null, 0.5]],
+  ])('is refused with a wrong `%s`', (option, values) => {
+    const limiter = createOutboundLimiter({ name: 'api' });
+    for (const value of values) {
+      const error = { code: 'ERR_WEIR_RATELIMIT_OPTIONS', message: expect.stringContaining(`\`${option}\``) };
+      expect(() => limitedFetch(limiter, { [option]: value })).toThrow(expect.objectContaining(error));
+    }
+    expect(() => limitedFetch({} as never)).toThrow(/`limiter`/);
+  });
+
   test('repeats over real HTTP what a server was too busy for', async () => {
     const methods: (string | undefined)[] = [];
     const url = await serve((incoming, response) => {
@@ -252,4 +267,66 @@ test('the undici interceptor spaces requests and reports what was not sent', asy
   abort.abort(new Error('no more'));
   await expect(waiting).rejects.toThrow('no more');
   await agent.close();
+});
+
+describe('a request through the undici interceptor', () => {
+  const ways: Record<string, (url: string, dispatcher: Dispatcher, signal: AbortSignal) => Promise<unknown>> =
+    {
+      fetch: (url, dispatcher, signal) => undiciFetch(url, { dispatcher, signal }).then((got) => got.text()),
+      'fetch with a body': (url, dispatcher, signal) =>
+        undiciFetch(url, { dispatcher, signal, method: 'POST', body: 'x' }).then((got) => got.text()),
+      request: (url, dispatcher, signal) =>
+        request(url, { dispatcher, signal }).then(({ body }) => body.text()),
+      stream: (url, dispatcher, signal) =>
+        stream(
+          url,
+          { dispatcher, signal, method: 'GET' },
+          () => new Writable({ write: (_, __, done) => done() }),
+        ),
+    };
+  const around: Record<string, readonly Dispatcher.DispatcherComposeInterceptor[]> = {
+    alone: [],
+    'inside retry and redirect': [
+      interceptors.retry({ maxRetries: 1 }),
+      interceptors.redirect({ maxRedirections: 1 }),
+    ],
+  };
+  const rows = Object.keys(ways).flatMap((way) => Object.keys(around).map((place) => ({ way, place })));
+  const policies = [{ name: 'p', algorithm: 'gcra', limit: 1, windowMs: 60_000, burst: 1 }] as const;
+
+  test.each(rows)(
+    'leaves the line at once when it is aborted, and takes no turn: $way, $place',
+    async (row) => {
+      const send = ways[row.way] as (typeof ways)[string];
+      const paths: (string | undefined)[] = [];
+      const url = await serve((incoming, response) => {
+        paths.push(incoming.url);
+        if (incoming.url !== '/silent') response.end('ok');
+      });
+      const clock = createManualClock();
+      const limiter = createOutboundLimiter({ name: 'api', policies, clock, maxWaitMs: 120_000 });
+      const agent = new Agent();
+      const dispatcher = agent.compose([
+        outboundInterceptor(limiter),
+        ...(around[row.place] as (typeof around)[string]),
+      ]);
+      await send(`${url}/first`, dispatcher, new AbortController().signal);
+      const abort = new AbortController();
+      const waiting = Array.from({ length: 5 }, () => send(`${url}/aborted`, dispatcher, abort.signal));
+      const ends = Promise.allSettled(waiting);
+      await expect.poll(() => limiter.waiting).toBe(5);
+      abort.abort(new Error('no more'));
+      for (const end of await ends) expect(end).toMatchObject({ reason: { message: 'no more' } });
+      expect(limiter.waiting).toBe(0);
+      clock.advance(60_000);
+      // The turn is there for the next one, which can still be aborted when it is under way.
+      const late = new AbortController();
+      const silent = send(`${url}/silent`, dispatcher, late.signal);
+      const rejected = expect(silent).rejects.toThrow('no more');
+      await expect.poll(() => paths).toEqual(['/first', '/silent']);
+      late.abort(new Error('no more'));
+      await rejected;
+      await agent.close();
+    },
+  );
 });

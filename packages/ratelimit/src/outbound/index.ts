@@ -1,4 +1,4 @@
-export { type LimitedFetchOptions, limitedFetch, outboundInterceptor } from './limited-fetch.ts';
+export { type LimitedFetchOptions, limitedFetch } from './limited-fetch.ts';
 export type { GetHeader } from './outbound-limiter.ts';
 export {
   createOutboundLimiter,
@@ -6,3 +6,4 @@ export {
   type OutboundLimiterOptions,
   type TurnOptions,
 } from './outbound-limiter.ts';
+export { outboundInterceptor } from './undici-interceptor.ts';

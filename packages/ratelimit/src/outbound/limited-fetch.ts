@@ -1,12 +1,12 @@
-import type { Dispatcher } from 'undici';
 import { RateLimitError, shown } from '../errors.ts';
 import { type OutboundLimiter, pause } from './outbound-limiter.ts';
 
 const maxBackoffMs = 10_000;
+const maxAttempts = 100;
 
 /** Options of {@link limitedFetch}. */
 export interface LimitedFetchOptions {
-  /** Tries in all, for 429 and 503 answers to requests that may be repeated. @defaultValue 3 */
+  /** Tries in all, 1 to 100, for 429 and 503 answers to requests that may be repeated. 1: no retries. @defaultValue 3 */
   readonly attempts?: number;
   /**
    * The pause before the first new try when the server asks for none, in ms; it doubles with each further one, up to ten
@@ -24,14 +24,23 @@ export interface LimitedFetchOptions {
  * A `fetch` that waits for its turn, leaves a server alone for as long as it asks, and retries 429 and 503 within the
  * limiter's retry budget, after the pause that the server asked for or a growing one with jitter. Only GET, HEAD, OPTIONS, PUT and DELETE without a stream as body are repeated. Rejects with
  * `ERR_WEIR_RATELIMIT_OVERLOADED` for what was not sent.
+ * @throws {RateLimitError} `ERR_WEIR_RATELIMIT_OPTIONS`.
  */
 export function limitedFetch(limiter: OutboundLimiter, options: LimitedFetchOptions = {}): typeof fetch {
   const { attempts = 3, backoffMs = 100, fetch: send = globalThis.fetch, random = Math.random } = options;
-  if (!(backoffMs > 0 && backoffMs <= maxBackoffMs))
-    throw new RateLimitError(
-      'ERR_WEIR_RATELIMIT_OPTIONS',
-      `Expected \`backoffMs\` to be above 0 and at most ${maxBackoffMs}, got ${shown(backoffMs)}. Use \`attempts: 1\` for no retries.`,
+  if (typeof limiter?.turn !== 'function')
+    throw wrong('limiter', 'an outbound limiter', limiter, 'Make it with `createOutboundLimiter`.');
+  if (!(typeof backoffMs === 'number' && backoffMs > 0 && backoffMs <= maxBackoffMs))
+    throw wrong(
+      'backoffMs',
+      `above 0 and at most ${maxBackoffMs}`,
+      backoffMs,
+      'Use `attempts: 1` for no retries.',
     );
+  if (!(Number.isSafeInteger(attempts) && attempts >= 1 && attempts <= maxAttempts))
+    throw wrong('attempts', `a whole number from 1 to ${maxAttempts}`, attempts, 'Use 1 for no retries.');
+  if (typeof send !== 'function') throw wrong('fetch', 'a function', send);
+  if (typeof random !== 'function') throw wrong('random', 'a function', random);
   return async (input, init) => {
     const request = input instanceof Request ? input : undefined;
     const { origin } = new URL(request?.url ?? String(input));
@@ -71,38 +80,9 @@ function isRepeatable(method: string, body: unknown): boolean {
   return body === undefined || body === null || typeof body === 'string' || body instanceof Uint8Array;
 }
 
-/**
- * An undici interceptor: `new Agent().compose(outboundInterceptor(limiter))`. Requests wait for their turn, and a
- * server's `Retry-After` and `RateLimit` are honoured. It does not retry: compose undici's own `retry` before it.
- */
-export function outboundInterceptor(limiter: OutboundLimiter): Dispatcher.DispatcherComposeInterceptor {
-  return (dispatch) => (options, handler) => {
-    const origin = String(options.origin);
-    const observed: Dispatcher.DispatchHandler = {
-      onRequestStart: (controller, context) => handler.onRequestStart?.(controller, context),
-      onRequestUpgrade: (controller, status, headers, socket) =>
-        handler.onRequestUpgrade?.(controller, status, headers, socket),
-      onResponseStart: (controller, status, headers, message) => {
-        limiter.observe(origin, status, (name) => {
-          const value = headers[name];
-          return Array.isArray(value) ? value.join(', ') : value;
-        });
-        handler.onResponseStart?.(controller, status, headers, message);
-      },
-      onResponseData: (controller, chunk) => handler.onResponseData?.(controller, chunk),
-      onResponseEnd: (controller, trailers) => handler.onResponseEnd?.(controller, trailers),
-      onResponseError: (controller, error) => {
-        limiter.observe(origin, 0, () => undefined);
-        handler.onResponseError?.(controller, error);
-      },
-    };
-    // undici hands the caller's signal on; an emitter of `abort`, which it allows too, is looked at when the request begins.
-    const { signal } = options as { signal?: unknown };
-    limiter.turn(origin, { signal: signal instanceof AbortSignal ? signal : undefined }).then(
-      () => void dispatch(options, observed),
-      // The request never began: there is no controller yet, and handlers only pass it on.
-      (error: Error) => handler.onResponseError?.(undefined as never, error),
-    );
-    return true;
-  };
+function wrong(option: string, expected: string, value: unknown, repair?: string): RateLimitError {
+  return new RateLimitError(
+    'ERR_WEIR_RATELIMIT_OPTIONS',
+    [`Expected \`${option}\` to be ${expected}, got ${shown(value)}.`, repair].filter(Boolean).join(' '),
+  );
 }
