@@ -278,6 +278,15 @@ describe.each(Object.keys(adapters))('the %s adapter', (name) => {
       .toBe(100 - got.filter((status) => status < 500).length);
   });
 
+  test.each([undefined, null])('limits as usual where limits gives %s', async (limits) => {
+    const limiter = twoPerHour();
+    const url = await start({ limiter, limits: () => limits });
+    const statuses: number[] = [];
+    for (let index = 0; index < 3; index++)
+      statuses.push((await fetch(url, { headers: { 'x-client': 'a' } })).status);
+    expect(statuses).toEqual([200, 200, 429]);
+  });
+
   test('awaits what limits and refundIf promise', async () => {
     const limiter = twoPerHour();
     const url = await start({
@@ -313,6 +322,67 @@ describe.each(Object.keys(adapters))('the %s adapter', (name) => {
   });
 });
 
+describe('the status that refundIf gets in Hono', () => {
+  const app = (seen: number[]): Hono => {
+    const limiter = createRateLimiter({
+      name: 'outer',
+      policies: [{ name: 'p', algorithm: 'fixed-window', limit: 100, windowMs: 3_600_000 }],
+    });
+    const outer = new Hono();
+    outer.use(async (context, next) => {
+      await next();
+      await new Promise((resolve) => setImmediate(resolve));
+      if (context.req.query('outer') === 'throw') throw new HTTPException(502);
+      context.res = new Response('maintenance', { status: 503 });
+    });
+    const inner = new Hono();
+    inner.use(honoRateLimit({ limiter, key: () => 'k', refundIf: (status) => seen.push(status) > 0 }));
+    inner.get('/', (context) => context.text('ok'));
+    outer.route('/inner', inner);
+    return outer;
+  };
+
+  test('is the one that a middleware outside has made of it, on Node', async () => {
+    const seen: number[] = [];
+    const url = await listening(createAdaptorServer(app(seen)) as Server);
+    const got: number[] = [];
+    for (const query of ['', '?outer=throw']) {
+      got.push((await fetch(`${url}/inner${query}`)).status);
+      await expect.poll(() => seen).toEqual(got);
+    }
+    expect(got).toEqual([503, 502]);
+  });
+
+  test('is the one at its own place where the runtime does not show the final one', async () => {
+    const seen: number[] = [];
+    expect((await app(seen).request('/inner')).status).toBe(503);
+    expect(seen).toEqual([200]);
+  });
+
+  test('comes once, after the handler, for a client that leaves', async () => {
+    const seen: number[] = [];
+    const limiter = twoPerHour();
+    const left = Promise.withResolvers<void>();
+    const waiting = Promise.withResolvers<void>();
+    const hono = new Hono();
+    hono.use(honoRateLimit({ limiter, key: () => 'k', refundIf: (status) => seen.push(status) > 0 }));
+    hono.get('/', async (context) => {
+      waiting.resolve();
+      await left.promise;
+      return context.text('late', 201);
+    });
+    const target = createAdaptorServer(hono) as Server;
+    target.on('request', (_, response) => response.once('close', () => left.resolve()));
+    const url = await listening(target);
+    const abort = new AbortController();
+    const answer = fetch(url, { signal: abort.signal });
+    await waiting.promise;
+    abort.abort();
+    await expect(answer).rejects.toThrow();
+    await expect.poll(() => seen).toEqual([201]);
+  });
+});
+
 describe('Fastify routes around the plugin', () => {
   const limited = (): { config: { rateLimit: FastifyRouteLimit } } => ({
     config: { rateLimit: { limiter: twoPerHour(), key: () => 'k', refundIf: (status) => status === 503 } },
@@ -335,6 +405,52 @@ describe('Fastify routes around the plugin', () => {
     'of a plugin that was loaded before it': async (app) => {
       await app.register(async (scope) => void add(scope));
       await app.register(fastifyRateLimit);
+    },
+    'of the root, where a scope registers it': async (app) => {
+      add(app);
+      await app.register(async (scope) => void scope.register(fastifyRateLimit));
+    },
+    'of the root, after a scope has registered it': async (app) => {
+      await app.register(async (scope) => void scope.register(fastifyRateLimit));
+      add(app);
+    },
+    'of a scope, where a later sibling registers it': async (app) => {
+      await app.register(async (scope) => void add(scope));
+      await app.register(async (scope) => void (await scope.register(fastifyRateLimit)));
+    },
+    'of a scope, after a sibling has registered it': async (app) => {
+      await app.register(async (scope) => void (await scope.register(fastifyRateLimit)));
+      await app.register(async (scope) => void add(scope));
+    },
+    'of the scope that registers it': async (app) => {
+      await app.register(async (scope) => {
+        await scope.register(fastifyRateLimit);
+        add(scope);
+      });
+    },
+    'of a scope in a scope that registers it, beside one that does so as well': async (app) => {
+      await app.register(async (scope) => {
+        scope.register(async (inner) => void add(inner));
+        await scope.register(fastifyRateLimit);
+      });
+      app.register(async (scope) => void scope.register(fastifyRateLimit));
+    },
+    'declared after it was registered twice': async (app) => {
+      await app.register(fastifyRateLimit);
+      await app.register(fastifyRateLimit);
+      add(app);
+    },
+    'of a scope that registers it again': async (app) => {
+      await app.register(fastifyRateLimit);
+      await app.register(async (scope) => {
+        await scope.register(fastifyRateLimit);
+        add(scope);
+      });
+    },
+    'declared before it was registered twice': async (app) => {
+      add(app);
+      app.register(fastifyRateLimit);
+      app.register(async (scope) => void scope.register(fastifyRateLimit));
     },
     'of a plugin that is loaded after it': async (app) => {
       await app.register(fastifyRateLimit);

@@ -19,8 +19,22 @@ declare module 'fastify' {
   }
 }
 
+/** Servers that this plugin limits already. */
+const limitedServers = new WeakSet<object>();
+
+/** The instance whose hooks reach every route: Fastify makes the scope of a plugin with its parent as prototype. */
+function rootOf(app: FastifyInstance): FastifyInstance {
+  let root = app;
+  for (;;) {
+    const parent = Object.getPrototypeOf(root) as FastifyInstance | null;
+    if (typeof parent?.addHook !== 'function') return root;
+    root = parent;
+  }
+}
+
 /**
- * Limits the routes that carry `config.rateLimit`. Register once. Answers carry `RateLimit-Policy` and `RateLimit`;
+ * Limits the routes that carry `config.rateLimit`, in every scope of the server, whichever scope registers it. Registering it
+ * again changes nothing. Answers carry `RateLimit-Policy` and `RateLimit`;
  * denials are 429 problem+json with Retry-After, decided in `onRequest`, before the body is read: after the server's own
  * hooks and before the route's. Routes that were declared earlier are limited in the order in which this plugin and the
  * server's other `onRequest` hooks were added.
@@ -29,10 +43,16 @@ declare module 'fastify' {
  * that trusts everyone at the first request, which fails with `ERR_WEIR_RATELIMIT_OPTIONS`.
  */
 export function fastifyRateLimit(
-  app: FastifyInstance,
+  scope: FastifyInstance,
   _options: object,
   done: (error?: Error) => void,
 ): void {
+  const app = rootOf(scope);
+  if (limitedServers.has(app)) {
+    done();
+    return;
+  }
+  limitedServers.add(app);
   try {
     assertTrustProxy(trustProxyOf(app));
   } catch (error) {

@@ -29,8 +29,10 @@ export interface RequestLimit<Request> {
   readonly key: (request: Request) => LimitKey | Promise<LimitKey>;
   /** Units, or what they are for a request. @defaultValue 1 */
   readonly cost?: number | ((request: Request) => number | Promise<number>);
-  /** Other limits for some clients, such as paying ones. */
-  readonly limits?: (request: Request) => Overrides | undefined | Promise<Overrides | undefined>;
+  /** Other limits for some clients, such as paying ones. The usual ones hold where it returns undefined or null. */
+  readonly limits?: (
+    request: Request,
+  ) => Overrides | null | undefined | Promise<Overrides | null | undefined>;
   /** Gives the units back when the status that the client gets says that the request should not have counted. */
   readonly refundIf?: (status: number) => boolean | Promise<boolean>;
   /** @defaultValue `draft-11` */
@@ -81,7 +83,7 @@ export async function limitRequest<Request>(
     key = await limit.key(request);
     const cost = typeof limit.cost === 'function' ? await limit.cost(request) : (limit.cost ?? 1);
     const limits = limit.limits === undefined ? undefined : await limit.limits(request);
-    decision = await limiter.consume(key, limits === undefined ? { cost } : { cost, limits });
+    decision = await limiter.consume(key, limits == null ? { cost } : { cost, limits });
   } catch (error) {
     return refusal({}, problemOf(error, limit));
   }
