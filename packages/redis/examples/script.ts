@@ -7,7 +7,7 @@ const link = linkOf(client); // a node-redis client serves as well
 const double = createScript('double', "return redis.call('GET', KEYS[1]) * 2");
 const calls = new RedisCalls({
   link,
-  deadlineMs: 100,
+  deadlineMs: 1_000,
   breaker: { failures: 3, openMs: 250 },
   withoutConnection: 'reject',
   clock: { now: () => performance.now() },
