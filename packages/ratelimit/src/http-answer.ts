@@ -20,8 +20,8 @@ interface DescribedPolicy {
 }
 
 /**
- * The fields of a style for a decision. Seconds are rounded up, units down. `partitionOf` says a policy's partition key,
- * which goes with draft 11 only; undefined for none.
+ * The fields of a style for a decision. Seconds are rounded up, units down. `partitionOf` returns a policy's partition key
+ * or undefined; only draft 11 carries it.
  */
 export function rateLimitHeaders(
   style: HeaderStyle,

@@ -13,7 +13,7 @@ import { DenyCache, RedisBackend } from './stores/redis-backend.ts';
 import { RedisScripts } from './stores/redis-scripts.ts';
 import { RedisStore } from './stores/redis-store.ts';
 
-/** What a denial by the deny list names as the time to retry after. */
+/** `retryAfterMs` of a denial by the deny list. */
 const listedRetryMs = 60_000;
 
 /** Options of {@link RateLimiter.consume}. */
@@ -262,7 +262,7 @@ class Limiter implements RateLimiter {
   }
 }
 
-/** The backend that the options ask for. `onError` hears of every failed call to Redis. */
+/** Creates the backend for the options. `onError` is called for every failed call to Redis. */
 function createBackend(options: ResolvedOptions, settle: Settle, onError: () => void): Backend {
   const { name, plan, localPlan, link, onStoreError, deadlineMs, clock, keyPrefix, denyCacheMs } = options;
   if (link === undefined) return new MemoryBackend(options, settle);
@@ -284,5 +284,5 @@ function createBackend(options: ResolvedOptions, settle: Settle, onError: () => 
   });
 }
 
-/** What a fallback decides is settled by the backend that it stands in for. */
+/** The backend that a fallback replaces settles the fallback's decisions. */
 const unsettled: Settle = (_plan, _key, decision) => decision;

@@ -79,7 +79,7 @@ export function fastifyRateLimit(
   const answered = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
     await outcomes.get(request)?.answered?.(reply.statusCode);
   };
-  /** Limits of routes that `onRoute` has told of. */
+  /** Limits of routes that `onRoute` has reported. */
   const hooked = new WeakSet<FastifyRouteLimit>();
   app.addHook('onRoute', (route) => {
     const config: FastifyContextConfig | undefined = route.config;

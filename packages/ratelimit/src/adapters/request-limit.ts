@@ -29,11 +29,11 @@ export interface RequestLimit<Request> {
   readonly key: (request: Request) => LimitKey | Promise<LimitKey>;
   /** Units, or what they are for a request. @defaultValue 1 */
   readonly cost?: number | ((request: Request) => number | Promise<number>);
-  /** Other limits for some clients, such as paying ones. The usual ones hold where it returns undefined or null. */
+  /** Other limits for some clients, such as paying ones. Where it returns undefined or null, the policies' own limits apply. */
   readonly limits?: (
     request: Request,
   ) => Overrides | null | undefined | Promise<Overrides | null | undefined>;
-  /** Gives the units back when the status that the client gets says that the request should not have counted. */
+  /** Refunds the units if it returns true for the status that the client gets. */
   readonly refundIf?: (status: number) => boolean | Promise<boolean>;
   /** @defaultValue `draft-11` */
   readonly headers?: HeaderStyle;

@@ -5,7 +5,7 @@ import { addressOf, type IpKeyOptions, ipKey } from './ip-key.ts';
 /** Options of {@link clientIpKey}. */
 export interface ClientIpOptions extends IpKeyOptions {
   /**
-   * Who may speak for a client: `false` for nobody (the default: the connection's own address), the number of proxies
+   * Which proxies may name the client's address: `false` for none (the default: the connection's own address), the number of proxies
    * in front, or their addresses and CIDR ranges. `true` is refused: anyone could then write any address.
    */
   readonly trustProxy?: false | number | readonly string[];

@@ -25,7 +25,7 @@ export interface TurnOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Spaces this process's requests to other services, and leaves alone a service that asks for it. */
+/** Spaces this process's requests to other services, and pauses for a service that asks for it. */
 export interface OutboundLimiter {
   /**
    * Resolves when a request to `origin` may go.
@@ -35,7 +35,7 @@ export interface OutboundLimiter {
   turn(origin: string, options?: TurnOptions): Promise<void>;
   /** Learns from an answer (status 0: none came): pauses the origin if it asks for that. Returns the pause in ms. */
   observe(origin: string, status: number, header: GetHeader): number;
-  /** Takes one retry from the budget, or says false: retries must not multiply an outage. */
+  /** Takes one retry from the budget. False when it is spent: retries must not multiply an outage. */
   mayRetry(): boolean;
   /** Requests that wait now. */
   readonly waiting: number;
@@ -49,7 +49,7 @@ interface Origin {
   waiting: number;
 }
 
-/** Origins kept; the one least lately used goes first. */
+/** Origins kept; the least recently used is evicted first. */
 const maxOrigins = 1000;
 /** The longest that a timer takes; a longer one would fire at once. */
 const maxTimerMs = 2 ** 31 - 1;
@@ -226,7 +226,7 @@ function refused(reason: string): RateLimitError {
   return new RateLimitError('ERR_WEIR_RATELIMIT_OVERLOADED', `Not sent: ${reason}. Try later, or elsewhere.`);
 }
 
-/** The longest pause believed, in ms: a server that says a year is wrong, or not to be waited for. */
+/** The longest pause that a server may ask for, in ms; longer ones are cut to it. */
 const maxPauseMs = 3_600_000;
 
 /** The header fields that matter here; names as the server wrote them do not. */
@@ -235,7 +235,7 @@ export type GetHeader = (name: string) => string | null | undefined;
 /**
  * How long, in ms, a server asks its client to stay away: `Retry-After` (seconds or a date, RFC 9110) of a 429 or 503,
  * and the `t` of every policy of `RateLimit` that has nothing remaining (draft-ietf-httpapi-ratelimit-headers-11).
- * What cannot be parsed asks nothing.
+ * Fields that cannot be parsed are ignored.
  */
 export function pauseMs(status: number, header: GetHeader, wallClockMs: number): number {
   let pause = 0;

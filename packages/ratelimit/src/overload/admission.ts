@@ -13,7 +13,7 @@ export interface OverloadGuard<Request> {
   readonly tier?: (request: Request) => string | undefined | Promise<string | undefined>;
   /**
    * Paths (exactly so, without query) or requests that are never refused and take no permit, such as health checks and
-   * metrics: whoever looks at an overloaded server needs them.
+   * metrics: they are needed most while the server is overloaded.
    */
   readonly exempt?: readonly string[] | ((request: Request) => boolean | Promise<boolean>);
   /** Lower bound of Retry-After, in ms; clients get up to twice that. @defaultValue 1000 */
@@ -30,7 +30,7 @@ const free: Admission = Object.freeze({ allowed: true, permit: undefined });
 const refused: Admission = Object.freeze({ allowed: false, permit: undefined });
 
 /**
- * Makes the function that every adapter asks; `urlOf` says the path of a request, a query behind it does no harm. With
+ * Creates the admission check of an adapter; `urlOf` returns the path of a request, with or without a query. With
  * Node's own request and response, the limiter is asked when the body has come: who is slow to send it holds no place.
  * @throws {RateLimitError} `ERR_WEIR_RATELIMIT_OPTIONS`.
  */

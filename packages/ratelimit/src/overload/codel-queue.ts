@@ -60,7 +60,7 @@ export class CodelQueue {
     return expires;
   }
 
-  /** Queues one, or says false when the queue is full of its equals and betters. */
+  /** Queues one. False when the queue is full of requests of its own tier and more important ones. */
   push(waiting: Waiting, nowMs: number): boolean {
     const tier = this.#tiers[waiting.tier] as TierQueue;
     if (this.#length >= this.#maxLength && !this.#dropBelow(waiting.tier)) return false;

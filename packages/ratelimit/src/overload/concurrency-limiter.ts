@@ -164,7 +164,7 @@ class Limiter implements ConcurrencyLimiter {
     if (permit === undefined) {
       throw new RateLimitError(
         'ERR_WEIR_RATELIMIT_OVERLOADED',
-        'Refused: as many run already as finish in good time. Answer 503, or try elsewhere.',
+        'Refused: the concurrency limit is reached. Answer 503, or try elsewhere.',
       );
     }
     let completion: Completion = 'ok';

@@ -3,14 +3,14 @@ import { createVerdict, type Decision, decisionOf, type Verdict } from '../polic
 import type { Plan } from '../policies/plan.ts';
 import type { Tail } from './redis-store.ts';
 
-/** Leases kept; a further key goes to Redis request by request until others are given up. */
+/** Leases kept; requests for further keys travel to Redis one by one until other leases end. */
 const maxLeases = 100_000;
 
 /** Options of leases. */
 export interface LeaseOptions {
   /** The most units a process holds ahead for one key. */
   readonly units: number;
-  /** How long, in ms; then what is left goes back. @defaultValue 1000 */
+  /** How long a lease lasts, in ms; its unused units are then returned. @defaultValue 1000 */
   readonly ttlMs?: number;
 }
 
@@ -53,7 +53,7 @@ export class Leases {
     return decisionOf(this.#options.plan, lease.verdict, cost, lease.take(), 'lease');
   }
 
-  /** What goes along with a request to Redis to bring units for those after it. */
+  /** What a request to Redis takes along to lease units for later ones. */
   tail(key: string, cost: number): Tail | undefined {
     const {
       plan,
@@ -74,7 +74,7 @@ export class Leases {
     return lease;
   }
 
-  /** Takes a request back into the lease it came from, or says false when that has ended. */
+  /** Returns a request to the lease that served it. False when that lease has ended. */
   restore(key: string, cost: number): boolean {
     const lease = this.#find(key, cost);
     return lease !== undefined && this.#options.clock.now() < lease.expiresMs && lease.restore();

@@ -4,7 +4,8 @@ import { keyParts } from '../policies/limit-key.ts';
 import type { Plan, PlanPart } from '../policies/plan.ts';
 import type { CompiledPolicy } from '../policies/policy.ts';
 import type { Adjustment, SyncStore } from './backend.ts';
-import { MemoryTable, type RecordPolicy } from './memory-table.ts';
+import { MemoryTable } from './memory-table.ts';
+import type { RecordPolicy } from './named-rows.ts';
 
 /** Options of {@link MemoryStore}. */
 export interface MemoryStoreOptions {
@@ -16,7 +17,7 @@ export interface MemoryStoreOptions {
   readonly random: () => number;
 }
 
-/** Decides in this process's memory. No timers: records that say nothing any more go as new ones come. */
+/** Decides in this process's memory. It has no timers: records that no longer matter are evicted on insert. */
 export class MemoryStore implements SyncStore, RecordPolicy {
   readonly #plan: Plan;
   readonly #verdict: Verdict;

@@ -1,21 +1,13 @@
 import { bytesPerRow, MemorySegment } from './memory-segment.ts';
-import { NamedRows } from './named-rows.ts';
+import { NamedRows, type RecordPolicy } from './named-rows.ts';
 import { StringHash } from './string-hash.ts';
 
-/** Rows looked at by each insertion into a full segment, to drop records that say nothing any more. */
+/** Rows looked at by each insertion into a full segment, to evict records that no longer matter. */
 const rowsSwept = 2;
 /** Rows compared when a full segment needs room. */
 const rowsCompared = 8;
 /** Named rows moved to segments by each insertion once names are given up. */
 const rowsMoved = 16;
-
-/** What the table must know of its records to choose which to drop. */
-export interface RecordPolicy {
-  /** True when the record says no more than a record of zeros. */
-  idle(cells: Float64Array, base: number): boolean;
-  /** How much of the quota is used up, 0–1; 1 for a key that would be denied, which is never dropped. */
-  usage(cells: Float64Array, base: number): number;
-}
 
 /** Options of {@link MemoryTable}. */
 interface MemoryTableOptions {

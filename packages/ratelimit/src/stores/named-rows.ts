@@ -1,5 +1,3 @@
-import type { RecordPolicy } from './memory-table.ts';
-
 /** Characters of a key that are budgeted for; of longer keys there may be fewer. */
 const keyLength = 64;
 /** Bytes that a key can cost at most beside its record and two a character: in the Map, the list and as a string. */
@@ -9,6 +7,14 @@ const maxRows = 16_384;
 const startRows = 16;
 /** From this length on V8 makes a part of a string a view, which keeps the whole alive. */
 const viewLength = 13;
+
+/** What a table must know of its records to choose which to evict. */
+export interface RecordPolicy {
+  /** True when the record is equivalent to a record of zeros. */
+  idle(cells: Float64Array, base: number): boolean;
+  /** How much of the quota is used up, 0–1; 1 for a key that would be denied, which is never evicted. */
+  usage(cells: Float64Array, base: number): number;
+}
 
 /**
  * The records of few keys, found by name in a Map: V8 keeps a string's hash with it, so a Map finds it in half the time
@@ -98,7 +104,7 @@ export class NamedRows {
     return [key, record];
   }
 
-  /** Drops records that say nothing any more. False when that leaves less than a quarter free: it would come again soon. */
+  /** Evicts records that no longer matter. False when less than a quarter is free afterwards: it would be due again soon. */
   sweep(records: RecordPolicy): boolean {
     for (let row = this.size - 1; row >= 0; row--) {
       if (records.idle(this.cells, row * this.#width)) this.remove(this.#keys[row] as string);

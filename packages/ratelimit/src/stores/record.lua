@@ -1,5 +1,5 @@
 -- Reads the plan of ARGV and the records of KEYS.
--- ARGV from `first`: number of records a decision looks at, the cells of each; number of policies, then for each: code,
+-- ARGV from `first`: number of records a decision reads, the cells of each; number of policies, then for each: code,
 -- record, shadow, first cell, and the numbers n, period and extra: for GCRA capacity, µs a unit, where the µs a unit that TAT was written
 -- under stand, relative to it; for a token bucket
 -- capacity, µs between refills, units a refill; for a sliding log limit, window, where its ring begins in the record;
@@ -45,7 +45,7 @@ local function read_record(key, part, s)
   return raw
 end
 
--- Writes a record's cells and the expiry: it goes when it says no more than a missing one.
+-- Writes a record's cells and expiry, or deletes the record once it is equivalent to a missing one.
 local function write_record(key, number, part, s, policies, now)
   local longest = s[part.at] - now
   for index = 1, #policies do

@@ -6,7 +6,7 @@ import { type LeaseOptions, Leases } from './leases.ts';
 import { type MemoryBackend, peeked } from './memory-backend.ts';
 import type { RedisStore, Waiter } from './redis-store.ts';
 
-/** What a denial by `onStoreError: 'closed'` names as the time to retry after. */
+/** `retryAfterMs` of a denial by `onStoreError: 'closed'`. */
 const closedRetryMs = 1000;
 
 /** Options of {@link RedisBackend}. */
@@ -111,7 +111,7 @@ export class RedisBackend implements Backend, RequestEnd {
   }
 }
 
-/** What becomes of a request once Redis has answered, or has not. */
+/** Ends a request once Redis has answered it, or has failed. */
 interface RequestEnd {
   decided(request: RedisRequest, decision: Decision): Decision;
   failed(request: RedisRequest): Decision;
@@ -161,7 +161,7 @@ class RedisRequest implements Waiter {
   }
 }
 
-/** Entries kept; the oldest goes first. Losing one costs a trip to Redis, nothing else. */
+/** Denials kept; the oldest is evicted first. Losing one costs a trip to Redis, nothing else. */
 const maxEntries = 10_000;
 
 interface Denial {
@@ -171,7 +171,7 @@ interface Denial {
 }
 
 /**
- * Remembers denials by Redis for as long as they must hold, so that a client that keeps knocking costs no trips. A
+ * Remembers denials by Redis for as long as they must hold, so that a denied client that tries again costs no trips. A
  * denial of c units holds for every cost ≥ c until its retry time, since denials change nothing and only time or a
  * credit brings units back. Credits by other processes are noticed after at most `maxMs`.
  */
@@ -193,7 +193,7 @@ export class DenyCache {
       this.#denials.delete(key);
       return undefined;
     }
-    // A dearer request may have to wait longer than this denial says, but not less.
+    // A higher cost may have to wait longer than this denial, but not less.
     return cost < denial.decision.cost ? undefined : aged(denial.decision, nowMs - denial.atMs, cost);
   }
 

@@ -216,7 +216,7 @@ export interface Load {
   readonly distinct: boolean;
 }
 
-/** What one turn of the event loop asks under one plan, equal requests merged. */
+/** The requests of one turn of the event loop under one plan, equal ones merged. */
 export class Batch {
   readonly plan: Plan;
   readonly #cost: number;
