@@ -77,6 +77,7 @@ export class RedisCalls {
   #running = 0;
   #hasFailed = false;
   #losses: number;
+  #lastUnavailable: { readonly reason: string; readonly error: Error } | undefined;
 
   constructor(options: RedisCallsOptions) {
     this.#options = options;
@@ -144,7 +145,7 @@ export class RedisCalls {
     const canSend = this.#canSend();
     const mustWait = withoutConnection === 'wait' && !canSend;
     if ((!mustWait && !canSend) || this.#isStuck(node) || !node.breaker.admit())
-      return Promise.reject(this.#shown(this.#unavailable(node)));
+      return Promise.reject(this.#unavailable(node));
     const call = new RunningCall(node, clock.now());
     this.#running += 1;
     let sent: Promise<T> | undefined;
@@ -283,10 +284,15 @@ export class RedisCalls {
     return new RedisError('ERR_WEIR_REDIS_TIMEOUT', message);
   }
 
-  #unavailable(node: RedisNode): RedisError {
-    const breaker = node.breaker.isOpen ? 'open' : 'closed';
-    const message = `Redis is not usable now (connection ${this.link.state()}, breaker ${breaker}). It is tried again automatically.`;
-    return new RedisError('ERR_WEIR_REDIS_UNAVAILABLE', message);
+  // Errors are costly, and an outage rejects every call with the same one.
+  #unavailable(node: RedisNode): Error {
+    const reason = `connection ${this.link.state()}, breaker ${node.breaker.isOpen ? 'open' : 'closed'}`;
+    if (this.#lastUnavailable?.reason !== reason) {
+      const message = `Redis is not usable now (${reason}). It is tried again automatically.`;
+      const error = this.#shown(new RedisError('ERR_WEIR_REDIS_UNAVAILABLE', message));
+      this.#lastUnavailable = { reason, error };
+    }
+    return this.#lastUnavailable.error;
   }
 }
 
