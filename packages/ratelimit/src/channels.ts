@@ -72,6 +72,8 @@ export interface RateLimiterStats {
   /** Decisions that let a request pass only because the limiter, or every policy that it exceeded, is in shadow mode. */
   readonly shadowDenials: number;
   readonly redisErrors: number;
+  /** Entries that `decisionLog.write` failed to write. */
+  readonly logErrors: number;
   /** Gauge: keys held in this process's memory. */
   readonly keys: number;
 }
@@ -89,6 +91,7 @@ const sources = [
 /** The counters behind {@link RateLimiterStats}: the hot path only adds to numbers. */
 export class Counters {
   redisErrors = 0;
+  logErrors = 0;
   shadowDenials = 0;
   readonly #allowed: Record<DecisionSource, number> = zeros();
   readonly #denied: Record<DecisionSource, number> = zeros();
@@ -123,6 +126,7 @@ export class Counters {
       violations: this.#names.map((policy, index) => ({ policy, count: this.#violations[index] as number })),
       shadowDenials: this.shadowDenials,
       redisErrors: this.redisErrors,
+      logErrors: this.logErrors,
       keys,
     };
   }

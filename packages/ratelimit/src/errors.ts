@@ -5,6 +5,8 @@ export const errorCatalogue = {
   ERR_WEIR_RATELIMIT_KEY: 'A key is empty, too long or not a string.',
   ERR_WEIR_RATELIMIT_COST: 'A cost is not a positive safe integer.',
   ERR_WEIR_RATELIMIT_COST_ABOVE_BURST: 'A cost is above what a policy can ever grant at once.',
+  ERR_WEIR_RATELIMIT_DECISION:
+    'A refund was asked for something other than a decision, or for a deep copy of one.',
   ERR_WEIR_RATELIMIT_STORE: 'Redis failed during an operation that has no fallback (peek, reset, block, …).',
   ERR_WEIR_RATELIMIT_CLOSED: 'The limiter was used after close().',
   ERR_WEIR_RATELIMIT_OVERLOADED: 'Work was refused by a concurrency limiter or an outbound limiter.',

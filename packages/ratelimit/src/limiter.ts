@@ -5,7 +5,7 @@ import { RateLimitError, shown } from './errors.ts';
 import { type RateLimiterOptions, type ResolvedOptions, resolveOptions } from './options.ts';
 import { type Decision, unconditional } from './policies/decision.ts';
 import { costProblem, encodeKey, type LimitKey, unitsProblem } from './policies/limit-key.ts';
-import { OverridePlans, type Overrides } from './policies/overrides.ts';
+import { type LocalShare, OverridePlans, type Overrides } from './policies/overrides.ts';
 import type { Plan } from './policies/plan.ts';
 import { type Adjustment, type Backend, creditMemoryMs, type Settle } from './stores/backend.ts';
 import { MemoryBackend } from './stores/memory-backend.ts';
@@ -45,7 +45,8 @@ export interface RateLimiter {
   /**
    * Gives back what an allowed decision took, once: for requests that should not have counted. Resolves with false
    * when there was nothing to give back. Rejects with `…_STORE` when Redis fails; it may then be tried again for a
-   * minute, and gives back once even if the first try had reached Redis.
+   * minute, and gives back once even if the first try had reached Redis. A shallow copy (`{ ...decision }`) counts as the
+   * decision itself; a deep one (`structuredClone`, JSON) is refused with `…_DECISION`.
    */
   refund(key: LimitKey, decision: Decision): Promise<boolean>;
   /** Gives `units`, however many, to every policy of a key, never beyond its full quota. Rejects with `…_STORE` when Redis fails. */
@@ -59,7 +60,10 @@ export interface RateLimiter {
   reset(key: LimitKey): Promise<void>;
   /** A fresh snapshot of the counters. */
   stats(): RateLimiterStats;
-  /** Refuses further decisions and gives leases back. The caller's Redis client stays open. */
+  /**
+   * Refuses further decisions and gives leases back, also those that a trip under way brings. Every call returns the same
+   * promise. The caller's Redis client stays open.
+   */
   close(): Promise<void>;
 }
 
@@ -98,14 +102,17 @@ class Limiter implements RateLimiter {
   readonly #overrides: OverridePlans;
   readonly #backend: Backend;
   readonly #counters: Counters;
+  // By the `policies` of a decision, which it shares with its shallow copies and with nothing else.
   /** What each allowed decision took under other limits than usual. */
-  readonly #taken = new WeakMap<Decision, Plan>();
-  readonly #refunds = new WeakMap<Decision, Refund>();
+  readonly #taken = new WeakMap<Decision['policies'], Plan>();
+  readonly #refunds = new WeakMap<Decision['policies'], Refund>();
   readonly #forget: () => void;
   readonly #shadow: boolean;
   readonly #listing: boolean;
   readonly #decisionLog: DecisionLog | undefined;
   #closed = false;
+  #closing: Promise<void> | undefined;
+  #hasWarned = false;
 
   constructor(options: ResolvedOptions) {
     const { name, plan, policies, shadow } = options;
@@ -115,14 +122,14 @@ class Limiter implements RateLimiter {
     this.#shadow = shadow;
     this.#listing = options.allow !== undefined || options.deny !== undefined;
     this.#decisionLog = options.decisionLog;
-    this.#overrides = new OverridePlans(policies, plan, shadow);
+    this.#overrides = new OverridePlans(policies, plan, shadow, localOf(options));
     const described = plan.policies.map(({ name, limit, windowMs, key }) =>
       Object.freeze(key === undefined ? { name, limit, windowMs } : { name, limit, windowMs, key }),
     );
     this.policies = Object.freeze(described);
     this.#counters = new Counters(plan.policies.map((policy) => policy.name));
     const settle: Settle = (settledPlan, key, decision) => this.#settle(settledPlan, key, decision);
-    this.#backend = createBackend(options, settle, () => void this.#counters.redisErrors++);
+    this.#backend = createBackend(options, settle, this.#overrides, () => void this.#counters.redisErrors++);
     this.#forget = announce(this);
   }
 
@@ -144,23 +151,29 @@ class Limiter implements RateLimiter {
     const plan = options?.limits === undefined ? this.#plan : this.#overrides.plan(options.limits);
     const id = this.#checked(key, cost, plan, true);
     const decision = this.#enforced(this.#listed(key, cost) ?? (await this.#backend.peek(plan, id, cost)));
-    this.#refunds.set(decision, nothing);
+    this.#refunds.set(decision.policies, nothing);
     return decision;
   }
 
   async refund(key: LimitKey, decision: Decision): Promise<boolean> {
     const id = this.#checked(key, 1, this.#plan, true);
-    if (!decision.allowed || decision.policies.length === 0) return false;
+    if (!isDecision(decision))
+      throw new RateLimitError(
+        'ERR_WEIR_RATELIMIT_DECISION',
+        'Expected `decision` to be what `consume` resolved with, got another value or a deep copy, of which nobody knows whether it was refunded. Keep the decision itself, or use `reward`.',
+      );
+    const { policies, allowed } = decision;
+    if (!allowed || policies.length === 0) return false;
     const nowMs = this.#options.clock.now();
-    let refund = this.#refunds.get(decision);
+    let refund = this.#refunds.get(policies);
     if (refund === undefined) {
       refund = { id: randomUUID(), untilMs: nowMs + creditMemoryMs, isOpen: true };
-      this.#refunds.set(decision, refund);
+      this.#refunds.set(policies, refund);
     }
     if (!refund.isOpen || nowMs >= refund.untilMs) return false;
     refund.isOpen = false;
     try {
-      await this.#backend.refund(this.#taken.get(decision) ?? this.#plan, id, decision, refund.id);
+      await this.#backend.refund(this.#taken.get(policies) ?? this.#plan, id, decision, refund.id);
     } catch (error) {
       refund.isOpen = true;
       throw error;
@@ -198,11 +211,13 @@ class Limiter implements RateLimiter {
     return this.#counters.snapshot(this.#backend.keys);
   }
 
-  async close(): Promise<void> {
-    if (this.#closed) return;
-    this.#closed = true;
-    this.#forget();
-    await this.#backend.close();
+  close(): Promise<void> {
+    if (this.#closing === undefined) {
+      this.#closed = true;
+      this.#forget();
+      this.#closing = this.#backend.close();
+    }
+    return this.#closing;
   }
 
   /** The key as the backends take it; throws for a wrong one, a wrong cost and a closed limiter. */
@@ -249,21 +264,56 @@ class Limiter implements RateLimiter {
       }
     } else {
       if (violated.length > 0 || !decided.allowed) this.#counters.shadowDenials++;
-      if (plan !== this.#plan) this.#taken.set(decision, plan);
+      if (plan !== this.#plan) this.#taken.set(decision.policies, plan);
       // Allowed by shadow mode alone: a blocked key, of which nothing was taken.
-      if (!decided.allowed) this.#refunds.set(decision, nothing);
+      if (!decided.allowed) this.#refunds.set(decision.policies, nothing);
     }
     if (this.#decisionLog !== undefined) this.#log(this.#decisionLog, key, decision);
     return decision;
   }
 
   #log({ sample, write }: DecisionLog, key: string, decision: Decision): void {
-    if (this.#options.random() < sample) write({ limiter: this.name, key, decision });
+    if (this.#options.random() >= sample) return;
+    try {
+      const written = write({ limiter: this.name, key, decision }) as PromiseLike<unknown> | undefined;
+      if (typeof written?.then === 'function') written.then(undefined, (error) => this.#logFailed(error));
+    } catch (error) {
+      this.#logFailed(error);
+    }
+  }
+
+  /** A log that fails costs no request its answer: it is counted, and the first failure is a warning. */
+  #logFailed(error: unknown): void {
+    this.#counters.logErrors++;
+    if (this.#hasWarned) return;
+    this.#hasWarned = true;
+    const reason = error instanceof Error ? error.message : String(error);
+    process.emitWarning(`\`decisionLog.write\` of rate limiter "${this.name}" failed: ${reason}`, {
+      code: 'WEIR_RATELIMIT_LOG',
+      detail: 'Further failures are counted in `stats().logErrors` alone.',
+    });
   }
 }
 
+/** Decisions carry a frozen `violated`, which deep copies do not. */
+function isDecision(value: unknown): value is Decision {
+  const { policies, violated } = (value ?? {}) as Partial<Decision>;
+  return Array.isArray(policies) && Array.isArray(violated) && Object.isFrozen(violated);
+}
+
+/** The share that this process enforces alone while Redis fails, under `onStoreError: { mode: 'local' }`. */
+function localOf({ onStoreError, localPlan }: ResolvedOptions): LocalShare | undefined {
+  if (typeof onStoreError === 'string' || localPlan === undefined) return undefined;
+  return { share: onStoreError.share, plan: localPlan };
+}
+
 /** Creates the backend for the options. `onError` is called for every failed call to Redis. */
-function createBackend(options: ResolvedOptions, settle: Settle, onError: () => void): Backend {
+function createBackend(
+  options: ResolvedOptions,
+  settle: Settle,
+  overrides: OverridePlans,
+  onError: () => void,
+): Backend {
   const { name, plan, localPlan, link, onStoreError, deadlineMs, clock, keyPrefix, denyCacheMs } = options;
   if (link === undefined) return new MemoryBackend(options, settle);
   const scripts = new RedisScripts({ link, limiter: name, deadlineMs, clock, onError });
@@ -278,7 +328,7 @@ function createBackend(options: ResolvedOptions, settle: Settle, onError: () => 
       typeof onStoreError === 'string' || localPlan === undefined
         ? (onStoreError as 'open' | 'closed')
         : {
-            plan: localPlan,
+            planOf: (usual) => overrides.localPlan(usual),
             backend: new MemoryBackend({ ...options, plan: localPlan }, unsettled, 'local'),
           },
   });

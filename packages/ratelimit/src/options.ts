@@ -46,8 +46,14 @@ export interface RateLimiterOptions {
   readonly lease?: LeaseOptions;
   /** With Redis: how long, in ms, a denial is remembered at most; 0 turns it off. @defaultValue 1000 */
   readonly denyCacheMs?: number;
-  /** A sample (0–1) of the decisions, for a log. `write` runs in the request: it must be quick. */
-  readonly decisionLog?: { readonly sample: number; readonly write: (entry: LoggedDecision) => void };
+  /**
+   * A sample (0–1) of the decisions, for a log. `write` runs in the request: it must be quick. An error or
+   * rejection of it fails no request: it is counted in `stats().logErrors`, and the first one is a process warning.
+   */
+  readonly decisionLog?: {
+    readonly sample: number;
+    readonly write: (entry: LoggedDecision) => void | Promise<void>;
+  };
   /** Prefix of every Redis key. @defaultValue `weir:ratelimit` */
   readonly keyPrefix?: string;
   /** Bounds of the records in memory; whichever is tighter holds. @defaultValue 1,000,000 keys and 64 MiB */
@@ -117,8 +123,13 @@ export function resolveOptions(options: RateLimiterOptions): ResolvedOptions {
     positive('lease.units', lease.units, 1_000_000);
     positive('lease.ttlMs', lease.ttlMs ?? 1000, 60_000);
   }
-  if (decisionLog !== undefined && !(decisionLog.sample >= 0 && decisionLog.sample <= 1)) {
-    throw wrong('decisionLog.sample', 'from 0 to 1', decisionLog.sample);
+  if (decisionLog !== undefined) {
+    if (typeof decisionLog !== 'object' || decisionLog === null)
+      throw wrong('decisionLog', '{ sample, write }', decisionLog);
+    if (!(typeof decisionLog.sample === 'number' && decisionLog.sample >= 0 && decisionLog.sample <= 1))
+      throw wrong('decisionLog.sample', 'from 0 to 1', decisionLog.sample);
+    if (typeof decisionLog.write !== 'function')
+      throw wrong('decisionLog.write', 'a function', decisionLog.write);
   }
   const shadow = mode === 'shadow';
   const plan = compilePlan(options.policies, shadow);

@@ -1,4 +1,5 @@
 import { BlockList } from 'node:net';
+import { decorateLink, linkOf } from '@weir/redis';
 import { createManualClock, type RedisServer, seededRandom, startRedis } from '@weir/test-kit';
 import fc from 'fast-check';
 import { Redis } from 'ioredis';
@@ -105,6 +106,24 @@ describe('leases', () => {
     expect((await plain.peek('k')).policies[0]?.remaining).toBe(23);
   });
 
+  test.each(['flight', 'the same turn'])(
+    'give back on close what a trip in %s brings, and every close waits for that',
+    async (when) => {
+      const options = { name: `brought-${when.length}`, redis, deadlineMs };
+      const policies: Policy[] = [{ ...perHour, limit: 1000 }];
+      const leased = createRateLimiter({ ...options, policies, lease: { units: 100, ttlMs: 60_000 } });
+      for (let index = 0; index < 100; index++) await leased.consume('k');
+      const calls = Array.from({ length: 150 }, () => leased.consume('k'));
+      if (when === 'flight') await new Promise((resolve) => setImmediate(resolve));
+      const closes = [leased.close(), leased.close()];
+      expect(closes[0]).toBe(closes[1]);
+      await closes[1];
+      const allowed = (await Promise.all(calls)).filter((decision) => decision.allowed).length;
+      const plain = createRateLimiter({ ...options, policies });
+      expect((await plain.peek('k')).policies[0]?.remaining).toBe(900 - allowed);
+    },
+  );
+
   test('ask Redis twice a second whether another process blocked the key, and keep what they hold', async () => {
     const clock = createManualClock();
     const options = { redis, policies: [{ ...perHour, limit: 1000 }], deadlineMs, clock };
@@ -160,6 +179,80 @@ describe('leases', () => {
     await limiter.close();
     const plain = createRateLimiter({ name: 'expiring', redis, policies: [perHour], deadlineMs });
     expect((await plain.peek('k')).policies[0]?.remaining).toBe(24);
+  });
+});
+
+describe('the share of a process while Redis is away', () => {
+  test.each([
+    ['gcra', 0.5, { limit: 1000 }, 500],
+    ['gcra', 0.5, { limit: 8, burst: 4 }, 2],
+    ['gcra-strict', 1, { limit: 100, burst: 50 }, 50],
+    ['fixed-window', 1, { limit: 1000 }, 1000],
+    ['fixed-window', 0.5, { limit: 1 }, 1],
+    ['sliding-counter', 0.25, { limit: 100 }, 25],
+    ['token-bucket', 0.5, { limit: 100 }, 50],
+    ['sliding-log', 0.5, { windowMs: 1000 }, 15],
+  ] as const)(
+    'is one of the limits that a request brings: %s, %d, %j',
+    async (algorithm, share, limits, expected) => {
+      const link = decorateLink(linkOf(redis), () => Promise.reject(new Error('gone')));
+      const limiter = createRateLimiter({
+        name: 'away',
+        redis: link,
+        clock: createManualClock(),
+        onStoreError: { mode: 'local', share },
+        policies: [{ ...perHour, algorithm }],
+      });
+      const ask = { limits: { p: limits } };
+      let decision = await limiter.consume('k', ask);
+      const first = decision;
+      let allowed = 0;
+      for (; decision.allowed; allowed++) decision = await limiter.consume('k', ask);
+      expect([decision.source, allowed]).toEqual(['local', expected]);
+      expect(await limiter.refund('k', first)).toBe(true);
+      const again = [await limiter.consume('k', ask), await limiter.consume('k', ask)];
+      expect(again.map((one) => one.allowed)).toEqual([true, false]);
+    },
+  );
+});
+
+describe.each(['memory', 'Redis'] as const)('a refund in %s', (store) => {
+  const options = {
+    policies: [perHour, { ...perHour, name: 'shadow', limit: 3, shadow: true }],
+    deadlineMs,
+  };
+
+  test('counts a decision and its shallow copies once', async () => {
+    const limiter = createRateLimiter({
+      ...options,
+      ...(store === 'memory' ? {} : { redis }),
+      name: 'copies',
+    });
+    for (const limits of [undefined, { p: { limit: 60 } }]) {
+      await limiter.reset('k');
+      const ask = limits === undefined ? {} : { limits };
+      for (let index = 0; index < 4; index++) await limiter.consume('k', ask);
+      const decision = await limiter.consume('k', ask);
+      expect(decision.violated).toEqual(['shadow']);
+      const copies = [{ ...decision, request: 7 }, decision, Object.assign({}, decision)];
+      const refunds: boolean[] = [];
+      for (const copy of copies) refunds.push(await limiter.refund('k', copy));
+      expect(refunds).toEqual([true, false, false]);
+      expect((await limiter.peek('k')).policies[0]?.remaining).toBe(26);
+    }
+  });
+
+  test('refuses deep copies and other values with a code, and gives nothing back', async () => {
+    const limiter = createRateLimiter({
+      ...options,
+      ...(store === 'memory' ? {} : { redis }),
+      name: 'deep-copies',
+    });
+    let decision = await limiter.consume('k');
+    for (let index = 0; index < 3; index++) decision = await limiter.consume('k');
+    for (const wrong of [structuredClone(decision), JSON.parse(JSON.stringify(decision)), {}, null, 'k'])
+      await expect(limiter.refund('k', wrong)).rejects.toMatchObject({ code: 'ERR_WEIR_RATELIMIT_DECISION' });
+    expect((await limiter.peek('k')).policies[0]?.remaining).toBe(26);
   });
 });
 
@@ -268,6 +361,47 @@ describe('lists and modes', () => {
     for (let index = 0; index < 400; index++) await limiter.consume(`k${index}`);
     expect(seen.length).toBeGreaterThan(60);
     expect(seen.length).toBeLessThan(140);
+  });
+
+  test('a decision log that fails fails no request: it is counted, and the first failure is a warning', async () => {
+    const warnings: Error[] = [];
+    const onWarning = (warning: Error): void => void warnings.push(warning);
+    process.on('warning', onWarning);
+    const writes = {
+      throws: () => {
+        throw new Error('disk full');
+      },
+      rejects: async () => {
+        throw new Error('disk full');
+      },
+    };
+    for (const [name, write] of Object.entries(writes)) {
+      const log = { decisionLog: { sample: 1, write } };
+      for (const store of [{}, { redis, deadlineMs }]) {
+        const limiter = createRateLimiter({ name: `log-${name}`, policies: [perHour], ...store, ...log });
+        const decisions = await Promise.all([limiter.consume('k'), limiter.consume('k')]);
+        expect(decisions.map((decision) => decision.allowed)).toEqual([true, true]);
+        await expect.poll(() => limiter.stats().logErrors).toBe(2);
+      }
+    }
+    await expect.poll(() => warnings).toHaveLength(4);
+    for (const warning of warnings)
+      expect(warning).toMatchObject({
+        code: 'WEIR_RATELIMIT_LOG',
+        message: expect.stringContaining('disk full'),
+      });
+    process.off('warning', onWarning);
+    for (const decisionLog of [
+      null,
+      'log',
+      {},
+      { sample: 1 },
+      { sample: '1', write: () => {} },
+      { sample: 2, write: () => {} },
+    ])
+      expect(() => createRateLimiter({ name: 'log', policies: [perHour], decisionLog } as never)).toThrow(
+        expect.objectContaining({ code: 'ERR_WEIR_RATELIMIT_OPTIONS' }),
+      );
   });
 
   test('overrides of unknown policies and of a log’s size are refused', async () => {

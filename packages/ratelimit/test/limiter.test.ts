@@ -81,6 +81,7 @@ describe('a limiter in memory', () => {
       violations: [{ policy: 'per-client', count: 2 }],
       shadowDenials: 0,
       redisErrors: 0,
+      logErrors: 0,
       keys: 1,
     });
     expect(denials[0]).toEqual({

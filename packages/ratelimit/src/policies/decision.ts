@@ -75,7 +75,7 @@ export function decisionOf(
     source,
     cost,
     retryAfterMs: Math.ceil(retryUs / 1000),
-    violated: violated ?? none,
+    violated: violated === undefined ? none : Object.freeze(violated),
     policies: states,
   };
 }

@@ -15,17 +15,32 @@ export type Overrides = Readonly<Record<string, PolicyOverride>>;
 /** Sets of overrides kept compiled: plans of customers are few. More than this and all are compiled anew. */
 const maxPlans = 1000;
 
+/** What one process enforces alone: the share of every limit, and the usual limits' plan under it. */
+export interface LocalShare {
+  readonly share: number;
+  readonly plan: Plan;
+}
+
 /** Compiles overrides once. The state of a key is the same under all: a raised limit takes effect at once. */
 export class OverridePlans {
   readonly #policies: readonly Policy[];
   readonly #base: Plan;
   readonly #shadow: boolean;
+  readonly #local: LocalShare | undefined;
+  readonly #localPlans = new WeakMap<Plan, Plan>();
   readonly #plans = new Map<string, Plan>();
 
-  constructor(policies: readonly Policy[], base: Plan, shadow: boolean) {
+  constructor(policies: readonly Policy[], base: Plan, shadow: boolean, local?: LocalShare) {
     this.#policies = policies;
     this.#base = base;
     this.#shadow = shadow;
+    this.#local = local;
+    if (local !== undefined) this.#localPlans.set(base, local.plan);
+  }
+
+  /** The share of a plan that {@link OverridePlans.plan} has made, or of the usual one. */
+  localPlan(plan: Plan): Plan {
+    return this.#localPlans.get(plan) as Plan;
   }
 
   /** @throws {RateLimitError} `ERR_WEIR_RATELIMIT_POLICY` for an unknown policy, a wrong number, or a resized log. */
@@ -56,6 +71,10 @@ export class OverridePlans {
       throw wrong('The limit of a sliding log is fixed. Use gcra-strict.');
     if (this.#plans.size >= maxPlans) this.#plans.clear();
     this.#plans.set(id, plan);
+    if (this.#local !== undefined) {
+      const shared = localShare(policies as Policy[], this.#local.share);
+      this.#localPlans.set(plan, compilePlan(shared, this.#shadow));
+    }
     return plan;
   }
 }

@@ -36,6 +36,8 @@ export class Leases {
   readonly #dearer = new Map<string, Lease>();
   readonly #ttlMs: number;
   #sweeper: NodeJS.Timeout | undefined;
+  /** Credits under way. */
+  readonly #credits = new Set<Promise<void>>();
 
   constructor(options: LeasesOptions) {
     this.#options = options;
@@ -62,7 +64,7 @@ export class Leases {
     } = this.#options;
     let lease = this.#find(key, cost);
     if (lease !== undefined) {
-      if (lease.left > 0 && clock.now() >= lease.expiresMs) void this.#end(lease);
+      if (lease.left > 0 && clock.now() >= lease.expiresMs) this.#end(lease);
       return lease;
     }
     if (cost * 2 > units || this.size >= maxLeases) return undefined;
@@ -85,13 +87,16 @@ export class Leases {
     for (const lease of this.#all()) if (key === undefined || lease.key === key) lease.drop();
   }
 
-  /** Gives everything back. */
+  /** Gives everything back, also what the trips under way bring. */
   async close(): Promise<void> {
     clearInterval(this.#sweeper);
-    const ended = this.#all().map((lease) => this.#end(lease));
+    const leases = this.#all();
     this.#single.clear();
     this.#dearer.clear();
-    await Promise.all(ended);
+    for (const lease of leases) this.#end(lease);
+    await Promise.all(leases.map((lease) => lease.close()));
+    for (const lease of leases) this.#end(lease);
+    await Promise.all(this.#credits);
   }
 
   #find(key: string, cost: number): Lease | undefined {
@@ -103,11 +108,15 @@ export class Leases {
   }
 
   /** Credits what a lease has left. A credit that fails is lost: the quota comes back by time alone. */
-  #end(lease: Lease): Promise<void> {
+  #end(lease: Lease): void {
     const { left, key, cost } = lease;
-    if (left === 0) return Promise.resolve();
+    if (left === 0) return;
     lease.expire();
-    return this.#options.giveBack(key, left * cost).catch(() => {});
+    const credit = this.#options
+      .giveBack(key, left * cost)
+      .catch(() => {})
+      .finally(() => this.#credits.delete(credit));
+    this.#credits.add(credit);
   }
 
   #sweep(): void {
@@ -115,7 +124,7 @@ export class Leases {
     for (const leases of [this.#single, this.#dearer]) {
       for (const [id, lease] of leases) {
         if (lease.asking || now < lease.expiresMs) continue;
-        void this.#end(lease);
+        this.#end(lease);
         // One more round without use before its size is forgotten.
         if (now >= lease.expiresMs + this.#ttlMs) leases.delete(id);
       }
@@ -158,6 +167,9 @@ export class Lease implements Tail {
   /** Where those held end among the requests of the verdict. */
   #end = 0;
   #used = 0;
+  #isClosed = false;
+  /** Called when the trip under way has ended, where `close` waits for it. */
+  #settled: (() => void) | undefined;
   /** The trip under way brings nothing. */
   #checking = false;
   /** How many to hold next time: doubles while they run out, halves when they go back. */
@@ -201,8 +213,17 @@ export class Lease implements Tail {
     this.#size = Math.floor(this.#size / 2);
   }
 
+  /** Brings nothing any more. Resolves when no trip is under way. */
+  close(): Promise<void> {
+    this.#isClosed = true;
+    if (!this.asking) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#settled = resolve;
+    });
+  }
+
   open(): number {
-    if (this.asking) return -1;
+    if (this.asking || this.#isClosed) return -1;
     this.asking = true;
     // What is held has not run out: the trip only checks.
     this.#checking = this.left > 0;
@@ -214,7 +235,11 @@ export class Lease implements Tail {
     this.asking = false;
     this.#checkMs = nowMs + checkMs;
     if (verdict.blockedUs > 0) this.drop();
-    if (this.#checking) return;
+    if (!this.#checking) this.#hold(verdict, index, nowMs);
+    this.#settled?.();
+  }
+
+  #hold(verdict: Verdict, index: number, nowMs: number): void {
     this.expiresMs = nowMs + this.#terms.ttlMs;
     const brought = Math.min(this.#size, Math.max(0, verdict.granted - index));
     if (brought > 0) {
@@ -231,5 +256,6 @@ export class Lease implements Tail {
     this.asking = false;
     // What Redis granted stays good while Redis is away.
     this.#checkMs = this.#terms.clock.now() + checkMs;
+    this.#settled?.();
   }
 }

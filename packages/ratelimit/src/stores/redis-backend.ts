@@ -17,8 +17,11 @@ interface RedisBackendOptions {
   readonly settle: Settle;
   readonly denyCache: DenyCache | undefined;
   readonly lease: LeaseOptions | undefined;
-  /** What decides while Redis fails: a verdict, or an unsettled backend with its plan. */
-  readonly fallback: 'open' | 'closed' | { readonly plan: Plan; readonly backend: MemoryBackend };
+  /** What decides while Redis fails: a verdict, or an unsettled backend with its plan for each of the limiter's. */
+  readonly fallback:
+    | 'open'
+    | 'closed'
+    | { readonly planOf: (usual: Plan) => Plan; readonly backend: MemoryBackend };
 }
 
 /** Quotas on Redis: remembered denials first, then leases, then a trip; the fallback when that fails. */
@@ -68,7 +71,7 @@ export class RedisBackend implements Backend, RequestEnd {
 
   /** @internal */
   failed({ plan, key, cost }: RedisRequest): Decision {
-    return this.#settle(plan, key, this.#withoutRedis(key, cost));
+    return this.#settle(plan, key, this.#withoutRedis(plan, key, cost));
   }
 
   peek(plan: Plan, key: string, cost: number): Promise<Decision> {
@@ -90,7 +93,7 @@ export class RedisBackend implements Backend, RequestEnd {
     const { fallback } = this.#options;
     if (source === 'open') return;
     if (source === 'local') {
-      if (typeof fallback === 'object') await fallback.backend.refund(fallback.plan, key, decision);
+      if (typeof fallback === 'object') await fallback.backend.refund(fallback.planOf(plan), key, decision);
       return;
     }
     if (source === 'lease' && this.#leases?.restore(key, cost) === true) return;
@@ -102,12 +105,13 @@ export class RedisBackend implements Backend, RequestEnd {
     await this.#leases?.close();
   }
 
-  #withoutRedis(key: string, cost: number): Decision {
+  #withoutRedis(plan: Plan, key: string, cost: number): Decision {
     const { fallback } = this.#options;
     if (fallback === 'open') return unconditional(true, 'open', cost);
     if (fallback === 'closed') return unconditional(false, 'closed', cost, closedRetryMs);
     // A cost above the share's capacity waits for all of it.
-    return fallback.backend.consume(fallback.plan, key, Math.min(cost, fallback.plan.capacity));
+    const localPlan = fallback.planOf(plan);
+    return fallback.backend.consume(localPlan, key, Math.min(cost, localPlan.capacity));
   }
 }
 
