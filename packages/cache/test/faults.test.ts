@@ -173,7 +173,7 @@ test('a load that outlives its lease keeps it, so that nobody loads beside it', 
 });
 
 test('bytes nobody can decode are a miss, and the next load replaces them', async () => {
-  const cache = await instance();
+  const cache = await instance(5_000);
   await clients[0]?.set('weir:shop@1:e:{~:k}', 'garbage');
   expect(await cache.getOrSet('k', () => 1)).toBe(1);
   expect((await clients[0]?.strlen('weir:shop@1:e:{~:k}')) ?? 0).toBeGreaterThan(50);
