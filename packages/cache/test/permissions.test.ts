@@ -108,6 +108,25 @@ describe('a Redis user', () => {
     expect(await cache.delete('k')).toBe(true);
   });
 
+  test.each(['TIME', 'GET', 'SET', 'DEL', 'PTTL', 'GETRANGE'])(
+    'that lacks %s, which scripts need, is told so',
+    async (command) => {
+      const redis = await user('allchannels', `-${command.toLowerCase()}`);
+      const [a, b] = [create(redis), create(redis)];
+      for (const cache of [a, b]) {
+        await cache.ready();
+        expect(await cache.getOrSet('k', () => 1, { tags: ['t'] })).toBe(1);
+        await cache.set('set', 1, { tags: ['t'] });
+      }
+      // A change by somebody else, whose stamp is compared.
+      await admin.set('weir:shop@1:e:{~:k}', 'x');
+      await b.delete('set');
+      await vi.waitFor(() =>
+        expect(warnings).toContainEqual(expect.stringContaining(`refuses \`${command}\``)),
+      );
+    },
+  );
+
   test('that may not run scripts is told so', async () => {
     const cache = create(await user('allchannels', '-@scripting'));
     expect(await cache.getOrSet('k', () => 1)).toBe(1);

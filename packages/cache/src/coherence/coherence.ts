@@ -107,6 +107,7 @@ export class Coherence {
           this.#isRefused = false;
           memory.trust();
           this.#whenKnown.resolve();
+          this.#options.tags.learnNamespaces();
           onReady();
         },
         onLost: () => {

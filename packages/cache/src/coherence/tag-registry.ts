@@ -57,7 +57,7 @@ export class TagRegistry {
     const unknown: string[] = [];
     for (const name of names) {
       const state = this.#table.obtain(name);
-      const version = this.#redis === undefined ? this.#local(state) : this.#versionOf(state);
+      const version = this.#redis === undefined ? this.#local(state) : this.#latestOf(name);
       if (version === undefined) {
         unknown.push(name);
         continue;
@@ -66,7 +66,14 @@ export class TagRegistry {
       known.push([name, version]);
     }
     if (unknown.length === 0 || this.#redis === undefined) return known;
-    return this.#ask(this.#redis, unknown, asOf, until).then((asked) => [...known, ...asked]);
+    return this.#ask(this.#redis, unknown, asOf, until).then(
+      (asked) => [...known, ...asked],
+      (error: unknown) => {
+        const latest = unknown.map((name) => [name, this.#latestOf(name)] as const);
+        if (!latest.every(isVersion)) throw error;
+        return [...known, ...latest];
+      },
+    );
   }
 
   /**
@@ -100,7 +107,7 @@ export class TagRegistry {
       if (state.changedAt > asOf) return false;
       if (this.#redis === undefined) continue;
       const known = this.#versionOf(state);
-      if (known === undefined) isKnown = false;
+      if (known === undefined) isKnown &&= this.#latestOf(name) === version;
       else if (known !== version) return false;
       this.#use(name, state);
     }
@@ -115,19 +122,37 @@ export class TagRegistry {
     const known = this.check(tags, asOf);
     if (known !== undefined || this.#redis === undefined) return known !== false;
     const epoch = this.#memory.fillEpoch;
+    const isLatest = ([name, version]: TagVersion) => this.#latestOf(name) === version;
     // Whoever can write to Redis decides how many they are: the first slice that is not current ends it.
-    for (const slice of slicesOf(tags)) {
+    for (const slice of slicesOf(tags.filter((tag) => !isLatest(tag)))) {
       const states = slice.map(([name]) => this.#table.obtain(name));
-      const versions = await this.#redis.peek(
-        slice.map(([name]) => name),
-        until,
-      );
+      const names = slice.map(([name]) => name);
+      let versions: readonly string[];
+      try {
+        versions = await this.#redis.peek(names, until);
+      } catch (error) {
+        // The failure may be the one that shows that a node is lost.
+        if (slice.every(isLatest)) continue;
+        throw error;
+      }
       for (const [index, [, version]] of slice.entries()) {
         if (versions[index] === '' || versions[index] !== version) return false;
         this.#learn(states[index] as TagState, version, epoch, asOf);
       }
     }
     return true;
+  }
+
+  /**
+   * Learns the versions of all namespaces, in the background, where one node of several may be lost: each covers entries on all of
+   * them (`#latestOf`).
+   */
+  learnNamespaces(): void {
+    if (this.#redis?.isSpread !== true) return;
+    const names = Array.from(this.#memory.namespaces, ({ name }) => namespaceName(name));
+    this.#ask(this.#redis, [namespaceName('*'), ...names], this.mark(), undefined).catch(() => {
+      // Counted and published by the gate. The first read asks again.
+    });
   }
 
   /**
@@ -187,7 +212,7 @@ export class TagRegistry {
         // Not known to be current any more: the next read asks.
         for (const [index, name] of slice.entries()) {
           const state = this.#table.find(name);
-          if (state !== undefined && isSame(name, index)) state.epoch = Number.NaN;
+          if (state !== undefined && isSame(name, index)) state.version = undefined;
         }
       }
     }
@@ -224,6 +249,18 @@ export class TagRegistry {
 
   #versionOf({ epoch, version }: TagState): string | undefined {
     return epoch === this.#memory.epoch ? version : undefined;
+  }
+
+  /**
+   * As `#versionOf`; of a tag whose cluster node cannot be reached, what this process knew last. Nobody can tell more, so that it
+   * counts as a value in memory does then: otherwise one dead node would make every entry of a namespace a miss.
+   */
+  #latestOf(name: string): string | undefined {
+    const state = this.#table.find(name);
+    if (state?.version === undefined) return undefined;
+    const known = this.#versionOf(state);
+    if (known !== undefined) return known;
+    return this.#redis?.isSpread && !this.#redis.canAsk(name) ? state.version : undefined;
   }
 
   async #ask(
@@ -286,6 +323,10 @@ export class TagRegistry {
       });
     }
   }
+}
+
+function isVersion(pair: readonly [name: string, version: string | undefined]): pair is TagVersion {
+  return pair[1] !== undefined;
 }
 
 function cutTagged(namespace: Namespace, names: ReadonlySet<string>): void {

@@ -10,6 +10,7 @@ import {
 } from '@weir/redis';
 import { CacheError } from '../errors.ts';
 import { type Counters, publishRedis } from '../stats.ts';
+import * as scripts from './lua.gen.ts';
 
 /** What the Redis calls of one cache are made with. */
 interface RedisCommandsOptions {
@@ -115,7 +116,7 @@ export class RedisCommands {
     const start = `${this.link.keyPrefix}${this.#options.prefix}`;
     const { code, message } = new CacheError(
       'ERR_WEIR_CACHE_REDIS_REFUSED',
-      `Redis refuses \`${command}\` to cache '${this.#options.cache}': ${reply}. Permit it with \`ACL SETUSER\`; the cache's keys and channels are \`~${start}* &${start}* &__redis__:invalidate\`.`,
+      `Redis refuses \`${command}\` to cache '${this.#options.cache}': ${reply.replace(/\.$/, '')}. Permit it with \`ACL SETUSER\`; the cache's keys and channels are \`~${start}* &${start}* &__redis__:invalidate\`.`,
     );
     process.emitWarning(message, { code });
   }
@@ -123,11 +124,22 @@ export class RedisCommands {
   #notice(operation: string, error: RedisError): void {
     // A proxy in front of a cluster looks like a single server, except for this reply.
     if (error.code === 'ERR_WEIR_REDIS_CROSSSLOT') this.#isSharded = true;
-    else if (error.reply === 'NOPERM') {
-      const command = /'(\w+)(?:\|\w+)?' command/.exec(error.message)?.[1] ?? operation;
-      this.warnRefused(command.toUpperCase(), error.message);
+    else if (error.reply === 'NOPERM' || error.message.includes(refusedInScript)) {
+      const command = /'(\w+)(?:\|\w+)?' command/.exec(error.message)?.[1] ?? commandAt(error.message);
+      this.warnRefused((command ?? operation).toUpperCase(), error.message);
     }
   }
+}
+
+/** Redis answers so, without NOPERM, when it refuses a command (or a key of it) inside a script that the user may run. */
+const refusedInScript = "The user executing the script can't";
+
+/** The command at the place in a script that an error reply tells: `script: <digest>, on @user_script:<line>.` */
+function commandAt(message: string): string | undefined {
+  const digest = /\b[0-9a-f]{40}\b/.exec(message)?.[0];
+  const line = Number(/@user_script: ?(\d+)/.exec(message)?.[1]);
+  const source = Object.values(scripts).find(({ sha1 }) => sha1 === digest)?.source;
+  return /redis\.p?call\('(\w+)'/.exec(source?.split('\n')[line - 1] ?? '')?.[1];
 }
 
 function cacheErrorOf(cause: RedisError): Error {

@@ -56,6 +56,16 @@ export class RedisTags {
     return this.#commands.receivers((reply as unknown as [number])[0]);
   }
 
+  /** Whether several nodes keep the versions. */
+  get isSpread(): boolean {
+    return this.#commands.link.isCluster;
+  }
+
+  /** Whether the node of a tag can be reached. */
+  canAsk(name: string): boolean {
+    return this.#commands.calls.isUsable(this.#keys([name])[0]);
+  }
+
   /** Marks tags as used in Redis, so that Redis evicts other keys. */
   async touch(names: readonly string[]): Promise<void> {
     await this.#each(names, async (some) => {

@@ -73,7 +73,7 @@ export class ReadThrough {
 
   /** Returns the fresh value if one is cached, else `undefined`. Never loads. Counts as a read. */
   async peek(target: Target): Promise<unknown> {
-    const { assertOpen, counters, memory, clock, recovery } = this.#core;
+    const { assertOpen, counters, memory, clock } = this.#core;
     const { namespace, key } = target;
     assertOpen();
     const entry = namespace.entries.get(key);
@@ -86,7 +86,7 @@ export class ReadThrough {
       counters.l1Hits += 1;
       return handOut(entry.value, entry.isCloned);
     }
-    if (this.#lookup !== undefined && recovery.size === 0) {
+    if (this.#lookup !== undefined) {
       const fence = namespace.fences.open(key);
       const epoch = memory.fillEpoch;
       try {

@@ -36,6 +36,7 @@ export class RedisLookup {
 
   /** Reads an entry without asking for a lease. Rejects when Redis cannot be asked. */
   async peek(target: Target): Promise<EntryFields | undefined> {
+    if (this.#isOwed(target)) return undefined;
     const until = this.#redis.deadline();
     const name = nameOf(target);
     const read = this.#redis.knowsTime
@@ -45,9 +46,9 @@ export class RedisLookup {
   }
 
   async find(request: ReadRequest, flight: Flight, wish: LeaseWish): Promise<Lookup> {
-    const { clock, recovery } = this.#core;
+    const { clock } = this.#core;
     const { namespace } = request;
-    if (recovery.size > 0 && this.#isOwed(request)) return loadWithoutLease;
+    if (this.#isOwed(request)) return loadWithoutLease;
     const known = flight.fallback;
     flight.redisUntil = this.#redis.deadline();
     try {
@@ -67,11 +68,12 @@ export class RedisLookup {
   }
 
   // Redis has not received a delete of ours yet: its entry is older than that.
-  #isOwed(request: ReadRequest): boolean {
+  #isOwed(target: Target): boolean {
     const { recovery } = this.#core;
-    const { key, namespace } = request;
+    if (recovery.size === 0) return false;
+    const { key, namespace } = target;
     return (
-      recovery.owes(busKey(namespace.name, key)) || coveringNames(request).some((name) => recovery.owes(name))
+      recovery.owes(busKey(namespace.name, key)) || coveringNames(target).some((name) => recovery.owes(name))
     );
   }
 
