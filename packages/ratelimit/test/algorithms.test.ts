@@ -59,6 +59,49 @@ describe('every algorithm', () => {
     );
   });
 
+  test('of sliding counters admits at most the worst burst of each window, where requests come under several', () => {
+    const windows = fc.uniqueArray(fc.constantFrom(7, 300, 400, 1000, 1500, 10_000), {
+      minLength: 2,
+      maxLength: 3,
+    });
+    const mixed = fc.array(
+      fc.tuple(
+        fc.oneof(fc.constant(0), fc.nat(2000), fc.nat(700_000)),
+        fc.integer({ min: 1, max: 5 }),
+        fc.nat(2),
+      ),
+      { minLength: 1, maxLength: 300 },
+    );
+    fc.assert(
+      fc.property(windows, fc.integer({ min: 1, max: 12 }), mixed, (each, limit, list) => {
+        const policies = each.map(
+          (windowMs): Policy => ({ name: 'p', algorithm: 'sliding-counter', limit, windowMs }),
+        );
+        const plans = policies.map((policy) => compilePlan([policy]));
+        const cells = new Float64Array((plans[0] as (typeof plans)[number]).width);
+        const verdict = createVerdict(plans[0] as (typeof plans)[number]);
+        const admitted = plans.map((): { at: number; units: number }[] => []);
+        let now = timeOriginUs + 12_345;
+        for (const [gap, wanted, drawn] of list) {
+          now += gap;
+          const index = drawn % plans.length;
+          const plan = plans[index] as (typeof plans)[number];
+          const units = Math.min(wanted, limit);
+          decide(plan, cells, 0, now, units, 0, verdict);
+          const wait = Math.ceil(verdict.fields[1] as number);
+          const later = cells.slice();
+          decide(plan, later, 0, now + wait, units, 1, verdict);
+          expect(verdict.granted).toBe(1);
+          decide(plan, cells, 0, now, units, 1, verdict);
+          if (verdict.granted === 1) admitted[index]?.push({ at: now, units });
+        }
+        for (const [index, units] of admitted.entries())
+          expect(most(units, (each[index] as number) * 1000)).toBeLessThanOrEqual(2 * limit);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
   test('admits at most its worst burst also where a unit takes less than a microsecond', () => {
     fc.assert(
       fc.property(steepPolicyArbitrary, arrivals, (policy, list) => {

@@ -168,7 +168,9 @@ describe('the Lua scripts', () => {
 function threefold(policy: Policy): Policy {
   if (policy.algorithm === 'sliding-log') return policy;
   const burst = 'burst' in policy && policy.burst !== undefined ? { burst: policy.burst * 3 } : {};
-  return { ...policy, ...burst, limit: policy.limit * 3 } as Policy;
+  // Windows convert as well, a shorter one and a longer one by turns.
+  const windowMs = policy.algorithm === 'sliding-counter' ? policy.windowMs / 4 : policy.windowMs;
+  return { ...policy, ...burst, windowMs, limit: policy.limit * 3 } as Policy;
 }
 
 /** The same change of one of the records on both sides. */

@@ -130,9 +130,11 @@ function byName(policies: readonly CompiledPolicy[]): CompiledPolicy[] {
 
 function layoutOf(policies: readonly CompiledPolicy[]): string {
   const sorted = byName(policies);
-  const algorithms = sorted.map(({ algorithmName, limit }) =>
-    algorithmName === 'sliding-log' ? `l${limit}` : codes[algorithmName],
-  );
+  const algorithms = sorted.map(({ algorithmName, limit }) => {
+    if (algorithmName === 'sliding-log') return `l${limit}`;
+    // Of four cells: earlier versions wrote three.
+    return algorithmName === 'sliding-counter' ? 'c4' : codes[algorithmName];
+  });
   if (sorted.length === 1) return algorithms.join('');
   const names = sorted.map(({ name }) => name).join(',');
   return `${algorithms.join('')}-${createHash('sha256').update(names).digest('base64url').slice(0, 8)}`;

@@ -5,8 +5,8 @@ import type { Plan } from '../policies/plan.ts';
 import { type Adjustment, creditMemoryMs } from './backend.ts';
 import { type RedisScripts, scriptsFor } from './redis-scripts.ts';
 
-/** Cells of the widest plan whose answers hold state: 16 policies of 3 cells, each with a record of its own. */
-const maxCells = 64;
+/** Cells of the widest plan whose answers hold state: 16 policies of 4 cells, each with a record of its own. */
+const maxCells = 80;
 
 /**
  * Decides on Redis. Requests of one turn of the event loop travel together: up to 64 keys an EVALSHA, and equal

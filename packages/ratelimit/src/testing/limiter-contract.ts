@@ -70,6 +70,19 @@ function algorithmCases(create: CreateLimiter, algorithm: (typeof names)[number]
       },
     },
     {
+      title: `${algorithm}: a request under a shorter window leaves what was used`,
+      async run() {
+        const limiter = create({ name: named('window'), policies: [policy] });
+        await limiter.consume('k', { cost: capacity });
+        const limit = algorithm === 'sliding-log' ? {} : { limit: 200 };
+        for (const numbers of [{ windowMs: windowMs / 10 }, { windowMs: windowMs / 10, ...limit }]) {
+          await limiter.consume('k', { limits: { p: numbers } });
+          equal((await limiter.consume('k')).allowed, false);
+          equal(await remaining(limiter), 0);
+        }
+      },
+    },
+    {
       title: `${algorithm}: reward never exceeds the full quota, penalize takes more than there is`,
       async run() {
         const limiter = create({ name: named('reward'), policies: [policy] });
