@@ -134,3 +134,24 @@ describe('a name as `inspect` prints it', () => {
     await expect(run('get', ['"~:instance'])).rejects.toMatchObject({ exitCode: 64 });
   });
 });
+
+test('finds, deletes and invalidates what a client with a key prefix has stored', async () => {
+  for (const keyPrefix of ['app:', '{app}', 'app-']) {
+    const client = new Redis(server.url, { keyPrefix });
+    const prefixed = createCache({ name: 'prefixed', redis: client, l2: { deadlineMs: 2_000 } });
+    await prefixed.ready();
+    for (const key of ['k', 'tagged']) await prefixed.set(key, 'stored', { tags: ['t'] });
+    const flags = ['--cache', 'prefixed', '--prefix', `${keyPrefix}weir`];
+    expect(await weirCache('get', '~:k', ...flags)).toMatchObject({ code: 0 });
+    expect(await weirCache('del', '~:k', ...flags)).toMatchObject({
+      code: 0,
+      stdout: 'Deleted `~:k` everywhere.\n',
+    });
+    expect([await prefixed.get('k'), await prefixed.get('tagged')]).toEqual([undefined, 'stored']);
+    expect(await weirCache('tags', 't', '--yes', ...flags)).toMatchObject({ code: 0 });
+    expect(await prefixed.get('tagged')).toBeUndefined();
+    await prefixed.close();
+    client.disconnect();
+  }
+  expect(await weirCache('del', '~:k', '--cache', 'shop', '--prefix', 'app:')).toMatchObject({ code: 64 });
+});

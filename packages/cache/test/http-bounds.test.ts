@@ -216,6 +216,10 @@ describe('an answer without an end', () => {
     { 'content-type': 'text/event-stream; charset=utf-8' },
     { 'content-type': 'text/event-stream', 'cache-control': 'max-age=60' },
     { 'content-type': 'application/x-ndjson', 'cache-control': 'no-cache' },
+    { 'content-type': 'application/x-ndjson; charset=utf-8', 'cache-control': 'max-age=60' },
+    { 'content-type': 'application/json-seq', 'cache-control': 'max-age=60' },
+    { 'content-type': 'multipart/x-mixed-replace; boundary=b', 'cache-control': 'max-age=60' },
+    { 'content-type': 'Application/gRPC-web+proto', 'cache-control': 'max-age=60' },
   ];
 
   const fastifyWays: [string, (reply: FastifyReply, headers: Record<string, string>) => unknown][] = [

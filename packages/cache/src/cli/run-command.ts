@@ -151,13 +151,24 @@ async function withCache<T>(
   options: CliOptions,
   body: (cache: ReturnType<typeof createCache>) => Promise<T>,
 ) {
-  const { cache: name, version, prefix } = options;
-  const cache = createCache({ name, redis, version, l2: { prefix, deadlineMs: 5_000, coherence: 'bus' } });
+  const { cache: name, version } = options;
+  // What the cache's client puts before its keys is part of the prefix as Redis sees it.
+  const [, keyPrefix = '', prefix] = /^(.*?)([A-Za-z0-9_.-]{1,64})$/s.exec(options.prefix) ?? [];
+  if (prefix === undefined) {
+    const message = `Expected \`--prefix\` to end in the \`l2.prefix\` of the cache, got \`${options.prefix}\`.`;
+    throw new CliError(message, exitCodes.usage);
+  }
+  const client = redis.duplicate({ keyPrefix });
+  client.on('error', () => {});
+  const l2 = { prefix, deadlineMs: 5_000, coherence: 'bus' } as const;
+  const cache = createCache({ name, redis: client, version, l2 });
   try {
+    await client.connect();
     await cache.ready();
     return await body(cache);
   } finally {
     await cache.close();
+    client.disconnect();
   }
 }
 
@@ -227,7 +238,7 @@ export const usage: string = `Usage: weir-cache <command> --cache <name> [option
   --match <glob>      of namespace:key or tag, default *
   --limit <n>         default 100
   --version <v>       of the cache, default 1
-  --prefix <p>        default weir
+  --prefix <p>        of keys, a client's key prefix included; default weir
   --json              one JSON object a line
 
 Ends with 0, 1 (failed), 2 (no such entry) or 64 (usage).`;

@@ -8,7 +8,13 @@ import {
   type RequestWishes,
   standsIn,
 } from './reuse.ts';
-import { type ExchangeFacts, type Lifetime, lifetimeOf, type StoragePolicy } from './storability.ts';
+import {
+  type ExchangeFacts,
+  hasNoEnd,
+  type Lifetime,
+  lifetimeOf,
+  type StoragePolicy,
+} from './storability.ts';
 import { etagOf, freshenedHeaders, type StoredResponse, storableHeaders } from './stored-response.ts';
 
 /** A request as the frameworks' adapters hand it over. */
@@ -121,7 +127,8 @@ export class Exchange {
     const stated = fieldOf(response, 'content-length');
     const length = stated === undefined ? undefined : Number(stated);
     const isTooLarge = length !== undefined && length > this.#settings.maxBodyBytes;
-    const life = isTooLarge ? 'too-large' : this.#judge(status, response);
+    const refusal = isTooLarge ? 'too-large' : hasNoEnd(response, length === undefined) && 'event-stream';
+    const life = refusal || this.#judge(status, response);
     if (typeof life === 'string') {
       this.#end(life);
       return this.#pass(response, { ...facts, detail: life });

@@ -71,6 +71,21 @@ export function lifetimeOf(facts: ExchangeFacts, policy: StoragePolicy): Lifetim
   };
 }
 
+// Server-sent events, pictures of a camera, calls of gRPC.
+const endless = /^\s*(text\/event-stream|multipart\/x-mixed-replace|application\/grpc)\b/i;
+// Records after records: a stream of them may end or not.
+const records =
+  /^\s*application\/([\w.-]+\+)?(x-)?(ndjson|json-seq|jsonl|jsonlines|stream\+json|json-lines)\b/i;
+
+/**
+ * Whether a response is a stream without an end, by its type: it could never be stored, and requests waiting for it would wait in
+ * vain. `isOpen`: its body is written in parts, and no Content-Length says how many bytes come.
+ */
+export function hasNoEnd(response: HeaderFields, isOpen: boolean = false): boolean {
+  const type = fieldOf(response, 'content-type') ?? '';
+  return endless.test(type) || (isOpen && records.test(type));
+}
+
 function refusalOf(
   { request, response, status }: ExchangeFacts,
   control: CacheControl,
@@ -79,8 +94,7 @@ function refusalOf(
   // §3: a final status. §3.3: no parts are combined. 304 never gets here as a response of its own.
   // A failure is not stored though it may say so: a header set for all routes would turn one into an outage.
   if (status < 200 || status === 206 || status === 304 || status >= 500) return 'status';
-  // An event stream has no end, so that it could never be stored, and who waits for it would wait in vain.
-  if (/^\s*text\/event-stream\b/i.test(fieldOf(response, 'content-type') ?? '')) return 'event-stream';
+  if (hasNoEnd(response)) return 'event-stream';
   // §5.2.2.3: only who understands the status may store, and then no-store does not count.
   const mustUnderstand = control.has('must-understand');
   if (mustUnderstand && !understoodStatus.has(status)) return 'status';
