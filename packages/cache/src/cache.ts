@@ -181,6 +181,7 @@ class WeirCache implements Cache {
     if (typeof timeoutMs !== 'number' || !(timeoutMs >= 0)) {
       throw invalidOption('timeoutMs', 'a number of at least 0', timeoutMs);
     }
+    this.#core.redis?.wake();
     return (await this.#core.coherence?.becomesTrusted(Math.min(timeoutMs, maxTimerMs))) ?? true;
   }
 

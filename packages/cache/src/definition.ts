@@ -260,6 +260,7 @@ export function wrap<A extends readonly unknown[], V>(
   options: WrapOptions<A>,
 ): Wrapped<A, V> {
   if (typeof fn !== 'function') throw invalidOption('fn', 'a function', fn);
+  checkKeys('options', options, ['name', 'key', 'tags', ...policyKeys]);
   const { name = fn.name, key, tags, ...policy } = options;
   if (key !== undefined && typeof key !== 'function') {
     throw invalidOption('key', 'a function of the arguments', key);

@@ -212,6 +212,12 @@ function checkNumber(name: string, value: unknown, min: number, max: number): nu
 
 /** Throws for an unknown option: a misspelt one would otherwise have no effect, in silence. */
 export function checkKeys(name: string, options: object, known: readonly string[]): void {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    throw invalidOption(name, 'an object', options);
+  }
+  if ('then' in options && typeof options.then === 'function') {
+    throw invalidOption(name, 'an object', options, 'It is a promise: await it first.');
+  }
   const unknown = Object.keys(options).find((key) => !known.includes(key));
   if (unknown === undefined) return;
   throw new CacheError(

@@ -135,6 +135,15 @@ test.each([
   await single.stop();
 });
 
+test('a cluster client that connects by its first command is connected by `ready`', async () => {
+  const redis = new Cluster(servers.nodes, { lazyConnect: true });
+  const cache = createCache({ name: 'lazy', redis, l2: { deadlineMs: 2_000 } });
+  expect(redis.status).toBe('wait');
+  expect(await cache.ready(20_000)).toBe(true);
+  await cache.close();
+  redis.disconnect();
+});
+
 // The last test: the cluster is not whole after it.
 test('one lost node costs the keys of that node alone, though it keeps the versions of all', async () => {
   const spread = (id: number) => `k${id}`;

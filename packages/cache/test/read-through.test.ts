@@ -1,6 +1,6 @@
 import { createManualClock } from '@weir/test-kit';
 import { describe, expect, test } from 'vitest';
-import { CacheError, type CacheOptions, createCache } from '../src/index.ts';
+import { type Cache, CacheError, type CacheOptions, createCache } from '../src/index.ts';
 
 function deferred<T>() {
   return Promise.withResolvers<T>();
@@ -184,6 +184,25 @@ describe('options', () => {
     [{ name: 'a', redis: 'redis://' }, /client of ioredis/],
   ])('names what is wrong with %j and how to repair it', (options, message) => {
     expect(() => createCache(options as CacheOptions)).toThrow(message);
+  });
+
+  test.each<[string, (cache: Cache, options: never) => unknown]>([
+    ['createCache', (_cache, options) => createCache(options)],
+    ['its `defaults`', (_cache, defaults) => createCache({ name: 'a', defaults })],
+    ['its `l1`', (_cache, l1) => createCache({ name: 'a', l1 })],
+    ['its `l2`', (_cache, l2) => createCache({ name: 'a', l2 })],
+    ['define', (cache, options) => cache.define('item', options)],
+    ['wrap', (cache, options) => cache.wrap(function item() {}, options)],
+    ['getOrSet', (cache, options) => cache.getOrSet('k', () => 1, options)],
+    ['set', (cache, options) => cache.set('k', 1, options)],
+  ])('of %s are refused when they are a promise or no object', async (_name, call) => {
+    const { cache } = memoryCache();
+    for (const options of [Promise.resolve({ name: 'a', ttlMs: 5 }), 5, ['tag']]) {
+      const called = new Promise((resolve) => resolve(call(cache, options as never)));
+      await expect(called).rejects.toMatchObject({ code: 'ERR_WEIR_CACHE_INVALID_OPTION' });
+    }
+    const waiting = new Promise((resolve) => resolve(call(cache, Promise.resolve({}) as never)));
+    await expect(waiting).rejects.toThrow(/await it first|Expected `name`/);
   });
 
   test('refuses a second definition under the same name', () => {

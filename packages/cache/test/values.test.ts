@@ -139,6 +139,10 @@ describe('frozen values', () => {
     map: new Map([['a', { n: 1 }]]),
     set: new Set([{ n: 1 }]),
     at: new Date(0),
+    url: new URL('https://shop.example/a?b=1'),
+    query: new URLSearchParams('b=1'),
+    error: new Error('failed', { cause: { n: 1 } }),
+    errors: new AggregateError([{ n: 1 }]),
     [Symbol.for('hidden')]: { n: 1 },
   });
   type Made = ReturnType<typeof make>;
@@ -151,6 +155,13 @@ describe('frozen values', () => {
     ['what a map holds', (value) => Object.assign(value.map.get('a') ?? {}, { n: 2 })],
     ['a set', (value) => value.set.clear()],
     ['what a set holds', (value) => Object.assign([...value.set][0] ?? {}, { n: 2 })],
+    ['a URL', (value) => Object.assign(value.url, { pathname: '/other' })],
+    ['a URL, as a whole', (value) => Object.assign(value.url, { href: 'https://other.example' })],
+    ['the parameters of a URL', (value) => value.url.searchParams.set('b', '2')],
+    ['parameters', (value) => value.query.append('b', '2')],
+    ['parameters, by sorting', (value) => value.query.sort()],
+    ['the cause of an error', (value) => Object.assign(value.error.cause as object, { n: 2 })],
+    ['the errors of an error', (value) => Object.assign(value.errors.errors[0], { n: 2 })],
     ['a date', (value) => value.at.setFullYear(1999)],
     ['what a symbol names', (value) => Object.assign(value[Symbol.for('hidden')] ?? {}, { n: 2 })],
   ];
@@ -172,7 +183,11 @@ describe('frozen values', () => {
   test('are equal to what was loaded, from Redis as well, and may contain themselves', async () => {
     const defaults = { values: 'frozen' } as const;
     const [here, there] = [await process({ defaults }), await process({ defaults })];
-    const load = vi.fn(() => ({ at: new Date(0), map: new Map([[1, new Set([2])]]) }));
+    const load = vi.fn(() => ({
+      at: new Date(0),
+      map: new Map([[1, new Set([2])]]),
+      url: new URL('https://shop.example/a?b=1'),
+    }));
     const mine = await here.getOrSet('k', load);
     await expect.poll(() => admin.exists('weir:shop@1:e:{~:k}')).toBe(1);
     const theirs = await there.getOrSet('k', load);

@@ -141,6 +141,12 @@ export class RedisStore {
     return this.#commands.calls.deadline();
   }
 
+  /** Connects a cluster client that would connect by its first command: its nodes are not known before. */
+  wake(): void {
+    const { link } = this.#commands;
+    if (link.isCluster && link.state() === 'idle') this.#commands.call('connect', 'PING', []).catch(() => {});
+  }
+
   /** Resolves when no operation is running. */
   async idle(): Promise<void> {
     await this.#commands.calls.idle();

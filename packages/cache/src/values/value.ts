@@ -65,10 +65,13 @@ function deepFreeze<T extends object>(root: T): T {
   // The set is a queue too: what is added during the walk is walked later.
   for (const object of reached) {
     if (ArrayBuffer.isView(object)) continue;
+    // Of other objects a hidden property may lead to a connection or a whole program.
+    const isData = object instanceof Error || Array.isArray(object) || isPlainObject(object);
     for (const key of Reflect.ownKeys(object)) {
       const property = Object.getOwnPropertyDescriptor(object, key);
-      if (property?.enumerable) reach(property.value);
+      if (property?.enumerable || isData) reach(property?.value);
     }
+    if (object instanceof URL) reach(object.searchParams);
     if (object instanceof Map) for (const pair of object) pair.forEach(reach);
     else if (object instanceof Set) object.forEach(reach);
     if (Object.isExtensible(object)) {
@@ -81,8 +84,13 @@ function deepFreeze<T extends object>(root: T): T {
   return root;
 }
 
+function isPlainObject(object: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(object);
+  return prototype === Object.prototype || prototype === null;
+}
+
 // What changes such an object without changing a property of it, which freezing does not prevent.
-const mutators: readonly (readonly [type: typeof Map | typeof Set | typeof Date, PropertyDescriptorMap])[] = [
+const mutators: readonly (readonly [type: new (...args: never[]) => object, PropertyDescriptorMap])[] = [
   [Map, refusalsOf(Map, ['set', 'delete', 'clear', 'getOrInsert', 'getOrInsertComputed'])],
   [Set, refusalsOf(Set, ['add', 'delete', 'clear'])],
   [
@@ -92,7 +100,14 @@ const mutators: readonly (readonly [type: typeof Map | typeof Set | typeof Date,
       Object.getOwnPropertyNames(Date.prototype).filter((name) => name.startsWith('set')),
     ),
   ],
+  [URL, refusalsOf(URL, settersOf(URL.prototype))],
+  [URLSearchParams, refusalsOf(URLSearchParams, ['append', 'delete', 'set', 'sort'])],
 ];
+
+function settersOf(prototype: object): readonly string[] {
+  const properties = Object.entries(Object.getOwnPropertyDescriptors(prototype));
+  return properties.filter(([, { set }]) => set !== undefined).map(([name]) => name);
+}
 
 function refusalsOf(
   type: { readonly name: string; readonly prototype: object },
@@ -102,9 +117,13 @@ function refusalsOf(
     throw new TypeError(`Cannot change a cached ${type.name}: its readers share it. Copy it first.`);
   };
   // Not enumerable, so that it is still equal to one that is not frozen.
-  return Object.fromEntries(
-    names.filter((name) => name in type.prototype).map((name) => [name, { value: refuse }]),
-  );
+  const refusals: PropertyDescriptorMap = {};
+  for (const name of names) {
+    const own = Object.getOwnPropertyDescriptor(type.prototype, name);
+    if (own?.set !== undefined) refusals[name] = { get: own.get, set: refuse } as PropertyDescriptor;
+    else if (own !== undefined) refusals[name] = { value: refuse };
+  }
+  return refusals;
 }
 
 /**
