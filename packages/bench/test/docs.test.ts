@@ -31,10 +31,10 @@ beforeAll(async () => {
     setTimeout(() => socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n${body}`), 2),
   );
   folder = await mkdtemp(join(import.meta.dirname, '../.docs-'));
-  const start = { command: `exec "${process.execPath}" server.mjs` };
+  const start = { command: `exec "${process.execPath}" target-of-the-docs.mjs` };
   const load = { requests: [{ path: '/' }], warmupMs: 0, durationMs: 300 };
   await writeFile(
-    join(folder, 'server.mjs'),
+    join(folder, 'target-of-the-docs.mjs'),
     "import { createServer } from 'node:http';\ncreateServer((_, response) => response.end('x')).listen(Number(process.env.PORT), '127.0.0.1');",
   );
   await writeFile(join(folder, 'users.csv'), 'name\nann\nbob\n');
@@ -129,7 +129,7 @@ test('the example that stands beside the package runs', async () => {
   expect(failure).toBeNull();
   expect(stdout).toMatch(/^[\d.]+ answers\/s, p99 [\d.]+ ms, 0 without answer\n$/);
   const left = execFileSync('ps', ['-eo', 'args'], { encoding: 'utf8' });
-  expect(left).not.toContain('server.mjs');
+  expect(left).not.toContain('target-of-the-docs.mjs');
 });
 
 function runScript(file: string): Promise<{ failure: Error | null; stdout: string; stderr: string }> {

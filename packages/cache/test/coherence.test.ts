@@ -25,7 +25,7 @@ afterEach(async () => {
 });
 
 async function instance(options: Partial<CacheOptions> = {}): Promise<Cache> {
-  const cache = createCache({ name: 'shop', redis, ...options });
+  const cache = createCache({ name: 'shop', redis, l2: { deadlineMs: 2_000 }, ...options });
   open.push(cache);
   expect(await cache.ready()).toBe(true);
   return cache;
