@@ -199,6 +199,37 @@ describe('a limiter on Redis', () => {
     },
   );
 
+  test.each([
+    [50, 60],
+    [60, 50],
+    [7, 1],
+    [1, 7],
+  ])(
+    'carries a sliding log over when its limit changes from %i to %i, and what stands beside it',
+    async (from, to) => {
+      const day: Policy = { name: 'day', algorithm: 'fixed-window', limit: 1000, windowMs: 86_400_000 };
+      const left = async (limit: number, beside: Policy[], cost = 0): Promise<number[]> => {
+        const log: Policy = { name: 'log', algorithm: 'sliding-log', limit, windowMs: 3_600_000 };
+        const name = `log-${from}-${to}-${beside.length}`;
+        const limiter = createRateLimiter({ name, redis, policies: [log, ...beside], deadlineMs: 5000 });
+        for (let unit = 0; unit < cost; unit++) await limiter.consume('k');
+        return (await limiter.peek('k')).policies.map(({ remaining }) => remaining);
+      };
+      const other: Policy = { name: 'other', algorithm: 'sliding-log', limit: 90, windowMs: 3_600_000 };
+      for (const beside of [[], [day, other], [{ ...other, name: 'before' }, day]]) {
+        expect(await left(from, beside, from)).toEqual([0, ...beside.map(({ limit }) => limit - from)]);
+        expect(await left(to, beside)).toEqual([
+          Math.max(0, to - from),
+          ...beside.map(({ limit }) => limit - from),
+        ]);
+        expect((await left(to, beside, 3))[0]).toBe(Math.max(0, to - from - 3));
+        const now = from + Math.max(0, Math.min(3, to - from));
+        expect((await left(from, beside))[0]).toBe(Math.max(0, from - now));
+        await redis.del(await redis.keys(`weir:ratelimit:log-${from}-${to}-*`));
+      }
+    },
+  );
+
   test('leaves every record with an expiry', async () => {
     const keys = await redis.keys('weir:ratelimit:*');
     expect(keys.length).toBeGreaterThan(0);

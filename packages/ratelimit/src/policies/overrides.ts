@@ -67,7 +67,8 @@ export class OverridePlans {
       ...numbers(policy, overrides[policy.name]),
     }));
     const plan = compilePlan(policies as Policy[], this.#shadow);
-    if (plan.layout !== this.#base.layout)
+    // Its ring in memory has as many cells.
+    if (plan.policies.some((policy, at) => isLog(policy) && policy.limit !== this.#base.policies[at]?.limit))
       throw wrong('The limit of a sliding log is fixed. Use gcra-strict.');
     if (this.#plans.size >= maxPlans) this.#plans.clear();
     this.#plans.set(id, plan);
@@ -77,6 +78,10 @@ export class OverridePlans {
     }
     return plan;
   }
+}
+
+function isLog({ algorithmName }: Plan['policies'][number]): boolean {
+  return algorithmName === 'sliding-log';
 }
 
 const fields: readonly string[] = ['limit', 'windowMs', 'burst'] satisfies (keyof PolicyOverride)[];

@@ -130,11 +130,9 @@ function byName(policies: readonly CompiledPolicy[]): CompiledPolicy[] {
 
 function layoutOf(policies: readonly CompiledPolicy[]): string {
   const sorted = byName(policies);
-  const algorithms = sorted.map(({ algorithmName, limit }) => {
-    if (algorithmName === 'sliding-log') return `l${limit}`;
-    // Of four cells: earlier versions wrote three.
-    return algorithmName === 'sliding-counter' ? 'c4' : codes[algorithmName];
-  });
+  // A counter of four cells and a log that says its size: earlier versions wrote other records.
+  const later: Partial<Record<AlgorithmName, string>> = { 'sliding-counter': 'c4', 'sliding-log': 'ls' };
+  const algorithms = sorted.map(({ algorithmName }) => later[algorithmName] ?? codes[algorithmName]);
   if (sorted.length === 1) return algorithms.join('');
   const names = sorted.map(({ name }) => name).join(',');
   return `${algorithms.join('')}-${createHash('sha256').update(names).digest('base64url').slice(0, 8)}`;
@@ -151,7 +149,7 @@ function argvOf({ policies, parts, keyed }: Plan): string[] {
     let width = 1;
     const cells = own.map((policy) => {
       const cell = width;
-      width += policy.algorithmName === 'sliding-log' ? 1 : policy.algorithm.cells(policy.parameters);
+      width += policy.algorithmName === 'sliding-log' ? 2 : policy.algorithm.cells(policy.parameters);
       return cell;
     });
     let ring = width * 8;
