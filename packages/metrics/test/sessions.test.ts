@@ -104,6 +104,23 @@ test.each([false, true])(
       expect(names).toBe('select "name" from "t" where "other" = ?');
       expect(strings).toEqual(['refused', 'refused', 'refused']);
     }
+    const expressions = [
+      'SELECT name FROM t WHERE name IS DISTINCT FROM "opensesame"',
+      'SELECT name FROM "t" WHERE name is not distinct /**/ from "opensesame"',
+      'VACUUM INTO "/opensesame/t"',
+      'VACUUM main INTO "/opensesame/t"',
+    ];
+    if (enableDoubleQuotedStringLiterals) {
+      for (const text of expressions) {
+        try {
+          database.exec(text);
+        } catch {}
+        expect(statements.pop(), text).not.toContain('opensesame');
+      }
+    }
+    expect(run('INSERT OR REPLACE INTO "t" SELECT DISTINCT name, other FROM "t"')).toBe(
+      'insert or replace into "t" select distinct name, other from "t"',
+    );
     // A script counts whether it fails or not.
     try {
       database.exec('INSERT INTO t VALUES ("opensesame", 1)');

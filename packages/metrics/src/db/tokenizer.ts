@@ -99,6 +99,8 @@ const beforeOperand =
 const beforeName = /^(?:join|as|into|update|distinct|top|table)$/i;
 const beforeSqliteName =
   /^(?:from|join|into|update|table|index|view|trigger|as|exists|references|rename|to)$/i;
+// What stands before INTO in INSERT and REPLACE. VACUUM INTO reads an expression.
+const beforeSqliteInto = /^(?:insert|replace|rollback|abort|fail|ignore)$/i;
 
 function match(pattern: RegExp, text: string, at: number): string | undefined {
   pattern.lastIndex = at;
@@ -403,9 +405,16 @@ class Tokenizer {
     const before = this.#tokens[this.#tokens.length - 1];
     return (
       before?.text === '.' ||
-      (before?.kind === 'word' && beforeSqliteName.test(before.text)) ||
+      (before?.kind === 'word' && beforeSqliteName.test(before.text) && !this.#isBeforeExpression(before)) ||
       /^\s*\./.test(this.#text.slice(end, end + 9))
     );
+  }
+
+  // `IS [NOT] DISTINCT FROM` and `VACUUM INTO` are followed by an expression.
+  #isBeforeExpression(last: Token): boolean {
+    const before = this.#tokens[this.#tokens.length - 2];
+    if (/^from$/i.test(last.text)) return before?.kind === 'word' && /^distinct$/i.test(before.text);
+    return /^into$/i.test(last.text) && !(before?.kind === 'word' && beforeSqliteInto.test(before.text));
   }
 
   #operator(): number {
