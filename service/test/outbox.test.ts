@@ -7,7 +7,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { type MessageDescription, readMessage } from '../src/ingest/otlp-messages.ts';
 import { encodeRecord } from '../src/store/journal-record.ts';
 import { MetricStore, type MetricStoreOptions } from '../src/store/metric-store.ts';
-import { Outbox } from '../src/store/outbox.ts';
+import { Outbox, type SentPart } from '../src/store/outbox.ts';
 import { type MemorySeries, SampleBatch } from '../src/store/series.ts';
 import { StoreMethods } from '../src/threads/store-methods.ts';
 import { temporaryDirectory } from './support/temporary-directory.ts';
@@ -52,6 +52,26 @@ test('a full outbox drops its oldest batches and counts their samples', () => {
   expect(left.length).toBeGreaterThan(20);
   expect(left).toEqual(Array.from({ length: left.length }, (_, i) => 1_000 - left.length + i));
   expect(outbox.dropped).toBe(3 * (1_000 - left.length));
+});
+
+test('a partly sent batch that a full outbox drops leaves nothing out of the batches that are kept', () => {
+  const { outbox } = openOutbox(20_000);
+  const add = (timeMs: number): void =>
+    outbox.add(
+      encodeRecord({
+        ids: [1, 2, 3],
+        times: new Float64Array(3).fill(timeMs),
+        values: new Float64Array(3),
+      }),
+    );
+  const labels = Labels.from({ __name__: 'm' });
+  add(0);
+  const part = outbox.next({ receiver, maxBytes: 1, skip: undefined }, () => labels);
+  expect([part.samples, part.through]).toEqual([1, 0]);
+  for (let i = 1; outbox.dropped === 0; i++) add(i);
+  const kept = [...outbox.batches(receiver)].length;
+  const rest = outbox.next({ receiver, maxBytes: 1e6, skip: part.skip }, () => labels);
+  expect(rest.samples).toBe(3 * kept);
 });
 
 function openStore(options: Partial<MetricStoreOptions> & { now: () => number }): MetricStore {
@@ -123,7 +143,7 @@ test('requests of whatever size bring every sample once, in the order of its ser
         store.append(batch);
       }
       const sent: string[] = [];
-      let skip = 0;
+      let skip: SentPart | undefined;
       for (let i = 0; ; i++) {
         const maxBytes = sizes[i % sizes.length] as number;
         const request = { receiver, maxBytes, skip };

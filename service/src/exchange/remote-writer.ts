@@ -4,6 +4,7 @@ import { compress } from 'snappyjs';
 import type { EndpointConfig } from '../config/config.ts';
 import { messageOf } from '../errors.ts';
 import { DeliveryError, type GuardedClient } from '../network/guarded-client.ts';
+import type { SentPart } from '../store/outbox.ts';
 import type { EngineClient } from '../threads/engine-client.ts';
 
 interface RemoteWriterOptions {
@@ -29,8 +30,8 @@ const smallestRequestBytes = 16_384;
 interface Sending {
   /** Size of requests before compression: halved when a request is too large for the receiver, raised by 5 % with each one it takes. */
   maxBytes: number;
-  /** Samples of the oldest unconfirmed batch that the receiver has already. */
-  skip: number;
+  /** The part of the oldest unconfirmed batch that the receiver has already. */
+  skip: SentPart | undefined;
 }
 
 /**
@@ -65,7 +66,7 @@ export class RemoteWriter {
   }
 
   async #send(receiver: EndpointConfig, signal: AbortSignal): Promise<void> {
-    const sending: Sending = { maxBytes: largestRequestBytes, skip: 0 };
+    const sending: Sending = { maxBytes: largestRequestBytes, skip: undefined };
     let pauseMs = 0;
     while (!signal.aborted) {
       try {

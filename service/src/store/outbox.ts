@@ -7,13 +7,21 @@ const schema = `
   CREATE TABLE IF NOT EXISTS outbox_cursors (receiver TEXT PRIMARY KEY, sent INTEGER NOT NULL) WITHOUT ROWID;
 `;
 
+/** The part of a batch that a receiver has already. */
+export interface SentPart {
+  /** Id of the batch. */
+  readonly batch: number;
+  /** How many of its first samples the receiver has. */
+  readonly samples: number;
+}
+
 /** Parameters of {@link Outbox.next}. */
 export interface OutgoingQuery {
   readonly receiver: string;
   /** Size of the request before compression. */
   readonly maxBytes: number;
-  /** Samples of the first unconfirmed batch that the receiver has already. */
-  readonly skip: number;
+  /** The part of an unconfirmed batch that is left out. It has no effect once a full backlog has dropped the batch. */
+  readonly skip: SentPart | undefined;
 }
 
 /** A remote write request with the next samples for a receiver. */
@@ -23,8 +31,8 @@ export interface Outgoing {
   readonly samples: number;
   /** The batch to confirm after delivery: the last one that `data` completes, or 0. */
   readonly through: number;
-  /** Samples in `data` of the batch after `through`. */
-  readonly skip: number;
+  /** The part to leave out after delivery: of the batch that `data` ends within, or `undefined`. */
+  readonly skip: SentPart | undefined;
   /** Samples left out because their series expired or their batch is damaged. */
   readonly expired: number;
   /** Samples dropped unsent from a full backlog since the start. */
@@ -115,16 +123,16 @@ export class Outbox {
   next({ receiver, maxBytes, skip }: OutgoingQuery, labelsOf: (id: number) => Labels | undefined): Outgoing {
     const request = new WriteRequest(maxBytes);
     let through = 0;
-    let begun = 0;
+    let begun: SentPart | undefined;
     let expired = 0;
     fill: for (const { id, record } of this.batches(receiver)) {
       if (record === undefined) expired++;
       const { ids, times, values } = record ?? unreadable;
-      for (let at = through === 0 ? skip : 0; at < ids.length; at++) {
+      for (let at = id === skip?.batch ? skip.samples : 0; at < ids.length; at++) {
         const labels = labelsOf(ids[at] as number);
         if (labels === undefined) expired++;
         else if (!request.add({ labels, timeMs: times[at] as number, values, at })) {
-          begun = at;
+          begun = { batch: id, samples: at };
           break fill;
         }
       }
