@@ -43,6 +43,20 @@ test.each([
   ],
   ['the same target twice', { targets: [target, target] }, ['targets[1]: same job, instance and labels']],
   [
+    'a receiver of remote write with the URL of another, whatever its headers,',
+    {
+      targets: [],
+      remoteWrite: [
+        { url: 'http://127.0.0.1:1/write', headers: { 'x-scope-orgid': 'a' } },
+        { url: 'http://127.0.0.1:1/write#1', headers: { 'x-scope-orgid': 'b' } },
+        { url: 'HTTP://127.0.0.1:1/./write', headers: { 'x-scope-orgid': 'c' } },
+      ],
+    },
+    [
+      'remoteWrite[2].url: same URL as remoteWrite[0]; samples that one lacks would count as sent. Give one URL a fragment of its own, such as "#2"',
+    ],
+  ],
+  [
     'a reserved label',
     { targets: [{ ...target, labels: { job: 'b' } }] },
     ['targets[0].labels: `job` comes from the target itself'],

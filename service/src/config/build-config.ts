@@ -77,6 +77,7 @@ export function buildConfig(
     page: { traceUrl: readTraceUrl(raw.page?.traceUrl, mistakes) },
   };
   checkTargets(config, mistakes);
+  checkRemoteWrite(raw.remoteWrite, mistakes);
   checkBenchmarks(config, mistakes);
   checkListen(config, mistakes);
   return config;
@@ -227,6 +228,21 @@ function checkTargets(config: Config, mistakes: string[]): void {
     else
       mistakes.push(
         `targets[${at}]: same job, instance and labels as targets[${twin}]; their series would clash.`,
+      );
+  });
+}
+
+// The backlog keeps one position for each URL, fragment included.
+function checkRemoteWrite(entries: readonly EndpointEntry[] = [], mistakes: string[]): void {
+  const receivers = new Map<string, number>();
+  entries.forEach((entry, at) => {
+    const href = URL.parse(entry.url)?.href;
+    if (href === undefined) return;
+    const twin = receivers.get(href);
+    if (twin === undefined) receivers.set(href, at);
+    else
+      mistakes.push(
+        `remoteWrite[${at}].url: same URL as remoteWrite[${twin}]; samples that one lacks would count as sent. Give one URL a fragment of its own, such as "#${at}", which is not sent.`,
       );
   });
 }
