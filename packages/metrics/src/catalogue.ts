@@ -267,7 +267,7 @@ export const metricCatalogue: readonly MetricDefinition[] = Object.freeze([
     'counter',
     'weir_metrics_callback_errors_total',
     ['callback'],
-    'Errors of callbacks such as `onSlowQuery`; they never reach the query',
+    'Errors of callbacks such as `onSlowQuery` or `route`; they never reach the query or the request',
   ),
 ]);
 
@@ -328,7 +328,7 @@ export const labelCatalogue: Readonly<Record<string, LabelDefinition>> = Object.
   metric: { help: 'Name of the metric family at its budget' },
   callback: {
     help: 'Option that holds the callback',
-    values: ['onSlowQuery', 'onNPlusOne', 'onPlan'],
+    values: ['onSlowQuery', 'onNPlusOne', 'onPlan', 'route'],
   },
 });
 

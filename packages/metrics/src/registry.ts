@@ -1,4 +1,5 @@
 /** All families of one `createMetrics`, the collectors that update them, and the team's registries that also hold them. */
+import { Callbacks } from './callbacks.ts';
 import type { MetricDefinition } from './catalogue.ts';
 import { metricsError } from './errors.ts';
 import {
@@ -43,6 +44,7 @@ export class MetricRegistry {
   readonly #collectors = new Set<Collector>();
   readonly #registries: readonly PromRegistry[];
   readonly #bridged = new Map<PromRegistry, Map<string, PromBridge>>();
+  #callbacks: Callbacks | undefined;
   #collected = false;
   #ownScrape = false;
 
@@ -56,6 +58,12 @@ export class MetricRegistry {
     this.#native = options.native ?? false;
     this.#maxSeries = options.maxSeries;
     this.#registries = [...new Set(options.registries)];
+  }
+
+  /** Calls the program's callbacks; the first use registers the count of their errors. */
+  get callbacks(): Callbacks {
+    this.#callbacks ??= new Callbacks(this);
+    return this.#callbacks;
   }
 
   /** Registers a counter. Throws if the name is taken. */

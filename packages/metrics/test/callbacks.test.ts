@@ -1,9 +1,14 @@
+import type { RequestListener } from 'node:http';
 import { DatabaseSync } from 'node:sqlite';
+import { withHttpMetrics } from '@weir/metrics/http';
+import { koaMetrics } from '@weir/metrics/koa';
 import { startPostgres } from '@weir/test-kit';
+import Koa from 'koa';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { createMetrics, type Metrics } from '../src/index.ts';
 import { endingOf } from './end-pool.ts';
+import { listen } from './otlp-receiver.ts';
 import { samplesOf } from './samples.ts';
 
 let server: Awaited<ReturnType<typeof startPostgres>>;
@@ -108,6 +113,49 @@ describe.each(Object.entries(failures))('A callback that %s', (_name, fail) => {
         'onSlowQuery',
       ]);
       expect(uncaught).toEqual([]);
+      await metrics.close();
+    },
+  );
+});
+
+/** Every adapter that takes a `route`; each asks the database for its answer. */
+const adapters: Readonly<Record<string, (metrics: Metrics, route: () => undefined) => RequestListener>> = {
+  Koa: (metrics, route) => {
+    const database = metrics.instrument(new DatabaseSync(':memory:'));
+    const app = new Koa().use(koaMetrics({ metrics, route }));
+    app.use((context) => {
+      context.body = database.prepare('SELECT 1 AS n').get();
+    });
+    return app.callback();
+  },
+  'node:http': (metrics, route) => {
+    const database = metrics.instrument(new DatabaseSync(':memory:'));
+    return withHttpMetrics({ metrics, route }, (_request, response) => {
+      response.end(JSON.stringify(database.prepare('SELECT 1 AS n').get()));
+    });
+  },
+};
+
+describe.each(Object.entries(failures))('A route that %s', (_name, fail) => {
+  test.each(Object.entries(adapters))(
+    'is kept from the requests and queries of %s, which count as unmatched',
+    async (adapter, make) => {
+      const metrics = createMetrics({ service: 'test', runtime: false, db: { slowQueryMs: 0 } });
+      metrics.slo({ name: 'all', objective: 0.99, thresholdMs: 1e6 });
+      const { url, stop } = await listen(make(metrics, fail as () => undefined));
+      for (const path of ['/a', '/b']) expect(await (await fetch(url + path)).json()).toEqual({ n: 1 });
+      const count =
+        'http_server_request_duration_seconds_count{http_request_method="GET",http_route="_UNMATCHED",http_response_status_code="200"}';
+      await expect.poll(async () => (await samplesOf(metrics)).get(count)).toBe(2);
+      await vi.waitUntil(() => warnings.length >= 1);
+      expect(warnings.map(({ message }) => message)).toEqual([
+        expect.stringMatching(/^`route` failed .* The request is not affected\./),
+      ]);
+      const errors = (await samplesOf(metrics)).get('weir_metrics_callback_errors_total{callback="route"}');
+      // Koa's is called for the slow query and at the end.
+      expect(errors).toBe(adapter === 'Koa' ? 4 : 2);
+      expect(uncaught).toEqual([]);
+      await stop();
       await metrics.close();
     },
   );

@@ -7,7 +7,8 @@ import { trackResponse } from '../http/track-response.ts';
 export interface KoaMetricsOptions {
   readonly metrics: Metrics;
   /**
-   * The route template of a context, called when the response ends.
+   * The route template of a context, called when the response ends and for queries whose events hold a route, which may be before the router
+   * has run. An error counts in `weir_metrics_callback_errors_total`, and the request as `_UNMATCHED`.
    * @defaultValue `_matchedRoute`, as @koa/router sets it
    */
   readonly route?: (context: Context) => string | undefined;

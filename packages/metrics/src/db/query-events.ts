@@ -2,6 +2,7 @@
  * What the program is told about its queries: slow ones, N+1s, and plans of slow reads. Each is counted and given to a callback of the program,
  * whose errors never reach the query.
  */
+import type { Callbacks } from '../callbacks.ts';
 import { definitionOf, unmatchedRoute } from '../catalogue.ts';
 import type { HttpExchange } from '../http/recorder.ts';
 import type { Counter } from '../instruments/counter-gauge.ts';
@@ -71,7 +72,7 @@ export class QueryEvents {
     this.#options = options;
     this.#slow = registry.counter(definitionOf('weir_db_slow_queries_total'), { maxSeries });
     const repeated = registry.counter(definitionOf('weir_db_n_plus_one_total'));
-    const callbacks = new Callbacks(registry);
+    const { callbacks } = registry;
     this.#callbacks = callbacks;
     if (nPlusOneThreshold < Infinity) {
       this.#detector = new NPlusOneDetector(nPlusOneThreshold, (event) => {
@@ -102,40 +103,5 @@ export class QueryEvents {
   /** Resolves when no plan is being requested. */
   async idle(): Promise<void> {
     await this.#explainer?.idle();
-  }
-}
-
-type CallbackName = 'onSlowQuery' | 'onNPlusOne' | 'onPlan';
-
-/** Calls the program's callbacks. What one throws or rejects with is counted, and the first error of each is shown as a process warning. */
-class Callbacks {
-  readonly #errors: Counter;
-  readonly #shown = new Set<CallbackName>();
-
-  constructor(registry: MetricRegistry) {
-    this.#errors = registry.counter(definitionOf('weir_metrics_callback_errors_total'));
-  }
-
-  /** Calls `callback` if there is one. Never throws. */
-  call<E>(name: CallbackName, callback: ((event: E) => unknown) | undefined, event: E): void {
-    if (callback === undefined) return;
-    try {
-      const result = callback(event) as PromiseLike<unknown> | undefined;
-      if (typeof result?.then === 'function')
-        result.then(undefined, (error: unknown) => this.#failed(name, error));
-    } catch (error) {
-      this.#failed(name, error);
-    }
-  }
-
-  #failed(name: CallbackName, error: unknown): void {
-    this.#errors.labels(name).inc();
-    if (this.#shown.has(name)) return;
-    this.#shown.add(name);
-    const detail = error instanceof Error ? `${error.name}: ${error.message}` : 'a value that is no Error';
-    process.emitWarning(
-      `\`${name}\` failed with ${detail}. The query is not affected. Catch errors in \`${name}\`; further ones only count in weir_metrics_callback_errors_total.`,
-      { type: 'WeirMetricsWarning', code: 'WEIR_METRICS_CALLBACK' },
-    );
   }
 }

@@ -3,6 +3,7 @@
  * series of a (method, route, status) are cached together, so that a request costs one lookup.
  */
 import type { AsyncLocalStorage } from 'node:async_hooks';
+import type { Callbacks } from '../callbacks.ts';
 import { definitionOf, labelCatalogue, overflowValue, unmatchedRoute } from '../catalogue.ts';
 import type { Gauge, GaugeSeries } from '../instruments/counter-gauge.ts';
 import type { Histogram, HistogramSeries } from '../instruments/histogram.ts';
@@ -11,6 +12,8 @@ import { globalTracing, type RequestSpan, type TracingHooks } from '../tracing/h
 
 /** Records HTTP metrics for any server framework. */
 export class HttpRecorder {
+  /** Calls the `route` functions of adapters. */
+  readonly callbacks: Callbacks;
   readonly #clock: Clock;
   readonly #duration: Histogram;
   readonly #requestSize: Histogram;
@@ -22,6 +25,7 @@ export class HttpRecorder {
   contexts: AsyncLocalStorage<HttpExchange> | undefined;
 
   constructor(registry: MetricRegistry, maxSeries: number) {
+    this.callbacks = registry.callbacks;
     this.#clock = registry.clock;
     this.#duration = registry.histogram(definitionOf('http_server_request_duration_seconds'), { maxSeries });
     this.#active = registry.gauge(definitionOf('http_server_active_requests'), { maxSeries });
@@ -48,7 +52,8 @@ export class HttpRecorder {
     exchange.slot.active.dec();
     const seconds = (this.#clock.now() - exchange.startMs) / 1_000;
     const { statusCode, requestBytes, responseBytes } = outcome;
-    const route = exchange.template ?? unmatchedRoute;
+    const { template } = exchange;
+    const route = template ?? unmatchedRoute;
     const bound =
       exchange.slot.bound.get(route)?.get(statusCode) ?? this.#bind(exchange.slot, route, statusCode);
     bound.duration.observe(seconds);
@@ -61,9 +66,9 @@ export class HttpRecorder {
       bound.responseSize.observe(responseBytes);
     }
     if (this.#endListeners.length > 0) {
-      for (const listener of this.#endListeners) listener(exchange, outcome, seconds * 1_000);
+      for (const listener of this.#endListeners) listener(exchange, template, outcome, seconds * 1_000);
     }
-    if (exchange.span !== undefined) endSpan(exchange, exchange.span, bound.duration, statusCode, seconds);
+    if (exchange.span !== undefined) endSpan(exchange.span, template, bound.duration, statusCode, seconds);
   }
 
   /** Calls `listener` at every end; call the result to stop. */
@@ -111,16 +116,21 @@ export class HttpRecorder {
 }
 
 /** Called at every end of an exchange. */
-type EndListener = (exchange: HttpExchange, outcome: HttpOutcome, durationMs: number) => void;
+type EndListener = (
+  exchange: HttpExchange,
+  template: string | undefined,
+  outcome: HttpOutcome,
+  durationMs: number,
+) => void;
 
 function endSpan(
-  exchange: HttpExchange,
   span: RequestSpan,
+  template: string | undefined,
   duration: HistogramSeries,
   statusCode: number,
   seconds: number,
 ): void {
-  span.end({ route: exchange.template, statusCode, aborted: statusCode === clientClosedStatus });
+  span.end({ route: template, statusCode, aborted: statusCode === clientClosedStatus });
   if (span.ids !== undefined)
     duration.setExemplar({ ...span.ids, value: seconds, timestamp: Date.now() / 1_000 });
 }
@@ -142,8 +152,8 @@ export class HttpExchange {
   readonly startMs: number;
   /** Route template; `undefined` until a route matches. */
   route: string | undefined = undefined;
-  /** Called for the template if it is needed while `route` is `undefined`. */
-  routeSource: (() => string | undefined) | undefined = undefined;
+  /** Called for the template if it is needed while `route` is `undefined`. Its errors are those of the callback `route`. */
+  routeSource: (() => unknown) | undefined = undefined;
   /** The owner of the response's headers, if that is not the response itself. */
   responseHeaders: { getHeader(name: string): unknown } | undefined = undefined;
   ended = false;
@@ -165,8 +175,19 @@ export class HttpExchange {
 
   /** The template, if it is known yet. */
   get template(): string | undefined {
-    return this.route ?? this.routeSource?.();
+    if (this.route !== undefined || this.routeSource === undefined) return this.route;
+    return templateBy(this.recorder, this.routeSource, undefined);
   }
+}
+
+/** The template that a function of the program gives for `subject`; `undefined` if the function fails or gives no string. */
+export function templateBy<T>(
+  { callbacks }: HttpRecorder,
+  route: ((subject: T) => unknown) | undefined,
+  subject: T,
+): string | undefined {
+  const template = callbacks.call('route', route, subject);
+  return typeof template === 'string' ? template : undefined;
 }
 
 /** The gauge and cached series of one method. */

@@ -71,7 +71,7 @@ export class SloRecorder {
       zone?.inc();
     };
     const counts = matcher(routes);
-    const close = this.#http.onEnd(({ template, isProbe }, { statusCode }, durationMs) => {
+    const close = this.#http.onEnd(({ isProbe }, template, { statusCode }, durationMs) => {
       if (template === undefined || !counts(template) || (isProbe && routes === undefined)) return;
       // An abort before the threshold is not the server's failure.
       if (statusCode === clientClosedStatus && durationMs <= thresholdMs) return;
