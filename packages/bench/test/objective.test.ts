@@ -27,6 +27,15 @@ test.each([
   ['p99 > ', undefined],
   ['errors < 1ms', undefined],
   ['p98 < 1s', undefined],
+  // A share that is always or never met decides nothing.
+  ['errors < 5', undefined],
+  ['errors < 101%', undefined],
+  ['timeouts <= 100%', undefined],
+  ['errors < 0', undefined],
+  ['checks > 100%', undefined],
+  ['achievedRate >= 99', undefined],
+  ['achievedRate >= 0%', undefined],
+  ['errors <= 0', false],
 ])('%s: %s', (expression, met) => {
   if (met === undefined) expect(explainObjective(expression)).toContain(expression);
   else expect(checkObjective(parseObjective(expression), result).met).toBe(met);
@@ -141,7 +150,7 @@ test('a latency that misses its bound is told, however many requests failed', ()
 
 test('what a run does not have misses every bound, upper and lower', () => {
   const none = runOf({ statusCodes: { 200: 1 }, checks: { passed: 0, failed: 0 } });
-  for (const expression of ['checks > 99%', 'checks < 1%', 'achievedRate > 0%', 'achievedRate <= 100%'])
+  for (const expression of ['checks > 99%', 'checks < 1%', 'achievedRate > 0%', 'achievedRate <= 99%'])
     expect(checkObjective(parseObjective(expression), none)).toEqual({
       expression,
       met: false,

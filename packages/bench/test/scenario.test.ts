@@ -104,6 +104,9 @@ test.each([
     { ...minimal, requests: [{ path: '/', headers: { 'Content-Length': '9' } }] },
     'requests[0].headers.Content-Length',
   ],
+  [{ ...minimal, requests: [{ path: '/p/{{env.SHOP_ID}}' }] }, 'requests[0]'],
+  [{ ...minimal, requests: [{ path: '/', headers: { authorization: 'Bearer {{token}}' } }] }, 'requests[0]'],
+  [{ ...minimal, requests: [{ path: '/', method: 'POST', body: '{"id":"{{ user.id }}"}' }] }, 'requests[0]'],
 ])('%j is refused at %s', (value, path) => {
   expect(() => parseScenario(value)).toThrow(
     expect.objectContaining({ code: 'ERR_WEIR_BENCH_SCENARIO', issues: [expect.objectContaining({ path })] }),

@@ -81,12 +81,19 @@ function parse(expression: string): Objective | string {
   const factor = known[unit];
   if (factor === undefined)
     return `\`${expression}\`: expected a unit of ${Object.keys(known).filter(Boolean).join(', ')}`;
-  return {
-    expression: expression.trim(),
-    metric,
-    operator: operator as Objective['operator'],
-    bound: Number(value) * factor,
-  };
+  const bound = Number(value) * factor;
+  const fixed = metricKinds[metric] === 'share' ? alwaysOrNever(operator, bound) : undefined;
+  if (fixed !== undefined)
+    return `\`${expression}\` is ${fixed} met, since a share lies between 0 and 100 %; write it as \`errors < 0.1%\` or \`checks > 99%\``;
+  return { expression: expression.trim(), metric, operator: operator as Objective['operator'], bound };
+}
+
+/** Whether a bound on a share decides nothing, as `errors < 5` where `errors < 5%` was meant. */
+function alwaysOrNever(operator: string, bound: number): 'always' | 'never' | undefined {
+  if (operator === '<') return bound > 1 ? 'always' : bound === 0 ? 'never' : undefined;
+  if (operator === '<=') return bound >= 1 ? 'always' : undefined;
+  if (operator === '>') return bound >= 1 ? 'never' : undefined;
+  return bound > 1 ? 'never' : bound === 0 ? 'always' : undefined;
 }
 
 function isMetric(name: string): name is ObjectiveMetric {

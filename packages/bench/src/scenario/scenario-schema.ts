@@ -215,7 +215,11 @@ type ParsedScenario = z.output<typeof scenarioSchema>;
 
 /** What the rules between keys read. */
 interface ScenarioToCheck {
-  readonly requests: readonly unknown[];
+  readonly requests: readonly {
+    readonly path: string;
+    readonly headers: Readonly<Record<string, string>>;
+    readonly body?: string | undefined;
+  }[];
   readonly flows?: unknown;
   readonly feeds?: unknown;
   readonly auth?: unknown;
@@ -237,6 +241,15 @@ function findContradictions(scenario: ScenarioToCheck): ScenarioIssue[] {
   }
   if (requests.length > 0 && flows !== undefined)
     refuse('flows', 'stand instead of `requests`; remove one of them');
+  for (const [index, { path, headers, body }] of requests.entries()) {
+    // Sent as it is, a placeholder would reach the server, which may well answer 200.
+    for (const text of [path, ...Object.values(headers), body])
+      if (text !== undefined && /\{\{\s*[\w.-]+\s*\}\}/.test(text))
+        refuse(
+          `requests[${index}]`,
+          'has a `{{…}}` placeholder, which only `flows` fill in; make it a flow of one step',
+        );
+  }
   if (feeds !== undefined && flows === undefined) refuse('feeds', 'feed `flows`; add them or remove it');
   if (flows !== undefined && pipelining !== 1) refuse('pipelining', 'flows do not pipeline; remove it');
   if (flows !== undefined && workers !== 1) refuse('workers', 'flows run on one thread; remove it');
