@@ -4,6 +4,7 @@ import { createManualClock } from '@weir/test-kit';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { AlertNotifier } from '../src/exchange/alert-notifier.ts';
+import { DeliveryError } from '../src/network/guarded-client.ts';
 import type { FiringAlert, GroupAlerts } from '../src/rules/rule-state.ts';
 import { temporaryDirectory } from './support/temporary-directory.ts';
 
@@ -21,7 +22,9 @@ function createScene(directory = temporaryDirectory()) {
   const path = join(directory, 'told.json');
   const told: string[] = [];
   const errors: string[] = [];
-  const receiver = { isAway: false, refuses: '' };
+  const receiver = { isAway: false, refuses: '', maxBytes: Number.POSITIVE_INFINITY };
+  const sizes: number[] = [];
+  const outcomes = { delivered: 0, failed: 0 };
   const firing = new Map<string, Set<string>>(groups.map(({ key }) => [key, new Set()]));
   const open = (): AlertNotifier =>
     new AlertNotifier({
@@ -34,11 +37,15 @@ function createScene(directory = temporaryDirectory()) {
         };
         if (receiver.isAway || receiver.refuses === body.groupLabels.alertname)
           throw new Error('It is away.');
+        if (text.length > receiver.maxBytes) throw new DeliveryError('receiver', 413);
+        sizes.push(body.alerts.length);
         for (const { status, labels } of body.alerts)
           told.push(`${url === here ? '' : 'there '}${status} ${labels.alertname}${labels.n ?? ''}`);
       },
       onError: (message) => errors.push(message),
-      onNotified: () => {},
+      onNotified: (outcome, count) => {
+        outcomes[outcome] += count;
+      },
       externalUrl: () => 'http://weir',
       pause: (ms, signal) =>
         Promise.race([
@@ -60,6 +67,8 @@ function createScene(directory = temporaryDirectory()) {
   return {
     clock,
     told,
+    sizes,
+    outcomes,
     errors,
     receiver,
     firing,
@@ -309,6 +318,35 @@ test('an outage of the receiver is reported once, not at each attempt', async ()
   await fire(scene, 'A', 'B');
   await scene.clock.advanceAsync(600_000);
   expect(scene.errors).toEqual(['alert webhook: It is away. The service retries it.']);
+});
+
+test.each([
+  ['takes any size', Number.POSITIVE_INFINITY],
+  ['takes a hundred alerts at a time', 30_000],
+  ['takes a few alerts at a time', 1_500],
+])('a receiver that %s gets every alert once, at most 500 in a request', async (_, maxBytes) => {
+  const scene = createScene();
+  await scene.update();
+  scene.receiver.maxBytes = maxBytes;
+  const ids = Array.from({ length: 1_201 }, (_, i) => `A${i}`);
+  await fire(scene, ...ids);
+  expect(scene.told.toSorted()).toEqual(ids.map((id) => `firing ${id}`).sort());
+  expect(Math.max(...scene.sizes)).toBeLessThanOrEqual(500);
+  expect([scene.pending(), scene.errors, scene.outcomes]).toEqual([0, [], { delivered: 1_201, failed: 0 }]);
+});
+
+test('an alert that is too large by itself stays due and is reported, and the others are delivered', async () => {
+  const scene = createScene();
+  await scene.update();
+  scene.receiver.maxBytes = 2_000;
+  const large = `A${'9'.repeat(2_000)}`;
+  await fire(scene, 'A1', large, 'A2', 'A3');
+  expect(scene.told.toSorted()).toEqual(['firing A1', 'firing A2', 'firing A3']);
+  expect(scene.errors).toEqual(['alert webhook: receiver answered 413. The service retries it.']);
+  expect(scene.pending()).toBe(1);
+  scene.receiver.maxBytes = 20_000;
+  await scene.clock.advanceAsync(15_000);
+  expect([scene.told.at(-1), scene.pending()]).toEqual([`firing ${large}`, 0]);
 });
 
 test('beyond ten thousand alerts further ones are not sent, which is reported', async () => {

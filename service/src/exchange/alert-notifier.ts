@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf } from '../errors.ts';
+import { DeliveryError } from '../network/guarded-client.ts';
 import type { FiringAlert, GroupAlerts } from '../rules/rule-state.ts';
 import { type NotifiedAlert, NotifiedAlerts } from './notified-alerts.ts';
 
@@ -35,6 +36,8 @@ const repeatMs = 4 * 3_600_000;
 const longestPauseMs = 15_000;
 /** The most alerts that the receiver is kept informed of. */
 const maxAlerts = 10_000;
+/** The most alerts of a request: about half the default limit of proxies (nginx: 1 MiB) for alerts of 1 kB. */
+const maxAlertsOfRequest = 500;
 
 interface GroupState extends NotifiedGroup {
   firing: ReadonlyMap<string, FiringAlert>;
@@ -57,6 +60,8 @@ export class AlertNotifier {
   #startMs: number | undefined;
   #graceMs = 0;
   #isFull = false;
+  /** Alerts of a request at most: halved when a request is too large for the receiver, raised by 5 % with each one it takes. */
+  #batchSize = maxAlertsOfRequest;
   #abort = new AbortController();
   #delivery: Promise<void> | undefined;
 
@@ -84,6 +89,7 @@ export class AlertNotifier {
     this.#startMs ??= this.#options.now();
     this.#graceMs = graceMs;
     this.#webhook = webhook;
+    this.#batchSize = maxAlertsOfRequest;
     this.#notified.setReceiver(webhook);
     this.#groups.clear();
     for (const group of groups)
@@ -132,24 +138,47 @@ export class AlertNotifier {
     }
   }
 
-  /** Why the alerts of this name could not be delivered, or `undefined`. */
+  /** Why some alerts of this name could not be delivered, or `undefined`. */
   async #deliverName(name: string, signal: AbortSignal): Promise<string | undefined> {
-    const { post, externalUrl, onNotified, now } = this.#options;
     const due = this.#due().filter(([, { labels }]) => (labels.alertname ?? '') === name);
-    if (due.length === 0 || this.#webhook === undefined || signal.aborted) return undefined;
-    const notices = due.map(([, notice]) => notice);
-    try {
-      await post(this.#webhook, JSON.stringify(webhookBody(name, notices, externalUrl())), signal);
-    } catch (thrown) {
-      if (!signal.aborted) onNotified('failed', due.length);
-      return messageOf(thrown);
+    let failure: string | undefined;
+    let isChanged = false;
+    for (let at = 0; at < due.length && !signal.aborted; ) {
+      const part = due.slice(at, at + this.#batchSize);
+      try {
+        await this.#post(name, part, signal);
+        isChanged = true;
+        this.#batchSize = Math.min(maxAlertsOfRequest, Math.ceil(this.#batchSize * 1.05));
+      } catch (thrown) {
+        const isTooLarge = thrown instanceof DeliveryError && thrown.status === 413;
+        if (isTooLarge && part.length > 1) {
+          this.#batchSize = Math.floor(part.length / 2);
+          continue;
+        }
+        if (!signal.aborted) this.#options.onNotified('failed', isTooLarge ? 1 : due.length - at);
+        failure = messageOf(thrown);
+        // An alert that is too large by itself does not hold up the others.
+        if (!isTooLarge) break;
+      }
+      at += part.length;
     }
+    if (isChanged) this.#notified.save();
+    return failure;
+  }
+
+  async #post(
+    name: string,
+    due: readonly [id: string, notice: AlertNotice][],
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { post, externalUrl, onNotified, now } = this.#options;
+    if (this.#webhook === undefined) return;
+    const notices = due.map(([, notice]) => notice);
+    await post(this.#webhook, JSON.stringify(webhookBody(name, notices, externalUrl())), signal);
     onNotified('delivered', due.length);
     for (const [id, { status, endsAtMs: _, ...alert }] of due)
       if (status === 'firing') this.#notified.put({ ...alert, id, notifiedMs: now() });
       else this.#notified.delete(id);
-    this.#notified.save();
-    return undefined;
   }
 
   #due(): [id: string, notice: AlertNotice][] {
