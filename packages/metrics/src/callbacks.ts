@@ -9,6 +9,7 @@ const unharmed = {
   onNPlusOne: 'query',
   onPlan: 'query',
   route: 'request',
+  onError: 'push',
 } as const;
 
 type CallbackName = keyof typeof unharmed;

@@ -328,7 +328,7 @@ export const labelCatalogue: Readonly<Record<string, LabelDefinition>> = Object.
   metric: { help: 'Name of the metric family at its budget' },
   callback: {
     help: 'Option that holds the callback',
-    values: ['onSlowQuery', 'onNPlusOne', 'onPlan', 'route'],
+    values: ['onSlowQuery', 'onNPlusOne', 'onPlan', 'route', 'onError'],
   },
 });
 

@@ -2,6 +2,7 @@ import type { RequestListener } from 'node:http';
 import { DatabaseSync } from 'node:sqlite';
 import { withHttpMetrics } from '@weir/metrics/http';
 import { koaMetrics } from '@weir/metrics/koa';
+import { pushMetrics } from '@weir/metrics/otlp';
 import { startPostgres } from '@weir/test-kit';
 import Koa from 'koa';
 import pg from 'pg';
@@ -160,6 +161,26 @@ describe.each(Object.entries(failures))('A route that %s', (_name, fail) => {
     },
   );
 });
+
+test.each(Object.entries(failures))(
+  'An onError that %s is kept from the push, which tells that it failed',
+  async (_name, fail) => {
+    const metrics = createMetrics({ service: 'test', runtime: false });
+    const refusing = await listen((_request, response) => response.writeHead(503).end());
+    const push = pushMetrics({ metrics, url: refusing.url, onError: fail as () => void });
+    expect(await push.push()).toBe(false);
+    expect(await push.close()).toBe(false);
+    await vi.waitUntil(() => warnings.length >= 1);
+    expect(warnings.map(({ message }) => message)).toEqual([
+      expect.stringMatching(/^`onError` failed .* The push is not affected\./),
+    ]);
+    const errors = (await samplesOf(metrics)).get('weir_metrics_callback_errors_total{callback="onError"}');
+    expect(errors).toBe(2);
+    expect(uncaught).toEqual([]);
+    await refusing.stop();
+    await metrics.close();
+  },
+);
 
 test('an error of onPlan is counted, and its connection goes back to its pool', async () => {
   const plans = new pg.Pool({ connectionString: server.url, max: 1 });

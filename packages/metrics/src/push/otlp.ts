@@ -26,7 +26,10 @@ export interface PushOptions {
    * @defaultValue OTEL_EXPORTER_OTLP_METRICS_TIMEOUT, else OTEL_EXPORTER_OTLP_TIMEOUT, else 5,000
    */
   readonly timeoutMs?: number;
-  /** Receives the error of each failed push. Without it failures are silent. */
+  /**
+   * Receives the error of each failed push. Without it failures are silent. Its own errors never reach the push; they count in
+   * `weir_metrics_callback_errors_total`.
+   */
   readonly onError?: (error: unknown) => void;
 }
 
@@ -61,7 +64,7 @@ export function pushMetrics(options: PushOptions): MetricsPush {
       if (!response.ok) throw new Error(`The collector answered ${response.status}.`);
       return true;
     } catch (error) {
-      onError?.(error);
+      metrics.registry.callbacks.call('onError', onError, error);
       return false;
     } finally {
       running = undefined;
