@@ -1,23 +1,30 @@
 import { DatabaseSync } from 'node:sqlite';
-import { startPostgres } from '@weir/test-kit';
+import { startMariadb, startPostgres } from '@weir/test-kit';
+import mysql from 'mysql2/promise';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { createMetrics, type Metrics } from '../src/index.ts';
+import { createMetrics, type Metrics, type NPlusOneEvent } from '../src/index.ts';
 import { endingOf } from './end-pool.ts';
 
 let server: Awaited<ReturnType<typeof startPostgres>>;
 let metrics: Metrics;
 const statements: string[] = [];
+const repeated: NPlusOneEvent[] = [];
 beforeAll(async () => {
   server = await startPostgres();
 });
 afterAll(() => server.stop());
 beforeEach(() => {
   statements.length = 0;
+  repeated.length = 0;
   metrics = createMetrics({
     service: 'test',
     runtime: false,
-    db: { slowQueryMs: 0, onSlowQuery: ({ statement }) => statements.push(statement) },
+    db: {
+      slowQueryMs: 0,
+      onSlowQuery: ({ statement }) => statements.push(statement),
+      onNPlusOne: (event) => repeated.push(event),
+    },
   });
 });
 afterEach(() => metrics.close());
@@ -40,6 +47,82 @@ test('a pool of pg reads strings as each of its sessions does', async () => {
   await pool.query(PLAIN);
   expect(statements).toEqual([READ]);
   await end();
+});
+
+/** Runs `query` a dozen times in one request. */
+async function repeat(query: (id: number) => Promise<unknown>): Promise<void> {
+  const exchange = metrics.http.begin('GET');
+  await metrics.http.run(exchange, async () => {
+    for (let id = 0; id < 12; id += 1) await query(id);
+  });
+  metrics.http.end(exchange, { statusCode: 200 });
+}
+
+const plainRead = (id: number): string =>
+  String.raw`SELECT 1 WHERE 'C:\' <> ' FROM opensesame ' AND ${id} >= 0`;
+const escapedRead = (id: number): string =>
+  String.raw`SELECT 1 WHERE 'it\'s' <> ' FROM opensesame ' AND ${id} >= 0`;
+const REPEATED = 'select ? where ? <> ? and ? >= ?';
+
+test('an N+1 through a pool of pg whose sessions differ is reported as the session that ran it reads it', async () => {
+  const pool = metrics.instrument(new pg.Pool({ connectionString: server.url, max: 2 }));
+  const end = endingOf(pool);
+  const [plain, escaped] = await Promise.all([pool.connect(), pool.connect()]);
+  plain.release();
+  await escaped.query('SET standard_conforming_strings = off');
+  await repeat((id) => pool.query(plainRead(id)));
+  await repeat((id) => pool.query(`${plainRead(id)} FOR UPDATE`));
+  await plain.query('SET standard_conforming_strings = on');
+  const lent = await pool.connect();
+  escaped.release();
+  await repeat((id) => pool.query(escapedRead(id)));
+  lent.release();
+  expect(repeated.map(({ statement }) => statement)).toEqual([REPEATED, REPEATED]);
+  for (const { callSite } of repeated) expect(callSite).toMatch(/sessions\.test\.ts:\d+:\d+$/);
+  expect((await metrics.scrape()).body).not.toContain('opensesame');
+  await end();
+});
+
+test('a failure through a pool of pg before its session is known tells no literal', async () => {
+  const pool = metrics.instrument(new pg.Pool({ connectionString: server.url, max: 1 }));
+  const end = endingOf(pool);
+  const held = await pool.connect();
+  await held.query('SET standard_conforming_strings = off');
+  pool.options.connectionTimeoutMillis = 1;
+  await expect(pool.query(plainRead(1))).rejects.toThrow('timeout');
+  held.release();
+  const { body } = await metrics.scrape();
+  expect(body).toContain('weir_db_failed_queries_total{');
+  expect(body).not.toContain('opensesame');
+  await end();
+});
+
+test('N+1s and failures through a pool of mysql2 whose sessions change tell no literal', async () => {
+  const mariadb = await startMariadb();
+  const pool = metrics.instrument(
+    mysql.createPool({
+      socketPath: mariadb.socketPath,
+      user: 'root',
+      connectionLimit: 1,
+      waitForConnections: false,
+    }),
+  );
+  for (const [mode, read] of [
+    ['NO_BACKSLASH_ESCAPES', plainRead],
+    ['', escapedRead],
+  ] as const) {
+    await pool.query(`SET SESSION sql_mode = '${mode}'`);
+    await repeat((id) => pool.query(read(id)));
+    const held = await pool.getConnection();
+    await expect(pool.query(read(0))).rejects.toThrow('No connections');
+    held.release();
+  }
+  expect(repeated.map(({ statement }) => statement)).toEqual([REPEATED, REPEATED]);
+  const { body } = await metrics.scrape();
+  expect(body).toContain('weir_db_failed_queries_total{db_system_name="mariadb"');
+  expect(body).not.toContain('opensesame');
+  await pool.end();
+  await mariadb.stop();
 });
 
 test('a role whose default is standard_conforming_strings off is heard of when its client connects', async () => {

@@ -78,5 +78,13 @@ export const dialects: Readonly<Record<SqlSystem, Dialect>> = Object.freeze({
   sqlite: Object.freeze({ system: 'sqlite', escapes: 'never', ...sqlite }),
 });
 
+/**
+ * The dialect in which `text` may be read before the session that runs it is known; `guess` is that of another session of the same pool. Sessions
+ * differ only in how they read backslashes.
+ */
+export function dialectBeforeSession(guess: Dialect, text: string): Dialect {
+  return text.includes('\\') ? dialects[guess.system] : guess;
+}
+
 /** SQLite that reads `"…"` as a name and never as a string. */
 export const sqliteWithNames: Dialect = Object.freeze({ ...dialects.sqlite, doubleQuotes: 'name' });

@@ -3,7 +3,7 @@
  * mysql2's diagnostics channels are not used: they publish inlined values, in the async context of whoever returned the connection. Contexts are
  * captured at the pool instead.
  */
-import { type Dialect, dialects, sessions } from './dialect.ts';
+import { type Dialect, dialectBeforeSession, dialects, sessions } from './dialect.ts';
 import {
   type AnyFunction,
   callAs,
@@ -65,7 +65,7 @@ export function instrumentMysqlPool(pool: MysqlPool, context: InstrumentContext)
       pending: _connectionQueue?.length ?? 0,
     };
   });
-  // Known from the first connection on.
+  // That of the connection lent last; a guess, which each connection corrects for its own queries.
   let dialect: Dialect = dialects.mysql;
   const adopt = (connection: object): void => {
     dialect = dialectOf(connection, flagsOf(connection));
@@ -81,7 +81,10 @@ export function instrumentMysqlPool(pool: MysqlPool, context: InstrumentContext)
   for (const method of ['query', 'execute']) {
     wrapMethod(pool, method, (original) => (...args) => {
       const text = textOf(args[0]);
-      const execution = text === undefined ? undefined : context.prepare(dialect, text, valuesOf(args));
+      const execution =
+        text === undefined
+          ? undefined
+          : context.prepare(dialectBeforeSession(dialect, text), text, valuesOf(args));
       return callAs(execution, () => original(...args));
     });
   }

@@ -61,9 +61,9 @@ export class NPlusOneDetector {
 
   /**
    * Call it synchronously in the caller's stack, which is read from the second execution on. `values` are those of the placeholders, as the
-   * driver received them: a list, an object by name, or one value.
+   * driver received them: a list, an object by name, or one value. With `calledAt`, the caller's site, it may be called from anywhere.
    */
-  observe(exchange: HttpExchange, read: Read, values: unknown): void {
+  observe(exchange: HttpExchange, read: Read, values: unknown, calledAt?: string): void {
     const { statement } = read;
     if (!statement.isRead) return;
     exchange.repetitions ??= new Map<string, Repetition>();
@@ -83,7 +83,7 @@ export class NPlusOneDetector {
     known.count += 1;
     if (known.reported) return;
     if (listLengthOf(read.selection, values) >= chunkLength) return;
-    const site = callSite() ?? '';
+    const site = calledAt ?? callSite() ?? '';
     known.sites ??= new Map();
     let different = known.sites.get(site);
     if (different === undefined) {

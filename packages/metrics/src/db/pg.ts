@@ -2,7 +2,7 @@
  * Query timing for node-postgres. Pool and Client are wrapped as instances, never as prototypes, so nothing else in the process changes.
  */
 import { subscribe } from 'node:diagnostics_channel';
-import { type Dialect, dialects, sessions } from './dialect.ts';
+import { type Dialect, dialectBeforeSession, dialects, sessions } from './dialect.ts';
 import {
   type AnyFunction,
   callAs,
@@ -59,7 +59,7 @@ export function instrumentPgPool(pool: PgPool, context: InstrumentContext): void
     max: options.max ?? 10,
     pending: waitingCount,
   }));
-  // The dialect that a client reported last; each client corrects it for its own queries.
+  // The dialect that a client reported last; a guess, which each client corrects for its own queries.
   let dialect: Dialect = dialects.postgresql;
   const adopt = (client: object): void =>
     instrumentPgClient(client as PgClient, context, (reported) => {
@@ -73,7 +73,7 @@ export function instrumentPgPool(pool: PgPool, context: InstrumentContext): void
   pool.query = (config: unknown, values?: unknown, callback?: unknown): unknown => {
     const text = textOf(config);
     if (text === undefined) return query.call(pool, config, values, callback);
-    const execution = context.prepare(dialect, text, valuesOf(config, values));
+    const execution = context.prepare(dialectBeforeSession(dialect, text), text, valuesOf(config, values));
     // Without `bind` the caller's callback would run in the connection's context.
     const own = typeof callback === 'function' ? context.bind(callback as Callback) : callback;
     const second = typeof values === 'function' ? context.bind(values as Callback) : values;

@@ -87,9 +87,9 @@ export class QueryEvents {
     }
   }
 
-  /** Looks for an N+1; call it synchronously in the caller's stack. `values` are those of the placeholders, as the driver received them. */
-  observe(exchange: HttpExchange, read: Read, values: unknown): void {
-    this.#detector?.observe(exchange, read, values);
+  /** Looks for an N+1. See {@link NPlusOneDetector.observe}. */
+  observe(exchange: HttpExchange, read: Read, values: unknown, calledAt?: string): void {
+    this.#detector?.observe(exchange, read, values, calledAt);
   }
 
   /** Reports a slow statement. `sent` is its text with literals, if it is SQL; it stays in the process. */

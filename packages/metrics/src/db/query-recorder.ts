@@ -49,14 +49,18 @@ export class QueryRecorder {
   }
 
   /**
-   * Records the query in the caller's own stack and context, where N+1 is detected. A driver that queues queries calls this at the caller's
-   * call, and `start` of the result when it sends.
+   * Records the query in the caller's own stack and context, where N+1 is detected; at its start instead if a part of its statement is hidden, which
+   * its session may read. A driver that queues queries calls this at the caller's call, and `start` of the result when it sends.
    */
   prepare(dialect: Dialect, text: string, values?: unknown): QueryExecution {
     const known = this.#knownOf(dialect, text);
     const exchange = this.#http.contexts?.getStore();
-    if (exchange !== undefined && !this.#closed) this.#events.observe(exchange, known, values);
-    return new QueryExecution(this, known, text, exchange, known.tracked.wasSlow ? callSite() : undefined);
+    const { isCut } = known.statement;
+    if (exchange !== undefined && !isCut && !this.#closed) this.#events.observe(exchange, known, values);
+    const site = isCut || known.tracked.wasSlow ? callSite() : undefined;
+    const execution = new QueryExecution(this, known, text, exchange, site);
+    if (isCut) execution.unobserved = { values };
+    return execution;
   }
 
   /** Prepares and starts a query at once. */
@@ -94,6 +98,12 @@ export class QueryRecorder {
     if (execution.startMs < 0) execution.startMs = this.#clock.now();
     if (dialect !== undefined && dialect !== execution.known.source?.dialect)
       execution.known = this.#knownOf(dialect, execution.text ?? '');
+    const { exchange, unobserved } = execution;
+    if (unobserved !== undefined) {
+      execution.unobserved = undefined;
+      if (exchange !== undefined && !this.#closed)
+        this.#events.observe(exchange, execution.known, unobserved.values, execution.callSite ?? '');
+    }
     const { system, statement } = execution.known;
     execution.span = globalTracing()?.startQuery(system, statement);
     return execution;
@@ -176,6 +186,8 @@ export class QueryExecution {
   /** Monotonic; below 0 until it has started. */
   startMs = -1;
   span: QuerySpan | undefined = undefined;
+  /** The values of a query in which N+1 is detected at its start. Without the session's dialect, too little of its statement is known. */
+  unobserved: { readonly values: unknown } | undefined = undefined;
   /** The recorder that prepared it, and ends it. */
   readonly #recorder: QueryRecorder;
 

@@ -18,6 +18,8 @@ export interface Statement {
   readonly fingerprint: string;
   /** Reads only: a SELECT without locks. */
   readonly isRead: boolean;
+  /** The rest of the text is hidden: it could be read in two ways, or is no SQL of this dialect. */
+  readonly isCut: boolean;
   /** Waits on purpose, as BLPOP does, so it is never slow. */
   readonly waits: boolean;
 }
@@ -26,7 +28,9 @@ const maxShownLength = 4_096;
 
 /** Analyses one statement, of which at most 1,048,576 characters are read. */
 export function analyze(text: string, dialect: Dialect): Statement {
-  const tokens = maskData(tokenize(text, dialect));
+  const found = tokenize(text, dialect);
+  const isCut = found.at(-1)?.kind === 'hidden';
+  const tokens = maskData(found);
   const normalized = normalize(tokens);
   return Object.freeze({
     text: normalized.length > maxShownLength ? normalized.slice(0, maxShownLength) : normalized,
@@ -36,6 +40,7 @@ export function analyze(text: string, dialect: Dialect): Statement {
       /^(?:select|with)\b/.test(normalized) &&
       !/\bfor (?:update|share|no key update|key share)\b/.test(normalized) &&
       !/\b(?:insert into|update \S+ set|delete from)\b/.test(normalized),
+    isCut,
     waits: false,
   });
 }
@@ -47,6 +52,7 @@ export function namedStatement(summary: string, shape: string = summary, waits =
     summary,
     fingerprint: fingerprintOf(shape),
     isRead: false,
+    isCut: false,
     waits,
   });
 }
