@@ -163,9 +163,14 @@ export function createMetrics(options: MetricsOptions): Metrics {
     handler: () => (request: IncomingMessage, response: ServerResponse) => {
       markProbe(response);
       expose(request.headers.accept).then(
-        ({ contentType, body }) => response.setHeader('content-type', contentType).end(body),
-        (error: unknown) =>
-          response.writeHead(500, { 'content-type': 'text/plain' }).end(`${String(error)}\n`),
+        ({ contentType, body }) => {
+          // Something else, such as a timeout, may have answered meanwhile.
+          if (!response.headersSent) response.setHeader('content-type', contentType).end(body);
+        },
+        (error: unknown) => {
+          if (response.headersSent) return;
+          response.writeHead(500, { 'content-type': 'text/plain' }).end(`${String(error)}\n`);
+        },
       );
     },
     close: async () => {

@@ -163,3 +163,30 @@ test.each(Object.entries(listeners))(
     await metrics.close();
   },
 );
+
+test.each(['a scrape', 'a scrape that fails', 'readiness', 'liveness'])(
+  '%s leaves a response alone that something else has answered',
+  async (name) => {
+    const uncaught: unknown[] = [];
+    const onUncaught = (error: unknown): number => uncaught.push(error);
+    process.on('unhandledRejection', onUncaught);
+    const metrics = createMetrics(quiet);
+    if (name === 'a scrape that fails')
+      metrics.registry.onCollect(() => {
+        throw new Error('failed');
+      });
+    const health = metrics.health({ checks: { works: () => {} } });
+    const handler = { readiness: health.readiness(), liveness: health.liveness() }[name] ?? metrics.handler();
+    const { url, stop } = await listen((request, response) => {
+      response.writeHead(503).write('late');
+      handler(request, response);
+      setImmediate(() => response.end());
+    });
+    const response = await fetch(url);
+    expect([response.status, await response.text()]).toEqual([503, 'late']);
+    expect(uncaught).toEqual([]);
+    process.off('unhandledRejection', onUncaught);
+    await stop();
+    await metrics.close();
+  },
+);

@@ -122,7 +122,9 @@ async function runCheck(
   }
 }
 
+// Something else, such as a timeout, may have answered meanwhile.
 function answer(response: ServerResponse, status: number, body: object): void {
+  if (response.headersSent) return;
   response
     .writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store' })
     .end(JSON.stringify(body));
