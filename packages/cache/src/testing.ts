@@ -79,6 +79,14 @@ export interface ContractCheck {
   run(): Promise<void>;
 }
 
+/** What another instance finds. A caller gets a loaded value before Redis has it, so it may take some reads. */
+async function found(cache: Cache, key: string): Promise<unknown> {
+  for (let read = 0; ; read += 1) {
+    const value = await cache.get(key);
+    if (value !== undefined || read === 1_000) return value;
+  }
+}
+
 /**
  * The checks that a Redis, a proxy or a compatible server (KeyDB, Dragonfly, a managed service) must pass for the guarantees of the
  * cache to hold on it. Pass each to your test runner: `for (const c of storeContract(connect)) test(c.title, c.run)`. `connect`
@@ -109,7 +117,7 @@ export function storeContract(connect: () => Promise<RedisClient>): readonly Con
     check('a value loaded by one instance is found by another, in the same shape', async (a, b) => {
       const value = { at: new Date(1), list: new Map([[1n, new Set(['x'])]]), bytes: Buffer.from([0, 255]) };
       await a.getOrSet('k', () => value);
-      assert.deepEqual(await b.get('k'), value);
+      assert.deepEqual(await found(b, 'k'), value);
     }),
     check('a lease lets one of two instances load', async (a, b) => {
       let loads = 0;
@@ -132,7 +140,7 @@ export function storeContract(connect: () => Promise<RedisClient>): readonly Con
       gate.resolve('old');
       assert.equal(await early, 'old');
       assert.equal(await a.getOrSet('k', () => 'new'), 'new');
-      assert.equal(await b.get('k'), 'new');
+      assert.equal(await found(b, 'k'), 'new');
     }),
     check('a resolved delete has left the memory of every instance', async (a, b) => {
       await a.getOrSet('k', () => 1);
