@@ -38,3 +38,13 @@ export function metricsError<C extends MetricsErrorCode>(
   const message = messages[code] as (...values: readonly unknown[]) => string;
   return new MetricsError(code, message(...args));
 }
+
+/** Node's largest timer. A longer one would fire at once. */
+const maxTimerMs = 2_147_483_647;
+
+/** Throws ERR_WEIR_METRICS_INVALID_OPTION unless `value` is a time that a timer takes: whole milliseconds from 1 to 2,147,483,647. */
+export function checkMilliseconds(name: string, value: number): void {
+  if (Number.isInteger(value) && value >= 1 && value <= maxTimerMs) return;
+  const expected = `a whole number of milliseconds from 1 to ${maxTimerMs}`;
+  throw metricsError('ERR_WEIR_METRICS_INVALID_OPTION', name, expected, value);
+}

@@ -4,7 +4,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { definitionOf } from '../catalogue.ts';
-import { metricsError } from '../errors.ts';
+import { checkMilliseconds } from '../errors.ts';
 import type { Clock, MetricRegistry } from '../registry.ts';
 import { markProbe } from './track-response.ts';
 
@@ -12,7 +12,7 @@ import { markProbe } from './track-response.ts';
 export interface HealthOptions {
   readonly checks: Readonly<Record<string, HealthCheck>>;
   /**
-   * Longest time of each check, above 0.
+   * Longest time of each check, in whole milliseconds from 1 to 2,147,483,647.
    * @defaultValue 1,000
    */
   readonly timeoutMs?: number;
@@ -56,8 +56,7 @@ export interface CheckResult {
 export function createHealth(registry: MetricRegistry, options: HealthOptions): Health {
   const { clock } = registry;
   const { checks, timeoutMs = 1_000, keepMs = 1_000 } = options;
-  if (!(timeoutMs > 0))
-    throw metricsError('ERR_WEIR_METRICS_INVALID_OPTION', 'timeoutMs', 'above 0', timeoutMs);
+  checkMilliseconds('timeoutMs', timeoutMs);
   const up = registry.gauge(definitionOf('weir_health_check_up'));
   const seconds = registry.histogram(definitionOf('weir_health_check_duration_seconds'));
   let draining = false;

@@ -3,7 +3,7 @@
  * Nothing is therefore queued or retried, and a dead collector costs one bounded request per interval.
  */
 import type { Metrics } from '../create-metrics.ts';
-import { metricsError } from '../errors.ts';
+import { checkMilliseconds, metricsError } from '../errors.ts';
 import { type FamilySnapshot, takeSnapshot } from './snapshot.ts';
 
 /** Options of {@link pushMetrics}. For an option that is absent the standard OTEL_* variables apply. */
@@ -17,12 +17,12 @@ export interface PushOptions {
   /** Sent in addition to those of OTEL_EXPORTER_OTLP_HEADERS and OTEL_EXPORTER_OTLP_METRICS_HEADERS, and override them. */
   readonly headers?: Readonly<Record<string, string>>;
   /**
-   * Time from one push to the next, above 0.
+   * Time from one push to the next, in whole milliseconds from 1 to 2,147,483,647.
    * @defaultValue OTEL_METRIC_EXPORT_INTERVAL, else 15,000
    */
   readonly intervalMs?: number;
   /**
-   * Longest time of one push, above 0.
+   * Longest time of one push, in whole milliseconds from 1 to 2,147,483,647.
    * @defaultValue OTEL_EXPORTER_OTLP_METRICS_TIMEOUT, else OTEL_EXPORTER_OTLP_TIMEOUT, else 5,000
    */
   readonly timeoutMs?: number;
@@ -50,9 +50,8 @@ export function pushMetrics(options: PushOptions): MetricsPush {
   const timeoutMs = options.timeoutMs ?? millisecondsOf(env, ...timeouts) ?? 5_000;
   const url = checkedUrl(options.url ?? endpointOf(env));
   const headers = checkedHeaders(options.headers ?? {}, env);
-  for (const [name, value] of Object.entries({ intervalMs, timeoutMs })) {
-    if (!(value > 0)) throw metricsError('ERR_WEIR_METRICS_INVALID_OPTION', name, 'above 0', value);
-  }
+  checkMilliseconds('intervalMs', intervalMs);
+  checkMilliseconds('timeoutMs', timeoutMs);
   const startMs = performance.timeOrigin;
   let running: Promise<boolean> | undefined;
   const send = async (): Promise<boolean> => {
@@ -164,8 +163,8 @@ function millisecondsOf(env: Environment, ...variables: readonly string[]): numb
     const text = env[variable]?.trim();
     if (text === undefined || text === '') continue;
     const value = Number(text);
-    if (value > 0) return value;
-    throw metricsError('ERR_WEIR_METRICS_INVALID_OPTION', variable, 'milliseconds above 0', text);
+    checkMilliseconds(variable, value);
+    return value;
   }
   return undefined;
 }

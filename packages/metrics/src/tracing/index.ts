@@ -8,7 +8,7 @@ import {
   type SpanExporter,
   type SpanProcessor,
 } from '@opentelemetry/sdk-trace';
-import { metricsError } from '../errors.ts';
+import { checkMilliseconds, metricsError } from '../errors.ts';
 import { createSampler, exporterNames } from './environment.ts';
 import { globalTracing, setGlobalTracing, type TraceIds } from './hooks.ts';
 import { createHooks, startChannelSpans } from './spans.ts';
@@ -37,7 +37,7 @@ export interface TracingOptions {
    */
   readonly keepErrors?: boolean;
   /**
-   * Longest wait for the collector after a shutdown began or SIGTERM arrived, above 0.
+   * Longest wait for the collector after a shutdown began or SIGTERM arrived, in whole milliseconds from 1 to 2,147,483,647.
    * @defaultValue 2,000
    */
   readonly deadlineMs?: number;
@@ -69,8 +69,7 @@ function validate({ ratio, keepSlowMs, deadlineMs }: TracingOptions): void {
     throw metricsError('ERR_WEIR_METRICS_INVALID_OPTION', 'ratio', 'between 0 and 1', ratio);
   if (keepSlowMs !== undefined && !(keepSlowMs >= 0))
     throw metricsError('ERR_WEIR_METRICS_INVALID_OPTION', 'keepSlowMs', 'at least 0', keepSlowMs);
-  if (deadlineMs !== undefined && !(deadlineMs > 0))
-    throw metricsError('ERR_WEIR_METRICS_INVALID_OPTION', 'deadlineMs', 'above 0', deadlineMs);
+  if (deadlineMs !== undefined) checkMilliseconds('deadlineMs', deadlineMs);
 }
 
 function exportersOf(options: TracingOptions): readonly SpanExporter[] {
