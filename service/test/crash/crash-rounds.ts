@@ -55,7 +55,13 @@ async function ingestUntilKilled(
 ): Promise<number> {
   const child = spawn(
     process.execPath,
-    [join(import.meta.dirname, 'ingest-child.ts'), directory, String(first), String(series)],
+    [
+      '--conditions=@weir/source',
+      join(import.meta.dirname, 'ingest-child.ts'),
+      directory,
+      String(first),
+      String(series),
+    ],
     { stdio: ['ignore', 'pipe', 'inherit'] },
   );
   let output = '';
