@@ -13,7 +13,7 @@ let cache: Cache;
 beforeAll(async () => {
   server = await startRedis();
   redis = new Redis(server.url);
-  cache = createCache({ name: 'shop', redis });
+  cache = createCache({ name: 'shop', redis, l2: { deadlineMs: 2_000 } });
   await cache.ready();
 });
 afterAll(async () => {

@@ -5,7 +5,7 @@
 import cluster, { type Worker as ClusterWorker } from 'node:cluster';
 import { parentPort, type Worker as Thread } from 'node:worker_threads';
 import type { Metrics } from '../create-metrics.ts';
-import { metricsError } from '../errors.ts';
+import { checkMilliseconds } from '../errors.ts';
 import { negotiate } from '../exposition/negotiate.ts';
 import { renderFamily } from '../exposition/text.ts';
 import { Counter, Gauge } from '../instruments/counter-gauge.ts';
@@ -37,8 +37,7 @@ export interface PublishOptions {
 
 /** Pushes the metrics of this `node:cluster` or `node:worker_threads` worker to its parent. Call the result to push a last time and stop. */
 export function publishMetrics({ metrics, intervalMs = 1_000 }: PublishOptions): () => void {
-  if (!(intervalMs > 0))
-    throw metricsError('ERR_WEIR_METRICS_INVALID_OPTION', 'intervalMs', 'above 0', intervalMs);
+  checkMilliseconds('intervalMs', intervalMs);
   const push = (): void => {
     const message: Message = { kind: messageKind, snapshot: takeSnapshot(metrics.registry) };
     if (parentPort !== null) parentPort.postMessage(message);
